@@ -1,0 +1,15 @@
+"""The multi-layer perceptron of paper C on the embedded digits.
+
+    python -m train digits_mlp
+"""
+
+import jaxunits as ju
+from train.config import MLP, AdamW, Config, Schedule
+
+config = Config(
+    network=MLP(),
+    preprocessing=ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31,)),
+    optimizer=AdamW(learning_rate=5e-4, weight_decay=1e-1),
+    schedule=Schedule("cosine", warmup_epochs=0.5),
+    epochs=10,
+)

@@ -1,0 +1,9 @@
+"""What does each unit of an image classifier do, and what breaks without it?"""
+
+from . import ablation as ablation
+from . import data as data
+from . import networks as networks
+from . import results as results
+from ._errors import InputError as InputError
+from ._errors import unknown_name as unknown_name
+from ._version import __version__ as __version__

@@ -1,0 +1,32 @@
+"""The error for input that cannot be used, and its standard sentences."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something handed to jaxunits cannot be used; the message names it, its place and the way out."""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str], place: str) -> InputError:
+    """The error for a name that is not among the known ones; offers the nearest of them.
+
+    Args:
+      kind: what the name should have named, such as `"layer"`.
+      name: the name that was given.
+      known: the names that exist.
+      place: where they exist, such as `"network 'convnet'"`.
+    """
+    known = [str(item) for item in known]
+    nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    return InputError(f"unknown {kind} {name!r}: {place} has {_listed(known)}.{hint}")
+
+
+def _listed(names: list[str], most: int = 20) -> str:
+    if not names:
+        return "none"
+    more = f", … ({len(names)} in all)" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

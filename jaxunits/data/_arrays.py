@@ -1,0 +1,105 @@
+"""Images in memory, and random-access sources of a user's own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, SupportsIndex
+
+import numpy as np
+from jaxtyping import Num, Shaped
+
+from .._errors import InputError
+from ..results import fingerprint
+from ._dataset import Dataset, Source
+
+
+@dataclass(frozen=True, eq=False)
+class ArraySource:
+    """Arrays as a random-access source.
+
+    Attributes:
+      images: `[images, height, width, channels]`, uint8 or floating point.
+      labels: `[images]`.
+    """
+
+    images: Num[np.ndarray, "images height width channels"]
+    labels: Num[np.ndarray, " images"]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: SupportsIndex) -> Mapping[str, Any]:
+        return {"image": self.images[index], "label": int(self.labels[index])}
+
+
+def load(
+    images: Shaped[np.ndarray, "..."],
+    labels: Shaped[np.ndarray, "..."],
+    split: str,
+    class_names: Sequence[str] | None,
+) -> Dataset:
+    """Arrays as a data set; without `class_names` the classes are called by their numbers.
+
+    Raises:
+      InputError: shapes, types or labels cannot be used.
+    """
+    if images.ndim != 4 or labels.shape != images.shape[:1]:
+        raise InputError(
+            f"images of shape {images.shape} with labels of shape {labels.shape}: give images "
+            "[images, height, width, channels] and labels [images]"
+        )
+    if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
+        raise InputError(
+            f"images of type {images.dtype}: give uint8 (0 to 255) or floating point (0 to 1)"
+        )
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"labels of type {labels.dtype}: give integers")
+    if len(images) == 0:
+        raise InputError("data 'arrays' holds no images")
+    count = int(labels.max()) + 1
+    dataset = Dataset(
+        source=ArraySource(images, labels),
+        class_names=tuple(map(str, class_names if class_names is not None else range(count))),
+        channels=images.shape[-1],
+        name="arrays",
+        split=split,
+        fingerprint=fingerprint({"images": images, "labels": labels}),
+    )
+    for index in np.flatnonzero((labels < 0) | (labels >= len(dataset.class_names))):
+        dataset.check_label(int(labels[index]), int(index))
+    return dataset
+
+
+def load_source(source: Source, split: str, class_names: Sequence[str] | None) -> Dataset:
+    """A random-access source as a data set; its labels are checked as they are read.
+
+    Raises:
+      InputError: it is empty, its records are not of the form, or the classes are not named.
+    """
+    name = type(source).__name__
+    if not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
+        raise InputError(
+            f"data of type {name}: give 'digits', 'tfds:NAME', 'folder:PATH', a pair of arrays or "
+            "an object with __len__ and __getitem__"
+        )
+    if class_names is None:
+        raise InputError(f"data {name!r} does not name its classes: give class_names")
+    if len(source) == 0:
+        raise InputError(f"data {name!r} holds no images")
+    first = source[0]
+    if not {"image", "label"} <= set(first) or np.ndim(first["image"]) != 3:
+        raise InputError(
+            f"record 0 of data {name!r} has the fields {sorted(first)}: give an 'image' "
+            "[height, width, channels] and a 'label'"
+        )
+    settings = repr((name, len(source), split, tuple(class_names)))
+    return Dataset(
+        source=source,
+        class_names=tuple(map(str, class_names)),
+        channels=np.shape(first["image"])[-1],
+        name=name,
+        split=split,
+        fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
+    )

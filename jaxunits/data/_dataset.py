@@ -1,0 +1,75 @@
+"""A data set: random access to labelled images, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, SupportsIndex
+
+from .._errors import InputError, unknown_name
+
+
+class Source(Protocol):
+    """Random access to records of `image` (`[height, width, channels]`) and `label`.
+
+    The protocol of Grain's and of TensorFlow Datasets' data sources. Images are uint8 in 0 to 255
+    or floating point in 0 to 1.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: SupportsIndex, /) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled images of one split.
+
+    Attributes:
+      source: random access to the images and their labels.
+      class_names: the classes' names; a label is an index into them.
+      channels: channels of every image.
+      name: where the images come from, as given to `load`.
+      split: which part of it.
+      fingerprint: changes whenever the images or labels may have changed; `load` says what of
+        each kind of source it covers.
+      skipped: files that could not be decoded and were left out.
+    """
+
+    source: Source
+    class_names: tuple[str, ...]
+    channels: int
+    name: str
+    split: str
+    fingerprint: str
+    skipped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Mapping[str, Any]:
+        return self.source[index]
+
+    def class_index(self, name: str) -> int:
+        """The label of a class.
+
+        Raises:
+          InputError: no class has this name; the nearest one is offered.
+        """
+        if name not in self.class_names:
+            raise unknown_name("class", name, self.class_names, f"data {self.name!r}")
+        return self.class_names.index(name)
+
+    def check_label(self, label: int, index: int) -> int:
+        """Return the label of an image if it names a class.
+
+        Raises:
+          InputError: it is outside the classes.
+        """
+        if not 0 <= label < len(self.class_names):
+            raise InputError(
+                f"label {label} of image {index} in data {self.name!r}, split {self.split!r}, is "
+                f"outside its {len(self.class_names)} classes (0 to {len(self.class_names) - 1}): "
+                "correct the label, or name all classes with class_names"
+            )
+        return label

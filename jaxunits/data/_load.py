@@ -1,0 +1,79 @@
+"""The one door to data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from .._errors import InputError, unknown_name
+from . import _arrays, _digits, _folder, _tfds
+from ._dataset import Dataset, Source
+
+_DOORS = ("digits", "tfds:NAME", "folder:PATH")
+
+
+def load(
+    source: str | Source | tuple[Any, Any],
+    split: str | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    channels: int | None = None,
+    on_corrupt: Literal["raise", "skip"] = "raise",
+    verify: bool = True,
+    data_dir: str | Path | None = None,
+) -> Dataset:
+    """Load labelled images.
+
+    | source | what it is | its splits | its fingerprint covers |
+    | --- | --- | --- | --- |
+    | `"digits"` | 5,000 MNIST digits, 500 a class, offline | `train` (4,000), `validation` (1,000) | its version |
+    | `"tfds:NAME"` | a TensorFlow data set, read without TensorFlow | its own, `train[:10%]` too | name, version, sizes |
+    | `"folder:PATH"` | one folder a class, PNG and JPEG of any size | folders above the classes; none | names, sizes and times of the files |
+    | `(images, labels)` | arrays `[images, height, width, channels]`, `[images]` | a name of yours | every byte |
+    | any random-access source | records of `image` and `label` | a name of yours | length, class names, split |
+
+    Args:
+      source: one of the above.
+      split: which part of the source.
+      class_names: the classes' names, for arrays and sources that do not know them; for folders,
+        the folders' names in the order of the labels (alphabetical by default).
+      channels: for folders: 1 reads every image as grey, 3 as RGB; as stored by default, which is
+        RGB for a folder that mixes both.
+      on_corrupt: for folders: what to do about files that cannot be decoded. `"skip"` leaves them
+        out and lists them in `skipped`.
+      verify: for folders: decode every file once now, so that a corrupt one is found before
+        anything expensive. Without it the error comes when the file is reached.
+      data_dir: for `digits` and `tfds:`: the folder of prepared data sets; the user's cache folder
+        and TFDS's own by default.
+
+    Raises:
+      InputError: the source, split or data cannot be used; the message says what to do.
+    """  # noqa: E501
+    if isinstance(source, tuple):
+        return _arrays.load(*_pair(source), split or "all", class_names)
+    if not isinstance(source, str):
+        return _arrays.load_source(source, split or "all", class_names)
+    kind, _, rest = source.partition(":")
+    if source == "digits":
+        return _digits.load(split, data_dir)
+    if kind == "tfds" and rest:
+        return _tfds.load(rest, split, data_dir)
+    if kind == "folder" and rest:
+        return _folder.load(
+            rest,
+            split,
+            class_names=class_names,
+            channels=channels,
+            on_corrupt=on_corrupt,
+            verify=verify,
+        )
+    raise unknown_name("data", source, _DOORS, "ju.data.load")
+
+
+def _pair(source: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
+    if len(source) != 2:
+        raise InputError(f"data of {len(source)} arrays: give two, (images, labels)")
+    return np.asarray(source[0]), np.asarray(source[1])

@@ -1,0 +1,95 @@
+"""What a network expects of its images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Num
+from PIL import Image
+
+from .._errors import InputError
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """From an image of any size to the array that a network reads: resize, crop, standardise.
+
+    Attributes:
+      size: height and width that the network reads, in pixels.
+      channels: channels that the network reads.
+      mean: subtracted from each channel, in units where white is 1; one number serves all channels.
+      std: each channel is divided by it afterwards; likewise.
+      resize: the shorter side before the central crop to `size`, in pixels; None resizes the whole
+        image to `size`, whatever its shape.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    resize: int | None = None
+
+    def __post_init__(self) -> None:
+        if min(*self.size, self.channels) < 1:
+            raise InputError(f"preprocessing to {self.size} × {self.channels}: give sizes above 0")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, self.channels):
+                raise InputError(
+                    f"{len(values)} values of {name} for {self.channels} channels: give 1 or "
+                    f"{self.channels}"
+                )
+        if min(self.std) <= 0:
+            raise InputError(f"std={self.std}: give numbers above 0")
+        if self.resize is not None and self.resize < max(self.size):
+            raise InputError(f"resize={self.resize} is smaller than the crop to {self.size}")
+
+    def __call__(
+        self, image: Num[np.ndarray, "height width channels"]
+    ) -> Float32[np.ndarray, "rows columns channels"]:
+        """Preprocess one image: uint8 in 0 to 255 or floating point in 0 to 1.
+
+        Raises:
+          InputError: the image has another number of channels.
+        """
+        if image.ndim != 3 or image.shape[-1] != self.channels:
+            raise InputError(
+                f"image of shape {image.shape} for a network that reads {self.channels} channels"
+            )
+        scale = 255.0 if image.dtype == np.uint8 else 1.0
+        pixels = self._resized(image).astype(np.float32) / np.float32(scale)
+        mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
+        return (pixels - mean) / std
+
+    def _resized(
+        self, image: Num[np.ndarray, "height width channels"]
+    ) -> Num[np.ndarray, "rows columns channels"]:
+        height, width = image.shape[:2]
+        if self.resize is None:
+            return _resize(image, self.size)
+        scale = self.resize / min(height, width)
+        # The longer side is cut off, not rounded, as in torchvision's Resize.
+        whole = (
+            (self.resize, int(scale * width)) if height <= width else (int(scale * height), self.resize)
+        )
+        top, left = (round((whole[axis] - self.size[axis]) / 2) for axis in (0, 1))
+        resized = _resize(image, whole)
+        return resized[top : top + self.size[0], left : left + self.size[1]]
+
+
+def _resize(
+    image: Num[np.ndarray, "height width channels"], size: tuple[int, int]
+) -> Num[np.ndarray, "rows columns channels"]:
+    """Bilinear, with a wider filter when shrinking, as Pillow and torchvision do."""
+    if image.shape[:2] == size:
+        return image
+    shape = (size[1], size[0])
+    if image.dtype == np.uint8 and image.shape[-1] in (1, 3):
+        picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+        resized = np.asarray(picture.resize(shape, Image.Resampling.BILINEAR))
+        return resized.reshape(*size, image.shape[-1])
+    planes = [
+        Image.fromarray(plane.astype(np.float32)).resize(shape, Image.Resampling.BILINEAR)
+        for plane in np.moveaxis(image, -1, 0)
+    ]
+    return np.stack([np.asarray(plane) for plane in planes], axis=-1)

@@ -1,0 +1,90 @@
+"""The door for a function of a user's own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+
+import jax
+from jaxtyping import Array, PyTree
+
+from .._errors import InputError
+from ..data import Preprocessing
+from ._functional import Functional
+from ._layer import Layer
+from ._masking import check_masks
+
+
+def from_callable(
+    function: Callable[..., Array],
+    params: PyTree,
+    *,
+    layers: Mapping[str, int],
+    preprocessing: Preprocessing,
+    name: str = "callable",
+) -> Functional:
+    """A function `(params, images, masks) → logits` as a network that can be measured.
+
+    The function multiplies the activations of layer `name` by `masks[name]` where that is given
+    (`ju.networks.ablate` does it). To ablate to other values than zero it takes them as a fourth
+    argument, `values`.
+
+    Args:
+      function: a pure JAX function; `masks` is a dictionary that may lack layers.
+      params: its first argument, any pytree of arrays.
+      layers: how many units each layer has that the function can mask.
+      preprocessing: what it expects of images.
+      name: what it is called in messages and results.
+
+    Raises:
+      InputError: the function takes other arguments or does not give logits `[images, classes]`.
+    """
+    try:
+        inspect.signature(function).bind(params, None, {})
+    except TypeError as error:
+        raise InputError(
+            f"network {name!r} cannot be called as function(params, images, masks): {error}"
+        ) from error
+    takes_values = "values" in inspect.signature(function).parameters
+    known = {key: Layer(key, units, None) for key, units in layers.items()}
+
+    def apply(
+        params: PyTree, images: Array, masks: Mapping[str, Array], values: Mapping[str, Array]
+    ) -> Array:
+        check_masks(masks, known.values(), f"network {name!r}")
+        if takes_values:
+            return function(params, images, masks, values=values)
+        if values:
+            raise InputError(
+                f"network {name!r} cannot ablate to values other than zero: let its function take "
+                "a fourth argument, values, or ablate to zero"
+            )
+        return function(params, images, masks)
+
+    return Functional(
+        name=name,
+        apply=apply,
+        params=params,
+        layers=known,
+        classes=count_classes(apply, params, preprocessing, name),
+        preprocessing=preprocessing,
+    )
+
+
+def count_classes(
+    apply: Callable[..., Array], params: PyTree, preprocessing: Preprocessing, name: str
+) -> int:
+    """How many logits a network gives, from shapes alone.
+
+    Raises:
+      InputError: what it gives is not `[images, classes]`.
+    """
+    images = jax.ShapeDtypeStruct((2, *preprocessing.size, preprocessing.channels), "float32")
+    logits = jax.eval_shape(apply, params, images, {}, {})
+    shape = getattr(logits, "shape", None)
+    if shape is None or len(shape) != 2 or shape[0] != 2:
+        raise InputError(
+            f"network {name!r} gives {shape or type(logits).__name__} for two images: expected "
+            "logits [images, classes]"
+        )
+    return int(shape[1])

@@ -1,0 +1,137 @@
+"""Trained networks out of run folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from flax import nnx
+from jaxtyping import PyTree
+from orbax.checkpoint import v1 as ocp
+
+from .._errors import InputError, unknown_name
+from ..data import Preprocessing
+from ..results import RunFolder, write_atomically
+from ..results._run_folder import read_json
+from ._convnet import convnet
+from ._mlp import mlp
+from ._network import Network, arrays
+
+_BUILDERS: Mapping[str, Callable[..., Network]] = {"convnet": convnet, "mlp": mlp}
+
+
+def save_architecture(network: Network, run_folder: str | Path) -> None:
+    """Write down how to build a network again.
+
+    Raises:
+      InputError: the network was assembled by hand, so that nobody else could build it.
+    """
+    if network.architecture is None:
+        raise InputError(
+            "a network assembled by hand has no architecture to save: give it one, or restore it "
+            "with restore(run_folder, network)"
+        )
+    content = {
+        "builder": network.architecture.builder,
+        "arguments": json.loads(network.architecture.arguments),
+    }
+    path = RunFolder(Path(run_folder)).architecture
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
+
+
+def restore(
+    run_folder: str | Path, network: Network | None = None, *, epoch: int | None = None
+) -> Network:
+    """The trained network of a run folder.
+
+    Args:
+      run_folder: the folder that the training program wrote.
+      network: a network of the same architecture to put the parameters into; by default it is built
+        as the folder says.
+      epoch: after how many epochs; the last checkpoint by default.
+
+    Raises:
+      InputError: there is no such folder or checkpoint, the checkpoint is of another architecture,
+        or it holds NaN.
+    """
+    folder = RunFolder(Path(run_folder))
+    network = network or _build(folder)
+    if not folder.checkpoints.is_dir():
+        raise InputError(
+            f"run folder {folder.path} has no checkpoint yet: train it (python -m train)"
+        )
+    with ocp.training.Checkpointer(folder.checkpoints.resolve()) as checkpointer:
+        steps = [checkpoint.step for checkpoint in checkpointer.checkpoints]
+        if not steps:
+            raise InputError(
+                f"run folder {folder.path} has no checkpoint yet: train it (python -m train)"
+            )
+        if epoch is not None and epoch not in steps:
+            raise unknown_name("epoch", str(epoch), map(str, steps), f"run folder {folder.path}")
+        step = steps[-1] if epoch is None else epoch
+        stored = checkpointer.checkpointables_metadata(step).metadata["network"]
+        expected = arrays(network)
+        check_same_arrays(stored, expected, f"checkpoint {folder.checkpoints / str(step)}", network)
+        loaded = checkpointer.load_checkpointables(step, {"network": abstract(expected)})
+    state = nnx.state(network)
+    nnx.replace_by_pure_dict(state, loaded["network"])
+    nnx.update(network, state)
+    return network
+
+
+def abstract(tree: PyTree) -> PyTree:
+    """Shapes, types and places of a tree's arrays, into which Orbax restores."""
+    sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
+    )
+
+
+def check_same_arrays(stored: PyTree, expected: PyTree, place: str, network: Network) -> None:
+    """Compare names and shapes of arrays.
+
+    Raises:
+      InputError: they differ; the first differences are named.
+    """
+    found, wanted = _shapes(stored), _shapes(expected)
+    differences = [
+        f"{key} is {found.get(key, 'missing')} there and {wanted.get(key, 'missing')} here"
+        for key in sorted(found.keys() | wanted.keys())
+        if found.get(key) != wanted.get(key)
+    ]
+    if differences:
+        more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
+        raise InputError(
+            f"{place} is of another architecture than network {network.name!r}: "
+            f"{'; '.join(differences[:3])}{more}. Build the network with the arguments that it was "
+            "trained with, or leave the network out to have it built from the folder"
+        )
+
+
+def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda leaf: hasattr(leaf, "shape"))
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): tuple(leaf.shape)
+        for path, leaf in leaves
+    }
+
+
+def _build(folder: RunFolder) -> Network:
+    content = read_json(folder.architecture, f"{folder.path} is not a run folder")
+    builder, arguments = content.get("builder"), content.get("arguments")
+    if builder not in _BUILDERS or not isinstance(arguments, dict):
+        raise unknown_name("network", builder, _BUILDERS, "ju.networks")
+    try:
+        preprocessing = Preprocessing(**_tuples(arguments.pop("preprocessing")))
+        return _BUILDERS[builder](**arguments, preprocessing=preprocessing)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder.architecture} does not describe a {builder}: {error}") from error
+
+
+def _tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()
+    }

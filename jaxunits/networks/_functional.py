@@ -1,0 +1,93 @@
+"""The form in which every network is measured: a pure function and its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flax import nnx
+from jaxtyping import Array, PyTree
+
+from .._errors import InputError, unknown_name
+from ..data import Preprocessing
+from ._layer import Layer
+from ._network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Functional:
+    """A network as a pure function of parameters, images, masks and values.
+
+    Attributes:
+      name: what it is called in messages and results.
+      apply: `(params, images, masks, values) → logits`; masks and values are dictionaries from
+        layer names to `[units]`, as in a call of `Network`.
+      params: every array that `apply` depends on.
+      layers: the layers that can be masked.
+      classes: how many logits it gives.
+      preprocessing: what it expects of images.
+      activations: `(params, images, layer) → [images, *map, units]`; None where it cannot be told.
+      architecture: how the network was built, for provenance.
+    """
+
+    name: str
+    apply: Callable[[PyTree, Array, Mapping[str, Array], Mapping[str, Array]], Array]
+    params: PyTree
+    layers: Mapping[str, Layer]
+    classes: int
+    preprocessing: Preprocessing
+    activations: Callable[[PyTree, Array, str], Array] | None = None
+    architecture: str = ""
+
+    def layer(self, name: str) -> Layer:
+        """A layer by its name.
+
+        Raises:
+          InputError: there is no such layer; the nearest name is offered.
+        """
+        if name not in self.layers:
+            raise unknown_name("layer", name, self.layers, f"network {self.name!r}")
+        return self.layers[name]
+
+
+def functional(network: Any) -> Functional:
+    """The functional form of a network; one that has it already is returned as it is.
+
+    Raises:
+      InputError: the network has to be wrapped first; the message says by which function.
+    """
+    if isinstance(network, Functional):
+        return network
+    if isinstance(network, Network):
+        return _from_stages(network)
+    raise InputError(
+        f"network of type {type(network).__name__}: wrap it with ju.networks.from_nnx (a Flax NNX "
+        "module), from_linen (a Linen module and its variables) or from_callable (a function "
+        "(params, images, masks) → logits)"
+    )
+
+
+def _from_stages(network: Network) -> Functional:
+    graph, state = nnx.split(network)
+
+    def apply(
+        params: PyTree, images: Array, masks: Mapping[str, Array], values: Mapping[str, Array]
+    ) -> Array:
+        logits: Array = nnx.merge(graph, params)(images, masks, values)
+        return logits
+
+    def activations(params: PyTree, images: Array, layer: str) -> Array:
+        answers: Array = nnx.merge(graph, params).activations(images, layer)
+        return answers
+
+    return Functional(
+        name=network.name,
+        apply=apply,
+        params=state,
+        layers=network.layers,
+        classes=network.classes,
+        preprocessing=network.preprocessing,
+        activations=activations,
+        architecture=str(network.architecture.arguments) if network.architecture else "",
+    )

@@ -1,0 +1,125 @@
+"""The door for Flax Linen modules, as they are."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+from flax import linen as nn
+from jaxtyping import Array, PyTree
+
+from ..data import Preprocessing
+from ._callable import count_classes
+from ._functional import Functional
+from ._layer import Layer
+from ._masking import ablate, check_masks
+
+
+def from_linen(
+    module: nn.Module,
+    variables: PyTree,
+    *,
+    preprocessing: Preprocessing,
+    arguments: Mapping[str, Any] | None = None,
+) -> Functional:
+    """A Linen module not written for masks as a network that can be measured.
+
+    Its layers are its submodules that give one array of numbers, named by their paths (`Conv_0`,
+    `block1/Conv_0`); the units are the last axis of what the submodule gives. Where a ReLU follows
+    outside the submodule, ablating a unit to zero before it is the same as after it; for batch norm
+    after a convolution name the batch norm. Values other than zero are set before that ReLU.
+
+    Args:
+      module: the module.
+      variables: its variables, as `module.init` returns them.
+      preprocessing: what it expects of images.
+      arguments: keyword arguments of its call, such as `{"train": False}`.
+
+    Raises:
+      InputError: the module does not give logits `[images, classes]`.
+    """
+    call = {} if arguments is None else dict(arguments)
+    name = type(module).__name__
+
+    def apply(
+        params: PyTree, images: Array, masks: Mapping[str, Array], values: Mapping[str, Array]
+    ) -> Array:
+        check_masks(masks, layers.values(), f"network {name!r}")
+
+        def masked(path: str, output: Any) -> Any:
+            return ablate(output, masks[path], values.get(path)) if path in masks else output
+
+        with _intercepted(masked):
+            logits: Array = module.apply(params, images, **call)
+        return logits
+
+    def activations(params: PyTree, images: Array, layer: str) -> Array:
+        answers = {}
+
+        def record(path: str, output: Any) -> Any:
+            if path == layer:
+                answers[path] = output
+            return output
+
+        with _intercepted(record):
+            module.apply(params, images, **call)
+        return answers[layer]
+
+    layers = _find_layers(
+        lambda params, images: module.apply(params, images, **call), variables, preprocessing
+    )
+    return Functional(
+        name=name,
+        apply=apply,
+        params=variables,
+        layers=layers,
+        classes=count_classes(apply, variables, preprocessing, name),
+        preprocessing=preprocessing,
+        activations=activations,
+    )
+
+
+@contextlib.contextmanager
+def _intercepted(replace: Callable[[str, Any], Any]) -> Iterator[None]:
+    """Within, `replace(path, output)` takes the place of what each submodule's call returns."""
+
+    def interceptor(
+        next_function: Callable[..., Any],
+        args: Any,
+        kwargs: Any,
+        context: nn.module.InterceptorContext,
+    ) -> Any:
+        output = next_function(*args, **kwargs)
+        if context.method_name != "__call__" or not context.module.path:
+            return output
+        return replace("/".join(context.module.path), output)
+
+    with nn.intercept_methods(interceptor):
+        yield
+
+
+def _find_layers(
+    forward: Callable[[PyTree, Array], Any], variables: PyTree, preprocessing: Preprocessing
+) -> dict[str, Layer]:
+    layers = {}
+
+    def record(path: str, output: Any) -> Any:
+        if is_units(output):
+            layers[path] = Layer(path, output.shape[-1], tuple(output.shape[1:-1]))
+        return output
+
+    images = jax.ShapeDtypeStruct((1, *preprocessing.size, preprocessing.channels), "float32")
+    with _intercepted(record):
+        jax.eval_shape(forward, variables, images)
+    return layers
+
+
+def is_units(output: Any) -> bool:
+    """Whether a submodule's output is activations `[images, *map, units]`."""
+    return (
+        isinstance(output, jax.Array)
+        and output.ndim in (2, 4)
+        and jax.numpy.issubdtype(output.dtype, jax.numpy.floating)
+    )

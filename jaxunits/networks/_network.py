@@ -1,0 +1,171 @@
+"""A network: an ordered sequence of named stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import jax
+from flax import nnx
+from jaxtyping import Array, Float, PyTree
+
+from .._errors import InputError, unknown_name
+from ..data import Preprocessing
+from ._architecture import Architecture
+from ._layer import Layer
+from ._masking import Masks, ablate, check_masks
+from ._stages import Stage
+
+
+class Network(nnx.Module):
+    """An image classifier made of named stages; units live at the outputs of those that have them.
+
+    `network(images, masks)` is a pure function of parameters, images and masks, so `jax.vmap` over
+    masks evaluates many ablations at once. Parts of it run from one stage to another.
+
+    Attributes:
+      stages: the stages by name.
+      order: their names, in the order in which they run.
+      preprocessing: what it expects of images.
+      classes: how many logits it gives.
+      architecture: how to build it again; None for a network assembled by hand.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[tuple[str, Stage]],
+        *,
+        preprocessing: Preprocessing,
+        architecture: Architecture | None = None,
+    ) -> None:
+        """Put stages in order.
+
+        Raises:
+          InputError: two stages share a name, or the images are too small for the stages.
+        """
+        self.order = tuple(name for name, _ in stages)
+        if len(set(self.order)) != len(self.order):
+            raise InputError(f"stages {', '.join(self.order)}: give each stage a name of its own")
+        self.stages = nnx.Dict(dict(stages))
+        self.preprocessing = preprocessing
+        self.architecture = architecture
+        shapes = trace_shapes(stages, preprocessing, f"network {self.name!r}")
+        self.classes = shapes[self.order[-1]][-1]
+        self._layers = tuple(
+            Layer(name, stage.units, shapes[name][:-1])
+            for name, stage in stages
+            if stage.units is not None
+        )
+
+    @property
+    def name(self) -> str:
+        """What the network is called in messages and results."""
+        return self.architecture.builder if self.architecture else "assembled"
+
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """The layers that have units, in order."""
+        return {layer.name: layer for layer in self._layers}
+
+    def __call__(
+        self,
+        images: Float[Array, "images height width channels"],
+        masks: Masks | None = None,
+        values: Masks | None = None,
+    ) -> Float[Array, "images classes"]:
+        """Logits, with some units ablated.
+
+        Args:
+          images: preprocessed images.
+          masks: for each layer with ablated units one number a unit: 1 keeps it, 0 ablates it.
+          values: for each of these layers what its ablated units give; zero by default.
+
+        Raises:
+          InputError: images or masks are not of the network's shape.
+        """
+        return self.run(images, masks=masks, values=values)
+
+    def run(
+        self,
+        state: PyTree,
+        *,
+        after: str | None = None,
+        through: str | None = None,
+        masks: Masks | None = None,
+        values: Masks | None = None,
+    ) -> PyTree:
+        """Run some of the stages.
+
+        Args:
+          state: what stage `after` left, its mask applied already; images if `after` is None.
+          after: the last stage that has run; None for none.
+          through: the last stage to run, its mask included; None for all.
+          masks: as in a call.
+          values: as in a call.
+
+        Returns:
+          The state that stage `through` leaves; logits after the last.
+        """
+        masks, values = masks or {}, values or {}
+        check_masks(masks, self._layers, f"network {self.name!r}")
+        if after is None:
+            self._check_images(state)
+        start = 0 if after is None else self._position(after) + 1
+        stop = len(self.order) if through is None else self._position(through) + 1
+        for name in self.order[start:stop]:
+            state = self.stages[name](state)
+            if name in masks:
+                state = ablate(state, masks[name], values.get(name))
+        return state
+
+    def activations(
+        self, images: Float[Array, "images height width channels"], layer: str
+    ) -> Float[Array, "images *map units"]:
+        """What the units of a layer answer, after their non-linearity.
+
+        Raises:
+          InputError: there is no such layer.
+        """
+        if layer not in self.layers:
+            raise unknown_name("layer", layer, self.layers, f"network {self.name!r}")
+        return self.run(images, through=layer)
+
+    def _position(self, stage: str) -> int:
+        if stage not in self.order:
+            raise unknown_name("stage", stage, self.order, f"network {self.name!r}")
+        return self.order.index(stage)
+
+    def _check_images(self, images: Array) -> None:
+        expected = (*self.preprocessing.size, self.preprocessing.channels)
+        if images.shape[1:] != expected:
+            raise InputError(
+                f"images of shape {images.shape} for network {self.name!r}: expected "
+                f"[images, {', '.join(map(str, expected))}]"
+            )
+
+
+def trace_shapes(
+    stages: Sequence[tuple[str, Stage]], preprocessing: Preprocessing, place: str
+) -> dict[str, tuple[int, ...]]:
+    """The shape of one image's state after each stage, without the axis of images.
+
+    Raises:
+      InputError: nothing is left of the images after some stage.
+    """
+    shape = (1, *preprocessing.size, preprocessing.channels)
+    state = jax.ShapeDtypeStruct(shape, jax.numpy.float32)
+    shapes = {}
+    for name, stage in stages:
+        state = jax.eval_shape(stage, state)
+        if 0 in state.shape:
+            raise InputError(
+                f"images of {shape[1]}×{shape[2]} are too small for {place}: stage {name!r} "
+                "leaves nothing of them. Give larger images or fewer stages that shrink them"
+            )
+        shapes[name] = tuple(state.shape[1:])
+    return shapes
+
+
+def arrays(network: nnx.Module) -> Mapping[str, PyTree]:
+    """All arrays of a network as nested dictionaries."""
+    pure: Mapping[str, PyTree] = nnx.to_pure_dict(nnx.state(network))
+    return pure

@@ -1,0 +1,57 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def write_atomically(path: str | Path, content: bytes | memoryview | str) -> None:
+    """Write a file under a temporary name beside its place, then rename it.
+
+    Args:
+      path: the file's place; missing parent folders are made.
+      content: bytes, or text that is written as UTF-8.
+
+    Raises:
+      OSError: nothing could be written. Whatever was at `path` is still there, unchanged, and
+        where the disk is full the message says so.
+    """
+    path = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        if error.errno in _FULL:
+            raise no_space(path, len(data), error.errno) from error
+        raise
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def no_space(path: Path, size: int, code: int = errno.ENOSPC) -> OSError:
+    """The error for `size` bytes that do not fit at `path`."""
+    return OSError(
+        code,
+        f"no space left for {path} ({size:,} bytes): free some space and run the same command "
+        "again; what was there before is unchanged",
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

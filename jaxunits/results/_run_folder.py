@@ -1,0 +1,136 @@
+"""The folder of one trained network: everything that was made with it, and nothing outside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from .._errors import InputError
+from ._files import write_atomically
+from ._provenance import raise_if_different
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The places of a run folder.
+
+    Attributes:
+      path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def configuration(self) -> Path:
+        """The settings that the network was trained with."""
+        return self.path / "configuration.json"
+
+    @property
+    def architecture(self) -> Path:
+        """The builder of the network and its arguments."""
+        return self.path / "network.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One Orbax checkpoint a saved epoch."""
+        return self.path / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        """One line of JSON an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def measurements(self) -> Path:
+        """Results as netCDF files."""
+        return self.path / "measurements"
+
+    @property
+    def report(self) -> Path:
+        """The report, one self-contained page."""
+        return self.path / "report.html"
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Hold the folder for this process; the hold ends with the process, however it ends.
+
+        Raises:
+          InputError: another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise InputError(
+                f"run folder {self.path} is in use by another process: wait for it to end, "
+                "or choose another folder"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def claim(self, configuration: Mapping[str, Any], *, may_differ: tuple[str, ...] = ()) -> None:
+        """Make the folder belong to a configuration, or check that it does already.
+
+        Args:
+          configuration: settings that JSON can hold.
+          may_differ: top-level settings that do not change what is computed.
+
+        Raises:
+          InputError: it belongs to another one (every difference is named), or holds files but no
+            configuration.
+        """
+        wanted = json.loads(json.dumps(configuration))
+        if not self.configuration.exists():
+            strangers = [item.name for item in self.path.iterdir() if not item.name.startswith(".")]
+            if strangers:
+                raise InputError(
+                    f"folder {self.path} is not a run folder and not empty (it holds "
+                    f"{', '.join(sorted(strangers)[:5])}): choose another folder"
+                )
+            write_atomically(self.configuration, json.dumps(wanted, indent=2) + "\n")
+            return
+        found = self.read_configuration()
+        raise_if_different(
+            {key: value for key, value in found.items() if key not in may_differ},
+            {key: value for key, value in wanted.items() if key not in may_differ},
+            place=f"run folder {self.path}",
+            way_out="Give the same settings, or another folder with --run-folder",
+        )
+
+    def read_configuration(self) -> dict[str, Any]:
+        """The settings that the network was trained with.
+
+        Raises:
+          InputError: this is no run folder, or its configuration is damaged.
+        """
+        return read_json(self.configuration, f"{self.path} is not a run folder")
+
+
+def read_json(path: Path, missing: str) -> dict[str, Any]:
+    """A JSON object of a run folder.
+
+    Args:
+      path: the file.
+      missing: what its absence means, for the error.
+
+    Raises:
+      InputError: the file is missing or not a JSON object.
+    """
+    if not path.exists():
+        raise InputError(f"{missing}: there is no {path}. Train a network first (python -m train)")
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path} is damaged ({error}): restore it from a copy") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is damaged (not a JSON object): restore it from a copy")
+    return content

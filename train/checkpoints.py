@@ -1,0 +1,71 @@
+"""Orbax, behind one file: training states on disk, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import TracebackType
+
+import jax
+from orbax.checkpoint import v1 as ocp
+
+from jaxunits.networks import abstract
+from jaxunits.results import no_space
+
+from .config import Checkpoints
+from .step import State
+
+_ROOM = 1.2
+
+
+class CheckpointFolder:
+    """The checkpoints of a run: `network` and `optimizer`, one step an epoch.
+
+    A context manager. Checkpoints that a kill left unfinished are removed on opening.
+    """
+
+    def __init__(self, path: Path, settings: Checkpoints) -> None:
+        self.path = path
+        policies = ocp.training.preservation_policies
+        keep = policies.PreserveAll() if settings.keep == "all" else policies.LatestN(settings.latest)
+        self._checkpointer = ocp.training.Checkpointer(
+            path.resolve(), preservation_policy=keep, cleanup_tmp_directories=True
+        )
+
+    def __enter__(self) -> CheckpointFolder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._checkpointer.close()
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that the latest checkpoint has behind it; 0 without one."""
+        latest = self._checkpointer.latest
+        return 0 if latest is None else int(latest.step)
+
+    def load(self, like: State) -> State:
+        """The latest state, into the shapes of another."""
+        loaded = self._checkpointer.load_checkpointables(
+            self.epochs,
+            {"network": abstract(like.params), "optimizer": abstract(like.optimizer)},
+        )
+        return State(loaded["network"], loaded["optimizer"])
+
+    def save(self, epochs: int, state: State) -> None:
+        """Save a state after `epochs` epochs.
+
+        Raises:
+          OSError: the disk has no room for it; earlier checkpoints are still there.
+        """
+        size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        if shutil.disk_usage(self.path).free < _ROOM * size:
+            raise no_space(self.path / str(epochs), size)
+        self._checkpointer.save_checkpointables(
+            epochs, {"network": state.params, "optimizer": state.optimizer}, force=True
+        )

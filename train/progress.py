@@ -1,0 +1,64 @@
+"""How training is told: a bar on a terminal, a line an epoch elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from .metrics import EpochMetrics
+
+
+class Progress:
+    """A context manager that shows steps and epochs."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bar = Bar(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def start(self, epochs: int, done: int, steps_per_epoch: int) -> None:
+        """Tell how much there is to do, and how much is done already."""
+        self._epochs = epochs
+        self._task = self._bar.add_task(
+            "training", total=epochs * steps_per_epoch, completed=done * steps_per_epoch
+        )
+        if done:
+            left = "nothing is left to do" if done >= epochs else "going on from there"
+            self.console.print(f"{done} of {epochs} epochs are done: {left}")
+
+    def step(self) -> None:
+        """One step is done."""
+        self._bar.advance(self._task)
+
+    def epoch(self, metrics: EpochMetrics) -> None:
+        """One epoch is done."""
+        self.console.print(
+            f"epoch {metrics.epoch:>{len(str(self._epochs))}}/{self._epochs}  "
+            f"train loss {metrics.train_loss:.4f}, accuracy {metrics.train_accuracy:7.2%}  "
+            f"validation loss {metrics.validation_loss:.4f}, "
+            f"accuracy {metrics.validation_accuracy:7.2%}  {metrics.seconds:.1f} s",
+            highlight=False,
+        )
