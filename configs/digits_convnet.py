@@ -1,15 +1,15 @@
-"""The convolutional network of paper C at full width on the embedded digits.
+"""The conv net of paper C at a quarter of its width on the embedded digits: the demo.
 
-    python -m train digits_convnet
+python -m train digits_convnet
 """
 
 import jaxunits as ju
 from train.config import AdamW, Config, ConvNet, Schedule
 
 config = Config(
-    network=ConvNet(pool_after=("conv1", "conv2")),
+    network=ConvNet(widths=(16, 16, 32, 32), pool_after=("conv1", "conv3")),
     preprocessing=ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31,)),
-    optimizer=AdamW(learning_rate=1e-3, weight_decay=1e-2),
+    optimizer=AdamW(learning_rate=2e-3, weight_decay=0.3),
     schedule=Schedule("cosine", warmup_epochs=0.5),
-    epochs=10,
+    epochs=20,
 )

@@ -1,6 +1,6 @@
 """The multi-layer perceptron of paper C on the embedded digits.
 
-    python -m train digits_mlp
+python -m train digits_mlp
 """
 
 import jaxunits as ju

@@ -1,6 +1,7 @@
 """What does each unit of an image classifier do, and what breaks without it?"""
 
 from . import ablation as ablation
+from . import attributes as attributes
 from . import data as data
 from . import networks as networks
 from . import results as results

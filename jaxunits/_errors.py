@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Something handed to jaxunits cannot be used; the message names it, its place and the way out."""
+    """Something handed to jaxunits cannot be used; the message says what, where and the way out."""
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str], place: str) -> InputError:

@@ -27,7 +27,9 @@ class CheckpointFolder:
     def __init__(self, path: Path, settings: Checkpoints) -> None:
         self.path = path
         policies = ocp.training.preservation_policies
-        keep = policies.PreserveAll() if settings.keep == "all" else policies.LatestN(settings.latest)
+        keep = (
+            policies.PreserveAll() if settings.keep == "all" else policies.LatestN(settings.latest)
+        )
         self._checkpointer = ocp.training.Checkpointer(
             path.resolve(), preservation_policy=keep, cleanup_tmp_directories=True
         )

@@ -27,9 +27,7 @@ class Data:
 
     def load(self, split: str) -> ju.data.Dataset:
         """Load one of the splits."""
-        return ju.data.load(
-            self.source, split, data_dir=self.data_dir, on_corrupt=self.on_corrupt
-        )
+        return ju.data.load(self.source, split, data_dir=self.data_dir, on_corrupt=self.on_corrupt)
 
 
 @dataclass(frozen=True)
@@ -68,9 +66,7 @@ class MLP:
         self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
     ) -> ju.networks.Network:
         """Build it with fresh weights."""
-        return ju.networks.mlp(
-            classes, widths=self.widths, preprocessing=preprocessing, seed=seed
-        )
+        return ju.networks.mlp(classes, widths=self.widths, preprocessing=preprocessing, seed=seed)
 
 
 @dataclass(frozen=True)

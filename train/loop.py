@@ -123,12 +123,12 @@ def _epoch(run: _Run, state: State, epoch: int, progress: Progress) -> tuple[Sta
     for batch in ju.data.shuffled_batches(
         run.train_data, preprocessing, config.batch_size, seed=config.seed, epoch=epoch
     ):
-        state, sums = run.step(state, *batch)
+        state, sums = run.step(state, batch)
         seen = jax.tree.map(jax.numpy.add, seen, sums)
         progress.step()
     held_out = no_sums()
     for batch in ju.data.batches(run.validation_data, preprocessing, config.batch_size):
-        held_out = jax.tree.map(jax.numpy.add, held_out, run.evaluate(state.params, *batch))
+        held_out = jax.tree.map(jax.numpy.add, held_out, run.evaluate(state.params, batch))
     train_loss, train_accuracy = _means(seen)
     validation_loss, validation_accuracy = _means(held_out)
     if not np.isfinite([train_loss, validation_loss]).all():

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 import jaxunits as ju
 
@@ -40,8 +40,8 @@ class Sums(NamedTuple):
     images: Int[Array, ""]
 
 
-Step = Callable[[State, Array, Array, Array], tuple[State, Sums]]
-Evaluate = Callable[[PyTree, Array, Array, Array], Sums]
+Step = Callable[[State, ju.data.Batch], tuple[State, Sums]]
+Evaluate = Callable[[PyTree, ju.data.Batch], Sums]
 
 
 def no_sums() -> Sums:
@@ -52,7 +52,7 @@ def no_sums() -> Sums:
 def build_step(
     network: ju.networks.Network, optimizer: optax.GradientTransformation, dtype: str
 ) -> Step:
-    """A training step `(state, images, labels, valid) → (state, sums)`.
+    """A training step `(state, batch) → (state, sums)`.
 
     Args:
       network: for its architecture; its own parameters are not used.
@@ -61,15 +61,13 @@ def build_step(
     """
     forward = _forward(network, dtype)
 
-    def loss(
-        params: PyTree, images: Array, labels: Array, valid: Array
-    ) -> tuple[Float[Array, ""], Sums]:
-        sums = _sums(forward(params, images), labels, valid)
+    def loss(params: PyTree, batch: ju.data.Batch) -> tuple[Float[Array, ""], Sums]:
+        sums = _sums(forward(params, batch.images), batch)
         return sums.loss / sums.images, sums
 
     @jax.jit
-    def step(state: State, images: Array, labels: Array, valid: Array) -> tuple[State, Sums]:
-        gradients, sums = jax.grad(loss, has_aux=True)(state.params, images, labels, valid)
+    def step(state: State, batch: ju.data.Batch) -> tuple[State, Sums]:
+        gradients, sums = jax.grad(loss, has_aux=True)(state.params, batch)
         updates, new = optimizer.update(gradients, state.optimizer, state.params)
         return State(optax.apply_updates(state.params, updates), new), sums
 
@@ -77,12 +75,12 @@ def build_step(
 
 
 def build_evaluate(network: ju.networks.Network, dtype: str) -> Evaluate:
-    """An evaluation `(params, images, labels, valid) → sums`; arguments as in `build_step`."""
+    """An evaluation `(params, batch) → sums`; arguments as in `build_step`."""
     forward = _forward(network, dtype)
 
     @jax.jit
-    def evaluate(params: PyTree, images: Array, labels: Array, valid: Array) -> Sums:
-        return _sums(forward(params, images), labels, valid)
+    def evaluate(params: PyTree, batch: ju.data.Batch) -> Sums:
+        return _sums(forward(params, batch.images), batch)
 
     return evaluate
 
@@ -100,11 +98,7 @@ def _forward(network: ju.networks.Network, dtype: str) -> Callable[[PyTree, Arra
     return forward
 
 
-def _sums(
-    logits: Float[Array, "images classes"],
-    labels: Int[Array, " images"],
-    valid: Bool[Array, " images"],
-) -> Sums:
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-    correct = (jnp.argmax(logits, axis=1) == labels) & valid
-    return Sums(jnp.where(valid, losses, 0).sum(), correct.sum(), valid.sum())
+def _sums(logits: Float[Array, "images classes"], batch: ju.data.Batch) -> Sums:
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.labels)
+    correct = (jnp.argmax(logits, axis=1) == batch.labels) & batch.valid
+    return Sums(jnp.where(batch.valid, losses, 0).sum(), correct.sum(), batch.valid.sum())

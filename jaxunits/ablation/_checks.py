@@ -5,7 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree, Shaped
+from jaxtyping import Float32, Shaped
+from numpy.typing import ArrayLike
 
 from .._errors import InputError
 from ..data import Dataset
@@ -36,7 +37,7 @@ def check_parameters(network: Functional) -> None:
     for path, leaf in jax.tree_util.tree_leaves_with_path(network.params):
         array = jnp.asarray(leaf)
         if jnp.issubdtype(array.dtype, jnp.inexact) and not bool(jnp.isfinite(array).all()):
-            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            name = jax.tree_util.keystr(path, simple=True, separator=".").removesuffix(".value")
             wrong = int((~jnp.isfinite(array)).sum())
             raise InputError(
                 f"parameter {name} of network {network.name!r} holds NaN or infinity in {wrong} of "
@@ -45,9 +46,7 @@ def check_parameters(network: Functional) -> None:
             )
 
 
-def checked_masks(
-    masks: Shaped[np.ndarray, "..."], layer: Layer
-) -> Shaped[np.ndarray, "masks units"]:
+def checked_masks(masks: ArrayLike, layer: Layer) -> Float32[np.ndarray, "masks units"]:
     """Masks as float32 `[masks, units]`.
 
     Raises:
@@ -62,9 +61,7 @@ def checked_masks(
     return _checked_numbers(array, "masks", layer)
 
 
-def checked_values(
-    values: Shaped[np.ndarray, "..."], layer: Layer
-) -> Shaped[np.ndarray, " units"]:
+def checked_values(values: ArrayLike, layer: Layer) -> Float32[np.ndarray, " units"]:
     """Values of ablated units as float32 `[units]`.
 
     Raises:
@@ -80,8 +77,8 @@ def checked_values(
 
 
 def _checked_numbers(
-    array: Shaped[np.ndarray, "..."], kind: str, layer: Layer
-) -> Shaped[np.ndarray, "..."]:
+    array: Shaped[np.ndarray, ...], kind: str, layer: Layer
+) -> Float32[np.ndarray, ...]:
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
         raise InputError(f"{kind} of type {array.dtype} for layer {layer.name!r}: give numbers")
     wrong = np.argwhere(~np.isfinite(array))

@@ -81,9 +81,7 @@ def _one_ahead(program: Program, stream: Iterator[Batch]) -> Iterator[tuple[Batc
         yield waiting
 
 
-def _check_finite(
-    loss: np.ndarray, first_image: int, data: Dataset, place: str
-) -> None:
+def _check_finite(loss: np.ndarray, first_image: int, data: Dataset, place: str) -> None:
     wrong = np.argwhere(~np.isfinite(loss))
     if len(wrong) == 0:
         return

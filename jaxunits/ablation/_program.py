@@ -66,9 +66,7 @@ def compile_program(
     everywhere = NamedSharding(mesh, PartitionSpec())
     shared_out = NamedSharding(mesh, PartitionSpec("images"))
 
-    def all_masks(
-        params: PyTree, rows: Array, images: Array, labels: Array
-    ) -> tuple[Array, Array]:
+    def all_masks(params: PyTree, rows: Array, images: Array, labels: Array) -> tuple[Array, Array]:
         def one_mask(row: Array) -> tuple[Array, Array]:
             fill = {} if values is None else {layer.name: jnp.asarray(values)}
             return _outcome(network.apply(params, images, {layer.name: row}, fill), labels)
@@ -99,8 +97,7 @@ def compile_program(
 
     def run(batch: Batch) -> Outcome:
         images, labels = jax.device_put((batch.images, batch.labels), shared_out)
-        outcome: Outcome = compiled(params, rows, images, labels)
-        return outcome
+        return compiled(params, rows, images, labels)
 
     return Program(run=run, batch_size=total, masks_at_once=masks_at_once)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import Shaped
+from jaxtyping import Float32
+from numpy.typing import ArrayLike
 
 from .._errors import InputError
 from ..data import Dataset, batches
@@ -22,14 +23,14 @@ from ._means import unit_means
 from ._program import compile_program
 from ._result import labelled
 
-Values = Literal["zero", "mean"] | Shaped[np.ndarray, " units"]
+Values = str | ArrayLike
 
 
 def sweep(
     network: Any,
     layer: str,
     data: Dataset,
-    masks: Shaped[np.ndarray, "masks units"] | None = None,
+    masks: ArrayLike | None = None,
     *,
     values: Values = "zero",
     reference: Dataset | None = None,
@@ -103,7 +104,7 @@ def sweep_settings(
     network: Any,
     layer: str,
     data: Dataset,
-    masks: Shaped[np.ndarray, "masks units"] | None = None,
+    masks: ArrayLike | None = None,
     *,
     values: Values = "zero",
     reference: Dataset | None = None,
@@ -143,7 +144,7 @@ def sweep_settings(
 
 def _fill(
     network: Functional, layer: Layer, values: Values, reference: Dataset, batch_size: int
-) -> Shaped[np.ndarray, " units"] | None:
+) -> Float32[np.ndarray, " units"] | None:
     """What ablated units give, `[units]`; None for zero."""
     if not isinstance(values, str):
         return checked_values(values, layer)

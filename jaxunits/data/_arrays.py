@@ -35,8 +35,8 @@ class ArraySource:
 
 
 def load(
-    images: Shaped[np.ndarray, "..."],
-    labels: Shaped[np.ndarray, "..."],
+    images: Shaped[np.ndarray, ...],
+    labels: Shaped[np.ndarray, ...],
     split: str,
     class_names: Sequence[str] | None,
 ) -> Dataset:

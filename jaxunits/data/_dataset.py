@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, Protocol, SupportsIndex, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int
 
 from .._errors import InputError, unknown_name
 
 
+@runtime_checkable
 class Source(Protocol):
     """Random access to records of `image` (`[height, width, channels]`) and `label`.
 
@@ -47,8 +52,16 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, index: int) -> Mapping[str, Any]:
+    def __getitem__(self, index: SupportsIndex) -> Mapping[str, Any]:
         return self.source[index]
+
+    @functools.cached_property
+    def labels(self) -> Int[np.ndarray, " images"]:
+        """The label of every image; no image is decoded where the source knows its labels."""
+        known = getattr(self.source, "labels", None)
+        if known is None:
+            known = [self.source[index]["label"] for index in range(len(self))]
+        return np.asarray(known, np.int64)
 
     def class_index(self, name: str) -> int:
         """The label of a class.

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 from .._errors import InputError, unknown_name
 from ._dataset import Dataset
@@ -58,7 +58,7 @@ def load(
     *,
     class_names: Sequence[str] | None,
     channels: int | None,
-    on_corrupt: Literal["raise", "skip"],
+    on_corrupt: str,
     verify: bool,
 ) -> Dataset:
     """A class-per-folder tree as a data set; see `jaxunits.data.load` for the arguments.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def load(
     *,
     class_names: Sequence[str] | None = None,
     channels: int | None = None,
-    on_corrupt: Literal["raise", "skip"] = "raise",
+    on_corrupt: str = "raise",
     verify: bool = True,
     data_dir: str | Path | None = None,
 ) -> Dataset:

@@ -57,20 +57,23 @@ class Preprocessing:
                 f"image of shape {image.shape} for a network that reads {self.channels} channels"
             )
         scale = 255.0 if image.dtype == np.uint8 else 1.0
-        pixels = self._resized(image).astype(np.float32) / np.float32(scale)
+        pixels = self.fit(image).astype(np.float32) / np.float32(scale)
         mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
         return (pixels - mean) / std
 
-    def _resized(
+    def fit(
         self, image: Num[np.ndarray, "height width channels"]
     ) -> Num[np.ndarray, "rows columns channels"]:
+        """Resize and crop alone: what the network sees of the image, its numbers as they were."""
         height, width = image.shape[:2]
         if self.resize is None:
             return _resize(image, self.size)
         scale = self.resize / min(height, width)
         # The longer side is cut off, not rounded, as in torchvision's Resize.
         whole = (
-            (self.resize, int(scale * width)) if height <= width else (int(scale * height), self.resize)
+            (self.resize, int(scale * width))
+            if height <= width
+            else (int(scale * height), self.resize)
         )
         top, left = (round((whole[axis] - self.size[axis]) / 2) for axis in (0, 1))
         resized = _resize(image, whole)

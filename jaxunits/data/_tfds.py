@@ -32,6 +32,11 @@ class TfdsSource:
     channels: int
     name: str
 
+    @property
+    def labels(self) -> list[int]:
+        """The label of every record."""
+        return [int(self.records[index]["label"]) for index in range(len(self))]
+
     def __len__(self) -> int:
         return len(self.records)
 

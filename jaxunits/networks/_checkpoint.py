@@ -121,7 +121,7 @@ def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
 
 def _build(folder: RunFolder) -> Network:
     content = read_json(folder.architecture, f"{folder.path} is not a run folder")
-    builder, arguments = content.get("builder"), content.get("arguments")
+    builder, arguments = str(content.get("builder")), content.get("arguments")
     if builder not in _BUILDERS or not isinstance(arguments, dict):
         raise unknown_name("network", builder, _BUILDERS, "ju.networks")
     try:

@@ -74,12 +74,10 @@ def _from_stages(network: Network) -> Functional:
     def apply(
         params: PyTree, images: Array, masks: Mapping[str, Array], values: Mapping[str, Array]
     ) -> Array:
-        logits: Array = nnx.merge(graph, params)(images, masks, values)
-        return logits
+        return nnx.merge(graph, params)(images, masks, values)
 
     def activations(params: PyTree, images: Array, layer: str) -> Array:
-        answers: Array = nnx.merge(graph, params).activations(images, layer)
-        return answers
+        return nnx.merge(graph, params).activations(images, layer)
 
     return Functional(
         name=network.name,

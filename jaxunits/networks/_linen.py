@@ -52,7 +52,7 @@ def from_linen(
             return ablate(output, masks[path], values.get(path)) if path in masks else output
 
         with _intercepted(masked):
-            logits: Array = module.apply(params, images, **call)
+            logits: Any = module.apply(params, images, **call)
         return logits
 
     def activations(params: PyTree, images: Array, layer: str) -> Array:

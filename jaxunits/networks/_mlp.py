@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -40,7 +41,7 @@ def mlp(
     sizes = [math.prod(preprocessing.size) * preprocessing.channels, *widths]
     layers = [
         (f"fc{number}", Dense(inputs, outputs, rngs=rngs))
-        for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), start=1)
+        for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes), start=1)
     ]
     return Network(
         [

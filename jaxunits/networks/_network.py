@@ -167,5 +167,4 @@ def trace_shapes(
 
 def arrays(network: nnx.Module) -> Mapping[str, PyTree]:
     """All arrays of a network as nested dictionaries."""
-    pure: Mapping[str, PyTree] = nnx.to_pure_dict(nnx.state(network))
-    return pure
+    return nnx.to_pure_dict(nnx.state(network))

@@ -36,9 +36,7 @@ def from_nnx(module: nnx.Module, *, preprocessing: Preprocessing) -> Functional:
       InputError: the module does not give logits `[images, classes]`.
     """
     name = type(module).__name__
-    view = nnx.view(
-        module, raise_if_not_found=False, deterministic=True, use_running_average=True
-    )
+    view = nnx.view(module, raise_if_not_found=False, deterministic=True, use_running_average=True)
     graph, state = nnx.split(view)
     paths = {"/".join(map(str, path)): path for path, _ in nnx.iter_modules(view) if path}
 
@@ -56,8 +54,7 @@ def from_nnx(module: nnx.Module, *, preprocessing: Preprocessing) -> Functional:
         def masking(key: str) -> Callable[[Any], Any]:
             return lambda output: ablate(output, masks[key], values.get(key))
 
-        logits: Array = run(params, images, {key: masking(key) for key in masks})
-        return logits
+        return run(params, images, {key: masking(key) for key in masks})
 
     def activations(params: PyTree, images: Array, layer: str) -> Array:
         answers: list[Array] = []

@@ -1,21 +1,29 @@
 """The stages that networks are made of.
 
 A stage is an NNX module called with the state that the stage before it left. A stage with units
-says so in `units` and splits into `linear`, its linear map, and `activation`, the function after it.
+says so in `units` and splits into `linear`, its linear map, and `activation`, the function after
+it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-_he_normal = nnx.initializers.he_normal()
+_Activation = Callable[[Array], Array] | None
 
 
+def _initial(rngs: nnx.Rngs, shape: tuple[int, ...], activation: _Activation) -> Array:
+    """Weights that keep the variance of what comes in: He's for a non-linearity, else LeCun's."""
+    make = nnx.initializers.he_normal if activation else nnx.initializers.lecun_normal
+    return make()(rngs.params(), shape)
+
+
+@runtime_checkable
 class Stage(Protocol):
     """What a network asks of its stages.
 
@@ -23,7 +31,8 @@ class Stage(Protocol):
       units: how many units its output has; None for a stage without units of its own.
     """
 
-    units: int | None
+    @property
+    def units(self) -> int | None: ...
 
     def __call__(self, state: Array, /) -> Array: ...
 
@@ -47,10 +56,10 @@ class Convolution(nnx.Module):
         *,
         strides: int = 1,
         padding: int | str = "SAME",
-        activation: Callable[[Array], Array] | None = jax.nn.relu,
+        activation: _Activation = jax.nn.relu,
         rngs: nnx.Rngs,
     ) -> None:
-        self.kernel = nnx.Param(_he_normal(rngs.params(), (size, size, inputs, outputs)))
+        self.kernel = nnx.Param(_initial(rngs, (size, size, inputs, outputs), activation))
         self.bias = nnx.Param(jax.numpy.zeros(outputs))
         self.strides = strides
         self.padding = padding
@@ -94,10 +103,10 @@ class Dense(nnx.Module):
         inputs: int,
         outputs: int,
         *,
-        activation: Callable[[Array], Array] | None = jax.nn.relu,
+        activation: _Activation = jax.nn.relu,
         rngs: nnx.Rngs,
     ) -> None:
-        self.kernel = nnx.Param(_he_normal(rngs.params(), (inputs, outputs)))
+        self.kernel = nnx.Param(_initial(rngs, (inputs, outputs), activation))
         self.bias = nnx.Param(jax.numpy.zeros(outputs))
         self.activation = activation
         self.units = None if activation is None else outputs

@@ -1,0 +1,1 @@
+"""The analysis program: `python -m analysis RUN [experiments] [overrides]`."""

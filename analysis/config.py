@@ -1,0 +1,68 @@
+"""What to analyse, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+import jaxunits as ju
+
+Experiment = Literal["drop_curves", "unit_panels"]
+EXPERIMENTS: tuple[Experiment, ...] = ("drop_curves", "unit_panels")
+
+
+@dataclass(frozen=True)
+class Panels:
+    """What is shown of a unit."""
+
+    units: int = 3
+    """Units a layer: those with the largest max class accuracy drop."""
+    images: int = 9
+    """Top-activating images a unit."""
+    activation: Literal["mean", "max"] = "mean"
+    """What ranks images: the mean of the unit's map, or its largest value."""
+    quantile: float = 0.02
+    """Share of all positions of all images that counts as active, and is left uncovered."""
+    classes: int = 3
+    """Most damaged classes a unit."""
+    samples: int = 6
+    """Images of each of them."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Ablate every unit of a trained network and report what breaks."""
+
+    run: tyro.conf.Positional[Path]
+    """The run folder of the training program."""
+    experiments: tyro.conf.Positional[tuple[Experiment, ...]] = EXPERIMENTS
+    """Which experiments; all by default."""
+    layers: tuple[str, ...] = ()
+    """Which layers; all by default."""
+    split: str | None = None
+    """The images to measure on; the run's validation split by default."""
+    values: Literal["zero", "mean"] = "zero"
+    """What an ablated unit gives: zero, or its mean over these images."""
+    panels: Panels = Panels()
+    """What is shown of a unit."""
+    epoch: int | None = None
+    """The checkpoint after so many epochs; the last by default."""
+    batch_size: int = 128
+    """Images a batch and device."""
+    max_memory: Annotated[int, tyro.conf.arg(metavar="BYTES")] = 2**28
+    """Bytes that the largest intermediate array may take."""
+    measure: bool = True
+    """Measure what the folder lacks; without, its measurements are read as they are, and neither
+    network nor images are needed."""
+    overwrite: bool = False
+    """Measure again, even where the folder has results of other settings."""
+
+    def __post_init__(self) -> None:
+        panels = self.panels
+        if min(panels.units, panels.images, panels.classes, panels.samples) < 1:
+            raise ju.InputError(f"{panels}: give numbers above 0")
+        if not 0 < panels.quantile < 1:
+            raise ju.InputError(f"panels.quantile={panels.quantile}: give a share between 0 and 1")

@@ -1,0 +1,109 @@
+"""Pictures of units: what activates them, and whom they serve, small enough to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Int, Num, UInt8
+from PIL import Image
+
+import jaxunits as ju
+
+from .config import Panels
+
+_SIDE = 112
+
+
+def panel_settings(panels: Panels, sweep_settings: Mapping[str, str]) -> dict[str, str]:
+    """Everything that the pictures of a layer depend on."""
+    shown = {f"panels.{key}": str(value) for key, value in asdict(panels).items()}
+    return shown | dict(sweep_settings)
+
+
+def draw_panels(
+    panels: Panels,
+    network: ju.networks.Functional,
+    data: ju.data.Dataset,
+    sweep: xr.Dataset,
+    progress: Callable[[int, int], None],
+) -> xr.Dataset:
+    """Pictures of a layer's most damaging units.
+
+    Args:
+      panels: how many of everything.
+      network: the network.
+      data: the images that the sweep was measured on.
+      sweep: the sweep of the layer.
+      progress: called with the images done and in all.
+
+    Returns:
+      What `ju.attributes.top_images` gives of these units, with `thumbnail` (each top image as the
+      network sees it), and for the most damaged classes `damaged_class`, `sample` (images of it)
+      and `sampled` (false where the class has no more images).
+    """
+    units = ju.ablation.most_damaging(sweep, panels.units)
+    top = ju.attributes.top_images(
+        network,
+        sweep.attrs["layer"],
+        data,
+        units.tolist(),
+        count=panels.images,
+        activation=panels.activation,
+        quantile=panels.quantile,
+        progress=progress,
+    )
+    damaged, samples = _samples(panels, data, sweep.class_accuracy_drop.values[units])
+    thumbnails = _thumbnails(data, network.preprocessing, top.image.values)
+    sampled = _thumbnails(data, network.preprocessing, samples)
+    names = np.asarray(data.class_names, object)[damaged]
+    return top.assign(
+        thumbnail=(("unit", "rank", "y", "x", "channel"), thumbnails),
+        damaged_class=(("unit", "place"), names),
+        sample=(("unit", "place", "number", "y", "x", "channel"), sampled),
+        sampled=(("unit", "place", "number"), samples >= 0),
+    )
+
+
+def _samples(
+    panels: Panels, data: ju.data.Dataset, drops: Num[np.ndarray, "units classes"]
+) -> tuple[Int[np.ndarray, "units places"], Int[np.ndarray, "units places numbers"]]:
+    """Each unit's most damaged classes and the first images of each; −1 where there are too few."""
+    order = np.argsort(-np.nan_to_num(drops, nan=-np.inf), axis=1, kind="stable")
+    with_images = int((~np.isnan(drops[0])).sum())
+    damaged = order[:, : min(panels.classes, with_images)]
+    samples = np.full((*damaged.shape, panels.samples), -1)
+    for place in np.ndindex(damaged.shape):
+        found = np.flatnonzero(data.labels == damaged[place])[: panels.samples]
+        samples[place][: len(found)] = found
+    return damaged, samples
+
+
+def _thumbnails(
+    data: ju.data.Dataset, preprocessing: ju.data.Preprocessing, images: Int[np.ndarray, "*shape"]
+) -> UInt8[np.ndarray, "*shape y x channels"]:
+    """What the network sees of images, small; black for the index −1."""
+    small = {
+        index: _thumbnail(np.asarray(data[index]["image"]), preprocessing)
+        for index in np.unique(images).tolist()
+        if index >= 0
+    }
+    empty = np.zeros_like(next(iter(small.values())))
+    flat = [small.get(index, empty) for index in images.ravel().tolist()]
+    return np.stack(flat).reshape(*images.shape, *empty.shape)
+
+
+def _thumbnail(
+    image: Num[np.ndarray, "height width channels"], preprocessing: ju.data.Preprocessing
+) -> UInt8[np.ndarray, "y x colours"]:
+    fitted = preprocessing.fit(image)
+    if fitted.dtype != np.uint8:
+        fitted = np.clip(fitted * 255, 0, 255).astype(np.uint8)
+    if fitted.shape[-1] not in (1, 3):
+        fitted = fitted.mean(-1, keepdims=True).astype(np.uint8)
+    picture = Image.fromarray(fitted[..., 0] if fitted.shape[-1] == 1 else fitted)
+    picture.thumbnail((_SIDE, _SIDE))
+    pixels = np.asarray(picture)
+    return pixels.reshape(*pixels.shape[:2], -1)

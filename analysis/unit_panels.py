@@ -1,0 +1,148 @@
+"""The most damaging units, one by one (paper A, figures 1 and 2)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import SubFigure
+from PIL import Image
+
+from .figures import DAMAGE, GAIN, png, tidy
+from .measure import Measurements
+from .section import Figure, Section
+
+_COVERED = 0.25
+_MOST_BARS = 40
+_READING = """Left: the images that activate the unit most, in falling order. What lies below the unit's
+threshold is darkened, so that what it answers to stays bright. Middle: what every class loses when
+the unit is ablated. Right: images of the classes that lose most. When what the unit answers to
+belongs to these classes, the damage has its explanation."""
+
+
+def run(measurements: Measurements) -> Section:
+    """One panel a unit."""
+    figures = [
+        Figure(
+            f"unit_{layer}_{unit}",
+            png(_draw(panels.sel(unit=unit), measurements.sweeps[layer].sel(unit=unit))),
+            _caption(layer, panels.sel(unit=unit), measurements.sweeps[layer].sel(unit=unit)),
+        )
+        for layer, panels in measurements.panels.items()
+        for unit in panels.unit.values.tolist()
+    ]
+    return Section(
+        title="The most damaging units",
+        text=[_READING],
+        figures=figures,
+    )
+
+
+def _draw(panel: xr.Dataset, sweep: xr.Dataset) -> Canvas:
+    canvas = Canvas(figsize=(11, 3.6), layout="constrained")
+    left, middle, right = canvas.subfigures(1, 3, squeeze=False, width_ratios=(3, 4, 4))[0]
+    _draw_top_images(left, panel)
+    _draw_drops(middle.subplots(), sweep)
+    _draw_samples(right, panel, sweep)
+    before, after = _accuracies(sweep)
+    canvas.suptitle(
+        f"{panel.attrs['layer']}, unit {int(panel.unit)}: "
+        f"overall accuracy {before:.1%} before, {after:.1%} after",
+        fontsize=10,
+    )
+    return canvas
+
+
+def _accuracies(sweep: xr.Dataset) -> tuple[float, float]:
+    """Overall accuracy before and after."""
+    images = int(sweep["count"].sum())
+    return int(sweep.correct_before.sum()) / images, int(sweep.correct.sum()) / images
+
+
+def _draw_top_images(figure: SubFigure, panel: xr.Dataset) -> None:
+    ranks = panel.sizes["rank"]
+    columns = math.ceil(math.sqrt(ranks))
+    grid = figure.subplots(math.ceil(ranks / columns), columns, squeeze=False)
+    figure.suptitle("top-activating images", fontsize=8)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for rank, axes in zip(range(ranks), grid.flat, strict=False):
+        image = panel.thumbnail.values[rank]
+        active = _upsampled(panel.activation_map.values[rank], image.shape[:2]) > float(
+            panel.threshold
+        )
+        _show(axes, np.where(active[..., None], image, image * _COVERED).astype(np.uint8))
+
+
+def _upsampled(
+    unit_map: Float[np.ndarray, "rows columns"], shape: tuple[int, ...]
+) -> Float[np.ndarray, "y x"]:
+    """A map at the size of its image, bilinear."""
+    picture = Image.fromarray(unit_map.astype(np.float32))
+    return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+
+
+def _draw_drops(axes: Axes, sweep: xr.Dataset) -> None:
+    """Class accuracy drops in falling order: bars of a few classes, a curve of many."""
+    drops = 100 * sweep.class_accuracy_drop.dropna("class")
+    order = np.argsort(-drops.values, kind="stable")
+    values, names = drops.values[order], drops["class"].values[order]
+    place = np.arange(len(values))
+    if len(values) <= _MOST_BARS:
+        axes.bar(place, values, color=np.where(values > 0, DAMAGE, GAIN))
+        rotated = max(map(len, names)) > 2
+        axes.set_xticks(place, names, rotation=90 if rotated else 0, fontsize=8)
+        axes.set_xlabel("classes, sorted by drop", fontsize=8)
+    else:
+        axes.plot(place + 1, values, color=DAMAGE, linewidth=1.5)
+        axes.set_xlabel("number of classes, sorted by drop", fontsize=8)
+        listed = "\n".join(
+            f"{name}  {value:.1f}" for name, value in zip(names[:5], values[:5], strict=True)
+        )
+        axes.text(0.97, 0.95, listed, transform=axes.transAxes, ha="right", va="top", fontsize=8)
+    axes.axhline(0, color="0.6", linewidth=0.6)
+    axes.set_ylabel("class accuracy drop\n(percentage points)", fontsize=8)
+    tidy(axes)
+
+
+def _draw_samples(figure: SubFigure, panel: xr.Dataset, sweep: xr.Dataset) -> None:
+    """A row of images for each of the most damaged classes that lose anything."""
+    places, numbers = panel.sizes["place"], panel.sizes["number"]
+    grid = figure.subplots(places, numbers, squeeze=False)
+    figure.suptitle("images of the most damaged classes", fontsize=8)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for place in range(places):
+        name = str(panel.damaged_class.values[place])
+        of_class = sweep.sel({"class": name})
+        if float(of_class.class_accuracy_drop) <= 0:
+            continue
+        count = int(of_class["count"])
+        before, after = int(of_class.correct_before) / count, int(of_class.correct) / count
+        title = grid[place, 0].set_title(
+            f"{name}: accuracy {before:.0%} → {after:.0%}", fontsize=8, loc="left", pad=3
+        )
+        # A title wider than its image would push the images apart.
+        title.set_in_layout(False)
+        for number in np.flatnonzero(panel.sampled.values[place]):
+            _show(grid[place, number], panel.sample.values[place, number])
+
+
+def _show(axes: Axes, image: UInt8[np.ndarray, "y x channels"]) -> None:
+    axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
+
+
+def _caption(layer: str, panel: xr.Dataset, sweep: xr.Dataset) -> str:
+    before, after = _accuracies(sweep)
+    name = str(sweep.most_damaged_class.values)
+    return (
+        f"{layer}, unit {int(panel.unit)}. Ablating it moves overall accuracy from {before:.2%} to "
+        f"{after:.2%}; class {name} loses {float(sweep.max_class_accuracy_drop):.1%}. Bright: "
+        f"activation above {float(panel.threshold):.3g}, the largest "
+        f"{float(panel.attrs['panels.quantile']):.1%} of all positions. After paper A, figures 1 "
+        "and 2."
+    )

@@ -1,0 +1,15 @@
+"""The conv net of paper C at full width on the embedded digits.
+
+python -m train digits_convnet_wide
+"""
+
+import jaxunits as ju
+from train.config import AdamW, Config, ConvNet, Schedule
+
+config = Config(
+    network=ConvNet(pool_after=("conv1", "conv2")),
+    preprocessing=ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31,)),
+    optimizer=AdamW(learning_rate=2e-3, weight_decay=0.3),
+    schedule=Schedule("cosine", warmup_epochs=0.5),
+    epochs=10,
+)

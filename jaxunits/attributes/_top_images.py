@@ -1,0 +1,141 @@
+"""The images that activate a unit most, and where in them (paper A §2.2, unit visualization)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float, Float32, Int64
+
+from .._errors import InputError
+from ..data import Dataset, batches
+from ..networks import functional
+
+
+class _Top(NamedTuple):
+    """The best so far.
+
+    Attributes:
+      activation: of the best images, falling.
+      image: their indices.
+      maps: their maps.
+      values: the largest values of all maps so far, in no order.
+    """
+
+    activation: Float32[np.ndarray, "units ranks"]
+    image: Int64[np.ndarray, "units ranks"]
+    maps: Float32[np.ndarray, "units ranks rows columns"]
+    values: Float32[np.ndarray, "units values"]
+
+
+def top_images(
+    network: Any,
+    layer: str,
+    data: Dataset,
+    units: Sequence[int],
+    *,
+    count: int = 9,
+    activation: str = "mean",
+    quantile: float = 0.005,
+    batch_size: int = 128,
+    progress: Callable[[int, int], None] | None = None,
+) -> xr.Dataset:
+    """Find the images that activate units most, with their maps and a threshold for cutting out.
+
+    One pass over the images; memory does not grow with their number but for the `quantile` largest
+    values of each unit, so that the threshold is exact.
+
+    Args:
+      network: any network of `jaxunits.networks` that shows its activations.
+      layer: one of its layers.
+      data: the images.
+      units: the units that are looked at.
+      count: images a unit.
+      activation: what ranks the images: `"mean"` of a unit's map, or its largest value, `"max"`.
+      quantile: the share of all positions of all images that lies above the threshold.
+      batch_size: images a batch.
+      progress: called with the images done and the images in all, after every batch.
+
+    Returns:
+      A Dataset with the dimensions `unit`, `rank`, `row` and `column`: `image` (an index into
+      `data`), `activation`, `activation_map` and `threshold`. A dense layer's maps are 1×1.
+
+    Raises:
+      InputError: the layer or a unit does not exist, the network does not show its activations, or
+        a number is out of range.
+    """
+    network = functional(network)
+    place = network.layer(layer)
+    for unit in units:
+        if not 0 <= unit < place.units:
+            raise InputError(f"unit {unit} of layer {layer!r}: it has units 0 to {place.units - 1}")
+    if network.activations is None:
+        raise InputError(f"network {network.name!r} does not show its activations")
+    if count < 1 or not 0 < quantile < 1 or activation not in ("mean", "max"):
+        raise InputError(
+            f"count={count}, quantile={quantile}, activation={activation!r}: give at least 1, a "
+            "share between 0 and 1, and 'mean' or 'max'"
+        )
+    show = network.activations
+    chosen = np.asarray(units, int)
+
+    @jax.jit
+    def maps_of(images: Array) -> Float[Array, "images rows columns units"]:
+        answers = show(network.params, images, layer)[..., chosen]
+        return answers if answers.ndim == 4 else answers[:, None, None, :]
+
+    top: _Top | None = None
+    done = 0
+    for batch in batches(data, network.preprocessing, min(batch_size, len(data))):
+        maps = np.moveaxis(np.asarray(maps_of(batch.images), np.float32)[batch.valid], -1, 0)
+        above = max(1, math.floor(quantile * len(data) * maps[0, 0].size))
+        top = _merge(top, _start(maps, done, activation), min(count, len(data)), above + 1)
+        done += maps.shape[1]
+        if progress is not None:
+            progress(done, len(data))
+    if top is None:
+        raise InputError(f"data {data.name!r} holds no images")
+    return xr.Dataset(
+        {
+            "image": (("unit", "rank"), top.image),
+            "activation": (("unit", "rank"), top.activation),
+            "activation_map": (("unit", "rank", "row", "column"), top.maps),
+            "threshold": ("unit", top.values.min(1)),
+        },
+        coords={"unit": chosen},
+        attrs={"layer": layer, "activation": activation, "quantile": quantile},
+    )
+
+
+def _start(
+    maps: Float32[np.ndarray, "units images rows columns"], first: int, activation: str
+) -> _Top:
+    """All of a batch, unsorted."""
+    units, images = maps.shape[:2]
+    flat = maps.reshape(units, images, -1)
+    return _Top(
+        activation=flat.max(2) if activation == "max" else flat.mean(2),
+        image=np.broadcast_to(np.arange(first, first + images), (units, images)),
+        maps=maps,
+        values=flat.reshape(units, -1),
+    )
+
+
+def _merge(top: _Top | None, new: _Top, ranks: int, values: int) -> _Top:
+    """The best of both; of equal images the first one."""
+    if top is not None:
+        new = _Top(*(np.concatenate(pair, axis=1) for pair in zip(top, new, strict=True)))
+    order = np.argsort(-new.activation, axis=1, kind="stable")[:, :ranks]
+    kept = new.values
+    if kept.shape[1] > values:
+        kept = np.partition(kept, kept.shape[1] - values, axis=1)[:, -values:]
+    return _Top(
+        activation=np.take_along_axis(new.activation, order, 1),
+        image=np.take_along_axis(new.image, order, 1),
+        maps=np.take_along_axis(new.maps, order[..., None, None], 1),
+        values=kept,
+    )

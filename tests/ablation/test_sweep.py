@@ -1,0 +1,315 @@
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from jax import numpy as jnp
+
+import jaxunits as ju
+from tests.reference import SMALL, class_counts, forward, images_of, small_convnet
+
+# Float32 and float64 may classify differently where the two best logits are this close.
+MARGIN = 1e-4
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "conv3"])
+def test_single_units_equal_a_brute_force_loop(trained, few_digits, layer):
+    result = ju.ablation.sweep(trained, layer, few_digits, batch_size=64)
+    images, labels = images_of(few_digits, SMALL)
+    before, _, _ = class_counts(forward(trained, images), labels)
+    np.testing.assert_array_equal(result.correct_before, before)
+    np.testing.assert_array_equal(result["count"], np.bincount(labels, minlength=10))
+    units = trained.layers[layer].units
+    assert result.sizes == {"unit": units, "class": 10}
+    for unit in range(units):
+        logits = forward(trained, images, (layer, [unit]))
+        correct, loss, margins = class_counts(logits, labels)
+        assert margins.min() > MARGIN
+        np.testing.assert_array_equal(result.correct[unit], correct)
+        np.testing.assert_allclose(result.loss_sum[unit], loss, rtol=1e-4, atol=1e-4)
+
+
+def test_the_trained_network_has_something_to_lose(trained, digits):
+    result = ju.ablation.sweep(trained, "conv2", digits)
+    accuracy = int(result.correct_before.sum()) / len(digits)
+    assert accuracy > 0.9
+    assert float(result.max_class_accuracy_drop.max()) > 0.1
+
+
+def test_groups_and_constants_equal_a_brute_force_loop(trained, few_digits):
+    groups = [[0], [1, 4], [], list(range(8))]
+    masks = ju.ablation.groups(8, groups)
+    value = np.linspace(0, 2, 8)
+    result = ju.ablation.sweep(trained, "conv2", few_digits, masks, values=value)
+    images, labels = images_of(few_digits, SMALL)
+    for mask, group in enumerate(groups):
+        logits = forward(trained, images, ("conv2", group), value[group])
+        correct, loss, margins = class_counts(logits, labels)
+        assert margins.min() > MARGIN
+        np.testing.assert_array_equal(result.correct[mask], correct)
+        np.testing.assert_allclose(result.loss_sum[mask], loss, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(result.kept, masks)
+
+
+def test_ablation_to_the_mean_sets_the_mean(trained, few_digits):
+    images, labels = images_of(few_digits, SMALL)
+    answers = np.asarray(trained.activations(jnp.asarray(images, jnp.float32), "conv3"))
+    means = answers.astype(np.float64).mean((0, 1, 2))
+    np.testing.assert_allclose(
+        ju.ablation.unit_means(trained, "conv3", few_digits, batch_size=64), means, rtol=1e-5
+    )
+    result = ju.ablation.sweep(trained, "conv3", few_digits, values="mean")
+    for unit in (0, 5, 9):
+        logits = forward(trained, images, ("conv3", [unit]), means[unit])
+        correct, _, margins = class_counts(logits, labels)
+        assert margins.min() > MARGIN
+        np.testing.assert_array_equal(result.correct[unit], correct)
+    assert result.attrs["values"] == "mean"
+
+
+def test_mean_over_a_reference_set_is_another_measurement(trained, digits, few_digits):
+    one = ju.ablation.sweep_settings(trained, "conv3", few_digits, values="mean")
+    other = ju.ablation.sweep_settings(
+        trained, "conv3", few_digits, values="mean", reference=digits
+    )
+    assert one["reference_fingerprint"] != other["reference_fingerprint"]
+
+
+def test_all_masks_at_once_equal_one_mask_at_a_time(trained, few_digits):
+    together = ju.ablation.sweep(trained, "conv2", few_digits)
+    alone = [
+        ju.ablation.sweep(trained, "conv2", few_digits, mask[None])
+        for mask in ju.ablation.single_units(8)
+    ]
+    for unit, result in enumerate(alone):
+        np.testing.assert_array_equal(together.correct[unit], result.correct[0])
+        np.testing.assert_allclose(together.loss_sum[unit], result.loss_sum[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("batch_size", "max_memory"), [(1000, 2**28), (77, 2**21), (64, 1)])
+def test_batches_and_memory_do_not_change_counts(trained, few_digits, batch_size, max_memory):
+    usual = ju.ablation.sweep(trained, "conv2", few_digits)
+    other = ju.ablation.sweep(
+        trained, "conv2", few_digits, batch_size=batch_size, max_memory=max_memory
+    )
+    xr.testing.assert_equal(usual.correct, other.correct)
+    xr.testing.assert_equal(usual["count"], other["count"])
+    np.testing.assert_allclose(usual.loss_sum, other.loss_sum, rtol=1e-5)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mask=hnp.arrays(bool, 10))
+def test_any_group_equals_zeroed_activations(trained, few_digits, mask):
+    result = ju.ablation.sweep(trained, "conv3", few_digits, mask[None])
+    images, labels = images_of(few_digits, SMALL)
+    answers = trained.activations(jnp.asarray(images, jnp.float32), "conv3")
+    logits = trained.run(answers * mask.reshape(1, 1, 1, -1), after="conv3")
+    correct, _, _ = class_counts(np.asarray(logits, np.float64), labels)
+    np.testing.assert_array_equal(result.correct[0], correct)
+
+
+@given(data=st.data(), units=st.integers(1, 12))
+def test_masks_of_groups_and_of_their_complements(data, units):
+    members = data.draw(st.lists(st.lists(st.integers(0, units - 1), unique=True), max_size=5))
+    silenced = ju.ablation.groups(units, members)
+    for mask, group in zip(silenced, members, strict=True):
+        assert sorted(np.flatnonzero(mask == 0)) == sorted(group)
+    np.testing.assert_array_equal(silenced + ju.ablation.all_but(units, members), 1)
+
+
+def test_random_groups_have_their_size_and_repeat_by_seed():
+    masks = ju.ablation.random_groups(20, 7, 50, seed=3)
+    assert (masks == 0).sum(1).tolist() == [7] * 50
+    np.testing.assert_array_equal(masks, ju.ablation.random_groups(20, 7, 50, seed=3))
+    assert (masks != ju.ablation.random_groups(20, 7, 50, seed=4)).any()
+    assert len(np.unique(masks, axis=0)) > 40
+
+
+def test_drops_come_from_counts_of_unequal_classes(trained, few_digits):
+    result = ju.ablation.sweep(trained, "conv1", few_digits)
+    lost = result.correct_before.values - result.correct.values
+    count = np.bincount(few_digits.labels)
+    assert len(set(count)) > 1
+    np.testing.assert_array_equal(result.overall_accuracy_drop, lost.sum(1) / len(few_digits))
+    np.testing.assert_array_equal(result.class_accuracy_drop, lost / count)
+    assert result.class_accuracy_drop.dims == ("unit", "class")
+    worst = result.class_accuracy_drop.values.argmax(1)
+    assert result.most_damaged_class.values.tolist() == [str(index) for index in worst]
+
+
+def test_an_empty_class_is_named_and_not_divided_by(trained, few_digits):
+    labels = few_digits.labels
+    keep = labels != 7
+    images = np.stack([few_digits[index]["image"] for index in np.flatnonzero(keep)])
+    data = ju.data.load((images, labels[keep]), class_names=few_digits.class_names)
+    result = ju.ablation.sweep(trained, "conv3", data)
+    assert result.attrs["empty_classes"] == "7"
+    assert np.isnan(result.class_accuracy_drop.sel({"class": "7"})).all()
+    assert np.isfinite(result.max_class_accuracy_drop).all()
+    assert np.isfinite(result.overall_accuracy_drop).all()
+
+
+def test_most_damaging_units_come_first(trained, few_digits):
+    result = ju.ablation.sweep(trained, "conv2", few_digits)
+    order = ju.ablation.most_damaging(result, 8)
+    drops = result.max_class_accuracy_drop.values[order]
+    assert (np.diff(drops) <= 0).all()
+    assert len(ju.ablation.most_damaging(result, 3)) == 3
+
+
+def test_progress_counts_images_to_the_last(trained, few_digits):
+    seen = []
+    ju.ablation.sweep(
+        trained, "conv3", few_digits, batch_size=128, progress=lambda *pair: seen.append(pair)
+    )
+    assert seen == [(128, 300), (256, 300), (300, 300)]
+
+
+def test_provenance_says_where_the_numbers_come_from(trained, few_digits):
+    result = ju.ablation.sweep(trained, "conv3", few_digits)
+    attributes = result.attrs
+    settings = ju.ablation.sweep_settings(trained, "conv3", few_digits)
+    assert {key: attributes[key] for key in settings} == settings
+    assert attributes["layer"] == "conv3"
+    assert attributes["split"] == "validation"
+    assert attributes["masks"] == "single units"
+    assert attributes["jaxunits"] == ju.__version__
+    assert attributes["run_seconds"] > 0
+    assert result.correct.attrs["units"] == "images"
+    other = small_convnet(seed=1)
+    assert ju.ablation.sweep_settings(other, "conv3", few_digits) != settings
+
+
+def test_one_device_equals_eight(tmp_path):
+    program = textwrap.dedent(
+        """
+        import sys
+
+        import jax
+
+        jax.config.update("jax_num_cpu_devices", 8)
+        import jaxunits as ju
+        from tests.reference import small_convnet
+
+        data = ju.data.load("digits", "validation")
+        for count in (1, 2, 8):
+            devices = jax.devices()[:count]
+            assert len(devices) == count
+            result = ju.ablation.sweep(
+                small_convnet(), "conv2", data, batch_size=48, devices=devices
+            )
+            ju.results.write(result, f"{sys.argv[1]}/{count}.nc")
+        """
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    one, two, eight = (ju.results.read(tmp_path / f"{count}.nc") for count in (1, 2, 8))
+    xr.testing.assert_equal(one, two)
+    xr.testing.assert_equal(one, eight)
+    assert int(one.correct_before.sum()) > 0
+
+
+def test_values_of_a_dead_unit_are_exactly_those_before(trained, few_digits):
+    masks = np.ones((1, 10))
+    result = ju.ablation.sweep(trained, "conv3", few_digits, masks)
+    np.testing.assert_array_equal(result.correct[0], result.correct_before)
+    np.testing.assert_array_equal(result.loss_sum[0], result.loss_sum_before)
+
+
+def refused(network, data, layer="conv3", **arguments):
+    with pytest.raises(ju.InputError) as caught:
+        ju.ablation.sweep(network, layer, data, **arguments)
+    return str(caught.value)
+
+
+def test_unknown_layer(trained, few_digits):
+    assert refused(trained, few_digits, "conv9") == (
+        "unknown layer 'conv9': network 'convnet' has conv1, conv2, conv3. Did you mean 'conv3'?"
+    )
+
+
+def test_mask_of_wrong_length(trained, few_digits):
+    assert refused(trained, few_digits, masks=np.ones((2, 9))) == (
+        "masks of shape (2, 9) for layer 'conv3': expected (masks, 10), one entry a unit"
+    )
+
+
+def test_mask_with_nan(trained, few_digits):
+    masks = np.ones((2, 10))
+    masks[1, 4] = np.nan
+    assert refused(trained, few_digits, masks=masks) == (
+        "masks for layer 'conv3' hold nan at [1, 4]: give finite numbers "
+        "(1 keeps a unit, 0 ablates it)"
+    )
+
+
+def test_masks_that_are_not_numbers(trained, few_digits):
+    masks = np.full((1, 10), "off")
+    assert "masks of type <U3 for layer 'conv3': give numbers" in refused(
+        trained, few_digits, masks=masks
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ("median", "values='median': give 'zero', 'mean' or one number a unit"),
+        (np.zeros(3), "values of shape (3,) for layer 'conv3': give 'zero', 'mean' or (10,)"),
+        (np.full(10, np.inf), "values for layer 'conv3' hold inf at [0]"),
+    ],
+)
+def test_values_that_cannot_be_used(trained, few_digits, values, message):
+    assert message in refused(trained, few_digits, values=values)
+
+
+def test_images_of_the_wrong_channel_count(trained):
+    data = ju.data.load((np.zeros((4, 28, 28, 3), np.uint8), np.arange(4)))
+    assert refused(trained, data) == (
+        "images of data 'arrays' have 3 channels and the network reads 1: build the network with "
+        "Preprocessing(channels=3, ...), or load a folder with channels=1"
+    )
+
+
+def test_data_of_other_classes(trained):
+    data = ju.data.load((np.zeros((4, 28, 28, 1), np.uint8), np.arange(4)))
+    assert "gives 10 logits and data 'arrays' has 4 classes" in refused(trained, data)
+
+
+def test_nan_in_parameters(few_digits):
+    network = small_convnet()
+    network.stages["conv2"].bias[...] = network.stages["conv2"].bias[...].at[3].set(jnp.nan)
+    message = refused(network, few_digits)
+    assert message.startswith(
+        "parameter stages.conv2.bias of network 'convnet' holds NaN or infinity in 1 of 8 places: "
+        "restore an earlier checkpoint"
+    )
+
+
+def test_nan_in_logits(few_digits):
+    network = small_convnet()
+    kernel = network.stages["logits"].kernel
+    kernel[...] = jnp.full(kernel.shape, 3e38)
+    message = refused(network, few_digits)
+    assert message.startswith(
+        "logits of image 0 of data 'arrays' without ablation are NaN or infinite"
+    )
+
+
+def test_nan_in_logits_under_one_mask(trained, few_digits):
+    values = np.zeros(10)
+    values[6] = 3e38
+    message = refused(trained, few_digits, values=values)
+    assert "under mask 6 of layer 'conv3'" in message
+
+
+@pytest.mark.parametrize("arguments", [{"batch_size": 0}, {"max_memory": -1}])
+def test_sizes_below_one(trained, few_digits, arguments):
+    assert "give numbers above 0" in refused(trained, few_digits, **arguments)
+
+
+def test_a_thing_that_is_no_network(few_digits):
+    assert "network of type int: wrap it with ju.networks.from_nnx" in refused(3, few_digits)

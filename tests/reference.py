@@ -1,0 +1,71 @@
+"""Networks in plain NumPy and float64, written apart from the library, to compare with."""
+
+import jax
+import numpy as np
+
+import jaxunits as ju
+
+SMALL = ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31,))
+
+
+def small_convnet(classes=10, **arguments):
+    settings = {"widths": (6, 8, 10), "pool_after": ("conv1", "conv2"), "preprocessing": SMALL}
+    return ju.networks.convnet(classes, **{**settings, **arguments})
+
+
+def images_of(data, preprocessing):
+    """All images of a data set as the network reads them, and their labels."""
+    records = [data[index] for index in range(len(data))]
+    mean, std = np.asarray(preprocessing.mean), np.asarray(preprocessing.std)
+    images = np.stack([record["image"] for record in records]) / 255.0
+    return (images - mean) / std, np.asarray([record["label"] for record in records])
+
+
+def forward(network, images, ablated=None, value=0.0):
+    """Logits of a conv net or MLP; `ablated` is a layer and the units that are set to `value`."""
+    state = np.asarray(images, np.float64)
+    for name in network.order:
+        stage = network.stages[name]
+        kind = type(stage).__name__
+        if kind == "MaxPool":
+            images, height, width, units = state.shape
+            rows, columns = height // 2, width // 2
+            blocks = state[:, : 2 * rows, : 2 * columns].reshape(images, rows, 2, columns, 2, units)
+            state = blocks.max((2, 4))
+        elif kind == "Flatten":
+            state = state.reshape(len(state), -1)
+        else:
+            kernel = np.asarray(stage.kernel[...], np.float64)
+            bias = np.asarray(stage.bias[...], np.float64)
+            if kind == "Convolution":
+                state = convolve(state, kernel) + bias
+            else:
+                state = state @ kernel + bias
+            if name != "logits":
+                state = np.maximum(state, 0)
+        if ablated is not None and ablated[0] == name:
+            state = state.copy()
+            state[..., ablated[1]] = value
+    return state
+
+
+def convolve(images, kernel):
+    """3×3 convolution of stride 1 with a border of zeros."""
+    padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    return np.einsum("nhwcij,ijcu->nhwu", windows, kernel, optimize=True)
+
+
+def class_counts(logits, labels, classes=10):
+    """Correct images and cross-entropy sums by class, and the margins of the predictions."""
+    prediction = logits.argmax(1)
+    shifted = logits - logits.max(1, keepdims=True)
+    loss = np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(labels)), labels]
+    correct = [int((prediction[labels == k] == k).sum()) for k in range(classes)]
+    sums = [loss[labels == k].sum() for k in range(classes)]
+    ordered = np.sort(logits, axis=1)
+    return np.asarray(correct), np.asarray(sums), ordered[:, -1] - ordered[:, -2]
+
+
+def arrays_equal(left, right):
+    return jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), left, right))
