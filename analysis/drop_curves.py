@@ -7,19 +7,22 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
+
+import jaxunits as ju
 
 from .figures import DAMAGE, GAIN, OVERALL, png, tidy
 from .measure import Measurements
 from .section import Figure, Section, Table
 
 _COLUMNS = 4
-_MEASURED = """Every unit of a layer is ablated alone: its output is fixed for every image. The overall
-accuracy drop counts all images, the class accuracy drop the images of one class; a drop is the
-accuracy before minus the accuracy after, so positive means damage. Units are sorted by the drop of
-the class that they damage most."""
-_READING = """Where the max class drop rises far above the overall drop, units serve single classes: the
-network as a whole hardly notices that such a unit is gone, one class does. With few images a class
-the largest of many noisy drops is above zero by chance alone:"""
+_MEASURED = """Every unit of a layer is ablated alone: its output is fixed for every image. The
+overall accuracy drop counts all images, the class accuracy drop the images of one class; a drop is
+the accuracy before minus the accuracy after, so positive means damage. Units are sorted by the drop
+of the class that they damage most."""
+_READING = """Where the max class drop rises far above the overall drop, units serve single classes:
+the network as a whole hardly notices that such a unit is gone, one class does. With few images a
+class the largest of many noisy drops is above zero by chance alone:"""
 
 
 def run(measurements: Measurements) -> Section:
@@ -58,6 +61,7 @@ def _draw(sweeps: Mapping[str, xr.Dataset]) -> Canvas:
             axes.plot(rank, values, color=colour, label=label, linewidth=1.5)
         axes.axhline(0, color="0.6", linewidth=0.6, zorder=0)
         axes.set_title(f"{layer} ({len(order)} units)", fontsize=10)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_xlabel("units, sorted by max class drop", fontsize=8)
         tidy(axes)
     for axes in grid[:, 0]:
@@ -96,7 +100,7 @@ def _table(sweeps: Mapping[str, xr.Dataset]) -> Table:
 def _row(layer: str, sweep: xr.Dataset) -> tuple[str, ...]:
     overall = sweep.overall_accuracy_drop.values
     largest = sweep.max_class_accuracy_drop.values
-    unit = int(largest.argmax())
+    unit = int(ju.ablation.most_damaging(sweep, 1)[0])
     return (
         layer,
         str(len(largest)),

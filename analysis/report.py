@@ -74,16 +74,16 @@ def accuracy(sweep: xr.Dataset) -> float:
 
 
 def summary(m: Measurements) -> Table:
-    """One row a layer: the largest drops and how long they took to measure."""
+    """One row a layer: its most damaging unit, and how long the layer took to measure."""
     rows: list[tuple[str, ...]] = []
     for layer, sweep in m.sweeps.items():
-        unit = int(sweep.max_class_accuracy_drop.values.argmax())
+        unit = int(ju.ablation.most_damaging(sweep, 1)[0])
         seconds = sweep.attrs["compile_seconds"] + sweep.attrs["run_seconds"]
         rows.append(
             (
                 layer,
                 str(sweep.sizes["unit"]),
-                f"{float(sweep.overall_accuracy_drop.max()):.2%}",
+                f"{float(sweep.overall_accuracy_drop[unit]):.2%}",
                 f"{float(sweep.max_class_accuracy_drop[unit]):.1%}",
                 f"{sweep.most_damaged_class.values[unit]} (unit {unit})",
                 f"{seconds:.1f}",

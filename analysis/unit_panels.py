@@ -18,10 +18,10 @@ from .section import Figure, Section
 
 _COVERED = 0.25
 _MOST_BARS = 40
-_READING = """Left: the images that activate the unit most, in falling order. What lies below the unit's
-threshold is darkened, so that what it answers to stays bright. Middle: what every class loses when
-the unit is ablated. Right: images of the classes that lose most. When what the unit answers to
-belongs to these classes, the damage has its explanation."""
+_READING = """Left: the images that activate the unit most, in falling order. What lies below the
+unit's threshold is darkened, so that what it answers to stays bright. Middle: what every class
+loses when the unit is ablated. Right: images of the classes that lose most. When what the unit
+answers to belongs to these classes, the damage has its explanation."""
 
 
 def run(measurements: Measurements) -> Section:
@@ -123,11 +123,15 @@ def _draw_samples(figure: SubFigure, panel: xr.Dataset, sweep: xr.Dataset) -> No
             continue
         count = int(of_class["count"])
         before, after = int(of_class.correct_before) / count, int(of_class.correct) / count
-        title = grid[place, 0].set_title(
-            f"{name}: accuracy {before:.0%} → {after:.0%}", fontsize=8, loc="left", pad=3
+        # Text rather than a title, for which the layout would push the images apart.
+        grid[place, 0].text(
+            0,
+            1.08,
+            f"{name}: accuracy {before:.0%} → {after:.0%}",
+            transform=grid[place, 0].transAxes,
+            fontsize=8,
+            in_layout=False,
         )
-        # A title wider than its image would push the images apart.
-        title.set_in_layout(False)
         for number in np.flatnonzero(panel.sampled.values[place]):
             _show(grid[place, number], panel.sample.values[place, number])
 

@@ -62,7 +62,7 @@ def build_step(
     forward = _forward(network, dtype)
 
     def loss(params: PyTree, batch: ju.data.Batch) -> tuple[Float[Array, ""], Sums]:
-        sums = _sums(forward(params, batch.images), batch)
+        sums = _sums(forward(params, jnp.asarray(batch.images)), batch)
         return sums.loss / sums.images, sums
 
     @jax.jit
@@ -80,7 +80,7 @@ def build_evaluate(network: ju.networks.Network, dtype: str) -> Evaluate:
 
     @jax.jit
     def evaluate(params: PyTree, batch: ju.data.Batch) -> Sums:
-        return _sums(forward(params, batch.images), batch)
+        return _sums(forward(params, jnp.asarray(batch.images)), batch)
 
     return evaluate
 

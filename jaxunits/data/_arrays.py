@@ -12,7 +12,7 @@ from jaxtyping import Num, Shaped
 
 from .._errors import InputError
 from ..results import fingerprint
-from ._dataset import Dataset, Source
+from ._dataset import Dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def load(
     return dataset
 
 
-def load_source(source: Source, split: str, class_names: Sequence[str] | None) -> Dataset:
+def load_source(source: Any, split: str, class_names: Sequence[str] | None) -> Dataset:
     """A random-access source as a data set; its labels are checked as they are read.
 
     Raises:

@@ -10,13 +10,13 @@ import numpy as np
 
 from .._errors import InputError, unknown_name
 from . import _arrays, _digits, _folder, _tfds
-from ._dataset import Dataset, Source
+from ._dataset import Dataset
 
 _DOORS = ("digits", "tfds:NAME", "folder:PATH")
 
 
 def load(
-    source: str | Source | tuple[Any, Any],
+    source: Any,
     split: str | None = None,
     *,
     class_names: Sequence[str] | None = None,

@@ -39,13 +39,14 @@ def from_callable(
     Raises:
       InputError: the function takes other arguments or does not give logits `[images, classes]`.
     """
+    signature = inspect.signature(function)
+    takes_values = "values" in signature.parameters
     try:
-        inspect.signature(function).bind(params, None, {})
+        signature.bind(params, None, {}, **({"values": {}} if takes_values else {}))
     except TypeError as error:
         raise InputError(
             f"network {name!r} cannot be called as function(params, images, masks): {error}"
         ) from error
-    takes_values = "values" in inspect.signature(function).parameters
     known = {key: Layer(key, units, None) for key, units in layers.items()}
 
     def apply(

@@ -38,7 +38,11 @@ def from_nnx(module: nnx.Module, *, preprocessing: Preprocessing) -> Functional:
     name = type(module).__name__
     view = nnx.view(module, raise_if_not_found=False, deterministic=True, use_running_average=True)
     graph, state = nnx.split(view)
-    paths = {"/".join(map(str, path)): path for path, _ in nnx.iter_modules(view) if path}
+    paths = {
+        "/".join(map(str, path)): path
+        for path, part in nnx.iter_modules(view)
+        if path and callable(part)
+    }
 
     def run(params: PyTree, images: Array, replace: Mapping[str, Callable[[Any], Any]]) -> Any:
         fresh = nnx.merge(graph, params)

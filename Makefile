@@ -1,0 +1,47 @@
+# make demo   train a small network, silence every unit, write a report
+# make test   run the tests
+# Both make the environment first where it is missing. Needs Python 3.11 or newer, and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN_FOLDER ?= runs/demo
+IN := $(VENV)/bin/python
+PIP := $(IN) -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint format lock clean
+
+demo: $(VENV)/.ready
+	$(IN) -m train digits_convnet --run-folder $(RUN_FOLDER)
+	$(IN) -m analysis $(RUN_FOLDER)
+
+test: $(VENV)/.ready
+	$(IN) -m pytest
+
+lint: $(VENV)/.ready
+	$(IN) -m ruff check .
+	$(IN) -m ruff format --check .
+	$(IN) -m mypy
+
+format: $(VENV)/.ready
+	$(IN) -m ruff check --fix .
+	$(IN) -m ruff format .
+
+# Pins for every supported Python, without addresses.
+lock: $(VENV)/.ready
+	$(PIP) uv
+	$(IN) -m uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
+		--no-annotate --no-header --upgrade --extra programs --extra dev \
+		--output-file requirements.lock pyproject.toml
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "jaxunits needs Python 3.11 or newer, and $(PYTHON) is" \
+		"$$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.13"; exit 1; }
+	@echo "making the environment in $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --requirement requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

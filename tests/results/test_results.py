@@ -1,0 +1,185 @@
+import errno
+import multiprocessing
+import os
+import resource
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import jaxunits as ju
+
+
+def message(function, *args, **kwargs):
+    with pytest.raises(ju.InputError) as caught:
+        function(*args, **kwargs)
+    return str(caught.value)
+
+
+@pytest.fixture
+def result(trained, few_digits):
+    return ju.ablation.sweep(trained, "conv3", few_digits)
+
+
+class TestNetcdf:
+    def test_what_is_read_equals_what_was_written(self, result, tmp_path):
+        ju.results.write(result, tmp_path / "deep" / "sweep.nc")
+        xr.testing.assert_identical(ju.results.read(tmp_path / "deep" / "sweep.nc"), result)
+
+    def test_xarray_alone_reads_it(self, result, tmp_path):
+        ju.results.write(result, tmp_path / "sweep.nc")
+        with xr.open_dataset(tmp_path / "sweep.nc") as dataset:
+            assert dataset["class"].values.tolist() == list("0123456789")
+            assert dataset.correct.dtype == np.int64
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=f"no result at {tmp_path}/sweep.nc"):
+            ju.results.read(tmp_path / "sweep.nc")
+
+    @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.95])
+    def test_truncated_file(self, result, tmp_path, share):
+        path = tmp_path / "sweep.nc"
+        ju.results.write(result, path)
+        content = path.read_bytes()
+        path.write_bytes(content[: int(share * len(content))])
+        found = message(ju.results.read, path)
+        assert found.startswith(f"result file {path} (")
+        assert "it is truncated or not netCDF" in found
+        assert found.endswith("Delete it and measure again")
+
+
+class TestFiles:
+    def test_no_space_left_keeps_the_old_file(self, tmp_path, monkeypatch):
+        path = tmp_path / "result.nc"
+        ju.results.write_atomically(path, b"old")
+
+        def full(descriptor):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match=r"no space left for .*result.nc \(3 bytes\)") as caught:
+            ju.results.write_atomically(path, b"new")
+        assert caught.value.errno == errno.ENOSPC
+        assert "what was there before is unchanged" in str(caught.value)
+        assert path.read_bytes() == b"old"
+        assert [item.name for item in tmp_path.iterdir()] == ["result.nc"]
+
+    def test_a_write_that_the_system_refuses_keeps_the_old_file(self, tmp_path):
+        path = tmp_path / "result.nc"
+        ju.results.write_atomically(path, b"old")
+        context = multiprocessing.get_context("spawn")
+        child = context.Process(target=_write_beyond_limit, args=(str(path),))
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+        assert path.read_bytes() == b"old"
+        assert [item.name for item in tmp_path.iterdir()] == ["result.nc"]
+
+    def test_text_is_utf_8(self, tmp_path):
+        ju.results.write_atomically(tmp_path / "a", "é ×")
+        assert (tmp_path / "a").read_bytes() == "é ×".encode()
+
+    def test_permissions_are_the_users_own(self, tmp_path):
+        ju.results.write_atomically(tmp_path / "a", "x")
+        (tmp_path / "b").write_text("x")
+        assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def _write_beyond_limit(path):
+    """A disk quota, as far as a process can set one for itself."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+    with pytest.raises(OSError, match="no space left"):
+        ju.results.write_atomically(path, bytes(100_000))
+
+
+class TestFingerprint:
+    @settings(deadline=None)
+    @given(
+        array=hnp.arrays(np.float32, (3, 2), elements=st.floats(0, 1, width=32)),
+        place=st.integers(0, 5),
+    )
+    def test_any_changed_number_changes_it(self, array, place):
+        changed = array.copy()
+        changed.flat[place] += 1
+        assert ju.results.fingerprint({"a": array}) == ju.results.fingerprint(
+            {"a": jnp.asarray(array)}
+        )
+        assert ju.results.fingerprint({"a": array}) != ju.results.fingerprint({"a": changed})
+
+    def test_names_shapes_and_types_count(self):
+        zeros = np.zeros(4, np.float32)
+        trees = [
+            {"a": zeros},
+            {"b": zeros},
+            {"a": zeros.reshape(2, 2)},
+            {"a": zeros.view(np.int32)},
+            {"a": jax.random.key(0)},
+            {"a": jax.random.key(1)},
+        ]
+        assert len({ju.results.fingerprint(tree) for tree in trees}) == len(trees)
+
+
+SETTINGS = {"seed": 0, "network": {"kind": "ConvNet", "widths": (8, 4)}}
+
+
+class TestRunFolder:
+    def test_a_folder_belongs_to_its_first_configuration(self, tmp_path):
+        folder = ju.results.RunFolder(tmp_path)
+        folder.claim(SETTINGS)
+        folder.claim(SETTINGS)
+        other = {"seed": 1, "network": {"kind": "ConvNet", "widths": (8, 5)}}
+        before = folder.configuration.read_bytes()
+        assert message(folder.claim, other) == (
+            f"run folder {tmp_path} belongs to another configuration: network.widths is "
+            "'[8, 4]' there and '[8, 5]' now; seed is 0 there and 1 now. Give the same settings, "
+            "or another folder with --run-folder"
+        )
+        assert folder.configuration.read_bytes() == before
+        folder.claim({**SETTINGS, "seed": 5}, may_differ=("seed",))
+
+    def test_somebody_elses_folder(self, tmp_path):
+        (tmp_path / "thesis.tex").write_text("…")
+        assert message(ju.results.RunFolder(tmp_path).claim, SETTINGS) == (
+            f"folder {tmp_path} is not a run folder and not empty (it holds thesis.tex): choose "
+            "another folder"
+        )
+        assert [item.name for item in tmp_path.iterdir()] == ["thesis.tex"]
+
+    def test_damaged_configuration(self, tmp_path):
+        folder = ju.results.RunFolder(tmp_path)
+        folder.claim(SETTINGS)
+        folder.configuration.write_text(folder.configuration.read_text()[:20])
+        assert f"{folder.configuration} is damaged" in message(folder.read_configuration)
+
+    def test_no_run_folder(self, tmp_path):
+        folder = ju.results.RunFolder(tmp_path / "nowhere")
+        assert message(folder.read_configuration).startswith(
+            f"{tmp_path}/nowhere is not a run folder: there is no {folder.configuration}"
+        )
+
+    def test_in_use_by_another_process(self, tmp_path):
+        context = multiprocessing.get_context("spawn")
+        with ju.results.RunFolder(tmp_path).in_use():
+            answer = context.SimpleQueue()
+            child = context.Process(target=_try_to_use, args=(tmp_path, answer))
+            child.start()
+            child.join()
+            assert answer.get() == (
+                f"run folder {tmp_path} is in use by another process: wait for it to end, or "
+                "choose another folder"
+            )
+        with ju.results.RunFolder(tmp_path).in_use():
+            pass
+
+
+def _try_to_use(path, answer):
+    try:
+        with ju.results.RunFolder(path).in_use():
+            answer.put("it was free")
+    except ju.InputError as error:
+        answer.put(str(error))

@@ -1,0 +1,309 @@
+import dataclasses
+import json
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+import jaxunits as ju
+from tests.reference import SMALL, arrays_equal
+from train.__main__ import configurations, main
+from train.config import MLP, SGD, AdamW, Config, ConvNet, Data, Schedule
+from train.metrics import read_metrics
+from train.optimizers import build_optimizer, learning_rate
+from train.step import State, build_step
+
+TINY = [
+    *("digits_mlp", "--network.widths", "8", "--epochs", "2", "--batch-size", "50"),
+    *("--data.train-split", "train[:400]", "--data.validation-split", "validation[:100]"),
+]
+
+
+def parameters(folder, epoch=None):
+    return nnx.to_pure_dict(nnx.state(ju.networks.restore(folder, epoch=epoch)))
+
+
+def run(folder, *overrides, expect=0):
+    assert main([*TINY, *overrides, "--run-folder", str(folder)]) == expect
+
+
+def refused(capsys, folder, *overrides):
+    run(folder, *overrides, expect=2)
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    run(folder)
+    return folder
+
+
+def test_a_run_folder_holds_everything(finished):
+    names = {item.name for item in finished.iterdir() if not item.name.startswith(".")}
+    assert names == {"configuration.json", "network.json", "metrics.jsonl", "checkpoints"}
+    metrics = read_metrics(finished / "metrics.jsonl")
+    assert [epoch.epoch for epoch in metrics] == [1, 2]
+    assert metrics[1].train_loss < metrics[0].train_loss
+    assert metrics[1].step == 16
+    network = ju.networks.restore(finished)
+    data = ju.data.load("digits", "validation[:100]")
+    result = ju.ablation.sweep(network, "fc1", data)
+    accuracy = int(result.correct_before.sum()) / len(data)
+    assert accuracy == metrics[1].validation_accuracy
+    loss = float(result.loss_sum_before.sum()) / len(data)
+    assert loss == pytest.approx(metrics[1].validation_loss, rel=1e-5)
+
+
+def test_a_finished_run_is_not_repeated(finished, capsys):
+    before = {path: path.stat().st_mtime_ns for path in finished.glob("checkpoints/*/*")}
+    run(finished)
+    assert "nothing is left to do" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in finished.glob("checkpoints/*/*")} == before
+
+
+def test_the_same_seed_gives_the_same_network(finished, tmp_path):
+    run(tmp_path / "again")
+    assert arrays_equal(parameters(finished), parameters(tmp_path / "again"))
+    run(tmp_path / "other", "--seed", "1")
+    assert not arrays_equal(parameters(finished), parameters(tmp_path / "other"))
+
+
+def test_checkpoints_are_kept_as_asked(tmp_path):
+    run(tmp_path / "all", "--epochs", "5", "--checkpoints.keep", "all", "--checkpoints.every", "2")
+    kept = sorted(item.name for item in (tmp_path / "all" / "checkpoints").iterdir())
+    assert kept == ["2", "4", "5"]
+    assert not arrays_equal(parameters(tmp_path / "all", 2), parameters(tmp_path / "all", 4))
+    run(tmp_path / "latest", "--epochs", "5")
+    kept = sorted(item.name for item in (tmp_path / "latest" / "checkpoints").iterdir())
+    assert kept == ["4", "5"]
+
+
+KILLED = [
+    *("digits_convnet", "--network.widths", "4", "4", "--network.pool-after", "conv1", "conv2"),
+    *("--epochs", "6", "--batch-size", "100"),
+]
+
+
+def start(folder):
+    command = [sys.executable, "-m", "train", *KILLED, "--run-folder", str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+def test_killed_at_three_random_moments_it_ends_with_the_same_parameters(tmp_path, record_property):
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    started = time.monotonic()
+    assert start(undisturbed).wait() == 0
+    whole = time.monotonic() - started
+    epochs_s = [epoch.seconds for epoch in read_metrics(undisturbed / "metrics.jsonl")]
+    startup = whole - sum(epochs_s)
+    seed = secrets.randbits(32)
+    record_property("seed_of_the_moments", seed)
+    moments = np.random.default_rng(seed)
+    for _ in range(3):
+        process = start(killed)
+        time.sleep(moments.uniform(startup / 2, whole))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() in (-signal.SIGKILL, 0)
+    assert start(killed).wait() == 0
+    assert arrays_equal(parameters(undisturbed), parameters(killed))
+    without_time = [
+        [
+            dataclasses.replace(epoch, seconds=0.0)
+            for epoch in read_metrics(folder / "metrics.jsonl")
+        ]
+        for folder in (undisturbed, killed)
+    ]
+    assert without_time[0] == without_time[1]
+    assert len(without_time[0]) == 6
+
+
+def test_a_kill_in_the_middle_of_a_checkpoint_is_survived(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    latest = folder / "checkpoints" / "2"
+    latest.rename(folder / "checkpoints" / "2.orbax-checkpoint-tmp-1")
+    run(folder)
+    assert arrays_equal(parameters(finished), parameters(folder))
+
+
+def test_mixed_precision_keeps_parameters_in_float32(tmp_path):
+    run(tmp_path / "mixed", "--precision", "bfloat16", "--epochs", "4")
+    assert {leaf.dtype for leaf in jax.tree.leaves(parameters(tmp_path / "mixed"))} == {
+        np.dtype("float32")
+    }
+    losses = [epoch.train_loss for epoch in read_metrics(tmp_path / "mixed" / "metrics.jsonl")]
+    assert losses[-1] < losses[0]
+
+
+def test_a_step_equals_optax_by_hand():
+    config = Config(
+        preprocessing=SMALL,
+        network=MLP((5,)),
+        optimizer=SGD(learning_rate=0.1, weight_decay=0.01),
+        schedule=Schedule("constant"),
+    )
+    network = config.network.build(10, SMALL, seed=3)
+    params = nnx.to_pure_dict(nnx.state(network))
+    keys = jax.random.split(jax.random.key(0))
+    images = jax.random.normal(keys[0], (6, 28, 28, 1))
+    labels = jnp.arange(6)
+    valid = jnp.array([True] * 4 + [False] * 2)
+    optimizer = build_optimizer(config, 10)
+    step = build_step(network, optimizer, "float32")
+    new, sums = step(State(params, optimizer.init(params)), ju.data.Batch(images, labels, valid))
+
+    def loss(params):
+        x = images[:4].reshape(4, -1)
+        hidden = jax.nn.relu(x @ params["stages"]["fc1"]["kernel"])
+        logits = hidden @ params["stages"]["logits"]["kernel"]
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels[:4]).mean()
+
+    for stage in ("fc1", "logits"):
+        kernel = params["stages"][stage]["kernel"]
+        gradient = jax.grad(loss)(params)["stages"][stage]["kernel"] + 0.01 * kernel
+        # Nesterov's first update is (1 + momentum) × gradient.
+        np.testing.assert_allclose(
+            new.params["stages"][stage]["kernel"], kernel - 0.1 * 1.9 * gradient, atol=1e-6
+        )
+    assert int(sums.images) == 4
+    assert float(sums.loss) / 4 == pytest.approx(float(loss(params)), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["constant", "cosine"])
+def test_learning_rate_rises_and_falls(kind):
+    config = Config(
+        preprocessing=SMALL,
+        epochs=10,
+        optimizer=AdamW(0.5),
+        schedule=Schedule(kind, warmup_epochs=2.0),
+    )
+    rate = [float(learning_rate(config, 5)(step)) for step in range(51)]
+    np.testing.assert_allclose(rate[:11], np.linspace(0, 0.5, 11), atol=1e-6)
+    end = 0.5 if kind == "constant" else 0.0
+    assert rate[50] == pytest.approx(end, abs=1e-6)
+    assert np.all(np.diff(rate[10:]) <= 1e-9)
+
+
+def test_every_configuration_of_the_repository_builds():
+    known = configurations()
+    assert {"digits_convnet", "digits_convnet_wide", "digits_mlp"} <= set(known)
+    for name, (description, config) in known.items():
+        network = config.network.build(10, config.preprocessing, config.seed)
+        assert network.classes == 10, name
+        assert description.endswith("."), name
+        json.dumps(config.description())
+
+
+def test_a_folder_of_images_trains(tmp_path):
+    random_numbers = np.random.default_rng(0)
+    from PIL import Image
+
+    for split in ("train", "val"):
+        for label in ("dark", "light"):
+            folder = tmp_path / "images" / split / label
+            folder.mkdir(parents=True)
+            for number in range(8):
+                pixels = random_numbers.integers(0, 99, (12, 10, 3)) + 150 * (label == "light")
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
+    arguments = [
+        *("digits_mlp", "--network.widths", "16", "--epochs", "60", "--batch-size", "8"),
+        *("--optimizer.learning-rate", "0.003"),
+        *("--data.source", f"folder:{tmp_path / 'images'}", "--data.validation-split", "val"),
+        *("--preprocessing.channels", "3", "--preprocessing.size", "8", "8"),
+        *("--preprocessing.mean", "0.5", "--schedule.kind", "constant"),
+        *("--run-folder", str(tmp_path / "run")),
+    ]
+    assert main(arguments) == 0
+    assert read_metrics(tmp_path / "run" / "metrics.jsonl")[-1].validation_accuracy == 1.0
+
+
+def test_another_configuration_is_refused_and_nothing_changes(finished, capsys):
+    before = {path: path.read_bytes() for path in finished.glob("*.json*")}
+    assert "seed is 0 there and 9 now" in refused(capsys, finished, "--seed", "9")
+    assert {path: path.read_bytes() for path in finished.glob("*.json*")} == before
+
+
+def test_a_folder_in_use_is_refused(tmp_path, capsys):
+    with ju.results.RunFolder(tmp_path / "run").in_use():
+        found = refused(capsys, tmp_path / "run")
+    assert f"error: run folder {tmp_path}/run is in use by another process" in found
+
+
+def test_no_space_left_for_a_checkpoint(tmp_path, capsys, monkeypatch):
+    run(tmp_path / "run", "--epochs", "1")
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 10))
+    found = refused(capsys, tmp_path / "other")
+    assert f"no space left for {tmp_path}/other/checkpoints/1" in found
+    assert "run the same command again" in found
+    monkeypatch.undo()
+    run(tmp_path / "other")
+    assert len(read_metrics(tmp_path / "other" / "metrics.jsonl")) == 2
+
+
+def test_a_loss_that_becomes_nan(tmp_path, capsys):
+    found = refused(capsys, tmp_path / "run", "--optimizer.learning-rate", "1e30")
+    assert "the loss became NaN or infinite in epoch 1" in found
+    assert "a lower learning rate than 1e+30" in found
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (("--data.train-split", "trian"), "unknown split 'trian': data 'digits' has train"),
+        (("--data.source", "digit"), "unknown data 'digit'"),
+        (("--preprocessing.channels", "3"), "have 1 channels and the network reads 3"),
+        (("--network.widths", "0"), "give at least one layer, and whole numbers above 0"),
+    ],
+)
+def test_settings_that_cannot_be(tmp_path, capsys, overrides, expected):
+    assert expected in refused(capsys, tmp_path / "run", *overrides)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "value", "expected"),
+    [
+        ("--epochs", "0", "epochs=0: give numbers above 0"),
+        ("--optimizer.learning-rate", "-1", "optimizer.learning_rate=-1.0: give numbers above 0"),
+        ("--epoch", "3", "Perhaps you meant: --epochs"),
+    ],
+)
+def test_overrides_that_cannot_be(capsys, override, value, expected):
+    with pytest.raises(SystemExit) as caught:
+        main([*TINY, override, value])
+    assert caught.value.code == 2
+    assert expected in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_unknown_configuration(capsys):
+    assert main(["digits_convnit"]) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "unknown configuration 'digits_convnit': configs/ has" in error
+    assert "Did you mean 'digits_convnet'?" in error
+
+
+def test_help_reads_well(capsys):
+    with pytest.raises(SystemExit):
+        main(["digits_convnet", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "How many times every training image is seen. (default: 20)" in text
+    assert "--optimizer.learning-rate" in text
+
+
+def test_network_and_data_settings_reach_what_they_set():
+    config = Config(preprocessing=SMALL, network=ConvNet((3,), (), (5,)), data=Data("digits"))
+    network = config.network.build(10, SMALL, 0)
+    assert list(network.layers) == ["conv1", "fc2"]
+    assert len(config.data.load("validation")) == 1000
