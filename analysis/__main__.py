@@ -38,6 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ju.InputError, OSError) as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False)
         return 2
+    except KeyboardInterrupt:
+        console.print("stopped: the same command goes on from here")
+        return 130
     _print_summary(console, measurements)
     console.print(f"report: {path}", highlight=False)
     return 0

@@ -90,7 +90,7 @@ def summary(m: Measurements) -> Table:
             )
         )
     return Table(
-        caption="What the most damaging unit of each layer takes away",
+        caption="The most damaging unit of each layer",
         columns=("layer", "units", "overall drop", "max class drop", "worst class", "seconds"),
         rows=rows,
     )

@@ -42,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ju.InputError, OSError) as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False)
         return 2
+    except KeyboardInterrupt:
+        console.print("stopped: the same command goes on from here")
+        return 130
     console.print(
         f"{path}: validation accuracy {metrics[-1].validation_accuracy:.2%} after "
         f"{metrics[-1].epoch} epochs, {sum(epoch.seconds for epoch in metrics):.0f} s",

@@ -65,9 +65,8 @@ def train(config: Config, path: Path, progress: Progress) -> list[EpochMetrics]:
         )
     classes = len(train_data.class_names)
     network = config.network.build(classes, config.preprocessing, config.seed)
-    # Channels are compared here, before anything is written.
     for data in (train_data, validation_data):
-        ju.data.batches(data, network.preprocessing, config.batch_size)
+        ju.data.check_channels(data, network.preprocessing)
     folder = ju.results.RunFolder(path)
     with folder.in_use():
         folder.claim(config.description(), may_differ=("checkpoints",))

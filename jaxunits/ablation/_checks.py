@@ -9,8 +9,7 @@ from jaxtyping import Float32, Shaped
 from numpy.typing import ArrayLike
 
 from .._errors import InputError
-from ..data import Dataset
-from ..data._batches import check_channels
+from ..data import Dataset, check_channels
 from ..networks import Functional, Layer
 
 

@@ -2,6 +2,7 @@
 
 from ._batches import Batch as Batch
 from ._batches import batches as batches
+from ._batches import check_channels as check_channels
 from ._batches import shuffled_batches as shuffled_batches
 from ._dataset import Dataset as Dataset
 from ._dataset import Source as Source

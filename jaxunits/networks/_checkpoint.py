@@ -14,8 +14,7 @@ from orbax.checkpoint import v1 as ocp
 
 from .._errors import InputError, unknown_name
 from ..data import Preprocessing
-from ..results import RunFolder, write_atomically
-from ..results._run_folder import read_json
+from ..results import RunFolder, read_json, write_atomically
 from ._convnet import convnet
 from ._mlp import mlp
 from ._network import Network, arrays

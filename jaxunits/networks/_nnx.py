@@ -17,6 +17,7 @@ from ._linen import is_units
 from ._masking import ablate, check_masks
 
 _Path = tuple[Any, ...]
+_CONTAINERS = (nnx.List, nnx.Dict, list, dict)
 
 
 def from_nnx(module: nnx.Module, *, preprocessing: Preprocessing) -> Functional:
@@ -46,8 +47,9 @@ def from_nnx(module: nnx.Module, *, preprocessing: Preprocessing) -> Functional:
 
     def run(params: PyTree, images: Array, replace: Mapping[str, Callable[[Any], Any]]) -> Any:
         fresh = nnx.merge(graph, params)
-        for key, function in replace.items():
-            _wrap(fresh, paths[key], function)
+        # Children before parents: a wrapped parent would take its children's new attributes itself.
+        for key in sorted(replace, key=lambda key: -len(paths[key])):
+            _wrap(fresh, paths[key], replace[key])
         return fresh(images)
 
     def apply(
@@ -98,15 +100,14 @@ def _wrap(root: nnx.Module, path: _Path, function: Callable[[Any], Any]) -> None
     for key in parents:
         owner = _child(owner, key)
     wrapped = _Wrapped(_child(owner, last), function)
-    if isinstance(last, int) or isinstance(owner, nnx.Dict):
+    if isinstance(owner, _CONTAINERS):
         owner[last] = wrapped
     else:
         setattr(owner, last, wrapped)
 
 
 def _child(owner: Any, key: Any) -> Any:
-    by_item = isinstance(key, int) or isinstance(owner, (nnx.Dict, _Wrapped))
-    return owner[key] if by_item and not hasattr(owner, str(key)) else getattr(owner, str(key))
+    return owner[key] if isinstance(owner, _CONTAINERS) else getattr(owner, key)
 
 
 def _recorder(answers: list[Any]) -> Callable[[Any], Any]:
@@ -130,11 +131,9 @@ def _find_layers(
 
         return note
 
-    # Children before parents: a wrapped parent hides its children's attributes.
-    order = sorted(keys, key=lambda key: -key.count("/"))
     images = jax.ShapeDtypeStruct((1, *preprocessing.size, preprocessing.channels), "float32")
     jax.eval_shape(
-        lambda params, images: run(params, images, {key: noting(key) for key in order}),
+        lambda params, images: run(params, images, {key: noting(key) for key in keys}),
         state,
         images,
     )

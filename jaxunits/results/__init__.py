@@ -8,3 +8,4 @@ from ._provenance import environment as environment
 from ._provenance import fingerprint as fingerprint
 from ._provenance import raise_if_different as raise_if_different
 from ._run_folder import RunFolder as RunFolder
+from ._run_folder import read_json as read_json

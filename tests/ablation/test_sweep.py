@@ -2,6 +2,7 @@ import subprocess
 import sys
 import textwrap
 
+import jax
 import numpy as np
 import pytest
 import xarray as xr
@@ -313,3 +314,26 @@ def test_sizes_below_one(trained, few_digits, arguments):
 
 def test_a_thing_that_is_no_network(few_digits):
     assert "network of type int: wrap it with ju.networks.from_nnx" in refused(3, few_digits)
+
+
+def test_memory_decides_how_many_masks_go_at_once(trained, few_digits):
+    largest = 28 * 28 * 6 * 4
+
+    def masks_at_once(max_memory, network=trained):
+        result = ju.ablation.sweep(
+            network, "conv3", few_digits, batch_size=32, max_memory=max_memory
+        )
+        return result.attrs["masks_at_once"]
+
+    assert masks_at_once(2**40) == 11
+    assert masks_at_once(6 * 32 * largest) == 6
+    assert masks_at_once(5 * 32 * largest) == 4
+    assert masks_at_once(1) == 1
+    inside = ju.networks.functional(trained)
+    hidden = ju.networks.from_callable(
+        jax.jit(lambda params, images, masks: inside.apply(params, images, masks, {})),
+        inside.params,
+        layers={"conv3": 10},
+        preprocessing=SMALL,
+    )
+    assert masks_at_once(6 * 32 * largest, hidden) == 6

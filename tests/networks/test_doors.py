@@ -144,6 +144,15 @@ def test_an_nnx_module(few_digits, images):
     x = nnx.relu(view.blocks[0].norm(view.blocks[0].conv(images[0])).at[..., 2].set(0))
     logits = view.head(nnx.max_pool(view.blocks[1](x), (2, 2), (2, 2)).reshape(300, -1))
     assert_equal_counts(inner, 2, logits, images[1])
+    masks = {
+        "blocks/0": jnp.ones(4).at[0].set(0),
+        "blocks/0/norm": jnp.ones(4).at[2].set(0),
+        "head": jnp.ones(10).at[9].set(0),
+    }
+    x = view.blocks[1](x.at[..., 0].set(0))
+    logits = view.head(nnx.max_pool(x, (2, 2), (2, 2)).reshape(300, -1)).at[:, 9].set(0)
+    found = network.apply(network.params, images[0], masks, {})
+    np.testing.assert_allclose(found, logits, atol=1e-5)
     after = jax.tree.leaves(nnx.state(module, nnx.Param))
     assert all(bool((a == b).all()) for a, b in zip(before, after, strict=True))
 
