@@ -52,7 +52,7 @@ class Config:
     """The checkpoint after so many epochs; the last by default."""
     batch_size: int = 128
     """Images a batch and device."""
-    max_memory: Annotated[int, tyro.conf.arg(metavar="BYTES")] = 2**28
+    max_memory: Annotated[int, tyro.conf.arg(metavar="BYTES")] = 2**30
     """Bytes that the largest intermediate array may take."""
     measure: bool = True
     """Measure what the folder lacks; without, its measurements are read as they are, and neither

@@ -43,6 +43,7 @@ def compile_program(
     *,
     devices: Sequence[jax.Device],
     batch_size: int,
+    masks_at_once: int | None,
     max_memory: int,
 ) -> Program:
     """Compile the evaluation of all masks on a batch, images shared out among devices.
@@ -57,11 +58,17 @@ def compile_program(
       values: what ablated units give; None for zero.
       devices: where to run.
       batch_size: images a device, at most.
+      masks_at_once: masks that are evaluated together, at most; None for one on CPUs, as many as
+        fit elsewhere.
       max_memory: bytes that the largest intermediate array may take on a device.
     """
     largest = _largest_intermediate(network)
     batch_size = max(1, min(batch_size, max_memory // largest))
-    rows, masks_at_once = _in_chunks(masks, max_memory // (largest * batch_size))
+    fitting = max_memory // (largest * batch_size)
+    if masks_at_once is None:
+        # A larger batch leaves the caches of a CPU, and there is nothing else to gain there.
+        masks_at_once = 1 if devices[0].platform == "cpu" else fitting
+    rows, masks_at_once = _in_chunks(masks, min(masks_at_once, fitting))
     mesh = jax.make_mesh((len(devices),), ("images",), devices=devices)
     everywhere = NamedSharding(mesh, PartitionSpec())
     shared_out = NamedSharding(mesh, PartitionSpec("images"))

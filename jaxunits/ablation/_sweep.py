@@ -35,7 +35,8 @@ def sweep(
     values: Values = "zero",
     reference: Dataset | None = None,
     batch_size: int = 128,
-    max_memory: int = 2**28,
+    masks_at_once: int | None = None,
+    max_memory: int = 2**30,
     devices: Sequence[jax.Device] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
@@ -54,8 +55,10 @@ def sweep(
         `reference`), or one number a unit.
       reference: images for the means; `data` by default.
       batch_size: images a batch and device, at most.
-      max_memory: bytes that the largest intermediate array may take on a device. It decides how
-        many masks are evaluated at once and, where one mask is too many, lowers the batch.
+      masks_at_once: masks that are evaluated together under `vmap`, at most; one after another on
+        CPUs by default (measured to be the fastest there), as many as fit elsewhere.
+      max_memory: bytes that the largest intermediate array may take on a device. It bounds the
+        masks at once and, where one mask is too many, lowers the batch.
       devices: where to compute; all local devices by default. Images are shared out among them.
       progress: called with the images done and the images in all, after every batch.
 
@@ -71,8 +74,11 @@ def sweep(
     started = time.perf_counter()
     network = functional(network)
     place = network.layer(layer)
-    if batch_size < 1 or max_memory < 1:
-        raise InputError(f"batch_size={batch_size}, max_memory={max_memory}: give numbers above 0")
+    if min(batch_size, max_memory, 1 if masks_at_once is None else masks_at_once) < 1:
+        raise InputError(
+            f"batch_size={batch_size}, masks_at_once={masks_at_once}, max_memory={max_memory}: "
+            "give numbers above 0"
+        )
     settings = sweep_settings(network, layer, data, masks, values=values, reference=reference)
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)
     program = compile_program(
@@ -82,6 +88,7 @@ def sweep(
         _fill(network, place, values, reference or data, batch_size),
         devices=jax.local_devices() if devices is None else devices,
         batch_size=min(batch_size, len(data)),
+        masks_at_once=masks_at_once,
         max_memory=max_memory,
     )
     compiled = time.perf_counter()

@@ -14,6 +14,8 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
+from ._pooling import max_pool
+
 _Activation = Callable[[Array], Array] | None
 
 
@@ -140,8 +142,7 @@ class MaxPool(nnx.Module):
         self, state: Float[Array, "images height width units"]
     ) -> Float[Array, "images rows columns units"]:
         """Pool."""
-        window, step = (self.size, self.size), (self.strides, self.strides)
-        return nnx.max_pool(state, window, step)
+        return max_pool(state, self.size, self.strides)
 
 
 class Flatten(nnx.Module):

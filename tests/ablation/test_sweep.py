@@ -81,8 +81,9 @@ def test_mean_over_a_reference_set_is_another_measurement(trained, digits, few_d
     assert one["reference_fingerprint"] != other["reference_fingerprint"]
 
 
-def test_all_masks_at_once_equal_one_mask_at_a_time(trained, few_digits):
-    together = ju.ablation.sweep(trained, "conv2", few_digits)
+def test_all_masks_under_vmap_equal_one_mask_at_a_time(trained, few_digits):
+    together = ju.ablation.sweep(trained, "conv2", few_digits, masks_at_once=9)
+    assert together.attrs["masks_at_once"] == 9
     alone = [
         ju.ablation.sweep(trained, "conv2", few_digits, mask[None])
         for mask in ju.ablation.single_units(8)
@@ -92,12 +93,19 @@ def test_all_masks_at_once_equal_one_mask_at_a_time(trained, few_digits):
         np.testing.assert_allclose(together.loss_sum[unit], result.loss_sum[0], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("batch_size", "max_memory"), [(1000, 2**28), (77, 2**21), (64, 1)])
-def test_batches_and_memory_do_not_change_counts(trained, few_digits, batch_size, max_memory):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"batch_size": 1000},
+        {"batch_size": 77, "masks_at_once": 100},
+        {"batch_size": 64, "masks_at_once": 4},
+        {"masks_at_once": 100, "max_memory": 2**21},
+        {"max_memory": 1},
+    ],
+)
+def test_batches_chunks_and_memory_do_not_change_counts(trained, few_digits, arguments):
     usual = ju.ablation.sweep(trained, "conv2", few_digits)
-    other = ju.ablation.sweep(
-        trained, "conv2", few_digits, batch_size=batch_size, max_memory=max_memory
-    )
+    other = ju.ablation.sweep(trained, "conv2", few_digits, **arguments)
     xr.testing.assert_equal(usual.correct, other.correct)
     xr.testing.assert_equal(usual["count"], other["count"])
     np.testing.assert_allclose(usual.loss_sum, other.loss_sum, rtol=1e-5)
@@ -307,7 +315,7 @@ def test_nan_in_logits_under_one_mask(trained, few_digits):
     assert "under mask 6 of layer 'conv3'" in message
 
 
-@pytest.mark.parametrize("arguments", [{"batch_size": 0}, {"max_memory": -1}])
+@pytest.mark.parametrize("arguments", [{"batch_size": 0}, {"max_memory": -1}, {"masks_at_once": 0}])
 def test_sizes_below_one(trained, few_digits, arguments):
     assert "give numbers above 0" in refused(trained, few_digits, **arguments)
 
@@ -321,7 +329,12 @@ def test_memory_decides_how_many_masks_go_at_once(trained, few_digits):
 
     def masks_at_once(max_memory, network=trained):
         result = ju.ablation.sweep(
-            network, "conv3", few_digits, batch_size=32, max_memory=max_memory
+            network,
+            "conv3",
+            few_digits,
+            batch_size=32,
+            masks_at_once=100,
+            max_memory=max_memory,
         )
         return result.attrs["masks_at_once"]
 

@@ -166,3 +166,25 @@ def test_a_network_of_ones_own_in_a_few_lines(few_digits):
     )
     assert {name: layer.units for name, layer in network.layers.items()} == {"conv1": 4, "fc2": 12}
     assert ju.ablation.sweep(network, "fc2", few_digits).sizes == {"unit": 12, "class": 10}
+
+
+@settings(deadline=None, max_examples=15)
+@given(data=st.data(), size=st.integers(1, 3), strides=st.integers(1, 3))
+def test_pooling_and_its_gradient_equal_a_loop_over_windows(data, size, strides):
+    height, width = (data.draw(st.integers(size, 8)) for _ in range(2))
+    maps = np.random.default_rng(0).permutation(2 * height * width * 3).astype(np.float32)
+    maps = maps.reshape(2, height, width, 3)
+    pool = ju.networks.MaxPool(size, strides)
+    rows, columns = ((side - size) // strides + 1 for side in (height, width))
+    expected, gradient = np.zeros((2, rows, columns, 3)), np.zeros(maps.shape)
+    for image, row, column, unit in np.ndindex(expected.shape):
+        corner = (image, slice(row * strides, row * strides + size))
+        window = maps[(*corner, slice(column * strides, column * strides + size), unit)]
+        expected[image, row, column, unit] = window.max()
+        top, left = np.unravel_index(window.argmax(), window.shape)
+        gradient[image, row * strides + top, column * strides + left, unit] += window.max()
+    np.testing.assert_array_equal(pool(jnp.asarray(maps)), expected)
+    found = jax.grad(lambda maps: (pool(maps) ** 2).sum() / 2)(jnp.asarray(maps))
+    np.testing.assert_allclose(found, gradient)
+    _, forward_mode = jax.jvp(pool, (jnp.asarray(maps),), (jnp.ones_like(maps),))
+    np.testing.assert_array_equal(forward_mode, np.ones_like(expected))
