@@ -1,7 +1,7 @@
 """The conv net of paper C at full width on the embedded digits.
 
 Run it with `python -m train digits_convnet_wide`.
-Takes 70 s on 2 cores. Validation accuracy 97.7 %.
+Takes 60 s on 2 cores. Validation accuracy 97.9 %.
 """
 
 import jaxunits as ju

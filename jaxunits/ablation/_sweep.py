@@ -71,7 +71,6 @@ def sweep(
     Raises:
       InputError: layer, masks, values, images, parameters or logits cannot be used.
     """
-    started = time.perf_counter()
     network = functional(network)
     place = network.layer(layer)
     if min(batch_size, max_memory, 1 if masks_at_once is None else masks_at_once) < 1:
@@ -81,12 +80,15 @@ def sweep(
         )
     settings = sweep_settings(network, layer, data, masks, values=values, reference=reference)
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)
+    fill = _fill(network, place, values, reference or data, batch_size)
+    devices = jax.local_devices() if devices is None else devices
+    started = time.perf_counter()
     program = compile_program(
         network,
         place,
         rows,
-        _fill(network, place, values, reference or data, batch_size),
-        devices=jax.local_devices() if devices is None else devices,
+        fill,
+        devices=devices,
         batch_size=min(batch_size, len(data)),
         masks_at_once=masks_at_once,
         max_memory=max_memory,
@@ -103,7 +105,7 @@ def sweep(
         counts,
         masks=None if masks is None else rows,
         class_names=data.class_names,
-        attributes={**settings, **environment(), **timing},
+        attributes={**settings, **environment(devices), **timing},
     )
 
 

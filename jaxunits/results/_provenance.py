@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,9 +36,8 @@ def fingerprint(tree: PyTree) -> str:
     return digest.hexdigest()
 
 
-def environment() -> dict[str, str]:
-    """Versions, platform, devices and the time, as attributes of a result."""
-    devices = jax.devices()
+def environment(devices: Sequence[jax.Device]) -> dict[str, str]:
+    """Versions, platform, the devices used and the time, as attributes of a result."""
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {
         "jaxunits": __version__,
