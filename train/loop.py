@@ -51,8 +51,8 @@ def train(config: Config, path: Path, progress: Progress) -> list[EpochMetrics]:
       All epochs' metrics.
 
     Raises:
-      InputError: the run folder is in use or belongs to another configuration, the data cannot be
-        used, or the loss is NaN.
+      InputError: the run folder is in use, or belongs to another configuration or other images; the
+        data cannot be used; or the loss is NaN.
       OSError: no space is left.
     """
     train_data, validation_data = (
@@ -69,7 +69,9 @@ def train(config: Config, path: Path, progress: Progress) -> list[EpochMetrics]:
         ju.data.check_channels(data, network.preprocessing)
     folder = ju.results.RunFolder(path)
     with folder.in_use():
-        folder.claim(config.description(), may_differ=("checkpoints",))
+        images = {"train": train_data.fingerprint, "validation": validation_data.fingerprint}
+        claimed = config.description() | {"data_fingerprint": images}
+        folder.claim(claimed, may_differ=("checkpoints",))
         ju.networks.save_architecture(network, path)
         run = _prepare(config, network, train_data, validation_data)
         with CheckpointFolder(folder.checkpoints, config.checkpoints) as checkpoints:

@@ -72,20 +72,11 @@ def compile_program(
     mesh = jax.make_mesh((len(devices),), ("images",), devices=devices)
     everywhere = NamedSharding(mesh, PartitionSpec())
     shared_out = NamedSharding(mesh, PartitionSpec("images"))
-
-    def all_masks(params: PyTree, rows: Array, images: Array, labels: Array) -> tuple[Array, Array]:
-        def one_mask(row: Array) -> tuple[Array, Array]:
-            fill = {} if values is None else {layer.name: jnp.asarray(values)}
-            return _outcome(network.apply(params, images, {layer.name: row}, fill), labels)
-
-        return jax.lax.map(one_mask, rows, batch_size=masks_at_once)
-
-    specs = (PartitionSpec(), PartitionSpec(), PartitionSpec("images"), PartitionSpec("images"))
     program = jax.jit(
         jax.shard_map(
-            all_masks,
+            _all_masks(network, layer, values, masks_at_once),
             mesh=mesh,
-            in_specs=specs,
+            in_specs=(everywhere.spec, everywhere.spec, shared_out.spec, shared_out.spec),
             out_specs=PartitionSpec(None, "images"),
             check_vma=False,
         )
@@ -107,6 +98,25 @@ def compile_program(
         return compiled(params, rows, images, labels)
 
     return Program(run=run, batch_size=total, masks_at_once=masks_at_once)
+
+
+def _all_masks(
+    network: Functional,
+    layer: Layer,
+    values: Float32[np.ndarray, " units"] | None,
+    masks_at_once: int,
+) -> Callable[[PyTree, Array, Array, Array], Outcome]:
+    """The program of one device: `(params, rows, images, labels) → outcome`."""
+    fill = {} if values is None else {layer.name: jnp.asarray(values)}
+
+    def all_masks(params: PyTree, rows: Array, images: Array, labels: Array) -> Outcome:
+        def one_mask(row: Array) -> tuple[Array, Array]:
+            return _outcome(network.apply(params, images, {layer.name: row}, fill), labels)
+
+        # What does not depend on the row (the layers before the mask) is computed once.
+        return jax.lax.map(one_mask, rows, batch_size=masks_at_once)
+
+    return all_masks
 
 
 def _outcome(

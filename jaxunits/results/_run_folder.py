@@ -61,8 +61,9 @@ class RunFolder:
         """Hold the folder for this process; the hold ends with the process, however it ends.
 
         Raises:
-          InputError: another process holds it.
+          InputError: another process holds it, or it holds files but is no run folder.
         """
+        self._refuse_strangers()
         self.path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.path / ".lock", timeout=0)
         try:
@@ -85,17 +86,10 @@ class RunFolder:
           may_differ: top-level settings that do not change what is computed.
 
         Raises:
-          InputError: it belongs to another one (every difference is named), or holds files but no
-            configuration.
+          InputError: it belongs to another one (every difference is named).
         """
         wanted = json.loads(json.dumps(configuration))
         if not self.configuration.exists():
-            strangers = [item.name for item in self.path.iterdir() if not item.name.startswith(".")]
-            if strangers:
-                raise InputError(
-                    f"folder {self.path} is not a run folder and not empty (it holds "
-                    f"{', '.join(sorted(strangers)[:5])}): choose another folder"
-                )
             write_atomically(self.configuration, json.dumps(wanted, indent=2) + "\n")
             return
         found = self.read_configuration()
@@ -105,6 +99,16 @@ class RunFolder:
             place=f"run folder {self.path}",
             way_out="Give the same settings, or another folder with --run-folder",
         )
+
+    def _refuse_strangers(self) -> None:
+        if not self.path.is_dir() or self.configuration.exists():
+            return
+        names = sorted(item.name for item in self.path.iterdir() if not item.name.startswith("."))
+        if names:
+            raise InputError(
+                f"folder {self.path} is not a run folder and not empty (it holds "
+                f"{', '.join(names[:5])}): choose another folder"
+            )
 
     def read_configuration(self) -> dict[str, Any]:
         """The settings that the network was trained with.

@@ -144,7 +144,7 @@ class TestRunFolder:
 
     def test_somebody_elses_folder(self, tmp_path):
         (tmp_path / "thesis.tex").write_text("…")
-        assert message(ju.results.RunFolder(tmp_path).claim, SETTINGS) == (
+        assert message(ju.results.RunFolder(tmp_path).in_use().__enter__) == (
             f"folder {tmp_path} is not a run folder and not empty (it holds thesis.tex): choose "
             "another folder"
         )

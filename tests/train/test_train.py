@@ -307,3 +307,18 @@ def test_network_and_data_settings_reach_what_they_set():
     network = config.network.build(10, SMALL, 0)
     assert list(network.layers) == ["conv1", "fc2"]
     assert len(config.data.load("validation")) == 1000
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(tmp_path, capsys):
+    (tmp_path / "thesis.tex").write_text("…")
+    assert "is not a run folder and not empty" in refused(capsys, tmp_path)
+    assert [item.name for item in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_other_images_are_another_configuration(finished, capsys, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    text = (folder / "configuration.json").read_text()
+    known = json.loads(text)["data_fingerprint"]["train"]
+    (folder / "configuration.json").write_text(text.replace(known, "0" * 64))
+    assert "data_fingerprint.train is" in refused(capsys, folder)
