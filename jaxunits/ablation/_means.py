@@ -38,7 +38,8 @@ def unit_means(
 
     @jax.jit
     def positions_mean(images: Array) -> Float[Array, "images units"]:
-        answers = activations(network.params, images, layer)
+        with jax.default_matmul_precision("highest"):
+            answers = activations(network.params, images, layer)
         return answers.reshape(len(images), -1, units).mean(1)
 
     total = np.zeros(units)

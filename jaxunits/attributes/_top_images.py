@@ -85,7 +85,8 @@ def top_images(
 
     @jax.jit
     def maps_of(images: Array) -> Float[Array, "images rows columns units"]:
-        answers = show(network.params, images, layer)[..., chosen]
+        with jax.default_matmul_precision("highest"):
+            answers = show(network.params, images, layer)[..., chosen]
         return answers if answers.ndim == 4 else answers[:, None, None, :]
 
     top: _Top | None = None
