@@ -10,9 +10,12 @@ from flax import nnx
 from .._errors import unknown_name
 from ..data import Preprocessing
 from ._architecture import Architecture
+from ._convolution import Convolution
+from ._dense import Dense, Flatten
 from ._mlp import CIFAR, check_widths
 from ._network import Network, trace_shapes
-from ._stages import Convolution, Dense, Flatten, MaxPool, Stage
+from ._pools import MaxPool
+from ._stages import Stage
 
 
 def convnet(

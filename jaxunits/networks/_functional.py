@@ -29,6 +29,7 @@ class Functional:
       preprocessing: what it expects of images.
       activations: `(params, images, layer) → [images, *map, units]`; None where it cannot be told.
       architecture: how the network was built, for provenance.
+      assemble: gives the network of stages with these parameters; None where there are no stages.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Functional:
     preprocessing: Preprocessing
     activations: Callable[[PyTree, Array, str], Array] | None = None
     architecture: str = ""
+    assemble: Callable[[PyTree], Network] | None = None
 
     def layer(self, name: str) -> Layer:
         """A layer by its name.
@@ -88,4 +90,5 @@ def _from_stages(network: Network) -> Functional:
         preprocessing=network.preprocessing,
         activations=activations,
         architecture=str(network.architecture.arguments) if network.architecture else "",
+        assemble=lambda params: nnx.merge(graph, params),
     )

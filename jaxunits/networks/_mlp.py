@@ -12,8 +12,8 @@ from flax import nnx
 from .._errors import InputError
 from ..data import Preprocessing
 from ._architecture import Architecture
+from ._dense import Dense, Flatten
 from ._network import Network
-from ._stages import Dense, Flatten
 
 CIFAR = Preprocessing(size=(32, 32), channels=3, mean=(0.5,), std=(0.25,))
 

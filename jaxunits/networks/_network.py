@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 from flax import nnx
@@ -14,6 +15,7 @@ from ._architecture import Architecture
 from ._layer import Layer
 from ._masking import Masks, ablate, check_masks
 from ._stages import Stage
+from ._state import features_of, with_features
 
 
 class Network(nnx.Module):
@@ -114,7 +116,8 @@ class Network(nnx.Module):
         for name in self.order[start:stop]:
             state = self.stages[name](state)
             if name in masks:
-                state = ablate(state, masks[name], values.get(name))
+                features = ablate(features_of(state), masks[name], values.get(name))
+                state = with_features(state, features)
         return state
 
     def activations(
@@ -127,7 +130,7 @@ class Network(nnx.Module):
         """
         if layer not in self.layers:
             raise unknown_name("layer", layer, self.layers, f"network {self.name!r}")
-        return self.run(images, through=layer)
+        return features_of(self.run(images, through=layer))
 
     def _position(self, stage: str) -> int:
         if stage not in self.order:
@@ -152,16 +155,17 @@ def trace_shapes(
       InputError: nothing is left of the images after some stage.
     """
     shape = (1, *preprocessing.size, preprocessing.channels)
-    state = jax.ShapeDtypeStruct(shape, jax.numpy.float32)
+    state: Any = jax.ShapeDtypeStruct(shape, jax.numpy.float32)
     shapes = {}
     for name, stage in stages:
         state = jax.eval_shape(stage, state)
-        if 0 in state.shape:
+        features = features_of(state)
+        if 0 in features.shape:
             raise InputError(
                 f"images of {shape[1]}×{shape[2]} are too small for {place}: stage {name!r} "
                 "leaves nothing of them. Give larger images or fewer stages that shrink them"
             )
-        shapes[name] = tuple(state.shape[1:])
+        shapes[name] = tuple(features.shape[1:])
     return shapes
 
 

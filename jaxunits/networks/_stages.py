@@ -1,157 +1,100 @@
-"""The stages that networks are made of.
+"""What a network asks of its stages.
 
-A stage is an NNX module called with the state that the stage before it left. A stage with units
-says so in `units` and splits into `linear`, its linear map, and `activation`, the function after
-it.
+A stage is an NNX module called with the state that the stage before it left. Two properties, where
+a stage has them, let ablation be computed exactly without running the stage once for every unit:
+a stage that acts on each channel by itself says so in `per_channel`, and a stage that is affine up
+to its non-linearity is a `LinearStage`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int, PyTree
 
-from ._pooling import max_pool
-
-_Activation = Callable[[Array], Array] | None
-
-
-def _initial(rngs: nnx.Rngs, shape: tuple[int, ...], activation: _Activation) -> Array:
-    """Weights that keep the variance of what comes in: He's for a non-linearity, else LeCun's."""
-    make = nnx.initializers.he_normal if activation else nnx.initializers.lecun_normal
-    return make()(rngs.params(), shape)
+Activation = Callable[[Array], Array] | None
 
 
 @runtime_checkable
 class Stage(Protocol):
-    """What a network asks of its stages.
+    """A part of a network.
 
     Attributes:
       units: how many units its output has; None for a stage without units of its own.
+      per_channel: whether channel u of what it gives depends on channel u of its input alone.
     """
 
     @property
     def units(self) -> int | None: ...
 
-    def __call__(self, state: Array, /) -> Array: ...
+    @property
+    def per_channel(self) -> bool: ...
+
+    def __call__(self, state: PyTree, /) -> PyTree: ...
 
 
-class Convolution(nnx.Module):
-    """Convolution, then a non-linearity. Its units are the channels after it.
+@runtime_checkable
+class LinearStage(Protocol):
+    """A stage that is an affine map, then a non-linearity: `nonlinear(linear(state))`."""
 
-    Attributes:
-      kernel: `[rows, columns, inputs, units]`.
-      bias: `[units]`.
-      strides: step in pixels.
-      padding: pixels of zeros on each side, or `"SAME"`.
-      activation: the non-linearity; None for none, and no units.
-    """
+    @property
+    def units(self) -> int | None: ...
 
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        size: int = 3,
-        *,
-        strides: int = 1,
-        padding: int | str = "SAME",
-        activation: _Activation = jax.nn.relu,
-        rngs: nnx.Rngs,
-    ) -> None:
-        self.kernel = nnx.Param(_initial(rngs, (size, size, inputs, outputs), activation))
-        self.bias = nnx.Param(jax.numpy.zeros(outputs))
-        self.strides = strides
-        self.padding = padding
-        self.activation = activation
-        self.units = None if activation is None else outputs
+    @property
+    def per_channel(self) -> bool: ...
 
-    def linear(
-        self, state: Float[Array, "images height width inputs"]
-    ) -> Float[Array, "images rows columns units"]:
-        """The convolution alone."""
-        pad = self.padding if isinstance(self.padding, str) else [(self.padding, self.padding)] * 2
-        kernel = self.kernel[...].astype(state.dtype)
-        convolved = jax.lax.conv_general_dilated(
-            state,
-            kernel,
-            (self.strides, self.strides),
-            pad,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
-        return convolved + self.bias[...].astype(state.dtype).reshape(1, 1, 1, -1)
+    def __call__(self, state: PyTree, /) -> PyTree: ...
 
-    def __call__(
-        self, state: Float[Array, "images height width inputs"]
-    ) -> Float[Array, "images rows columns units"]:
-        """Convolve, then apply the non-linearity."""
-        output = self.linear(state)
-        return output if self.activation is None else self.activation(output)
+    def linear(self, state: PyTree, /) -> PyTree:
+        """The affine map."""
+        ...
+
+    def nonlinear(self, state: PyTree, /) -> PyTree:
+        """What follows it; the identity where there is none."""
+        ...
+
+    def contributions(
+        self, parts: Float[Array, "images *map chosen"], units: Int[Array, " chosen"], /
+    ) -> PyTree:
+        """What `linear` gives more when one channel of its features grows by a map.
+
+        Args:
+          parts: the maps, one for each of the chosen channels. A stage that reads flattened
+            features gets them unflattened.
+          units: the channels.
+
+        Returns:
+          The change of `linear(state)` for each channel alone, `[chosen, images, ...]`.
+        """
+        ...
+
+    def rotated(self, basis: Float[Array, "units directions"], /) -> LinearStage:
+        """The stage that reads features in another orthonormal basis.
+
+        Its `linear` gives for `features @ basis` what this one's gives for `features`.
+        """
+        ...
 
 
-class Dense(nnx.Module):
-    """A dense map, then a non-linearity. Its units are the neurons after it.
-
-    Attributes:
-      kernel: `[inputs, units]`.
-      bias: `[units]`.
-      activation: the non-linearity; None for none, and no units.
-    """
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        activation: _Activation = jax.nn.relu,
-        rngs: nnx.Rngs,
-    ) -> None:
-        self.kernel = nnx.Param(_initial(rngs, (inputs, outputs), activation))
-        self.bias = nnx.Param(jax.numpy.zeros(outputs))
-        self.activation = activation
-        self.units = None if activation is None else outputs
-
-    def linear(self, state: Float[Array, "images inputs"]) -> Float[Array, "images units"]:
-        """The matrix product alone."""
-        product = state @ self.kernel[...].astype(state.dtype)
-        return product + self.bias[...].astype(state.dtype).reshape(1, -1)
-
-    def __call__(self, state: Float[Array, "images inputs"]) -> Float[Array, "images units"]:
-        """Multiply, then apply the non-linearity."""
-        output = self.linear(state)
-        return output if self.activation is None else self.activation(output)
+def initial_kernel(rngs: nnx.Rngs, shape: tuple[int, ...], activation: Activation) -> Array:
+    """Weights that keep the variance of what comes in: He's for a non-linearity, else LeCun's."""
+    make = nnx.initializers.he_normal if activation else nnx.initializers.lecun_normal
+    return make()(rngs.params(), shape)
 
 
-class MaxPool(nnx.Module):
-    """The largest value of each window of each channel; rows and columns left over are dropped.
-
-    Attributes:
-      size: side of the window in pixels.
-      strides: step in pixels; `size` by default.
-    """
-
-    units = None
-
-    def __init__(self, size: int = 2, strides: int | None = None) -> None:
-        self.size = size
-        self.strides = strides or size
-
-    def __call__(
-        self, state: Float[Array, "images height width units"]
-    ) -> Float[Array, "images rows columns units"]:
-        """Pool."""
-        return max_pool(state, self.size, self.strides)
+def with_parameter(module: nnx.Module, name: str, value: Array) -> nnx.Module:
+    """A copy of a module with another value of one of its parameters."""
+    copy = nnx.clone(module)
+    getattr(copy, name)[...] = value
+    return copy
 
 
-class Flatten(nnx.Module):
-    """All numbers of an image in one row: height, then width, then channels."""
-
-    units = None
-
-    def __call__(
-        self, state: Float[Array, "images height width units"]
-    ) -> Float[Array, "images inputs"]:
-        """Flatten."""
-        return state.reshape(state.shape[0], -1)
+def evaluation_norm(
+    norm: Any,
+) -> tuple[Float[Array, " units"], Float[Array, " units"]]:
+    """Scale and shift of a batch norm that uses its running averages."""
+    scale = norm.scale[...] * jax.lax.rsqrt(norm.var[...] + norm.epsilon)
+    return scale, norm.bias[...] - norm.mean[...] * scale

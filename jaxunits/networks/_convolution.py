@@ -1,0 +1,129 @@
+"""Convolutions."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from ._stages import Activation, evaluation_norm, initial_kernel, with_parameter
+
+
+class Convolution(nnx.Module):
+    """Convolution, batch norm where asked for, then a non-linearity. Its units are the channels.
+
+    Attributes:
+      kernel: `[rows, columns, inputs, units]`.
+      bias: `[units]`; None for none.
+      norm: batch norm before the non-linearity, with its running averages; None for none.
+      strides: step in pixels.
+      padding: pixels of zeros on each side, or `"SAME"`.
+      activation: the non-linearity; None for none, and no units.
+    """
+
+    per_channel = False
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        size: int = 3,
+        *,
+        strides: int = 1,
+        padding: int | str = "SAME",
+        bias: bool = True,
+        batch_norm: bool = False,
+        activation: Activation = jax.nn.relu,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.kernel = nnx.Param(initial_kernel(rngs, (size, size, inputs, outputs), activation))
+        self.bias = nnx.Param(jnp.zeros(outputs)) if bias else None
+        self.norm = (
+            nnx.BatchNorm(outputs, use_running_average=True, rngs=rngs) if batch_norm else None
+        )
+        self.strides = strides
+        self.padding = padding
+        self.activation = activation
+        self.units = None if activation is None else outputs
+
+    def __call__(
+        self, state: Float[Array, "images height width inputs"]
+    ) -> Float[Array, "images rows columns units"]:
+        """Convolve, normalise, then apply the non-linearity."""
+        return self.nonlinear(self.linear(state))
+
+    def linear(
+        self, state: Float[Array, "images height width inputs"]
+    ) -> Float[Array, "images rows columns units"]:
+        """The convolution with its batch norm: an affine map in evaluation."""
+        output = self._convolve(state, self.kernel[...])
+        if self.bias is not None:
+            output = output + _channels(self.bias[...], output)
+        if self.norm is None:
+            return output
+        if not self.norm.use_running_average:
+            return self.norm(output)
+        scale, shift = evaluation_norm(self.norm)
+        return output * _channels(scale, output) + _channels(shift, output)
+
+    def nonlinear(
+        self, state: Float[Array, "images rows columns units"]
+    ) -> Float[Array, "images rows columns units"]:
+        """The non-linearity."""
+        return state if self.activation is None else self.activation(state)
+
+    def contributions(
+        self, parts: Float[Array, "images height width chosen"], units: Int[Array, " chosen"]
+    ) -> Float[Array, "chosen images rows columns units"]:
+        """What each input channel alone adds to `linear`, without bias."""
+        kernel = self.kernel[...][:, :, units]
+        if self.norm is not None:
+            kernel = kernel * evaluation_norm(self.norm)[0].reshape(1, 1, 1, -1)
+        if len(units) == 1:
+            return self._convolve(parts, kernel)[None]
+        # Convolutions of one channel each, as one batched matrix product over their windows.
+        windows = self._windows(parts)
+        flat = kernel.astype(parts.dtype).reshape(-1, *kernel.shape[2:])
+        return jnp.einsum("pnhwk,pko->knhwo", windows, flat)
+
+    def rotated(self, basis: Float[Array, "inputs directions"]) -> Convolution:
+        """The convolution that reads its input in another orthonormal basis."""
+        kernel = jnp.einsum("hwio,id->hwdo", self.kernel[...], basis)
+        return cast(Convolution, with_parameter(self, "kernel", kernel))
+
+    def _convolve(self, state: Array, kernel: Array) -> Array:
+        return jax.lax.conv_general_dilated(
+            state,
+            kernel.astype(state.dtype),
+            (self.strides, self.strides),
+            self._pad(),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+
+    def _pad(self) -> Any:
+        return self.padding if isinstance(self.padding, str) else [(self.padding,) * 2] * 2
+
+    def _windows(self, maps: Array) -> Float[Array, "places images rows columns chosen"]:
+        """For each place of the kernel the pixels that it meets."""
+        rows, columns = self.kernel.shape[:2]
+        pad = self._pad()
+        if isinstance(pad, str):
+            steps = (self.strides, self.strides)
+            pad = jax.lax.padtype_to_pads(maps.shape[1:3], (rows, columns), steps, pad)
+        padded = jnp.pad(maps, [(0, 0), *pad, (0, 0)])
+        height = (padded.shape[1] - rows) // self.strides + 1
+        width = (padded.shape[2] - columns) // self.strides + 1
+        return jnp.stack(
+            [
+                padded[:, top :: self.strides, left :: self.strides][:, :height, :width]
+                for top in range(rows)
+                for left in range(columns)
+            ]
+        )
+
+
+def _channels(values: Float[Array, " units"], like: Array) -> Float[Array, "1 1 1 units"]:
+    return values.astype(like.dtype).reshape(1, 1, 1, -1)

@@ -1,0 +1,56 @@
+"""Pooling: stages that act on each channel by itself."""
+
+from __future__ import annotations
+
+from flax import nnx
+from jaxtyping import Array, Float
+
+from ._pooling import max_pool
+
+
+class MaxPool(nnx.Module):
+    """The largest value of each window of each channel; rows and columns left over are dropped.
+
+    Attributes:
+      size: side of the window in pixels.
+      strides: step in pixels; `size` by default.
+      padding: pixels on each side that no value of the image can lose against.
+    """
+
+    units = None
+    per_channel = True
+
+    def __init__(self, size: int = 2, strides: int | None = None, padding: int = 0) -> None:
+        self.size = size
+        self.strides = strides or size
+        self.padding = padding
+
+    def __call__(
+        self, state: Float[Array, "images height width units"]
+    ) -> Float[Array, "images rows columns units"]:
+        """Pool."""
+        return max_pool(state, self.size, self.strides, self.padding)
+
+
+class AveragePool(nnx.Module):
+    """The mean of each window of each channel; rows and columns left over are dropped.
+
+    Attributes:
+      size: side of the window in pixels; None for the whole map, which leaves `[images, units]`.
+      strides: step in pixels; `size` by default.
+    """
+
+    units = None
+    per_channel = True
+
+    def __init__(self, size: int | None = 2, strides: int | None = None) -> None:
+        self.size = size
+        self.strides = strides or size
+
+    def __call__(
+        self, state: Float[Array, "images height width units"]
+    ) -> Float[Array, "images *map units"]:
+        """Pool."""
+        if self.size is None or self.strides is None:
+            return state.mean((1, 2))
+        return nnx.avg_pool(state, (self.size,) * 2, (self.strides,) * 2)
