@@ -1,171 +1,191 @@
-"""The one compiled program of a sweep: a batch of images under all masks."""
+"""The compiled programs of a sweep, within a budget of memory."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, Float32, Int, Int32, PyTree
+from jaxtyping import Array, PyTree
 
+from .._errors import InputError
 from ..data import Batch
-from ..networks import Functional, Layer
+from ..networks import Functional
+from ._execution import Execution
+from ._paths import Outcome, Path, Question, build, choose, classify
+from ._sizes import batch_of, masks_at_once
+from ._work import Work, work_of
 
-Outcome = tuple[Int[Array, "masks images"], Float[Array, "masks images"]]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
-    """A compiled sweep of one batch.
+    """A question compiled for batches of one size.
 
     Attributes:
-      run: takes a batch of `batch_size` images and returns the predicted class and the
-        cross-entropy in nats, `[1 + masks, images]`; row 0 is without ablation.
+      path: how it is answered.
+      work: what it costs.
       batch_size: images a batch, all devices together.
-      masks_at_once: how many masks are evaluated together.
+      masks_at_once: masks evaluated together.
+      peak: bytes that a device holds at most, by the compiler's account.
+      prepare: from a batch's images to what all masks share.
+      evaluate: from that, labels and the path's arguments to outcomes `[rows, images]`.
+      images: where a batch's images are placed.
+      arguments: the path's arguments, on the devices.
     """
 
-    run: Callable[[Batch], Outcome]
+    path: Path
+    work: Work
     batch_size: int
     masks_at_once: int
+    peak: int
+    prepare: Callable[[Array], PyTree]
+    evaluate: Callable[[PyTree, Array, PyTree], PyTree]
+    images: NamedSharding
+    everywhere: NamedSharding
+    arguments: PyTree
+
+    def shared(self, batch: Batch) -> tuple[PyTree, Array]:
+        """What all masks share of a batch, and its labels, on the devices."""
+        images, labels = jax.device_put((batch.images, batch.labels), self.images)
+        return self.prepare(images), labels
+
+    def run(self, batch: Batch) -> Any:
+        """Outcomes of a batch under all masks, `[rows, images]`; the device is not waited for."""
+        state, labels = self.shared(batch)
+        return self.evaluate(state, labels, self.arguments)
 
 
 def compile_program(
     network: Functional,
-    layer: Layer,
-    masks: Float32[np.ndarray, "masks units"],
-    values: Float32[np.ndarray, " units"] | None,
+    question: Question,
+    execution: Execution,
     *,
-    devices: Sequence[jax.Device],
-    batch_size: int,
-    masks_at_once: int | None,
-    max_memory: int,
+    images: int,
+    dtype: Any = jnp.float32,
+    margins: bool = False,
 ) -> Program:
-    """Compile the evaluation of all masks on a batch, images shared out among devices.
+    """Compile a question, with as many images and masks at once as the memory allows.
 
-    Each device runs the same program on `batch_size` images, whatever their number, so that counts
-    do not depend on it.
+    Each device runs the same programs on batches of the same size, whatever the number of devices,
+    so that outcomes do not depend on it.
 
     Args:
       network: the network.
-      layer: where the masks apply.
-      masks: 1 = kept.
-      values: what ablated units give; None for zero.
-      devices: where to run.
-      batch_size: images a device, at most.
-      masks_at_once: masks that are evaluated together, at most; None for one on CPUs, as many as
-        fit elsewhere.
-      max_memory: bytes that the largest intermediate array may take on a device.
+      question: the masks.
+      execution: the settings.
+      images: how many images there are.
+      dtype: of activations and weights behind the images.
+      margins: whether margins are wanted too.
+
+    Raises:
+      InputError: one image and one mask take more memory than allowed.
     """
-    largest = _largest_intermediate(network)
-    batch_size = max(1, min(batch_size, max_memory // largest))
-    fitting = max_memory // (largest * batch_size)
-    if masks_at_once is None:
-        # A larger batch leaves the caches of a CPU, and there is nothing else to gain there.
-        masks_at_once = 1 if devices[0].platform == "cpu" else fitting
-    rows, masks_at_once = _in_chunks(masks, min(masks_at_once, fitting))
+    cut, reason = choose(network, question, execution.path)
+    work = work_of(network, question, cut)
+    batch = batch_of(execution, images)
+    at_once = masks_at_once(execution, work, batch)
+    while True:
+        path = build(network, question, cut, reason, at_once)
+        program = _compile(network, path, work, execution, batch, at_once, dtype, margins)
+        if program.peak <= execution.budget:
+            return program
+        if at_once > 1:
+            at_once = at_once // 2
+        elif batch > 1:
+            batch = batch // 2
+        else:
+            raise InputError(
+                f"max_memory={execution.budget}: one image under one mask of layer "
+                f"{question.layer.name!r} takes {program.peak:,} bytes on the device, parameters "
+                "included; allow at least that"
+            )
+
+
+def _compile(
+    network: Functional,
+    path: Path,
+    work: Work,
+    execution: Execution,
+    batch: int,
+    at_once: int,
+    dtype: Any,
+    margins: bool,
+) -> Program:
+    devices = execution.places
     mesh = jax.make_mesh((len(devices),), ("images",), devices=devices)
     everywhere = NamedSharding(mesh, PartitionSpec())
-    shared_out = NamedSharding(mesh, PartitionSpec("images"))
-    program = jax.jit(
-        jax.shard_map(
-            _all_masks(network, layer, values, masks_at_once),
-            mesh=mesh,
-            in_specs=(everywhere.spec, everywhere.spec, shared_out.spec, shared_out.spec),
-            out_specs=PartitionSpec(None, "images"),
-            check_vma=False,
-        )
-    )
-    params, rows = jax.device_put((network.params, rows), everywhere)
-    total = batch_size * len(devices)
-    shape = (total, *network.preprocessing.size, network.preprocessing.channels)
+    by_image = NamedSharding(mesh, PartitionSpec("images"))
+    total = batch * len(devices)
+    images = _placed((total, *network.preprocessing.size, network.preprocessing.channels), by_image)
+    labels = _placed((total,), by_image, jnp.int32)
+    params, arguments = jax.device_put((network.params, path.arguments), everywhere)
+
+    def prepare(params: PyTree, images: Array) -> PyTree:
+        return path.prepare(_cast(params, dtype), images.astype(dtype))
+
+    def evaluate(params: PyTree, state: PyTree, labels: Array, arguments: PyTree) -> PyTree:
+        def outcome(logits: Array) -> Outcome | tuple[Array, Array]:
+            kept = classify(logits, labels)
+            return kept if margins else (kept.prediction, kept.loss)
+
+        return path.evaluate(_cast(params, dtype), state, arguments, outcome)
+
+    none, share, out = PartitionSpec(), PartitionSpec("images"), PartitionSpec(None, "images")
     # Matrix products in full float32 on accelerators too, whose default is less.
     with jax.default_matmul_precision("highest"):
-        compiled = program.lower(
-            params,
-            rows,
-            jax.ShapeDtypeStruct(shape, jnp.float32, sharding=shared_out),
-            jax.ShapeDtypeStruct((total,), jnp.int32, sharding=shared_out),
-        ).compile()
-
-    def run(batch: Batch) -> Outcome:
-        images, labels = jax.device_put((batch.images, batch.labels), shared_out)
-        return compiled(params, rows, images, labels)
-
-    return Program(run=run, batch_size=total, masks_at_once=masks_at_once)
-
-
-def _all_masks(
-    network: Functional,
-    layer: Layer,
-    values: Float32[np.ndarray, " units"] | None,
-    masks_at_once: int,
-) -> Callable[[PyTree, Array, Array, Array], Outcome]:
-    """The program of one device: `(params, rows, images, labels) → outcome`."""
-    fill = {} if values is None else {layer.name: jnp.asarray(values)}
-
-    def all_masks(params: PyTree, rows: Array, images: Array, labels: Array) -> Outcome:
-        def one_mask(row: Array) -> tuple[Array, Array]:
-            return _outcome(network.apply(params, images, {layer.name: row}, fill), labels)
-
-        # What does not depend on the row (the layers before the mask) is computed once.
-        return jax.lax.map(one_mask, rows, batch_size=masks_at_once)
-
-    return all_masks
-
-
-def _outcome(
-    logits: Float[Array, "images classes"], labels: Int32[Array, " images"]
-) -> tuple[Int32[Array, " images"], Float32[Array, " images"]]:
-    """Predicted class (the first of equals) and cross-entropy of each image."""
-    log_probabilities = jax.nn.log_softmax(logits.astype(jnp.float32))
-    loss = -jnp.take_along_axis(log_probabilities, labels[:, None], axis=1)[:, 0]
-    return jnp.argmax(logits, axis=1).astype(jnp.int32), loss
-
-
-def _in_chunks(
-    masks: Float32[np.ndarray, "masks units"], most: int
-) -> tuple[Float32[np.ndarray, "rows units"], int]:
-    """Rows without ablation (the first) and with, padded to chunks of one size.
-
-    Returns:
-      The rows and the chunk's size, at most `most` and as even as can be.
-    """
-    count = len(masks) + 1
-    chunks = math.ceil(count / max(1, min(most, count)))
-    size = math.ceil(count / chunks)
-    rows = np.ones((chunks * size, masks.shape[1]), np.float32)
-    rows[1:count] = masks
-    return rows, size
-
-
-def _largest_intermediate(network: Functional) -> int:
-    """Bytes of the largest array that one image leaves anywhere on its way."""
-    shape = (1, *network.preprocessing.size, network.preprocessing.channels)
-    image = jax.ShapeDtypeStruct(shape, jnp.float32)
-    traced = jax.make_jaxpr(network.apply)(network.params, image, {}, {})
-    return max(_sizes(traced.jaxpr), default=4)
-
-
-def _sizes(jaxpr: Any) -> list[int]:
-    """Bytes of every array that depends on the images, in nested calls too."""
-    own = [
-        variable.aval.size * variable.aval.dtype.itemsize
-        for equation in jaxpr.eqns
-        for variable in equation.outvars
-        if hasattr(variable.aval, "dtype") and variable.aval.shape[:1] == (1,)
-    ]
-    inner = [
-        getattr(item, "jaxpr", item)
-        for equation in jaxpr.eqns
-        for item in jax.tree.leaves(
-            list(equation.params.values()), is_leaf=lambda leaf: hasattr(leaf, "eqns")
+        first = _sharded(prepare, mesh, (none, share), share).lower(params, images).compile()
+        state = jax.tree.map(
+            lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+            jax.eval_shape(_sharded(prepare, mesh, (none, share), share), params, images),
+            first.output_shardings,
         )
-        if hasattr(item, "eqns")
-    ]
-    return own + [size for jaxpr in inner for size in _sizes(jaxpr)]
+        second = (
+            _sharded(evaluate, mesh, (none, share, share, none), out)
+            .lower(params, state, labels, arguments)
+            .compile()
+        )
+    return Program(
+        path=path,
+        work=work,
+        batch_size=total,
+        masks_at_once=at_once,
+        peak=_peak(first, second),
+        prepare=lambda images: first(params, images),
+        evaluate=lambda state, labels, arguments: second(params, state, labels, arguments),
+        images=by_image,
+        everywhere=everywhere,
+        arguments=arguments,
+    )
+
+
+def _sharded(function: Callable[..., Any], mesh: Any, inputs: Any, outputs: Any) -> Any:
+    return jax.jit(
+        jax.shard_map(function, mesh=mesh, in_specs=inputs, out_specs=outputs, check_vma=False)
+    )
+
+
+def _placed(
+    shape: tuple[int, ...], sharding: NamedSharding, dtype: Any = jnp.float32
+) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
+
+
+def _cast(params: PyTree, dtype: Any) -> PyTree:
+    """Floating-point parameters in another type; nothing is done for float32."""
+    if dtype == jnp.float32:
+        return params
+    return jax.tree.map(
+        lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
+        params,
+    )
+
+
+def _peak(first: Any, second: Any) -> int:
+    """Bytes a device holds while one batch is evaluated and the next is prepared."""
+    before, after = (program.memory_analysis() for program in (first, second))
+    one = before.temp_size_in_bytes + before.argument_size_in_bytes + before.output_size_in_bytes
+    two = after.temp_size_in_bytes + after.argument_size_in_bytes + after.output_size_in_bytes
+    return int(max(one, two + before.output_size_in_bytes))

@@ -3,72 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float32, Int
 
-from ._counts import Counts
+from ._pieces import LOSS_UNITS
+from ._tally import Counts
 
 _DESCRIPTIONS = {
     "correct": ("images", "correct images after ablation"),
     "correct_before": ("images", "correct images before ablation"),
+    "broken": ("images", "images correct before ablation and not after"),
     "count": ("images", "images of the class"),
     "loss_sum": ("nats", "sum of the images' cross-entropies after ablation"),
     "loss_sum_before": ("nats", "sum of the images' cross-entropies before ablation"),
     "loss": ("nats per image", "mean cross-entropy after ablation"),
     "loss_before": ("nats per image", "mean cross-entropy before ablation"),
+    "class_accuracy": ("share of images", "accuracy after ablation, by class"),
+    "overall_accuracy": ("share of images", "accuracy after ablation, all images"),
     "class_accuracy_drop": ("share of images", "accuracy before − accuracy after, by class"),
     "overall_accuracy_drop": ("share of images", "accuracy before − accuracy after, all images"),
     "max_class_accuracy_drop": ("share of images", "largest class accuracy drop"),
     "min_class_accuracy_drop": ("share of images", "smallest class accuracy drop"),
     "most_damaged_class": ("", "class with the largest accuracy drop"),
+    "confusion": ("images", "images of the most damaged class by predicted class, after ablation"),
+    "confusion_before": ("images", "images of each class by predicted class, before ablation"),
 }
 
 
 def labelled(
     counts: Counts,
     *,
-    masks: Float32[np.ndarray, "masks units"] | None,
+    coordinates: Mapping[str, Sequence[Any] | np.ndarray],
     class_names: Sequence[str],
-    attributes: Mapping[str, str | int | float],
+    attributes: Mapping[str, Any],
 ) -> xr.Dataset:
     """Counts as a labelled Dataset, with the accuracy drops of paper A §2.1.
 
     Args:
       counts: sums over images; accuracy, drop and loss of a class without images are NaN.
-      masks: the masks, 1 = kept; None where mask i ablates unit i alone.
+      coordinates: the dimensions of the masks, in order, with their coordinates.
       class_names: the classes' names.
       attributes: provenance.
     """
-    correct, loss_sum, count = counts
-    dimension = "unit" if masks is None else "mask"
-    empty = [name for name, images in zip(class_names, count, strict=True) if images == 0]
+    names = [str(name) for name in class_names]
+    shape = tuple(len(values) for values in coordinates.values())
+    masks = tuple(coordinates)
+    empty = [name for name, images in zip(names, counts.images, strict=True) if images == 0]
+
+    def rows(array: np.ndarray) -> np.ndarray:
+        return array[1:].reshape(*shape, *array.shape[1:])
+
     result = xr.Dataset(
         {
-            "correct": ((dimension, "class"), correct[1:]),
-            "correct_before": ("class", correct[0]),
-            "count": ("class", count),
-            "loss_sum": ((dimension, "class"), loss_sum[1:]),
-            "loss_sum_before": ("class", loss_sum[0]),
+            "correct": ((*masks, "class"), rows(counts.correct)),
+            "correct_before": ("class", counts.correct[0]),
+            "broken": ((*masks, "class"), rows(counts.broken)),
+            "count": ("class", counts.images),
+            "loss_sum": ((*masks, "class"), rows(counts.loss) / LOSS_UNITS),
+            "loss_sum_before": ("class", counts.loss[0] / LOSS_UNITS),
+            "most_damaged_class": (masks, rows(np.asarray([*names, ""], object)[counts.worst])),
+            "confusion": ((*masks, "predicted"), rows(counts.confusion)),
+            "confusion_before": (("class", "predicted"), counts.confusion_before),
         },
-        coords={dimension: np.arange(len(correct) - 1), "class": list(class_names)},
+        coords={**coordinates, "class": names, "predicted": names},
         attrs={**attributes, "empty_classes": ", ".join(empty)},
     )
-    if masks is not None:
-        result["kept"] = (("mask", "unit"), masks)
+    return _with_accuracies(result)
+
+
+def _with_accuracies(result: xr.Dataset) -> xr.Dataset:
     images = result["count"].where(result["count"] > 0)
+    every = result["count"].sum()
     result["loss"] = result.loss_sum / images
     result["loss_before"] = result.loss_sum_before / images
+    result["class_accuracy"] = result.correct / images
+    result["overall_accuracy"] = result.correct.sum("class") / every
     result["class_accuracy_drop"] = (result.correct_before - result.correct) / images
     lost = result.correct_before.sum("class") - result.correct.sum("class")
-    result["overall_accuracy_drop"] = lost / result["count"].sum()
+    result["overall_accuracy_drop"] = lost / every
     result["max_class_accuracy_drop"] = result.class_accuracy_drop.max("class")
     result["min_class_accuracy_drop"] = result.class_accuracy_drop.min("class")
-    result["most_damaged_class"] = result.class_accuracy_drop.idxmax("class").astype(object)
     for name, (unit, description) in _DESCRIPTIONS.items():
         result[name].attrs = {"units": unit, "long_name": description}
-    return result.transpose(dimension, "class", ...)
+    # In the order of the masks' dimensions; arithmetic puts the class first.
+    return result.transpose(*result.correct.dims, ...)
+
+
+def with_masks(result: xr.Dataset, masks: Float32[np.ndarray, "masks units"]) -> xr.Dataset:
+    """The result with its masks, 1 = kept."""
+    return result.assign(kept=(("mask", "unit"), masks))
 
 
 def most_damaging(result: xr.Dataset, count: int) -> Int[np.ndarray, " count"]:

@@ -1,27 +1,28 @@
-"""The reference path of ablation: masks under `vmap`, for any network."""
+"""The sweep: a network under many masks of one layer."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Unpack
 
-import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
 from .._errors import InputError
-from ..data import Dataset, batches
+from ..data import Dataset
 from ..networks import Functional, Layer, functional
-from ..results import environment, fingerprint
+from ..results import fingerprint
 from ._checks import check_data, check_parameters, checked_masks, checked_values
-from ._counts import count
+from ._execution import Execution, Options
 from ._masks import single_units
 from ._means import unit_means
-from ._program import compile_program
-from ._result import labelled
+from ._measure import Progress, measure
+from ._paths import Question
+from ._result import labelled, with_masks
+from ._tally import Counts
 
 Values = str | ArrayLike
 
@@ -34,16 +35,15 @@ def sweep(
     *,
     values: Values = "zero",
     reference: Dataset | None = None,
-    batch_size: int = 128,
-    masks_at_once: int | None = None,
-    max_memory: int = 2**30,
-    devices: Sequence[jax.Device] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    other_masks: Mapping[str, ArrayLike] | None = None,
+    file: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: Unpack[Options],
 ) -> xr.Dataset:
     """Evaluate a network under many masks of one layer: what does every class lose?
 
-    All masks are evaluated in one compiled program, streamed over the images. Counts are integers,
-    and neither they nor the losses depend on the number of devices.
+    All masks are evaluated by compiled programs, streamed over the images. Counts are integers, and
+    neither they nor the losses depend on the number of devices or processes.
 
     Args:
       network: a `Network`, or what `from_nnx`, `from_linen` and `from_callable` return.
@@ -54,58 +54,64 @@ def sweep(
       values: what an ablated unit gives for every input: `"zero"`, `"mean"` (its mean over
         `reference`), or one number a unit.
       reference: images for the means; `data` by default.
-      batch_size: images a batch and device, at most.
-      masks_at_once: masks that are evaluated together under `vmap`, at most; one after another on
-        CPUs by default (measured to be the fastest there), as many as fit elsewhere.
-      max_memory: bytes that the largest intermediate array may take on a device. It bounds the
-        masks at once and, where one mask is too many, lowers the batch.
-      devices: where to compute; all local devices by default. Images are shared out among them.
+      other_masks: masks of other layers, to zero: `[units]` applies throughout, before ablation
+        too, `[masks, units]` goes along with `masks`.
+      file: where the result is kept (netCDF). What is done so far lies beside it, so that the same
+        call goes on after a kill; a finished one is read, one of other settings refused.
       progress: called with the images done and the images in all, after every batch.
+      **options: how it is carried out, see `Execution`.
 
     Returns:
       A Dataset with the dimensions `unit` (or `mask`) and `class`: `correct`, `correct_before`,
-      `count`, `loss` and the accuracy drops of paper A §2.1, each with its unit of measure, and
-      provenance as attributes. A class without images has NaN for its drop and is named in the
-      attribute `empty_classes`.
+      `broken`, `count`, `loss`, the accuracies and accuracy drops of paper A §2.1 and the confusion
+      of the most damaged class, each with its unit of measure, and provenance as attributes: the
+      path taken and why, sizes, the peak of memory, seconds. A class without images has NaN for its
+      drop and is named in the attribute `empty_classes`.
 
     Raises:
-      InputError: layer, masks, values, images, parameters or logits cannot be used.
+      InputError: layer, masks, values, images, parameters, options or logits cannot be used.
     """
+    execution = Execution(**options)
     network = functional(network)
-    place = network.layer(layer)
-    if min(batch_size, max_memory, 1 if masks_at_once is None else masks_at_once) < 1:
-        raise InputError(
-            f"batch_size={batch_size}, masks_at_once={masks_at_once}, max_memory={max_memory}: "
-            "give numbers above 0"
-        )
-    settings = sweep_settings(network, layer, data, masks, values=values, reference=reference)
-    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
-    fill = _fill(network, place, values, reference or data, batch_size)
-    devices = jax.local_devices() if devices is None else devices
-    started = time.perf_counter()
-    program = compile_program(
+    settings = sweep_settings(
         network,
-        place,
-        rows,
-        fill,
-        devices=devices,
-        batch_size=min(batch_size, len(data)),
-        masks_at_once=masks_at_once,
-        max_memory=max_memory,
+        layer,
+        data,
+        masks,
+        values=values,
+        reference=reference,
+        other_masks=other_masks,
     )
-    compiled = time.perf_counter()
-    stream = batches(data, network.preprocessing, program.batch_size)
-    counts = count(program, stream, len(rows), data, f"layer {layer!r}", progress)
-    timing = {
-        "compile_seconds": round(compiled - started, 3),
-        "run_seconds": round(time.perf_counter() - compiled, 3),
-        "masks_at_once": program.masks_at_once,
-    }
-    return labelled(
-        counts,
-        masks=None if masks is None else rows,
-        class_names=data.class_names,
-        attributes={**settings, **environment(devices), **timing},
+    place = network.layer(layer)
+    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
+    held, along = _others(network, place, rows, other_masks)
+    question = Question(
+        layer=place,
+        masks=with_first(rows),
+        values=fill(network, place, values, reference or data, execution),
+        held=held,
+        along={name: with_first(array) for name, array in along.items()},
+    )
+
+    def label(counts: Counts, attributes: Mapping[str, Any]) -> xr.Dataset:
+        dimension = "unit" if masks is None else "mask"
+        result = labelled(
+            counts,
+            coordinates={dimension: np.arange(len(rows))},
+            class_names=data.class_names,
+            attributes=attributes,
+        )
+        return result if masks is None else with_masks(result, rows)
+
+    return measure(
+        network,
+        question,
+        data,
+        execution,
+        settings=settings,
+        label=label,
+        file=file,
+        progress=progress,
     )
 
 
@@ -117,6 +123,7 @@ def sweep_settings(
     *,
     values: Values = "zero",
     reference: Dataset | None = None,
+    other_masks: Mapping[str, ArrayLike] | None = None,
 ) -> dict[str, str]:
     """Everything that the numbers of a sweep depend on; two sweeps with equal settings are equal.
 
@@ -135,6 +142,8 @@ def sweep_settings(
     if reference is not None:
         check_data(network, reference)
     by_mean = named and values == "mean"
+    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
+    held, along = _others(network, place, rows, other_masks)
     return {
         "network": network.name,
         "architecture": network.architecture,
@@ -145,19 +154,51 @@ def sweep_settings(
         "split": data.split,
         "data_fingerprint": data.fingerprint,
         "skipped_files": str(len(data.skipped)),
-        "masks": "single units" if masks is None else fingerprint(checked_masks(masks, place)),
+        "masks": "single units" if masks is None else fingerprint(rows),
+        "other_masks": fingerprint({**held, **along}) if other_masks else "none",
         "values": str(values) if named else fingerprint(checked_values(values, place)),
         "reference_fingerprint": (reference or data).fingerprint if by_mean else "",
     }
 
 
-def _fill(
-    network: Functional, layer: Layer, values: Values, reference: Dataset, batch_size: int
+def with_first(masks: Float32[np.ndarray, "masks units"]) -> Float32[np.ndarray, "rows units"]:
+    """Masks after a first one that keeps everything."""
+    return np.concatenate([np.ones((1, masks.shape[1]), np.float32), masks])
+
+
+def fill(
+    network: Functional, layer: Layer, values: Values, reference: Dataset, execution: Execution
 ) -> Float32[np.ndarray, " units"] | None:
     """What ablated units give, `[units]`; None for zero."""
     if not isinstance(values, str):
         return checked_values(values, layer)
     if values == "zero":
         return None
-    means = unit_means(network, layer.name, reference, batch_size=batch_size)
-    return means.astype(np.float32)
+    size = execution.batch_size or 128
+    return unit_means(network, layer.name, reference, batch_size=size).astype(np.float32)
+
+
+def _others(
+    network: Functional,
+    layer: Layer,
+    rows: Float32[np.ndarray, "masks units"],
+    other_masks: Mapping[str, ArrayLike] | None,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Masks of other layers that apply throughout, and those that go along with the masks."""
+    held: dict[str, np.ndarray] = {}
+    along: dict[str, np.ndarray] = {}
+    for name, given in (other_masks or {}).items():
+        place = network.layer(name)
+        if name == layer.name:
+            raise InputError(f"other_masks hold layer {name!r} too: give its masks as masks")
+        array = np.asarray(given)
+        if array.ndim == 1:
+            held[name] = checked_masks(array[None], place)[0]
+            continue
+        along[name] = checked_masks(array, place)
+        if len(along[name]) != len(rows):
+            raise InputError(
+                f"{len(along[name])} masks of layer {name!r} in other_masks beside {len(rows)} "
+                "masks: give as many, or one mask [units] that applies throughout"
+            )
+    return held, along

@@ -29,21 +29,30 @@ class Batch(NamedTuple):
 
 
 def batches(
-    data: Dataset, preprocessing: Preprocessing, batch_size: int, *, threads: int = 4
+    data: Dataset,
+    preprocessing: Preprocessing,
+    batch_size: int,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    threads: int = 4,
 ) -> Iterator[Batch]:
-    """All images once, in the data set's order.
+    """All images once, or those from `start` to `stop`, in the data set's order.
 
     Args:
       data: the images.
       preprocessing: what the network expects.
       batch_size: images a batch; the last is padded to it.
+      start: the first image.
+      stop: the image after the last one; None for all.
       threads: how many threads decode ahead.
 
     Raises:
       InputError: the images have another number of channels than the network reads, the batch size
         is not positive, or a label is outside the classes.
     """
-    return _run(_dataset(data, preprocessing, batch_size), batch_size, threads)
+    dataset = _dataset(data, preprocessing, batch_size)[start:stop]
+    return _run(dataset.batch(batch_size), batch_size, threads)
 
 
 def shuffled_batches(
@@ -60,9 +69,8 @@ def shuffled_batches(
     See `batches` for the other arguments and for what is raised.
     """
     order = np.random.SeedSequence([seed, epoch]).generate_state(1)[0]
-    return _run(
-        _dataset(data, preprocessing, batch_size, shuffle_seed=int(order)), batch_size, threads
-    )
+    dataset = _dataset(data, preprocessing, batch_size).shuffle(seed=int(order))
+    return _run(dataset.batch(batch_size), batch_size, threads)
 
 
 def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
@@ -81,10 +89,7 @@ def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
 
 
 def _dataset(
-    data: Dataset,
-    preprocessing: Preprocessing,
-    batch_size: int,
-    shuffle_seed: int | None = None,
+    data: Dataset, preprocessing: Preprocessing, batch_size: int
 ) -> grain.MapDataset[Mapping[str, np.ndarray]]:
     check_channels(data, preprocessing)
     if batch_size < 1:
@@ -97,10 +102,7 @@ def _dataset(
             "labels": np.asarray(label, np.int32),
         }
 
-    dataset = grain.MapDataset.source(data.source).map_with_index(prepare)
-    if shuffle_seed is not None:
-        dataset = dataset.shuffle(seed=shuffle_seed)
-    return dataset.batch(batch_size)
+    return grain.MapDataset.source(data.source).map_with_index(prepare)
 
 
 def _run(

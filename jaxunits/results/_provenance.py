@@ -7,7 +7,6 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import jax
@@ -37,14 +36,13 @@ def fingerprint(tree: PyTree) -> str:
 
 
 def environment(devices: Sequence[jax.Device]) -> dict[str, str]:
-    """Versions, platform, the devices used and the time, as attributes of a result."""
+    """Versions, platform and the devices used, as attributes of a result."""
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {
         "jaxunits": __version__,
         "versions": json.dumps(versions | {"python": platform.python_version()}),
         "platform": platform.platform(),
         "devices": f"{len(devices)} × {devices[0].device_kind} ({devices[0].platform})",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 

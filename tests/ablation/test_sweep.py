@@ -26,7 +26,7 @@ def test_single_units_equal_a_brute_force_loop(trained, few_digits, layer):
     np.testing.assert_array_equal(result.correct_before, before)
     np.testing.assert_array_equal(result["count"], np.bincount(labels, minlength=10))
     units = trained.layers[layer].units
-    assert result.sizes == {"unit": units, "class": 10}
+    assert result.correct.sizes == {"unit": units, "class": 10}
     for unit in range(units):
         logits = forward(trained, images, (layer, [unit]))
         correct, loss, margins = class_counts(logits, labels)
@@ -100,7 +100,8 @@ def test_all_masks_under_vmap_equal_one_mask_at_a_time(trained, few_digits):
         {"batch_size": 77, "masks_at_once": 100},
         {"batch_size": 64, "masks_at_once": 4},
         {"masks_at_once": 100, "max_memory": 2**21},
-        {"max_memory": 1},
+        {"path": "reference"},
+        {"path": "reference", "masks_at_once": 4, "batch_size": 64},
     ],
 )
 def test_batches_chunks_and_memory_do_not_change_counts(trained, few_digits, arguments):
@@ -321,36 +322,31 @@ def test_nan_in_logits_under_one_mask(trained, few_digits):
 
 @pytest.mark.parametrize("arguments", [{"batch_size": 0}, {"max_memory": -1}, {"masks_at_once": 0}])
 def test_sizes_below_one(trained, few_digits, arguments):
-    assert "give numbers above 0" in refused(trained, few_digits, **arguments)
+    assert "give a number above 0" in refused(trained, few_digits, **arguments)
 
 
 def test_a_thing_that_is_no_network(few_digits):
     assert "network of type int: wrap it with ju.networks.from_nnx" in refused(3, few_digits)
 
 
-def test_memory_decides_how_many_masks_go_at_once(trained, few_digits):
-    largest = 28 * 28 * 6 * 4
+@pytest.mark.parametrize("path", ["fast", "reference"])
+def test_memory_decides_how_much_goes_at_once(trained, few_digits, path):
+    def sizes(max_memory):
+        attributes = ju.ablation.sweep(
+            trained, "conv2", few_digits, path=path, masks_at_once=100, max_memory=max_memory
+        ).attrs
+        assert attributes["peak_bytes"] <= max_memory
+        return attributes["masks_at_once"], attributes["batch_size"]
 
-    def masks_at_once(max_memory, network=trained):
-        result = ju.ablation.sweep(
-            network,
-            "conv3",
-            few_digits,
-            batch_size=32,
-            masks_at_once=100,
-            max_memory=max_memory,
-        )
-        return result.attrs["masks_at_once"]
+    assert sizes(2**40) == (9, 32)
+    masks, images = sizes(2**21)
+    assert 1 <= masks < 9
+    masks, images = sizes(2**19)
+    assert masks == 1
+    assert images < 32
 
-    assert masks_at_once(2**40) == 11
-    assert masks_at_once(6 * 32 * largest) == 6
-    assert masks_at_once(5 * 32 * largest) == 4
-    assert masks_at_once(1) == 1
-    inside = ju.networks.functional(trained)
-    hidden = ju.networks.from_callable(
-        jax.jit(lambda params, images, masks: inside.apply(params, images, masks, {})),
-        inside.params,
-        layers={"conv3": 10},
-        preprocessing=SMALL,
-    )
-    assert masks_at_once(6 * 32 * largest, hidden) == 6
+
+def test_too_little_memory_for_one_image_under_one_mask(trained, few_digits):
+    message = refused(trained, few_digits, max_memory=1000)
+    assert message.startswith("max_memory=1000: one image under one mask of layer 'conv3' takes ")
+    assert message.endswith("bytes on the device, parameters included; allow at least that")

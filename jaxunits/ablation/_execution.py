@@ -1,0 +1,97 @@
+"""How a sweep is carried out: nothing here changes what is asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+import jax
+
+from .._errors import InputError
+
+PATHS = ("auto", "fast", "reference")
+PRECISIONS = ("float32", "bfloat16", "checked")
+
+
+class Options(TypedDict, total=False):
+    """The keywords of `Execution`, which every sweep takes."""
+
+    path: str
+    precision: str
+    batch_size: int | None
+    masks_at_once: int | None
+    max_memory: int | None
+    devices: Sequence[jax.Device] | None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a sweep is carried out.
+
+    Attributes:
+      path: `"fast"` computes what a unit adds to the next affine stage; `"reference"` runs the
+        network under every mask, for any network; `"auto"` takes the fast one where it can and
+        says why.
+      precision: `"float32"`; `"bfloat16"`, whose counts differ where logits are close; or
+        `"checked"`, bfloat16 first and float32 again for every image whose margin is within the
+        error bound under some mask.
+      batch_size: images a batch and device, at most; by default 32 on CPUs (measured to be the
+        fastest there) and 256 elsewhere, fewer where memory asks for it.
+      masks_at_once: masks evaluated together, at most; by default one after another on CPUs where
+        a convolution follows, else as many as fill a matrix product.
+      max_memory: bytes that the compiled programs may take on a device, their arguments included;
+        by default four fifths of an accelerator's memory, a quarter of the host's on CPUs. Where a
+        device runs out all the same, the masks and then the images at once are halved.
+      devices: where to compute; all local devices by default. Images are shared out among them.
+    """
+
+    path: str = "auto"
+    precision: str = "float32"
+    batch_size: int | None = None
+    masks_at_once: int | None = None
+    max_memory: int | None = None
+    devices: Sequence[jax.Device] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be carried out.
+
+        Raises:
+          InputError: a name is unknown or a number is not above 0.
+        """
+        for name, known in (("path", PATHS), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name}={getattr(self, name)!r}: give one of {', '.join(known)}")
+        for name in ("batch_size", "masks_at_once", "max_memory"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name}={value}: give a number above 0")
+
+    @property
+    def places(self) -> Sequence[jax.Device]:
+        """The devices to use."""
+        return jax.local_devices() if self.devices is None else self.devices
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the devices are CPUs."""
+        return self.places[0].platform == "cpu"
+
+    @property
+    def budget(self) -> int:
+        """Bytes a device may hold."""
+        if self.max_memory is not None:
+            return self.max_memory
+        statistics = self.places[0].memory_stats() or {}
+        if "bytes_limit" in statistics:
+            return int(statistics["bytes_limit"] * 0.8)
+        return host_memory() // 4 // (len(self.places) if self.on_cpu else 1)
+
+
+def host_memory() -> int:
+    """Bytes of memory of this machine; 8 GiB where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 8 * 2**30

@@ -1,0 +1,31 @@
+"""How many images and masks go together before the compiler has told what they take."""
+
+from __future__ import annotations
+
+import math
+
+from ._execution import Execution
+from ._work import Work
+
+# Rows of a matrix product that keep a CPU's cores busy (measured: 256 do as well as 1024).
+_CPU_ROWS = 256
+
+
+def batch_of(execution: Execution, images: int) -> int:
+    """Images a batch and device."""
+    wanted = execution.batch_size or (32 if execution.on_cpu else 256)
+    return min(wanted, math.ceil(images / len(execution.places)))
+
+
+def masks_at_once(execution: Execution, work: Work, batch: int) -> int:
+    """Masks evaluated together.
+
+    A merged batch of masks and images leaves the caches of a CPU where convolutions follow, and
+    fills its matrix products where only dense stages do.
+    """
+    wanted = execution.masks_at_once or work.masks
+    if execution.masks_at_once is None and execution.on_cpu:
+        wanted = math.ceil(_CPU_ROWS / batch) if work.dense else 1
+    # Two live arrays of the largest kind in half of the budget; the compiler has the last word.
+    fitting = execution.budget // (4 * work.largest * batch)
+    return max(1, min(wanted, fitting, work.masks))
