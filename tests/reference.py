@@ -21,8 +21,12 @@ def images_of(data, preprocessing):
     return (images - mean) / std, np.asarray([record["label"] for record in records])
 
 
-def forward(network, images, ablated=None, value=0.0):
-    """Logits of a conv net or MLP; `ablated` is a layer and the units that are set to `value`."""
+def forward(network, images, ablated=None, value=0.0, change=None):
+    """Logits of a conv net or MLP.
+
+    `ablated` is a layer and the units that are set to `value`; `change` a layer and a function of
+    its activations.
+    """
     state = np.asarray(images, np.float64)
     for name in network.order:
         stage = network.stages[name]
@@ -46,6 +50,8 @@ def forward(network, images, ablated=None, value=0.0):
         if ablated is not None and ablated[0] == name:
             state = state.copy()
             state[..., ablated[1]] = value
+        if change is not None and change[0] == name:
+            state = change[1](state)
     return state
 
 

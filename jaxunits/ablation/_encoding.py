@@ -143,7 +143,7 @@ def _whole(masks: Bool[np.ndarray, "masks units"]) -> Encoding:
     return encoding
 
 
-def _pieces(starts: list[int], length: int) -> Iterator[Int[np.ndarray, "_"]]:
+def _pieces(starts: list[int], length: int) -> Iterator[Int[np.ndarray, ...]]:
     for start, stop in itertools.pairwise(starts):
         for first in range(start, stop, length):
             yield np.arange(first, min(first + length, stop))
@@ -151,7 +151,7 @@ def _pieces(starts: list[int], length: int) -> Iterator[Int[np.ndarray, "_"]]:
 
 def _empty(
     bases: Bool[np.ndarray, "bases units"],
-    groups: list[tuple[int, Int[np.ndarray, "_"]]],
+    groups: list[tuple[int, Int[np.ndarray, ...]]],
     rows: int,
     changes: int,
     *,

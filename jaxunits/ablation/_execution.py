@@ -24,6 +24,7 @@ class Options(TypedDict, total=False):
     masks_at_once: int | None
     max_memory: int | None
     devices: Sequence[jax.Device] | None
+    images_per_piece: int
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,11 @@ class Execution:
         network under every mask, for any network; `"auto"` takes the fast one where it can and
         says why.
       precision: `"float32"`; `"bfloat16"`, whose counts differ where logits are close; or
-        `"checked"`, bfloat16 first and float32 again for every image whose margin is within the
-        error bound under some mask.
+        `"checked"`, bfloat16 first and float32 again for every image whose two best logits are,
+        under some mask, as close as bfloat16 can be wrong. The bound is four times the largest
+        error of a margin under all masks on the first batch of each piece, and grows where a
+        repeated image exceeds it. Predictions are then those of float32; losses of images that
+        were not repeated are bfloat16's. The share repeated is the attribute `repeated_share`.
       batch_size: images a batch and device, at most; by default 32 on CPUs (measured to be the
         fastest there) and 256 elsewhere, fewer where memory asks for it.
       masks_at_once: masks evaluated together, at most; by default one after another on CPUs where
@@ -45,6 +49,8 @@ class Execution:
         by default four fifths of an accelerator's memory, a quarter of the host's on CPUs. Where a
         device runs out all the same, the masks and then the images at once are halved.
       devices: where to compute; all local devices by default. Images are shared out among them.
+      images_per_piece: images after which what is done is kept, rounded up to whole batches: what a
+        kill can lose.
     """
 
     path: str = "auto"
@@ -53,6 +59,7 @@ class Execution:
     masks_at_once: int | None = None
     max_memory: int | None = None
     devices: Sequence[jax.Device] | None = None
+    images_per_piece: int = 512
 
     def __post_init__(self) -> None:
         """Refuse what cannot be carried out.
@@ -63,7 +70,7 @@ class Execution:
         for name, known in (("path", PATHS), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name}={getattr(self, name)!r}: give one of {', '.join(known)}")
-        for name in ("batch_size", "masks_at_once", "max_memory"):
+        for name in ("batch_size", "masks_at_once", "max_memory", "images_per_piece"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name}={value}: give a number above 0")

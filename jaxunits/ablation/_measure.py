@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import xarray as xr
 
 from ..data import Dataset
@@ -19,12 +19,12 @@ from ..results import environment, raise_if_different, read, write, write_atomic
 from ._engine import Engine
 from ._execution import Execution
 from ._paths import Question
-from ._pieces import Piece, Pieces, join, pack, unpack
-from ._processes import agree, exchange, share, wait
+from ._pieces import Piece, join, pack, unpack
+from ._processes import agree, share
+from ._store import Store, open_store, remove
 from ._tally import Counts, tally
 
 Progress = Callable[[int, int], None]
-_IMAGES_PER_PIECE = 512
 
 
 def measure(
@@ -58,20 +58,32 @@ def measure(
     if path is not None and path.exists():
         return finished(path, settings)
     engine = Engine(network, question, data, execution)
-    pieces = _open(path, engine, settings)
-    started = time.perf_counter()
-    _work(engine, pieces, data, progress)
-    counts, repeated, seconds = _collect(engine, pieces, data, len(question.masks))
-    attributes = {**settings, **engine.attributes(repeated / max(1, len(data)))}
-    result = label(counts, {**attributes, **environment(execution.places)})
-    elapsed = seconds if path is not None else time.perf_counter() - started
-    timing = {
-        "compile_seconds": round(engine.compile_seconds, 3),
-        "run_seconds": round(elapsed, 3),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    if path is not None:
-        _finish(path, result, timing, pieces)
+    folder = None if path is None else path.with_suffix(".pieces")
+    common = {**settings, "path": engine.program.path.name, "piece": _piece_size(engine)}
+    with open_store(folder, common) as store:
+        _work(engine, store, data, progress)
+        store.exchange()
+        starts = _starts(engine, data)
+        counts = tally(
+            lambda: (_read(store, start) for start in starts),
+            len(question.masks),
+            len(data.class_names),
+        )
+        attributes = {
+            **settings,
+            **engine.attributes(),
+            "repeated_share": counts.repeated / max(1, len(data)),
+            **environment(execution.places),
+        }
+        result = label(counts, attributes)
+        timing = {
+            "compile_seconds": round(engine.compile_seconds, 3),
+            "run_seconds": round(counts.seconds, 3),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        if path is not None and jax.process_index() == 0:
+            write_atomically(_timing(path), json.dumps(timing, indent=2) + "\n")
+            write(result, path)
     return result.assign_attrs(timing)
 
 
@@ -88,6 +100,9 @@ def finished(path: Path, settings: Mapping[str, str]) -> xr.Dataset:
         place=f"measurement {path}",
         way_out="Give the same settings, another file, or delete this one to measure again",
     )
+    # A kill between writing the result and removing its pieces leaves them behind.
+    if jax.process_index() == 0:
+        remove(path.with_suffix(".pieces"))
     return result
 
 
@@ -109,72 +124,43 @@ def _timing(path: Path) -> Path:
     return path.with_suffix(".timing.json")
 
 
-def _open(path: Path | None, engine: Engine, settings: Mapping[str, str]) -> Pieces:
-    folder = None if path is None else path.with_suffix(".pieces")
-    common = {
-        **settings,
-        "path": engine.program.path.name,
-        "images_per_piece": _piece_size(engine),
-    }
-    if jax.process_index() == 0:
-        pieces = Pieces(folder, common)
-        wait("pieces")
-        return pieces
-    wait("pieces")
-    return Pieces(folder, common)
-
-
 def _piece_size(engine: Engine) -> int:
+    """Images of a piece: whole batches."""
     batch = engine.first_batch_size
-    return -(-_IMAGES_PER_PIECE // batch) * batch
+    return -(-engine.execution.images_per_piece // batch) * batch
 
 
 def _starts(engine: Engine, data: Dataset) -> list[int]:
     return list(range(0, len(data), _piece_size(engine)))
 
 
-def _work(engine: Engine, pieces: Pieces, data: Dataset, progress: Progress | None) -> None:
+def _work(engine: Engine, store: Store, data: Dataset, progress: Progress | None) -> None:
     """Make every piece that is missing."""
     starts, size = _starts(engine, data), _piece_size(engine)
-    ready = agree({start for start in starts if start in pieces}, starts)
+    ready = agree({start for start in starts if start in store}, starts)
     mine = share([start for start in starts if start not in ready])
     length = {start: min(start + size, len(data)) - start for start in starts}
     done = sum(length[start] for start in ready)
     total = done + sum(length[start] for start in mine)
     for start in mine:
         began = time.perf_counter()
-        answers = []
+        answers, repeated = [], engine.repeated
         for part in engine.answers(start, start + length[start]):
             answers.append(part)
             done += len(part.labels)
             if progress is not None:
                 progress(done, total)
-        piece = join(answers, engine.take_repeated(), time.perf_counter() - began)
-        pieces.add(start, pack(piece, len(data.class_names)))
+        piece = join(answers, engine.repeated - repeated, time.perf_counter() - began)
+        store[start] = pack(piece, len(data.class_names))
 
 
-def _collect(engine: Engine, pieces: Pieces, data: Dataset, rows: int) -> tuple[Counts, int, float]:
-    """Counts over all pieces, images repeated, and seconds of all pieces."""
-    starts = _starts(engine, data)
-    if pieces.folder is None:
-        everybody = exchange(pieces.items())
+def _read(store: Store, start: int) -> Piece:
+    """The piece whose first image is `start`.
 
-        def each() -> Sequence[Piece] | Any:
-            return (unpack(everybody[start]) for start in starts)
-    else:
-        wait("pieces done")
-
-        def each() -> Sequence[Piece] | Any:
-            return (pieces.read(start) for start in starts)
-
-    counts = tally(each, rows, len(data.class_names))
-    kept = [(piece.repeated, piece.seconds) for piece in each()]
-    return counts, sum(item[0] for item in kept), float(np.sum([item[1] for item in kept]))
-
-
-def _finish(path: Path, result: xr.Dataset, timing: Mapping[str, Any], pieces: Pieces) -> None:
-    if jax.process_index() == 0:
-        write_atomically(_timing(path), json.dumps(dict(timing), indent=2) + "\n")
-        write(result, path)
-        pieces.remove()
-    wait("result written")
+    Raises:
+      InputError: its file is damaged.
+    """
+    try:
+        return unpack(store[start])
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise store.damaged(start, error) from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
@@ -29,9 +27,8 @@ def wait(name: str) -> None:
         multihost_utils.sync_global_devices(name)
 
 
-def exchange(items: Iterable[tuple[int, bytes]]) -> dict[int, bytes]:
+def exchange(own: dict[int, bytes]) -> dict[int, bytes]:
     """Everybody's numbered contents, given to everybody."""
-    own = dict(items)
     if jax.process_count() == 1:
         return own
     starts = _gather(np.asarray(list(own), np.int32))

@@ -32,8 +32,9 @@ class Program:
       peak: bytes that a device holds at most, by the compiler's account.
       prepare: from a batch's images to what all masks share.
       evaluate: from that, labels and the path's arguments to outcomes `[rows, images]`.
-      images: where a batch's images are placed.
       arguments: the path's arguments, on the devices.
+      images: a batch's images, with their places.
+      shared_bytes: bytes of what all masks share of a batch, on a device.
     """
 
     path: Path
@@ -43,13 +44,13 @@ class Program:
     peak: int
     prepare: Callable[[Array], PyTree]
     evaluate: Callable[[PyTree, Array, PyTree], PyTree]
-    images: NamedSharding
-    everywhere: NamedSharding
     arguments: PyTree
+    images: jax.ShapeDtypeStruct
+    shared_bytes: int
 
     def shared(self, batch: Batch) -> tuple[PyTree, Array]:
         """What all masks share of a batch, and its labels, on the devices."""
-        images, labels = jax.device_put((batch.images, batch.labels), self.images)
+        images, labels = jax.device_put((batch.images, batch.labels), self.images.sharding)
         return self.prepare(images), labels
 
     def run(self, batch: Batch) -> Any:
@@ -155,9 +156,9 @@ def _compile(
         peak=_peak(first, second),
         prepare=lambda images: first(params, images),
         evaluate=lambda state, labels, arguments: second(params, state, labels, arguments),
-        images=by_image,
-        everywhere=everywhere,
         arguments=arguments,
+        images=images,
+        shared_bytes=int(first.memory_analysis().output_size_in_bytes),
     )
 
 

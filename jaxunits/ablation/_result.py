@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float32, Int
+from jaxtyping import Int
 
 from ._pieces import LOSS_UNITS
 from ._tally import Counts
@@ -90,11 +90,6 @@ def _with_accuracies(result: xr.Dataset) -> xr.Dataset:
         result[name].attrs = {"units": unit, "long_name": description}
     # In the order of the masks' dimensions; arithmetic puts the class first.
     return result.transpose(*result.correct.dims, ...)
-
-
-def with_masks(result: xr.Dataset, masks: Float32[np.ndarray, "masks units"]) -> xr.Dataset:
-    """The result with its masks, 1 = kept."""
-    return result.assign(kept=(("mask", "unit"), masks))
 
 
 def most_damaging(result: xr.Dataset, count: int) -> Int[np.ndarray, " count"]:

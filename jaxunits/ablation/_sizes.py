@@ -21,11 +21,11 @@ def masks_at_once(execution: Execution, work: Work, batch: int) -> int:
     """Masks evaluated together.
 
     A merged batch of masks and images leaves the caches of a CPU where convolutions follow, and
-    fills its matrix products where only dense stages do.
+    fills its matrix products where dense stages do.
     """
     wanted = execution.masks_at_once or work.masks
     if execution.masks_at_once is None and execution.on_cpu:
-        wanted = math.ceil(_CPU_ROWS / batch) if work.dense else 1
+        wanted = math.ceil(_CPU_ROWS / batch) if work.dense and work.rest else 1
     # Two live arrays of the largest kind in half of the budget; the compiler has the last word.
     fitting = execution.budget // (4 * work.largest * batch)
     return max(1, min(wanted, fitting, work.masks))

@@ -21,7 +21,7 @@ from ._masks import single_units
 from ._means import unit_means
 from ._measure import Progress, measure
 from ._paths import Question
-from ._result import labelled, with_masks
+from ._result import labelled
 from ._tally import Counts
 
 Values = str | ArrayLike
@@ -71,8 +71,9 @@ def sweep(
     Raises:
       InputError: layer, masks, values, images, parameters, options or logits cannot be used.
     """
-    execution = Execution(**options)
     network = functional(network)
+    place = network.layer(layer)
+    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
     settings = sweep_settings(
         network,
         layer,
@@ -82,26 +83,75 @@ def sweep(
         reference=reference,
         other_masks=other_masks,
     )
-    place = network.layer(layer)
-    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
-    held, along = _others(network, place, rows, other_masks)
+    return answer(
+        network,
+        place,
+        data,
+        rows,
+        coordinates={"unit" if masks is None else "mask": np.arange(len(rows))},
+        variables={} if masks is None else {"kept": (("mask", "unit"), rows)},
+        settings=settings,
+        values=values,
+        reference=reference,
+        other_masks=other_masks,
+        file=file,
+        progress=progress,
+        execution=Execution(**options),
+    )
+
+
+def answer(
+    network: Functional,
+    layer: Layer,
+    data: Dataset,
+    rows: Float32[np.ndarray, "masks units"],
+    *,
+    coordinates: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    settings: Mapping[str, str],
+    execution: Execution,
+    values: Values = "zero",
+    reference: Dataset | None = None,
+    other_masks: Mapping[str, ArrayLike] | None = None,
+    basis: Float32[np.ndarray, "units directions"] | None = None,
+    file: str | Path | None = None,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """The labelled result of any masks of one layer; see `sweep` for what is not said here.
+
+    Args:
+      network: the network.
+      layer: the layer.
+      data: the images.
+      rows: the masks.
+      coordinates: the dimensions that the masks are laid out in.
+      variables: what is added to the result.
+      settings: what the numbers depend on.
+      execution: how it is carried out.
+      values: what ablated units give.
+      reference: images for the means.
+      other_masks: masks of other layers.
+      basis: orthonormal directions as columns, where those are ablated.
+      file: where the result is kept.
+      progress: called after every batch.
+    """
+    held, along = _others(network, layer, rows, other_masks)
     question = Question(
-        layer=place,
+        layer=layer,
         masks=with_first(rows),
-        values=fill(network, place, values, reference or data, execution),
+        values=fill(network, layer, values, reference or data, execution),
+        basis=basis,
         held=held,
         along={name: with_first(array) for name, array in along.items()},
     )
 
     def label(counts: Counts, attributes: Mapping[str, Any]) -> xr.Dataset:
-        dimension = "unit" if masks is None else "mask"
-        result = labelled(
+        return labelled(
             counts,
-            coordinates={dimension: np.arange(len(rows))},
+            coordinates=coordinates,
             class_names=data.class_names,
             attributes=attributes,
-        )
-        return result if masks is None else with_masks(result, rows)
+        ).assign(variables)
 
     return measure(
         network,

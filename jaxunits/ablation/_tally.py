@@ -22,6 +22,8 @@ class Counts(NamedTuple):
       confusion_before: images of each class by predicted class, without ablation.
       worst: the class that loses the largest share of its images; −1 where there are no images.
       confusion: its images by predicted class, under the mask.
+      repeated: images that were evaluated again in float32.
+      seconds: how long all pieces took.
     """
 
     images: Int64[np.ndarray, " classes"]
@@ -31,6 +33,8 @@ class Counts(NamedTuple):
     confusion_before: Int64[np.ndarray, "classes predicted"]
     worst: Int64[np.ndarray, " rows"]
     confusion: Int64[np.ndarray, "rows predicted"]
+    repeated: int
+    seconds: float
 
 
 def tally(pieces: Callable[[], Iterable[Piece]], rows: int, classes: int) -> Counts:
@@ -44,7 +48,9 @@ def tally(pieces: Callable[[], Iterable[Piece]], rows: int, classes: int) -> Cou
     images = np.zeros(classes, np.int64)
     correct, broken, loss = (np.zeros((rows, classes), np.int64) for _ in range(3))
     before = np.zeros((classes, classes), np.int64)
+    repeated, seconds = 0, 0.0
     for piece in pieces():
+        repeated, seconds = repeated + piece.repeated, seconds + piece.seconds
         right = piece.prediction == piece.labels
         order = np.argsort(piece.labels, kind="stable")
         starts = np.unique(piece.labels[order], return_index=True)[1]
@@ -58,7 +64,7 @@ def tally(pieces: Callable[[], Iterable[Piece]], rows: int, classes: int) -> Cou
     for piece in pieces():
         row, image = np.nonzero(piece.labels[None] == worst[:, None])
         np.add.at(confusion, (row, piece.prediction[row, image]), 1)
-    return Counts(images, correct, broken, loss, before, worst, confusion)
+    return Counts(images, correct, broken, loss, before, worst, confusion, repeated, seconds)
 
 
 def _sums(values: np.ndarray, starts: np.ndarray) -> Int64[np.ndarray, "rows classes"]:

@@ -8,3 +8,5 @@ from ._dataset import Dataset as Dataset
 from ._dataset import Source as Source
 from ._load import load as load
 from ._preprocessing import Preprocessing as Preprocessing
+from ._subset import of_class as of_class
+from ._subset import subset as subset

@@ -1,0 +1,30 @@
+"""Compiled programs that are kept between runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import platformdirs
+
+
+def use_compilation_cache(folder: str | Path | None = None) -> Path:
+    """Keep compiled programs in a folder, so that the next run does not compile them again.
+
+    Programs call this once, before anything is compiled; the library never does by itself. What
+    the folder holds is run as code: it has to be the user's own.
+
+    Args:
+      folder: where; by default what `JAX_COMPILATION_CACHE_DIR` says, or else a folder of jaxunits
+        in the user's cache.
+
+    Returns:
+      The folder.
+    """
+    given = folder or jax.config.read("jax_compilation_cache_dir")
+    path = Path(given or Path(platformdirs.user_cache_dir("jaxunits")) / "compilation")
+    path.mkdir(parents=True, exist_ok=True)
+    jax.config.update("jax_compilation_cache_dir", str(path))
+    # JAX keeps what took a second by default; building a network is many programs of less.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    return path

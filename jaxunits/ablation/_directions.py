@@ -1,0 +1,109 @@
+"""Ablating directions: coordinates of a rotated basis instead of units (paper A §3.4)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float32
+from numpy.typing import ArrayLike
+
+from .._errors import InputError
+from ..data import Dataset
+from ..networks import Layer, functional
+from ..results import fingerprint
+from ._checks import checked_masks
+from ._execution import Execution, Options
+from ._masks import single_units
+from ._measure import Progress
+from ._sweep import answer, sweep_settings
+
+_TOLERANCE = 1e-4
+
+
+def directions(
+    network: Any,
+    layer: str,
+    data: Dataset,
+    basis: ArrayLike,
+    masks: ArrayLike | None = None,
+    *,
+    file: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: Unpack[Options],
+) -> xr.Dataset:
+    """Ablate coordinates of a rotated basis: r = a·Q at each position, r_i = 0, back by Qᵀ.
+
+    Args:
+      network: a `Network` of stages.
+      layer: the layer.
+      data: the images.
+      basis: Q `[units, units]`, orthogonal; column i is direction i. `haar` draws one.
+      masks: `[masks, directions]`: 1 keeps a direction, 0 ablates it. None ablates every direction,
+        one at a time.
+      file: where the result is kept, as in `sweep`.
+      progress: called with the images done and the images in all, after every batch.
+      **options: how it is carried out, see `Execution`. The fast path serves layers that an affine
+        stage follows, average pools and flattening between them or not; a max-pool does not commute
+        with a rotation.
+
+    Returns:
+      What `sweep` returns, with the dimension `direction` instead of `unit`.
+
+    Raises:
+      InputError: the basis is not orthogonal, the network is not made of stages; and as in `sweep`.
+    """
+    network = functional(network)
+    place = network.layer(layer)
+    rotation = _checked_basis(basis, place)
+    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
+    settings = sweep_settings(network, layer, data, masks)
+    settings["basis"] = fingerprint(rotation)
+    dimension = "direction" if masks is None else "mask"
+    return answer(
+        network,
+        place,
+        data,
+        rows,
+        coordinates={dimension: np.arange(len(rows))},
+        variables={} if masks is None else {"kept": (("mask", "direction"), rows)},
+        settings=settings,
+        basis=rotation,
+        file=file,
+        progress=progress,
+        execution=Execution(**options),
+    )
+
+
+def haar(units: int, *, seed: int) -> Float32[np.ndarray, "units directions"]:
+    """A random orthogonal matrix, every rotation as likely as any other.
+
+    QR of a Gaussian matrix, signs fixed by R's diagonal (Mezzadri 2007; paper A §3.4).
+    """
+    gaussian = np.random.default_rng(seed).normal(size=(units, units))
+    rotation, triangle = np.linalg.qr(gaussian)
+    return (rotation * np.sign(np.diag(triangle))).astype(np.float32)
+
+
+def _checked_basis(basis: ArrayLike, layer: Layer) -> Float32[np.ndarray, "units directions"]:
+    """The basis as float32.
+
+    Raises:
+      InputError: it is not square, not finite or not orthogonal.
+    """
+    array = np.asarray(basis, np.float64)
+    if array.shape != (layer.units, layer.units):
+        raise InputError(
+            f"basis of shape {array.shape} for layer {layer.name!r}: expected "
+            f"({layer.units}, {layer.units})"
+        )
+    error = np.abs(array.T @ array - np.eye(layer.units)).max()
+    if not error <= _TOLERANCE:
+        raise InputError(
+            f"basis for layer {layer.name!r} is not orthogonal: QᵀQ differs from the identity by "
+            f"{error:.2g}; give an orthogonal matrix, such as ju.ablation.haar({layer.units}, "
+            "seed=0)"
+        )
+    return array.astype(np.float32)

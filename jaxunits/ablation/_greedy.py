@@ -1,0 +1,200 @@
+"""Greedy ablation: again and again the unit whose loss hurts a class most (paper A §3.2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Float32, Int64, PyTree
+
+from .._errors import InputError
+from ..data import Batch, Dataset, batches, of_class
+from ..networks import Functional, functional
+from ._engine import Engine
+from ._execution import Execution, Options
+from ._masks import single_units
+from ._measure import Progress, finished
+from ._orders import measure_orders, random_orders
+from ._paths import Question
+from ._pieces import as_integers
+from ._processes import share
+from ._store import Store, open_store
+from ._sweep import Values, fill, sweep_settings, with_first
+
+
+def greedy(
+    network: Any,
+    layer: str,
+    data: Dataset,
+    *,
+    classes: Sequence[str] | None = None,
+    steps: int | None = None,
+    measure_on: Dataset | None = None,
+    random: int = 10,
+    seed: int = 0,
+    values: Values = "zero",
+    reference: Dataset | None = None,
+    file: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: Unpack[Options],
+) -> xr.Dataset:
+    """For each class a series of ablations that hurts it most, with random orders beside it.
+
+    The unit that is ablated next is the one that leaves the fewest images of the class correct,
+    given those ablated already; ties go to the larger loss on the class, then to the lower index.
+    The chosen orders are then measured by `cumulative`, on the same images or on others.
+
+    Args:
+      network: as in `sweep`.
+      layer: the layer.
+      data: the images to choose by.
+      classes: names of the classes; all by default.
+      steps: how many units to ablate; all by default.
+      measure_on: the images to measure on; those of `data` by default (as paper A does).
+      random: how many random orders to measure too.
+      seed: of the random orders.
+      values: what an ablated unit gives, as in `sweep`.
+      reference: images for the means; `data` by default.
+      file: where the result is kept, as in `sweep`; a kill loses the series of one class at most.
+      progress: called with the units chosen and to choose, all classes together.
+      **options: how it is carried out, see `Execution`.
+
+    Returns:
+      What `cumulative` returns, with the dimensions `order`, `step` and `class`. The variable
+      `target` holds the class that an order was chosen for, empty for random orders.
+
+    Raises:
+      InputError: a class does not exist or has no images; and as in `sweep`.
+    """
+    execution = Execution(**options)
+    network = functional(network)
+    place = network.layer(layer)
+    names = list(data.class_names if classes is None else classes)
+    images = {data.class_index(name): of_class(data, name) for name in names}
+    length = place.units if steps is None else steps
+    if not 1 <= length <= place.units or random < 0 or not names:
+        raise InputError(
+            f"classes={classes}, steps={steps}, random={random}: give at least one class, 1 to "
+            f"{place.units} steps in layer {layer!r}, and no fewer than 0 random orders"
+        )
+    measured = measure_on or data
+    settings = sweep_settings(network, layer, measured, values=values, reference=reference or data)
+    settings |= {
+        "masks": f"greedy, {length} steps",
+        "chosen_on": data.fingerprint,
+        "chosen_for": ", ".join(names),
+        "random_orders": f"{random} of seed {seed}",
+    }
+    common = {**settings, "precision": execution.precision}
+    if file is not None and Path(file).exists():
+        return finished(Path(file), common)
+    filled = fill(network, place, values, reference or data, execution)
+    question = Question(place, with_first(single_units(place.units)), filled)
+    folder = None if file is None else Path(file).with_suffix(".orders")
+    with open_store(folder, common) as kept:
+        chosen = _choose(network, question, images, length, kept, execution, progress)
+        beside = random_orders(place.units, random, seed=seed)[:, :length]
+        return measure_orders(
+            network,
+            place,
+            measured,
+            np.concatenate([chosen, beside]),
+            variables={"target": ("order", np.asarray([*names, *[""] * random], object))},
+            settings=settings,
+            values="zero" if filled is None else filled,
+            file=file,
+            execution=execution,
+        )
+
+
+def _choose(
+    network: Functional,
+    question: Question,
+    images: Mapping[int, Dataset],
+    length: int,
+    kept: Store,
+    execution: Execution,
+    progress: Progress | None,
+) -> Int64[np.ndarray, "classes steps"]:
+    """The greedy order of every class; what is chosen already is kept."""
+    missing = share([number for number in images if number not in kept])
+    if missing:
+        largest = max(images.values(), key=len)
+        engine = Engine(network, question, largest, execution)
+    for done, number in enumerate(missing):
+        part = _shifted(progress, done, len(missing))
+        order = _order(engine, network, images[number], length, part)
+        kept[number] = json.dumps(order).encode()
+    kept.exchange()
+    return np.asarray([json.loads(kept[number]) for number in images], np.int64)
+
+
+def _order(
+    engine: Engine, network: Functional, data: Dataset, length: int, progress: Progress | None
+) -> list[int]:
+    """The units of a greedy series, by what they do to the images of one class."""
+    kept = np.ones(engine.question.layer.units, np.float32)
+    states = _states(engine, network, data)
+    order: list[int] = []
+    while len(order) < length:
+        try:
+            correct, loss = _candidates(engine, states(), kept)
+        except jax.errors.JaxRuntimeError as error:
+            engine.shrink(error)
+            states = _states(engine, network, data)
+            continue
+        left = np.flatnonzero(kept)
+        best = int(left[np.lexsort((left, -loss[left], correct[left]))[0]])
+        kept[best] = 0
+        order.append(best)
+        if progress is not None:
+            progress(len(order), length)
+    return order
+
+
+def _states(
+    engine: Engine, network: Functional, data: Dataset
+) -> Callable[[], Iterable[tuple[Batch, PyTree, jax.Array]]]:
+    """Batches with what all masks share of them: kept on the devices where memory allows."""
+    program = engine.program
+
+    def fresh() -> Iterator[tuple[Batch, PyTree, jax.Array]]:
+        for batch in batches(data, network.preprocessing, program.batch_size):
+            yield (batch, *program.shared(batch))
+
+    count = -(-len(data) // program.batch_size)
+    if program.peak + count * program.shared_bytes > engine.execution.budget:
+        return fresh
+    everything = list(fresh())
+    return lambda: everything
+
+
+def _candidates(
+    engine: Engine,
+    states: Iterable[tuple[Batch, PyTree, jax.Array]],
+    kept: Float32[np.ndarray, " units"],
+) -> tuple[Int64[np.ndarray, " units"], Int64[np.ndarray, " units"]]:
+    """Correct images and sums of losses after each unit more is ablated."""
+    program = engine.program
+    arguments = program.path.from_base(program.arguments, kept)
+    correct, loss = np.zeros((2, len(kept)), np.int64)
+    rows = program.path.position[1:]
+    for batch, state, labels in states:
+        prediction, losses = program.evaluate(state, labels, arguments)
+        valid = np.flatnonzero(batch.valid)
+        right = np.asarray(prediction)[rows][:, valid] == batch.labels[valid]
+        correct += right.sum(1)
+        loss += as_integers(np.asarray(losses)[rows][:, valid]).sum(1)
+    return correct, loss
+
+
+def _shifted(progress: Progress | None, done: int, count: int) -> Progress | None:
+    """Progress of one class as progress of all."""
+    if progress is None:
+        return None
+    return lambda step, steps: progress(done * steps + step, count * steps)

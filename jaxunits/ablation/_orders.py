@@ -1,0 +1,164 @@
+"""Cumulative ablation and insertion: units one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float32, Int
+from numpy.typing import ArrayLike
+
+from .._errors import InputError
+from ..data import Dataset
+from ..networks import Functional, Layer, functional
+from ..results import fingerprint
+from ._execution import Execution, Options
+from ._measure import Progress
+from ._sweep import Values, answer, sweep_settings
+
+
+def cumulative(
+    network: Any,
+    layer: str,
+    data: Dataset,
+    orders: ArrayLike,
+    *,
+    insertion: bool = False,
+    values: Values = "zero",
+    reference: Dataset | None = None,
+    file: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: Unpack[Options],
+) -> xr.Dataset:
+    """Ablate units one after another, or insert them into the layer with every unit ablated.
+
+    Each step costs the contribution of one unit to the next affine stage, a running sum, and what
+    lies behind it (paper B §3.4, §3.6; paper M).
+
+    Args:
+      network: as in `sweep`.
+      layer: the layer.
+      data: the images.
+      orders: `[units]` or `[orders, units]`: the units in their order. An order may leave units
+        out: those are never ablated (or never inserted).
+      insertion: insert instead of ablate.
+      values: what an ablated unit gives, as in `sweep`.
+      reference: images for the means; `data` by default.
+      file: where the result is kept, as in `sweep`.
+      progress: called with the images done and the images in all, after every batch.
+      **options: how it is carried out, see `Execution`.
+
+    Returns:
+      What `sweep` returns, with the dimensions `order` (where several are given), `step` (0 before
+      the first unit) and `class`, and the orders as `ordered_unit`.
+
+    Raises:
+      InputError: an order names a unit that does not exist or one twice; and as in `sweep`.
+    """
+    network = functional(network)
+    given = np.asarray(orders)
+    several = checked_orders(given[None] if given.ndim == 1 else given, network.layer(layer))
+    settings = sweep_settings(network, layer, data, values=values, reference=reference)
+    return measure_orders(
+        network,
+        network.layer(layer),
+        data,
+        several,
+        insertion=insertion,
+        single=given.ndim == 1,
+        settings={**settings, "masks": f"{_kind(insertion)} {fingerprint(several)}"},
+        values=values,
+        reference=reference,
+        file=file,
+        progress=progress,
+        execution=Execution(**options),
+    )
+
+
+def _kind(insertion: bool) -> str:
+    return "insertion" if insertion else "cumulative"
+
+
+def measure_orders(
+    network: Functional,
+    layer: Layer,
+    data: Dataset,
+    orders: Int[np.ndarray, "orders steps"],
+    *,
+    insertion: bool = False,
+    single: bool = False,
+    variables: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> xr.Dataset:
+    """The result of orders of units, one after another; see `cumulative` and `answer`.
+
+    Args:
+      network: the network.
+      layer: the layer.
+      data: the images.
+      orders: distinct units in each row.
+      insertion: insert instead of ablate.
+      single: leave out the dimension `order`.
+      variables: what is added to the result.
+      **arguments: of `answer`.
+    """
+    named: dict[str, Any] = {} if single else {"order": np.arange(len(orders))}
+    ordered = ((*named, "position"), orders[0] if single else orders)
+    return answer(
+        network,
+        layer,
+        data,
+        masks_of_orders(orders, layer.units, insertion=insertion),
+        coordinates={**named, "step": np.arange(orders.shape[1] + 1)},
+        variables={"ordered_unit": ordered, **(variables or {})},
+        **arguments,
+    )
+
+
+def random_orders(units: int, count: int, *, seed: int) -> Int[np.ndarray, "orders units"]:
+    """Random orders of all units of a layer, to compare with."""
+    random = np.random.default_rng(seed)
+    orders = [random.permutation(units) for _ in range(count)]
+    return np.asarray(orders, np.int64).reshape(count, units)
+
+
+def masks_of_orders(
+    orders: Int[np.ndarray, "orders steps"], units: int, *, insertion: bool
+) -> Float32[np.ndarray, "masks units"]:
+    """The masks of every step of every order, the step before the first unit included."""
+    count, steps = orders.shape
+    changed = np.zeros((count, steps + 1, units), bool)
+    order, step = np.indices(orders.shape)
+    changed[order, step + 1, orders] = True
+    changed = np.logical_or.accumulate(changed, axis=1)
+    return (changed == insertion).reshape(-1, units).astype(np.float32)
+
+
+def checked_orders(orders: np.ndarray, layer: Layer) -> Int[np.ndarray, "orders steps"]:
+    """Orders of distinct units of a layer.
+
+    Raises:
+      InputError: they are not; the first wrong unit is named.
+    """
+    if orders.ndim != 2 or orders.size == 0 or not np.issubdtype(orders.dtype, np.integer):
+        raise InputError(
+            f"orders of shape {orders.shape} and type {orders.dtype} for layer {layer.name!r}: "
+            "give [units] or [orders, units], whole numbers"
+        )
+    for number, order in enumerate(orders):
+        outside = order[(order < 0) | (order >= layer.units)]
+        if len(outside):
+            raise InputError(
+                f"unit {outside[0]} in order {number} of layer {layer.name!r}: give 0 to "
+                f"{layer.units - 1}"
+            )
+        values, times = np.unique(order, return_counts=True)
+        if (times > 1).any():
+            raise InputError(
+                f"unit {values[times > 1][0]} comes {times.max()} times in order {number} of layer "
+                f"{layer.name!r}: give every unit once at most"
+            )
+    return orders.astype(np.int64)

@@ -1,0 +1,138 @@
+"""What a sweep will cost, before it runs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+import jax
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..data import Batch
+from ..networks import functional
+from ._checks import check_parameters, checked_masks
+from ._execution import Execution, Options
+from ._masks import single_units
+from ._paths import Question
+from ._program import Program, compile_program
+from ._sweep import with_first
+from ._work import Work, work_of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep will cost.
+
+    Attributes:
+      layer: the layer.
+      path: `"fast"` or `"reference"`.
+      reason: why this path.
+      masks: how many masks, the one without ablation included.
+      images: how many images.
+      work: multiply-adds for an image on this path.
+      reference_work: multiply-adds for an image on the reference path.
+      batch_size: images a batch, all devices together.
+      masks_at_once: masks evaluated together.
+      peak_bytes: what a device holds at most, by the compiler's account.
+      compile_seconds: what compiling took just now.
+      batch_seconds: what one batch took just now.
+      seconds: estimate for all images.
+    """
+
+    layer: str
+    path: str
+    reason: str
+    masks: int
+    images: int
+    work: Work
+    reference_work: Work
+    batch_size: int
+    masks_at_once: int
+    peak_bytes: int
+    compile_seconds: float
+    batch_seconds: float
+    seconds: float
+
+    def __str__(self) -> str:
+        work, reference = self.work, self.reference_work
+        plain = reference.prefix + reference.rest
+        return f"""\
+layer {self.layer}: {self.masks:,} masks, {self.images:,} images
+path: {self.path} ({self.reason})
+multiply-adds an image:
+  shared prefix       {_short(work.prefix)}
+  affine stage, once  {_short(work.linear)}
+  update, each mask   {_short(work.update)}
+  rest, each mask     {_short(work.rest)}
+  all masks           {_short(work.total)}
+plain passes: {work.total / plain:.2f}; on the reference path {reference.total / plain:.2f}
+at once: {self.batch_size} images, {self.masks_at_once} masks
+memory of a device: {self.peak_bytes / 2**20:,.0f} MiB at most
+time: {self.compile_seconds:.1f} s to compile, about {self.seconds:,.1f} s to run
+      ({self.batch_seconds:.3f} s a batch, measured)"""
+
+
+def plan(
+    network: Any,
+    layer: str,
+    images: int,
+    masks: ArrayLike | None = None,
+    **options: Unpack[Options],
+) -> Plan:
+    """What `sweep` will cost with the same arguments: compiled, and timed on one batch.
+
+    Args:
+      network: as in `sweep`.
+      layer: the layer.
+      images: how many images.
+      masks: as in `sweep`.
+      **options: as in `sweep`.
+
+    Raises:
+      InputError: as `sweep` does.
+    """
+    execution = Execution(**options)
+    network = functional(network)
+    place = network.layer(layer)
+    check_parameters(network)
+    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
+    question = Question(place, with_first(rows))
+    started = time.perf_counter()
+    program = compile_program(network, question, execution, images=images)
+    compiled = time.perf_counter() - started
+    batch_seconds = _time(program)
+    return Plan(
+        layer=layer,
+        path=program.path.name,
+        reason=program.path.reason,
+        masks=len(question.masks),
+        images=images,
+        work=program.work,
+        reference_work=work_of(network, question, None),
+        batch_size=program.batch_size,
+        masks_at_once=program.masks_at_once,
+        peak_bytes=program.peak,
+        compile_seconds=compiled,
+        batch_seconds=batch_seconds,
+        seconds=batch_seconds * -(-images // program.batch_size),
+    )
+
+
+def _time(program: Program) -> float:
+    """Seconds of one batch of noise, the second of two."""
+    images = np.random.default_rng(0).normal(size=program.images.shape).astype(np.float32)
+    batch = Batch(images, np.zeros(len(images), np.int32), np.ones(len(images), bool))
+    jax.block_until_ready(program.run(batch))
+    started = time.perf_counter()
+    jax.block_until_ready(program.run(batch))
+    return time.perf_counter() - started
+
+
+def _short(count: int) -> str:
+    """A count with a unit: 1.2 M."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return str(count)

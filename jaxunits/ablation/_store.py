@@ -1,0 +1,113 @@
+"""What is done so far of a measurement, so that a kill loses one piece at most."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from .._errors import InputError
+from ..results import raise_if_different, read_json, write_atomically
+from ._processes import exchange, wait
+
+
+class Store:
+    """The finished pieces of a measurement by number, in memory or in a folder.
+
+    Attributes:
+      folder: where they are kept; None for in memory.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self._memory: dict[int, bytes] = {}
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._memory if self.folder is None else self._path(number).exists()
+
+    def __getitem__(self, number: int) -> bytes:
+        """The content of a piece.
+
+        Raises:
+          InputError: its file cannot be read.
+        """
+        if self.folder is None:
+            return self._memory[number]
+        try:
+            return self._path(number).read_bytes()
+        except OSError as error:
+            raise self.damaged(number, error) from error
+
+    def __setitem__(self, number: int, content: bytes) -> None:
+        """Keep the content of a piece, whole or not at all."""
+        if self.folder is None:
+            self._memory[number] = content
+        else:
+            write_atomically(self._path(number), content)
+
+    def damaged(self, number: int, error: Exception) -> InputError:
+        """The error for a piece that cannot be read."""
+        return InputError(
+            f"piece {self._path(number)} cannot be read ({error}): delete it and run the same "
+            "command again"
+        )
+
+    def exchange(self) -> None:
+        """Give every process the pieces of all."""
+        if self.folder is None:
+            self._memory = exchange(self._memory)
+        else:
+            wait("pieces done")
+
+    def _path(self, number: int) -> Path:
+        return (self.folder or Path()) / f"piece-{number:09d}"
+
+
+@contextlib.contextmanager
+def open_store(folder: Path | None, settings: Mapping[str, Any]) -> Iterator[Store]:
+    """Open the pieces of a measurement, or begin them; when all went well they are removed.
+
+    Args:
+      folder: where they are kept; None for in memory.
+      settings: what all pieces have in common.
+
+    Raises:
+      InputError: the folder holds pieces of other settings; every difference is named.
+    """
+    if folder is not None:
+        if jax.process_index() == 0:
+            _claim(folder, settings)
+        wait("pieces opened")
+    yield Store(folder)
+    wait("result written")
+    if folder is not None and jax.process_index() == 0:
+        remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder of pieces, if it is there."""
+    if folder.is_dir():
+        # The settings go last: a folder without them would be taken for a new one.
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == _SETTINGS):
+            path.unlink()
+        folder.rmdir()
+
+
+_SETTINGS = "settings.json"
+
+
+def _claim(folder: Path, settings: Mapping[str, Any]) -> None:
+    path = folder / _SETTINGS
+    if not path.exists():
+        write_atomically(path, json.dumps(dict(settings), indent=2) + "\n")
+        return
+    raise_if_different(
+        read_json(path, f"{folder} is not a folder of pieces"),
+        settings,
+        place=f"the unfinished measurement {folder}",
+        way_out="Give the same settings to go on with it, or delete the folder to begin anew",
+    )

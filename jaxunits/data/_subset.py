@@ -1,0 +1,65 @@
+"""Some images of a data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Any, SupportsIndex
+
+import numpy as np
+from jaxtyping import Int
+from numpy.typing import ArrayLike
+
+from .._errors import InputError
+from ._dataset import Dataset
+
+
+class _Chosen:
+    """Random access to chosen records of a data set."""
+
+    def __init__(self, data: Dataset, indices: Int[np.ndarray, " images"]) -> None:
+        self._data = data
+        self._indices = indices
+
+    @property
+    def labels(self) -> Int[np.ndarray, " images"]:
+        return self._data.labels[self._indices]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: SupportsIndex) -> Mapping[str, Any]:
+        return self._data[int(self._indices[index])]
+
+
+def subset(data: Dataset, indices: ArrayLike) -> Dataset:
+    """Some images of a data set, in the order given; all class names stay.
+
+    Raises:
+      InputError: there are none, or an index is outside the data.
+    """
+    chosen = np.asarray(indices)
+    if chosen.ndim != 1 or len(chosen) == 0 or not np.issubdtype(chosen.dtype, np.integer):
+        raise InputError(
+            f"indices of shape {chosen.shape} and type {chosen.dtype}: give at least one whole "
+            "number"
+        )
+    if chosen.min() < 0 or chosen.max() >= len(data):
+        wrong = chosen[(chosen < 0) | (chosen >= len(data))][0]
+        raise InputError(f"image {wrong} of data {data.name!r}: give 0 to {len(data) - 1}")
+    chosen = chosen.astype(np.int64)
+    digest = hashlib.sha256(f"{data.fingerprint} ".encode() + chosen.tobytes())
+    return dataclasses.replace(data, source=_Chosen(data, chosen), fingerprint=digest.hexdigest())
+
+
+def of_class(data: Dataset, name: str) -> Dataset:
+    """The images of one class.
+
+    Raises:
+      InputError: no class has this name, or it has no images.
+    """
+    indices = np.flatnonzero(data.labels == data.class_index(name))
+    if len(indices) == 0:
+        raise InputError(f"class {name!r} has no images in data {data.name!r}: choose another")
+    return subset(data, indices)

@@ -1,0 +1,334 @@
+"""Memory, precision, pieces, kills, several processes, the plan."""
+
+import multiprocessing
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+from jax import numpy as jnp
+
+import jaxunits as ju
+from jaxunits.ablation import _program
+from tests.ablation.sweeping import sweep_digits
+from tests.reference import SMALL, small_convnet
+
+
+def start(program, *arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program), *map(str, arguments)],
+        env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process, timeout=300):
+    _, errors = process.communicate(timeout=timeout)
+    assert process.returncode == 0, errors
+
+
+def stop_after_100(done, total):
+    if done > 100:
+        raise KeyboardInterrupt
+
+
+def pieces_in(folder):
+    return len(list(folder.glob("piece-*"))) if folder.is_dir() else 0
+
+
+def test_twenty_kills_leave_the_same_bytes(tmp_path, record_testsuite_property):
+    seed = random.SystemRandom().randrange(2**32)
+    record_testsuite_property("seed_of_kills", seed)
+    moments = random.Random(seed)  # noqa: S311
+    # Processes that have imported everything already: 21 of them start in a moment each.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.ablation.sweeping"])
+
+    def started(*paths):
+        process = context.Process(target=sweep_digits, args=paths)
+        process.start()
+        return process
+
+    whole = started(tmp_path / "whole.nc", tmp_path / "whole.log")
+    whole.join(300)
+    assert whole.exitcode == 0
+    file, log = tmp_path / "killed.nc", tmp_path / "killed.log"
+    folder = tmp_path / "killed.pieces"
+    kills = 0
+    while kills < 20:
+        process = started(file, log)
+        wanted = pieces_in(folder) + moments.randrange(4)
+        while pieces_in(folder) < wanted and process.is_alive():
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.05))
+        before = pieces_in(folder)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        assert not file.exists()
+        assert pieces_in(folder) >= before
+        kills += 1
+    last = started(file, log)
+    last.join(300)
+    assert last.exitcode == 0
+    assert not folder.exists()
+    assert file.read_bytes() == (tmp_path / "whole.nc").read_bytes()
+    whole = (tmp_path / "whole.log").read_text().splitlines()
+    assert len(whole) == 125
+    assert len(log.read_text().splitlines()) <= 125 + kills
+
+
+def test_a_finished_file_is_read_and_a_changed_question_refused(trained, few_digits, tmp_path):
+    file = tmp_path / "sweep.nc"
+    first = ju.ablation.sweep(trained, "conv3", few_digits, file=file)
+    content = file.read_bytes()
+    again = ju.ablation.sweep(trained, "conv3", few_digits, file=file)
+    xr.testing.assert_identical(first, again)
+    xr.testing.assert_identical(first, ju.ablation.read_result(file))
+    with pytest.raises(ju.InputError) as caught:
+        ju.ablation.sweep(small_convnet(seed=1), "conv3", few_digits, file=file)
+    assert str(caught.value).startswith(
+        f"measurement {file} belongs to another configuration: parameters is '"
+    )
+    with pytest.raises(ju.InputError, match="values is 'zero' there and 'mean' now"):
+        ju.ablation.sweep(trained, "conv3", few_digits, file=file, values="mean")
+    assert file.read_bytes() == content
+
+
+def test_unfinished_pieces_of_another_question_are_refused(trained, few_digits, tmp_path):
+    arguments = {"file": tmp_path / "a.nc", "batch_size": 32, "images_per_piece": 32}
+    with pytest.raises(KeyboardInterrupt):
+        ju.ablation.sweep(trained, "conv3", few_digits, progress=stop_after_100, **arguments)
+    assert pieces_in(tmp_path / "a.pieces") == 3
+    with pytest.raises(ju.InputError, match="layer is 'conv3' there and 'conv2' now"):
+        ju.ablation.sweep(trained, "conv2", few_digits, **arguments)
+    seen = []
+    result = ju.ablation.sweep(
+        trained, "conv3", few_digits, progress=lambda *pair: seen.append(pair), **arguments
+    )
+    assert seen[0] == (128, 300)
+    xr.testing.assert_equal(result.correct, ju.ablation.sweep(trained, "conv3", few_digits).correct)
+
+
+def test_a_damaged_piece_is_named(trained, few_digits, tmp_path):
+    arguments = {"file": tmp_path / "a.nc", "batch_size": 32, "images_per_piece": 32}
+    with pytest.raises(KeyboardInterrupt):
+        ju.ablation.sweep(trained, "conv3", few_digits, progress=stop_after_100, **arguments)
+    (tmp_path / "a.pieces" / "piece-000000032").write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(ju.InputError, match=r"piece .*piece-000000032 cannot be read \("):
+        ju.ablation.sweep(trained, "conv3", few_digits, **arguments)
+
+
+def test_running_out_of_memory_halves_and_goes_on(trained, few_digits, monkeypatch):
+    usual = ju.ablation.sweep(trained, "conv2", few_digits, masks_at_once=8, path="reference")
+    run = _program.Program.run
+    tried = []
+
+    def limited(self, batch):
+        tried.append((self.masks_at_once, self.batch_size))
+        if self.masks_at_once * self.batch_size > 24:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes")
+        return run(self, batch)
+
+    monkeypatch.setattr(_program.Program, "run", limited)
+    result = ju.ablation.sweep(trained, "conv2", few_digits, masks_at_once=8, path="reference")
+    assert list(dict.fromkeys(tried)) == [(8, 32), (4, 32), (2, 32), (1, 32), (1, 16)]
+    xr.testing.assert_equal(result.correct, usual.correct)
+    assert result.attrs["programs"] == 10
+
+    monkeypatch.setattr(_program.Program, "run", lambda *_: limited_error())
+    with pytest.raises(ju.InputError, match="ran out of memory with one image under one mask"):
+        ju.ablation.sweep(trained, "conv2", few_digits)
+
+
+def limited_error():
+    raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes")
+
+
+def test_other_device_errors_are_not_hidden(trained, few_digits, monkeypatch):
+    def broken(self, batch):
+        raise jax.errors.JaxRuntimeError("INTERNAL: a broken device")
+
+    monkeypatch.setattr(_program.Program, "run", broken)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="a broken device"):
+        ju.ablation.sweep(trained, "conv3", few_digits)
+
+
+@pytest.mark.parametrize("count", [40, 300])
+@pytest.mark.parametrize("layer", ["conv1", "conv3"])
+def test_programs_do_not_depend_on_images_or_units(trained, few_digits, layer, count):
+    data = ju.data.subset(few_digits, np.arange(count))
+    result = ju.ablation.sweep(trained, layer, data)
+    assert result.attrs["programs"] == 2
+    assert result.attrs["peak_bytes"] > 0
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "conv3"])
+def test_checked_precision_has_the_counts_of_float32(trained, digits, layer):
+    exact = ju.ablation.sweep(trained, layer, digits)
+    checked = ju.ablation.sweep(trained, layer, digits, precision="checked")
+    low = ju.ablation.sweep(trained, layer, digits, precision="bfloat16")
+    xr.testing.assert_equal(exact.correct, checked.correct)
+    xr.testing.assert_equal(exact.confusion, checked.confusion)
+    assert (exact.correct != low.correct).any()
+    assert 0 < checked.attrs["repeated_share"] < 0.9
+    assert exact.attrs["repeated_share"] == low.attrs["repeated_share"] == 0
+    np.testing.assert_allclose(checked.loss, exact.loss, rtol=0.1, atol=0.05)
+    assert checked.attrs["precision"] == "checked"
+
+
+def test_two_processes_count_what_one_does(tmp_path):
+    program = """
+    import sys, jax
+    jax.distributed.initialize(sys.argv[2], 2, int(sys.argv[3]))
+    import jaxunits as ju
+    from tests.reference import small_convnet
+    data = ju.data.load("digits", "validation")
+    arguments = dict(batch_size=48, images_per_piece=96)
+    seen = []
+    memory = ju.ablation.sweep(
+        small_convnet(), "conv2", data, progress=lambda *pair: seen.append(pair), **arguments
+    )
+    assert seen[-1][1] < 600, seen
+    arguments["file"] = f"{sys.argv[1]}/two.nc"
+    file = ju.ablation.sweep(small_convnet(), "conv2", data, **arguments)
+    assert memory.correct.equals(file.correct) and memory.loss_sum.equals(file.loss_sum)
+    ju.results.write(memory.drop_attrs(), f"{sys.argv[1]}/process{sys.argv[3]}.nc")
+    orders = ju.ablation.greedy(
+        small_convnet(), "conv2", data, classes=["1", "2", "3"], steps=2, random=1
+    )
+    ju.results.write(orders.drop_attrs(), f"{sys.argv[1]}/greedy{sys.argv[3]}.nc")
+    """
+    data = ju.data.load("digits", "validation")
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    processes = [start(program, tmp_path, address, number) for number in range(2)]
+    for process in processes:
+        finish(process)
+    one = ju.ablation.sweep(small_convnet(), "conv2", data, batch_size=48)
+    orders = ju.ablation.greedy(
+        small_convnet(), "conv2", data, classes=["1", "2", "3"], steps=2, random=1
+    )
+    for number in range(2):
+        xr.testing.assert_equal(one.drop_attrs(), ju.results.read(tmp_path / f"process{number}.nc"))
+        xr.testing.assert_equal(
+            orders.drop_attrs(), ju.results.read(tmp_path / f"greedy{number}.nc")
+        )
+    xr.testing.assert_equal(one, ju.results.read(tmp_path / "two.nc"))
+    assert not (tmp_path / "two.pieces").exists()
+
+
+def test_the_plan_says_what_a_sweep_costs(trained):
+    plan = ju.ablation.plan(trained, "conv2", 300)
+    conv2 = 14 * 14 * 9 * 6 * 8
+    conv3 = 7 * 7 * 9 * 8 * 10
+    assert plan.work.prefix == 28 * 28 * 9 * 6 + conv2
+    assert plan.work.linear == conv3
+    assert plan.work.update == conv3 // 8
+    assert plan.work.rest == 7 * 7 * 10 * 10
+    assert plan.reference_work.rest == conv3 + 7 * 7 * 10 * 10
+    assert plan.masks == 9
+    assert plan.seconds > 0
+    text = str(plan)
+    assert "layer conv2: 9 masks, 300 images" in text
+    assert "path: fast (stage 'conv3' behind the layer is affine)" in text
+    result = ju.ablation.sweep(trained, "conv2", ju.data.load("digits", "validation[:300]"))
+    assert result.attrs["peak_bytes"] == plan.peak_bytes
+    assert result.attrs["multiply_adds"] == str(plan.work.total)
+
+
+def test_paths_are_chosen_and_explained(trained, few_digits):
+    fast = ju.ablation.sweep(trained, "conv3", few_digits)
+    assert fast.attrs["path"] == "fast"
+    assert fast.attrs["path_reason"] == "stage 'logits' behind the layer is affine"
+    mixed = ju.ablation.sweep(trained, "conv3", few_digits, np.full((1, 10), 0.5))
+    assert mixed.attrs["path"] == "reference"
+    assert mixed.attrs["path_reason"] == "masks hold numbers other than 0 and 1"
+    inside = ju.networks.functional(trained)
+    own = ju.networks.from_callable(
+        lambda params, images, masks: inside.apply(params, images, masks, {}),
+        inside.params,
+        layers={"conv3": 10},
+        preprocessing=SMALL,
+    )
+    anybody = ju.ablation.sweep(own, "conv3", few_digits)
+    assert anybody.attrs["path_reason"] == "network 'callable' is not made of stages"
+    xr.testing.assert_equal(fast.correct, anybody.correct)
+    with pytest.raises(ju.InputError, match="path='fast': network 'callable' is not made of stage"):
+        ju.ablation.sweep(own, "conv3", few_digits, path="fast")
+    with pytest.raises(ju.InputError, match="path='slow': give one of auto, fast, reference"):
+        ju.ablation.sweep(own, "conv3", few_digits, path="slow")
+    with pytest.raises(ju.InputError, match="directions can be ablated in"):
+        ju.ablation.directions(own, "conv3", few_digits, np.eye(10))
+
+
+@pytest.mark.parametrize("path", ["fast", "reference"])
+def test_masks_of_several_layers(trained, few_digits, path):
+    masks = ju.ablation.groups(8, [[0], [3], []])
+    before = 1 - np.eye(6)[2]
+    along = ju.ablation.groups(10, [[1], [], [5, 6]])
+    result = ju.ablation.sweep(
+        trained,
+        "conv2",
+        few_digits,
+        masks,
+        other_masks={"conv1": before, "conv3": along},
+        path=path,
+    )
+    assert result.attrs["path"] == path
+    images = np.concatenate(
+        [batch.images[batch.valid] for batch in ju.data.batches(few_digits, SMALL, 100)]
+    )
+
+    def correct(masks):
+        masks = {name: jnp.asarray(mask, jnp.float32) for name, mask in masks.items()}
+        right = np.asarray(trained(jnp.asarray(images), masks).argmax(1)) == few_digits.labels
+        return np.bincount(few_digits.labels[right], minlength=10)
+
+    np.testing.assert_array_equal(result.correct_before, correct({"conv1": before}))
+    for number in range(3):
+        expected = correct({"conv1": before, "conv2": masks[number], "conv3": along[number]})
+        np.testing.assert_array_equal(result.correct[number], expected)
+
+
+def test_masks_of_an_earlier_layer_that_vary_take_the_reference_path(trained, few_digits):
+    other = {"conv1": ju.ablation.groups(6, [[0], [1]])}
+    masks = ju.ablation.groups(8, [[0], [3]])
+    result = ju.ablation.sweep(trained, "conv2", few_digits, masks, other_masks=other)
+    assert result.attrs["path_reason"] == (
+        "masks of layer 'conv1', before layer 'conv2', differ from row to row"
+    )
+    with pytest.raises(ju.InputError, match="2 masks of layer 'conv1' in other_masks beside 1"):
+        ju.ablation.sweep(trained, "conv2", few_digits, masks[:1], other_masks=other)
+    with pytest.raises(ju.InputError, match="other_masks hold layer 'conv2' too"):
+        ju.ablation.sweep(trained, "conv2", few_digits, masks, other_masks={"conv2": masks})
+
+
+def test_confusions_and_broken_images_are_those_of_the_predictions(trained, few_digits):
+    result = ju.ablation.sweep(trained, "conv2", few_digits)
+    images = np.concatenate(
+        [batch.images[batch.valid] for batch in ju.data.batches(few_digits, SMALL, 100)]
+    )
+    labels = few_digits.labels
+    before = np.asarray(trained(jnp.asarray(images)).argmax(1))
+    for unit in range(8):
+        mask = jnp.asarray(ju.ablation.single_units(8)[unit])
+        after = np.asarray(trained(jnp.asarray(images), {"conv2": mask}).argmax(1))
+        worst = int(result.most_damaged_class[unit].item())
+        expected = np.bincount(after[labels == worst], minlength=10)
+        np.testing.assert_array_equal(result.confusion[unit], expected)
+        broken = np.bincount(labels[(before == labels) & (after != labels)], minlength=10)
+        np.testing.assert_array_equal(result.broken[unit], broken)
+    confusion = np.zeros((10, 10), int)
+    np.add.at(confusion, (labels, before), 1)
+    np.testing.assert_array_equal(result.confusion_before, confusion)

@@ -1,0 +1,179 @@
+"""The fast path against the reference path, on networks of every kind of stage."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import jaxunits as ju
+from jaxunits.networks import (
+    AveragePool,
+    Branch,
+    Convolution,
+    Dense,
+    Flatten,
+    MaxPool,
+    Merge,
+    Network,
+)
+
+# Where the two best logits are this close, sums in another order may classify differently.
+MARGIN = 1e-4
+TINY = ju.data.Preprocessing(size=(12, 12), channels=2)
+CLASSES = 5
+
+
+PART = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(["conv", "conv", "block"]),
+        "outputs": st.integers(3, 6),
+        "strides": st.sampled_from([1, 1, 2]),
+        "norm": st.booleans(),
+        "size": st.sampled_from([1, 3]),
+        "same": st.booleans(),
+        "projected": st.booleans(),
+        "pool": st.sampled_from([None, "max", "overlapping", "average"]),
+    }
+)
+NETWORKS = st.fixed_dictionaries(
+    {
+        "parts": st.lists(PART, min_size=1, max_size=3),
+        "flatten": st.booleans(),
+        "dense": st.integers(0, 2),
+        "seed": st.integers(0, 2**16),
+    }
+)
+
+
+def build(description):
+    """A sequence of stages that ends in logits."""
+    rngs = nnx.Rngs(description["seed"])
+    stages, channels, side = [], 2, 12
+    for number, part in enumerate(description["parts"]):
+        new, channels = build_part(number, part, channels, rngs)
+        stages += new
+        side = -(-side // part["strides"])
+        if part["pool"] is not None and side >= 2:
+            pools = {"max": MaxPool(), "overlapping": MaxPool(3, 2, 1), "average": AveragePool()}
+            stages.append((f"pool{number}", pools[part["pool"]]))
+            side = (side + 1) // 2 if part["pool"] == "overlapping" else side // 2
+    if description["flatten"]:
+        stages.append(("flatten", Flatten()))
+        channels *= side * side
+    else:
+        stages.append(("average", AveragePool(None)))
+    for number in range(description["dense"]):
+        stages.append((f"fc{number}", Dense(channels, 7, rngs=rngs)))
+        channels = 7
+    stages.append(("logits", Dense(channels, CLASSES, activation=None, rngs=rngs)))
+    network = Network(stages, preprocessing=TINY)
+    randomise(network, np.random.default_rng(description["seed"]))
+    return network
+
+
+def build_part(number, part, channels, rngs):
+    """A convolution or a residual block, and how many channels it gives."""
+    norm, strides, outputs = part["norm"], part["strides"], part["outputs"]
+    if part["kind"] == "conv":
+        size = part["size"]
+        stage = Convolution(
+            channels,
+            outputs,
+            size,
+            strides=strides,
+            padding="SAME" if part["same"] else size // 2,
+            batch_norm=norm,
+            rngs=rngs,
+        )
+        return [(f"conv{number}", stage)], outputs
+    projected = strides > 1 or part["projected"]
+    outputs = outputs if projected else channels
+    return block(f"block{number}", channels, outputs, strides, norm, projected, rngs), outputs
+
+
+def block(name, inputs, outputs, strides, norm, projected, rngs):
+    settings = {"bias": not norm, "batch_norm": norm, "rngs": rngs}
+    projection = (
+        Convolution(inputs, outputs, 1, strides=strides, activation=None, **settings)
+        if projected
+        else None
+    )
+    first = Convolution(inputs, outputs, strides=strides, **settings)
+    second = Convolution(outputs, outputs, activation=None, **settings)
+    return [(f"{name}.conv1", Branch(first, projection)), (name, Merge(second))]
+
+
+def randomise(network, random):
+    """Biases and running averages that a trained network might have, instead of 0 and 1."""
+    for _, module in nnx.iter_modules(network):
+        if isinstance(module, nnx.BatchNorm):
+            module.mean[...] = jnp.asarray(random.normal(size=module.mean.shape), jnp.float32)
+            module.var[...] = jnp.asarray(random.uniform(0.5, 2, module.var.shape), jnp.float32)
+            module.bias[...] = jnp.asarray(random.normal(size=module.bias.shape), jnp.float32)
+        elif getattr(module, "bias", None) is not None:
+            module.bias[...] = jnp.asarray(0.3 * random.normal(size=module.bias.shape), jnp.float32)
+
+
+def random_images(seed=0, count=40):
+    random = np.random.default_rng(seed)
+    images = random.random((count, 12, 12, 2)).astype(np.float32)
+    return ju.data.load((images, random.integers(0, CLASSES, count)), class_names=list("abcde"))
+
+
+def assert_same_outcomes(network, layer, data, fast, reference, masks=None):
+    """Counts are the same but for images whose two best logits are within the margin."""
+    assert fast.attrs["path"] == "fast"
+    assert reference.attrs["path"] == "reference"
+    difference = np.abs(fast.correct.values - reference.correct.values)
+    if difference.any():
+        assert difference.sum() <= close(network, layer, data, masks)
+    np.testing.assert_allclose(fast.loss_sum, reference.loss_sum, rtol=1e-4, atol=1e-3)
+    assert reference.loss_sum.values.std() > 0
+
+
+def close(network, layer, data, masks):
+    """How many (mask, image) pairs have their two best logits within the margin."""
+    images = np.concatenate(
+        [batch.images[batch.valid] for batch in ju.data.batches(data, network.preprocessing, 64)]
+    )
+    graph, params = nnx.split(network)
+    logits = jax.jit(
+        lambda masks: jax.lax.map(
+            lambda mask: nnx.merge(graph, params)(jnp.asarray(images), {layer: mask}), masks
+        )
+    )(jnp.asarray(masks))
+    best = np.sort(np.asarray(logits), axis=-1)
+    return int((best[..., -1] - best[..., -2] < MARGIN * np.abs(best).max()).sum())
+
+
+def masks_of(kind, units, random):
+    order = random.permutation(units)
+    if kind == "single":
+        return ju.ablation.single_units(units)
+    if kind == "groups":
+        groups = [
+            random.choice(units, random.integers(0, units + 1), False).tolist() for _ in range(9)
+        ]
+        return ju.ablation.groups(units, groups)
+    cumulative = np.tril(np.ones((units + 1, units)), -1)[:, np.argsort(order)]
+    return (cumulative if kind == "insertion" else 1 - cumulative).astype(np.float32)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_fast_path_equals_reference_on_random_networks(data):
+    network = build(data.draw(NETWORKS))
+    layer = data.draw(st.sampled_from(sorted(network.layers)))
+    kind = data.draw(st.sampled_from(["single", "groups", "cumulative", "insertion"]))
+    random = np.random.default_rng(data.draw(st.integers(0, 99)))
+    units = network.layers[layer].units
+    masks = masks_of(kind, units, random)
+    values = random.normal(size=units) if data.draw(st.booleans()) else "zero"
+    images = random_images()
+    at_once = data.draw(st.sampled_from([None, 3]))
+    arguments = {"masks_at_once": at_once, "values": values}
+    fast = ju.ablation.sweep(network, layer, images, masks, path="fast", **arguments)
+    reference = ju.ablation.sweep(network, layer, images, masks, path="reference", **arguments)
+    assert_same_outcomes(network, layer, images, fast, reference, masks)
