@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
+import jax
 import tyro
 from rich.console import Console
 from rich.table import Table as Screen
@@ -13,7 +14,7 @@ import jaxunits as ju
 
 from . import drop_curves, unit_panels
 from .config import EXPERIMENTS, Config, Experiment
-from .measure import Measurements, measure, read_measurements
+from .measure import Measurements, measure, print_plans, read_measurements
 from .report import accuracy, summary, write_report
 from .section import Section
 
@@ -32,7 +33,14 @@ def main(arguments: list[str] | None = None) -> int:
             prog="python -m analysis",
             args=sys.argv[1:] if arguments is None else arguments,
         )
+        if config.distributed:
+            _join_cluster()
+        if config.plan:
+            print_plans(config, console)
+            return 0
         measurements = measure(config, console) if config.measure else read_measurements(config)
+        if jax.process_index() > 0:
+            return 0
         sections = [_RUN[name](measurements) for name in EXPERIMENTS if name in config.experiments]
         path = write_report(ju.results.RunFolder(config.run), sections, measurements)
     except (ju.InputError, OSError) as error:
@@ -44,6 +52,21 @@ def main(arguments: list[str] | None = None) -> int:
     _print_summary(console, measurements)
     console.print(f"report: {path}", highlight=False)
     return 0
+
+
+def _join_cluster() -> None:
+    """Become one of the processes of a cluster job.
+
+    Raises:
+      InputError: this is no job of a cluster that JAX knows.
+    """
+    try:
+        jax.distributed.initialize()
+    except (ValueError, RuntimeError) as error:
+        raise ju.InputError(
+            f"--distributed: this process is not part of a cluster job that JAX knows ({error}). "
+            "Start it with srun, on a TPU pod, or leave --distributed out"
+        ) from error
 
 
 def _print_summary(console: Console, measurements: Measurements) -> None:
@@ -58,4 +81,5 @@ def _print_summary(console: Console, measurements: Measurements) -> None:
 
 
 if __name__ == "__main__":
+    ju.use_compilation_cache()
     sys.exit(main())

@@ -43,17 +43,28 @@ class Config:
     layers: tuple[str, ...] = ()
     """Which layers; all by default."""
     split: str | None = None
-    """The images to measure on; the run's validation split by default."""
+    """The images to measure on; the run's validation split by default. Measurements on several
+    splits stand beside each other; the report shows one."""
     values: Literal["zero", "mean"] = "zero"
     """What an ablated unit gives: zero, or its mean over these images."""
     panels: Panels = Panels()
     """What is shown of a unit."""
     epoch: int | None = None
     """The checkpoint after so many epochs; the last by default."""
-    batch_size: int = 128
-    """Images a batch and device."""
-    max_memory: Annotated[int, tyro.conf.arg(metavar="BYTES")] = 2**30
-    """Bytes that the largest intermediate array may take."""
+    path: Literal["auto", "fast", "reference"] = "auto"
+    """How ablations are computed: by what a unit adds to the next affine stage, or by running the
+    network under every mask."""
+    precision: Literal["float32", "bfloat16", "checked"] = "float32"
+    """Of the sweeps; checked is bfloat16 with every close image repeated in float32."""
+    batch_size: int | None = None
+    """Images a batch and device; 32 on CPUs and 256 elsewhere by default."""
+    max_memory: Annotated[int | None, tyro.conf.arg(metavar="BYTES")] = None
+    """Bytes that a device may hold; most of its memory by default."""
+    plan: bool = False
+    """Say what the sweeps will cost, and measure nothing."""
+    distributed: bool = False
+    """Share the images among the processes of this cluster job (SLURM, a TPU pod), each started
+    with this same command."""
     measure: bool = True
     """Measure what the folder lacks; without, its measurements are read as they are, and neither
     network nor images are needed."""

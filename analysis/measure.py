@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax
 import xarray as xr
 from rich.console import Console
 
@@ -37,8 +41,8 @@ def read_measurements(config: Config) -> Measurements:
     """
     folder = ju.results.RunFolder(config.run)
     folder.read_configuration()
-    files = folder.measurements.glob(f"ablation_*_{config.values}.nc")
-    found = sorted(map(ju.results.read, files), key=lambda result: int(result.layer_number))
+    files = folder.measurements.glob(_name(config, "ablation", "*"))
+    found = sorted(map(ju.ablation.read_result, files), key=lambda result: int(result.layer_number))
     sweeps = {str(result.layer): result for result in found}
     if not sweeps:
         raise ju.InputError(f"{folder.measurements} holds no measurements: leave out --no-measure")
@@ -64,9 +68,13 @@ def measure(config: Config, console: Console) -> Measurements:
     network = ju.networks.functional(ju.networks.restore(config.run, epoch=config.epoch))
     data = _load(config, folder)
     layers = config.layers or tuple(network.layers)
-    with folder.in_use():
+    # Only one process of a job holds the folder, and only that one draws.
+    with folder.in_use() if jax.process_index() == 0 else contextlib.nullcontext():
         sweep_settings = {
-            layer: ju.ablation.sweep_settings(network, layer, data, values=config.values)
+            layer: {
+                **ju.ablation.sweep_settings(network, layer, data, values=config.values),
+                "precision": config.precision,
+            }
             for layer in layers
         }
         pictured = layers if _wants_panels(config) else ()
@@ -79,17 +87,31 @@ def measure(config: Config, console: Console) -> Measurements:
         for layer in layers:
             if layer not in sweeps:
                 sweeps[layer] = _sweep(config, network, layer, data, console)
-                ju.results.write(sweeps[layer], _path(config, "ablation", layer))
         for layer in pictured:
-            if layer not in panels:
+            if layer not in panels and jax.process_index() == 0:
                 with image_bar(console, f"images of {layer}") as progress:
                     panels[layer] = draw_panels(
                         config.panels, network, data, sweeps[layer], progress
                     ).assign_attrs(picture_settings[layer])
                 ju.results.write(panels[layer], _path(config, "panels", layer))
     return Measurements(
-        {layer: sweeps[layer] for layer in layers}, {layer: panels[layer] for layer in pictured}
+        {layer: sweeps[layer] for layer in layers},
+        {layer: panels[layer] for layer in pictured if layer in panels},
     )
+
+
+def print_plans(config: Config, console: Console) -> None:
+    """What the sweeps that the run folder lacks will cost.
+
+    Raises:
+      InputError: the run folder, network or images cannot be used.
+    """
+    network = ju.networks.functional(ju.networks.restore(config.run, epoch=config.epoch))
+    data = _load(config, ju.results.RunFolder(config.run))
+    for layer in config.layers or tuple(network.layers):
+        done = _path(config, "ablation", layer).exists() and not config.overwrite
+        plan = ju.ablation.plan(network, layer, len(data), **_options(config))
+        console.print(f"{plan}\n{'measured already' if done else ''}", highlight=False)
 
 
 def _wants_panels(config: Config) -> bool:
@@ -107,8 +129,13 @@ def _load(config: Config, folder: ju.results.RunFolder) -> ju.data.Dataset:
 
 
 def _path(config: Config, kind: str, layer: str) -> Path:
-    folder = ju.results.RunFolder(config.run).measurements
-    return folder / f"{kind}_{layer}_{config.values}.nc"
+    return ju.results.RunFolder(config.run).measurements / _name(config, kind, layer)
+
+
+def _name(config: Config, kind: str, layer: str) -> str:
+    """The file of a measurement; the run's own validation split is not named."""
+    split = "" if config.split is None else re.sub(r"[^A-Za-z0-9]+", "-", f"_{config.split}")
+    return f"{kind}_{layer}_{config.values}{split.replace('-', '_', 1).rstrip('-')}.nc"
 
 
 def _reusable(
@@ -125,7 +152,7 @@ def _reusable(
         if not path.exists():
             continue
         try:
-            result = ju.results.read(path)
+            result = ju.ablation.read_result(path)
             ju.results.raise_if_different(
                 {key: result.attrs.get(key) for key in wanted},
                 wanted,
@@ -147,14 +174,27 @@ def _sweep(
     data: ju.data.Dataset,
     console: Console,
 ) -> xr.Dataset:
-    with image_bar(console, f"ablating {layer}") as progress:
-        result = ju.ablation.sweep(
+    path = _path(config, "ablation", layer)
+    if config.overwrite:
+        path.unlink(missing_ok=True)
+        shutil.rmtree(path.with_suffix(".pieces"), ignore_errors=True)
+    units = network.layer(layer).units
+    with image_bar(console, f"ablating {layer}, {units} units") as progress:
+        return ju.ablation.sweep(
             network,
             layer,
             data,
             values=config.values,
-            batch_size=config.batch_size,
-            max_memory=config.max_memory,
+            file=path,
             progress=progress,
+            **_options(config),
         )
-    return result.assign_attrs(layer_number=list(network.layers).index(layer))
+
+
+def _options(config: Config) -> ju.ablation.Options:
+    return {
+        "path": config.path,
+        "precision": config.precision,
+        "batch_size": config.batch_size,
+        "max_memory": config.max_memory,
+    }

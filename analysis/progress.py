@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+_SECONDS_BETWEEN_LINES = 30
+
 
 @contextlib.contextmanager
-def image_bar(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
+def image_bar(
+    console: Console, title: str, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[int, int], None]]:
     """Give a function of images done and in all that moves a bar on a terminal.
 
-    Elsewhere one line says what was done, when it is done.
+    Elsewhere a line now and then says how far it is, and one when it is done.
+
+    Args:
+      console: where to print.
+      title: what is being done.
+      clock: seconds that have passed.
     """
     bar = Progress(
         TextColumn(title),
@@ -25,7 +35,22 @@ def image_bar(console: Console, title: str) -> Iterator[Callable[[int, int], Non
         transient=True,
         disable=not console.is_terminal,
     )
+    said = clock()
+    begun: tuple[float, int] | None = None
+
+    def show(done: int, total: int) -> None:
+        nonlocal said, begun
+        bar.update(task, completed=done, total=total)
+        now = clock()
+        # What was done before this run says nothing about its speed.
+        begun = begun or (now, done)
+        if console.is_terminal or now - said < _SECONDS_BETWEEN_LINES or done == begun[1]:
+            return
+        said = now
+        left = (now - begun[0]) / (done - begun[1]) * (total - done)
+        console.print(f"{title}: {done:,} of {total:,} images, {left:,.0f} s left", highlight=False)
+
     with bar:
         task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield show
     console.print(f"{title}: done", highlight=False)

@@ -28,6 +28,7 @@ _PROVENANCE = (
     "skipped_files",
     "empty_classes",
     "values",
+    "precision",
     "reference_fingerprint",
     "jaxunits",
     "versions",
@@ -104,13 +105,15 @@ def _provenance(sweep: xr.Dataset) -> list[tuple[str, str]]:
 def _seconds(sweeps: Mapping[str, xr.Dataset]) -> Table:
     return Table(
         caption="Time of each sweep",
-        columns=("layer", "compilation, s", "run, s", "masks at once"),
+        columns=("layer", "path", "compilation, s", "run, s", "masks at once", "memory, MiB"),
         rows=[
             (
                 layer,
+                f"{sweep.attrs['path']}: {sweep.attrs['path_reason']}",
                 f"{sweep.attrs['compile_seconds']:.2f}",
                 f"{sweep.attrs['run_seconds']:.2f}",
                 str(sweep.attrs["masks_at_once"]),
+                f"{sweep.attrs['peak_bytes'] / 2**20:.0f}",
             )
             for layer, sweep in sweeps.items()
         ],

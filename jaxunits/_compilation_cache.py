@@ -21,7 +21,7 @@ def use_compilation_cache(folder: str | Path | None = None) -> Path:
     Returns:
       The folder.
     """
-    given = folder or jax.config.read("jax_compilation_cache_dir")
+    given = folder or jax.config.values["jax_compilation_cache_dir"]
     path = Path(given or Path(platformdirs.user_cache_dir("jaxunits")) / "compilation")
     path.mkdir(parents=True, exist_ok=True)
     jax.config.update("jax_compilation_cache_dir", str(path))

@@ -69,4 +69,5 @@ def _chosen(arguments: list[str]) -> tuple[str, Config]:
 
 
 if __name__ == "__main__":
+    ju.use_compilation_cache()
     sys.exit(main())

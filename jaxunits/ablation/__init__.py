@@ -3,6 +3,7 @@
 from ._directions import directions as directions
 from ._directions import haar as haar
 from ._execution import Execution as Execution
+from ._execution import Options as Options
 from ._greedy import greedy as greedy
 from ._masks import all_but as all_but
 from ._masks import groups as groups

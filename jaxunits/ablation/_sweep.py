@@ -200,6 +200,7 @@ def sweep_settings(
         "parameters": fingerprint(network.params),
         "preprocessing": str(network.preprocessing),
         "layer": layer,
+        "layer_number": str(list(network.layers).index(layer)),
         "data": data.name,
         "split": data.split,
         "data_fingerprint": data.fingerprint,

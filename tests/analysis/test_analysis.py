@@ -5,9 +5,11 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 import jaxunits as ju
 from analysis.__main__ import main
+from analysis.progress import image_bar
 from train.__main__ import main as train
 
 LAYERS = ["conv1", "conv2", "conv3"]
@@ -114,22 +116,63 @@ def test_ablation_to_the_mean_stands_beside(trained_run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(trained_run, folder)
     assert main([str(folder), "drop_curves", "--values", "mean", "--layers", "conv3"]) == 0
-    assert [item.name for item in (folder / "measurements").iterdir()] == ["ablation_conv3_mean.nc"]
+    names = {item.name for item in (folder / "measurements").iterdir()}
+    assert names == {"ablation_conv3_mean.nc", "ablation_conv3_mean.timing.json"}
+
+
+def test_another_split_stands_beside(trained_run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained_run, folder)
+    for arguments in ([], ["--split", "train[:40]"]):
+        assert main([str(folder), "drop_curves", "--layers", "conv3", *arguments]) == 0
+    own = ju.results.read(folder / "measurements" / "ablation_conv3_zero.nc")
+    other = ju.results.read(folder / "measurements" / "ablation_conv3_zero_train-40.nc")
+    assert (int(own["count"].sum()), int(other["count"].sum())) == (300, 40)
+    assert "train[:40]" in (folder / "report.html").read_text()
+    assert main([str(folder), "drop_curves", "--no-measure"]) == 0
+    assert "train[:40]" not in (folder / "report.html").read_text()
+
+
+def test_the_plan_is_printed_and_nothing_measured(trained_run, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(trained_run, folder)
+    assert main([str(folder), "--plan", "--layers", "conv2", "--max-memory", "100000000"]) == 0
+    out = capsys.readouterr().out
+    assert "layer conv2: 9 masks, 300 images" in out
+    assert "path: fast (stage 'conv3' behind the layer is affine)" in out
+    assert not (folder / "measurements").exists()
+
+
+def test_a_process_outside_a_cluster_is_no_part_of_a_job(trained_run, capsys):
+    found = refused(capsys, trained_run, "--distributed")
+    assert "--distributed: this process is not part of a cluster job that JAX knows" in found
+
+
+def test_progress_says_how_far_it_is_now_and_then():
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    times = iter([0.0, 1.0, 2.0, 41.0, 42.0])
+    with image_bar(console, "ablating conv1, 6 units", clock=lambda: next(times)) as show:
+        for done in (100, 200, 300, 400):
+            show(done, 1000)
+    assert text.getvalue().splitlines() == [
+        "ablating conv1, 6 units: 300 of 1,000 images, 140 s left",
+        "ablating conv1, 6 units: done",
+    ]
 
 
 def test_other_settings_are_refused_and_named(analysed, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(analysed, folder)
     before = {path: path.read_bytes() for path in (folder / "measurements").iterdir()}
-    found = refused(capsys, folder, "--split", "validation[:50]", "--panels.units", "2")
+    found = refused(capsys, folder, "--precision", "bfloat16", "--panels.units", "2")
     assert "measurement" in found
-    assert "split is 'validation[:300]' there and 'validation[:50]' now" in found
+    assert "precision is 'float32' there and 'bfloat16' now" in found
     assert "measure again with --overwrite" in found
     assert {path: path.read_bytes() for path in (folder / "measurements").iterdir()} == before
-    arguments = [str(folder), "drop_curves", "--split", "validation[:50]", "--overwrite"]
-    assert main(arguments) == 0
+    assert main([str(folder), "drop_curves", "--precision", "bfloat16", "--overwrite"]) == 0
     saved = ju.results.read(folder / "measurements" / "ablation_conv1_zero.nc")
-    assert int(saved["count"].sum()) == 50
+    assert saved.attrs["precision"] == "bfloat16"
 
 
 def test_a_truncated_measurement_is_named(analysed, tmp_path, capsys):
