@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 
 import jaxunits as ju
-from tests.reference import SMALL, small_convnet
+from tests.reference import SMALL, small_convnet, small_residual
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -34,14 +34,28 @@ def few_digits(digits):
 @pytest.fixture(scope="session")
 def trained(digits):
     """A small conv net that classifies most digits, with units that matter."""
-    network = small_convnet()
-    graph, params = nnx.split(network)
+    return fit(small_convnet(), epochs=2)
+
+
+@pytest.fixture(scope="session")
+def families(trained):
+    """A trained network of every family, by name."""
+    return {
+        "convnet": trained,
+        "mlp": fit(ju.networks.mlp(10, widths=(16, 12), preprocessing=SMALL), epochs=2),
+        "residual": fit(small_residual(), epochs=8),
+    }
+
+
+def fit(network, epochs):
+    """Train a network on the digits, its batch norms as they are."""
+    graph, params, rest = nnx.split(network, nnx.Param, ...)
     optimizer = optax.adam(5e-3)
 
     @jax.jit
     def step(params, state, images, labels):
         def loss(params):
-            logits = nnx.merge(graph, params)(images)
+            logits = nnx.merge(graph, params, rest)(images)
             return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
         updates, state = optimizer.update(jax.grad(loss)(params), state)
@@ -49,7 +63,7 @@ def trained(digits):
 
     state = optimizer.init(params)
     train = ju.data.load("digits", "train")
-    for epoch in range(2):
+    for epoch in range(epochs):
         for batch in ju.data.shuffled_batches(train, SMALL, 100, seed=0, epoch=epoch):
             params, state = step(params, state, batch.images, batch.labels)
     nnx.update(network, params)

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+from flax import nnx
 
 import jaxunits as ju
 
@@ -11,6 +12,38 @@ SMALL = ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31
 def small_convnet(classes=10, **arguments):
     settings = {"widths": (6, 8, 10), "pool_after": ("conv1", "conv2"), "preprocessing": SMALL}
     return ju.networks.convnet(classes, **{**settings, **arguments})
+
+
+def small_residual():
+    """Convolutions with batch norm, two residual blocks, a global average."""
+    rngs = nnx.Rngs(0)
+    random = np.random.default_rng(0)
+    norm = {"bias": False, "batch_norm": True, "rngs": rngs}
+    inner = {"activation": None, **norm}
+    layer = ju.networks.Convolution
+    network = ju.networks.Network(
+        [
+            ("conv1", layer(1, 6, strides=2, **norm)),
+            ("pool1", ju.networks.MaxPool(3, 2, padding=1)),
+            ("layer1.conv1", ju.networks.Branch(layer(6, 7, **norm))),
+            ("layer1", ju.networks.Merge(layer(7, 6, **inner))),
+            (
+                "layer2.conv1",
+                ju.networks.Branch(
+                    layer(6, 8, strides=2, **norm), layer(6, 24, 1, strides=2, **inner)
+                ),
+            ),
+            ("layer2", ju.networks.Merge(layer(8, 24, **inner))),
+            ("average", ju.networks.AveragePool(None)),
+            ("logits", ju.networks.Dense(24, 10, activation=None, rngs=rngs)),
+        ],
+        preprocessing=SMALL,
+    )
+    for _, module in nnx.iter_modules(network):
+        if isinstance(module, nnx.BatchNorm):
+            module.mean[...] = jax.numpy.asarray(random.normal(size=module.mean.shape), "float32")
+            module.var[...] = jax.numpy.asarray(random.uniform(1, 2, module.var.shape), "float32")
+    return network
 
 
 def images_of(data, preprocessing):

@@ -71,7 +71,9 @@ def functional(network: Any) -> Functional:
 
 
 def _from_stages(network: Network) -> Functional:
-    graph, state = nnx.split(network)
+    # Batch statistics would make an image's logits depend on its neighbours.
+    view = nnx.view(network, raise_if_not_found=False, use_running_average=True, deterministic=True)
+    graph, state = nnx.split(view)
 
     def apply(
         params: PyTree, images: Array, masks: Mapping[str, Array], values: Mapping[str, Array]

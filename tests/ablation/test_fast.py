@@ -3,11 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import nnx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import jaxunits as ju
+from jaxunits.ablation._orders import masks_of_orders
 from jaxunits.networks import (
     AveragePool,
     Branch,
@@ -122,19 +124,20 @@ def random_images(seed=0, count=40):
     return ju.data.load((images, random.integers(0, CLASSES, count)), class_names=list("abcde"))
 
 
-def assert_same_outcomes(network, layer, data, fast, reference, masks=None):
+def assert_same_outcomes(network, layer, data, fast, reference, masks):
     """Counts are the same but for images whose two best logits are within the margin."""
     assert fast.attrs["path"] == "fast"
     assert reference.attrs["path"] == "reference"
     difference = np.abs(fast.correct.values - reference.correct.values)
-    if difference.any():
-        assert difference.sum() <= close(network, layer, data, masks)
+    ties = close(network, layer, data, masks) if difference.any() else []
+    assert difference.sum() <= len(ties), ties
     np.testing.assert_allclose(fast.loss_sum, reference.loss_sum, rtol=1e-4, atol=1e-3)
     assert reference.loss_sum.values.std() > 0
+    return ties
 
 
 def close(network, layer, data, masks):
-    """How many (mask, image) pairs have their two best logits within the margin."""
+    """The (mask, image) pairs whose two best logits are within the margin."""
     images = np.concatenate(
         [batch.images[batch.valid] for batch in ju.data.batches(data, network.preprocessing, 64)]
     )
@@ -145,7 +148,7 @@ def close(network, layer, data, masks):
         )
     )(jnp.asarray(masks))
     best = np.sort(np.asarray(logits), axis=-1)
-    return int((best[..., -1] - best[..., -2] < MARGIN * np.abs(best).max()).sum())
+    return np.argwhere(best[..., -1] - best[..., -2] < MARGIN * np.abs(best).max()).tolist()
 
 
 def masks_of(kind, units, random):
@@ -159,6 +162,52 @@ def masks_of(kind, units, random):
         return ju.ablation.groups(units, groups)
     cumulative = np.tril(np.ones((units + 1, units)), -1)[:, np.argsort(order)]
     return (cumulative if kind == "insertion" else 1 - cumulative).astype(np.float32)
+
+
+LAYERS = [
+    *[("convnet", layer) for layer in ("conv1", "conv2", "conv3")],
+    *[("mlp", layer) for layer in ("fc1", "fc2")],
+    *[
+        ("residual", layer)
+        for layer in ("conv1", "layer1.conv1", "layer1", "layer2.conv1", "layer2")
+    ],
+]
+
+
+@pytest.mark.parametrize(("family", "layer"), LAYERS)
+def test_fast_path_equals_reference_on_trained_networks(
+    families, few_digits, family, layer, record_property
+):
+    network = families[family]
+    units = network.layers[layer].units
+    random = np.random.default_rng(0)
+    plain = ju.ablation.sweep(network, layer, few_digits, np.ones((1, units)))
+    assert float(plain.overall_accuracy[0]) > 0.8
+    for kind in ("single", "groups", "cumulative", "insertion"):
+        masks = masks_of(kind, units, random)
+        fast, reference = (
+            ju.ablation.sweep(network, layer, few_digits, masks, path=path)
+            for path in ("fast", "reference")
+        )
+        ties = assert_same_outcomes(network, layer, few_digits, fast, reference, masks)
+        record_property(f"close_{kind}", ties)
+    orders = [
+        ju.ablation.greedy(network, layer, few_digits, classes=["4"], steps=3, random=1, path=path)
+        for path in ("fast", "reference")
+    ]
+    np.testing.assert_array_equal(orders[0].ordered_unit, orders[1].ordered_unit)
+    masks = masks_of_orders(orders[0].ordered_unit.values, units, insertion=False)
+    assert_same_outcomes(network, layer, few_digits, *orders, masks)
+    basis = ju.ablation.haar(units, seed=1)
+    turned = [
+        ju.ablation.directions(network, layer, few_digits, basis, path=path)
+        for path in ("auto", "reference")
+    ]
+    pooled = (family, layer) in {("convnet", "conv1"), ("convnet", "conv2"), ("residual", "conv1")}
+    assert turned[0].attrs["path"] == ("reference" if pooled else "fast")
+    difference = np.abs(turned[0].correct.values - turned[1].correct.values).sum()
+    record_property("differing_directions", int(difference))
+    assert difference <= 2
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))

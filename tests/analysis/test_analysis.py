@@ -1,9 +1,13 @@
 import io
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import xarray as xr
 from PIL import Image
 from rich.console import Console
 
@@ -146,6 +150,36 @@ def test_the_plan_is_printed_and_nothing_measured(trained_run, tmp_path, capsys)
 def test_a_process_outside_a_cluster_is_no_part_of_a_job(trained_run, capsys):
     found = refused(capsys, trained_run, "--distributed")
     assert "--distributed: this process is not part of a cluster job that JAX knows" in found
+
+
+def test_the_processes_of_a_slurm_job_share_the_images(trained_run, analysed, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained_run, folder)
+    job = {
+        "SLURM_JOB_ID": str(10_000 + os.getpid() % 10_000),
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_NTASKS": "2",
+        "SLURM_LOCALID": "0",
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
+    }
+    command = [sys.executable, "-m", "analysis", str(folder), "drop_curves", "--distributed"]
+    processes = [
+        subprocess.Popen(
+            [*command, "--layers", "conv2", "--batch-size", "32"],
+            env={**os.environ, **job, "SLURM_PROCID": str(number)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    for process in processes:
+        out, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, out
+    shared = ju.results.read(folder / "measurements" / "ablation_conv2_zero.nc")
+    alone = ju.results.read(analysed / "measurements" / "ablation_conv2_zero.nc")
+    xr.testing.assert_equal(shared, alone)
+    assert (folder / "report.html").exists()
 
 
 def test_progress_says_how_far_it_is_now_and_then():
