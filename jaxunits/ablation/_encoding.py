@@ -121,6 +121,7 @@ def _running(
     starts = [*np.flatnonzero(breaks).tolist(), len(masks)]
     longest = int(np.diff(starts).max())
     length = math.ceil(longest / math.ceil(longest / ANCHOR))
+    rows = min(rows, length)
     length = math.ceil(length / rows) * rows
     members = list(_pieces(starts, length))
     groups = list(enumerate(members))

@@ -16,8 +16,8 @@ from .._errors import InputError
 from ..data import Batch, Dataset, batches, subset
 from ..networks import Functional
 from ._execution import Execution
-from ._paths import Question
 from ._program import Program, compile_program
+from ._question import Question
 
 # The bound on a margin's error, as a multiple of the largest error seen on a piece's first batch.
 _SAFETY = 4

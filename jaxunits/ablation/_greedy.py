@@ -20,9 +20,9 @@ from ._execution import Execution, Options
 from ._masks import single_units
 from ._measure import Progress, finished
 from ._orders import measure_orders, random_orders
-from ._paths import Question
 from ._pieces import as_integers
 from ._processes import share
+from ._question import Question
 from ._store import Store, open_store
 from ._sweep import Values, fill, sweep_settings, with_first
 

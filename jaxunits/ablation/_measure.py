@@ -18,9 +18,9 @@ from ..networks import Functional
 from ..results import environment, raise_if_different, read, write, write_atomically
 from ._engine import Engine
 from ._execution import Execution
-from ._paths import Question
 from ._pieces import Piece, join, pack, unpack
 from ._processes import agree, share
+from ._question import Question
 from ._store import Store, open_store, remove
 from ._tally import Counts, tally
 

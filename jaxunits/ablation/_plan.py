@@ -15,8 +15,8 @@ from ..networks import functional
 from ._checks import check_parameters, checked_masks
 from ._execution import Execution, Options
 from ._masks import single_units
-from ._paths import Question
 from ._program import Program, compile_program
+from ._question import Question
 from ._sweep import with_first
 from ._work import Work, work_of
 

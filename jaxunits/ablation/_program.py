@@ -15,7 +15,9 @@ from .._errors import InputError
 from ..data import Batch
 from ..networks import Functional
 from ._execution import Execution
-from ._paths import Outcome, Path, Question, build, choose, classify
+from ._path import Path
+from ._paths import build, choose
+from ._question import Outcome, Question, classify
 from ._sizes import batch_of, masks_at_once
 from ._work import Work, work_of
 
@@ -86,6 +88,11 @@ def compile_program(
     """
     cut, reason = choose(network, question, execution.path)
     work = work_of(network, question, cut)
+    if cut is not None and execution.path == "auto":
+        other = work_of(network, question, None)
+        if other.total < work.total:
+            cut, work = None, other
+            reason = f"{other.total:,} multiply-adds an image are fewer than the fast path's"
     batch = batch_of(execution, images)
     at_once = masks_at_once(execution, work, batch)
     while True:

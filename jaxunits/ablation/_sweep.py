@@ -20,7 +20,7 @@ from ._execution import Execution, Options
 from ._masks import single_units
 from ._means import unit_means
 from ._measure import Progress, measure
-from ._paths import Question
+from ._question import Question
 from ._result import labelled
 from ._tally import Counts
 

@@ -15,7 +15,7 @@ from ..networks import Functional, LinearStage, Network
 from ._cost import largest_array, multiply_adds
 from ._encoding import encode
 from ._fast import Split, before_linear, run_linear, run_rest
-from ._paths import Question
+from ._question import Question
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import jaxunits as ju
 def main(
     images: int = 128,
     units: int = 64,
-    classes: int = 100,
+    classes: int = 250,
     factors: tuple[int, ...] = (1, 2, 4),
     layers: tuple[str, ...] = ("conv3", "conv4"),
     batch_size: int = 32,

@@ -48,7 +48,7 @@ def main(
     masks_at_once: int | None = None,
     rounds: int = 3,
     units: int = 3,
-    masks: int = 40,
+    masks: int = 144,
     channels_last: bool = False,
 ) -> None:
     """Compare them on a network, or on all of them.
