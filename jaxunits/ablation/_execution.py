@@ -43,8 +43,9 @@ class Execution:
         were not repeated are bfloat16's. The share repeated is the attribute `repeated_share`.
       batch_size: images a batch and device, at most; by default 32 on CPUs (measured to be the
         fastest there) and 256 elsewhere, fewer where memory asks for it.
-      masks_at_once: masks evaluated together, at most; by default one after another on CPUs where
-        a convolution follows, else as many as fill a matrix product.
+      masks_at_once: masks evaluated together, at most; by default as many as the memory allows, on
+        CPUs one after another where a convolution follows (two on the reference path), else as many
+        as fill a matrix product.
       max_memory: bytes that the compiled programs may take on a device, their arguments included;
         by default four fifths of an accelerator's memory, a quarter of the host's on CPUs. Where a
         device runs out all the same, the masks and then the images at once are halved.

@@ -94,7 +94,7 @@ def compile_program(
             cut, work = None, other
             reason = f"{other.total:,} multiply-adds an image are fewer than the fast path's"
     batch = batch_of(execution, images)
-    at_once = masks_at_once(execution, work, batch)
+    at_once = masks_at_once(execution, work, batch, fast=cut is not None)
     while True:
         path = build(network, question, cut, reason, at_once)
         program = _compile(network, path, work, execution, batch, at_once, dtype, margins)
