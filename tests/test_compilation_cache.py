@@ -10,12 +10,13 @@ jax.jit(lambda x: x * 3 + 1)(jax.numpy.arange(5.0)).block_until_ready()
 
 
 def run(arguments, **environment):
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("JAX_COMP")}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(arguments=arguments)],
         check=True,
         capture_output=True,
         text=True,
-        env={**os.environ, **environment},
+        env={**inherited, **environment},
     )
     return done.stdout.strip()
 

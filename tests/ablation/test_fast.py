@@ -210,7 +210,7 @@ def test_fast_path_equals_reference_on_trained_networks(
     assert difference <= 2
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_fast_path_equals_reference_on_random_networks(data):
     network = build(data.draw(NETWORKS))

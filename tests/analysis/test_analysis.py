@@ -160,7 +160,6 @@ def test_the_processes_of_a_slurm_job_share_the_images(trained_run, analysed, tm
         "SLURM_STEP_NODELIST": "localhost",
         "SLURM_NTASKS": "2",
         "SLURM_LOCALID": "0",
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
     }
     command = [sys.executable, "-m", "analysis", str(folder), "drop_curves", "--distributed"]
     processes = [

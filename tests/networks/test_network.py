@@ -165,7 +165,8 @@ def test_a_network_of_ones_own_in_a_few_lines(few_digits):
         preprocessing=SMALL,
     )
     assert {name: layer.units for name, layer in network.layers.items()} == {"conv1": 4, "fc2": 12}
-    assert ju.ablation.sweep(network, "fc2", few_digits).sizes == {"unit": 12, "class": 10}
+    result = ju.ablation.sweep(network, "fc2", few_digits)
+    assert result.correct.sizes == {"unit": 12, "class": 10}
 
 
 @settings(deadline=None, max_examples=15)
