@@ -17,7 +17,9 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, PyTree
 
 from ..networks import (
+    AdaptiveAveragePool,
     AveragePool,
+    Dropout,
     Flatten,
     LinearStage,
     Network,
@@ -75,7 +77,7 @@ def split(network: Network, layer: str, *, rotated: bool = False) -> Split | str
 
 def _passes(stage: Stage, rotated: bool) -> bool:
     if rotated:
-        return isinstance(stage, AveragePool)
+        return isinstance(stage, AdaptiveAveragePool | AveragePool | Dropout)
     return bool(getattr(stage, "per_channel", False))
 
 

@@ -1,5 +1,7 @@
 """Networks whose units can be masked: ours as ordered stages, and doors for anybody's."""
 
+from ._alexnet import alexnet as alexnet
+from ._alexnet import alexnet_bn as alexnet_bn
 from ._callable import from_callable as from_callable
 from ._checkpoint import abstract as abstract
 from ._checkpoint import restore as restore
@@ -8,6 +10,7 @@ from ._convnet import convnet as convnet
 from ._convolution import Convolution as Convolution
 from ._dense import Dense as Dense
 from ._dense import Flatten as Flatten
+from ._dropout import Dropout as Dropout
 from ._functional import Functional as Functional
 from ._functional import functional as functional
 from ._layer import Layer as Layer
@@ -17,12 +20,17 @@ from ._mlp import mlp as mlp
 from ._network import Network as Network
 from ._network import arrays as arrays
 from ._nnx import from_nnx as from_nnx
+from ._pools import AdaptiveAveragePool as AdaptiveAveragePool
 from ._pools import AveragePool as AveragePool
 from ._pools import MaxPool as MaxPool
 from ._residual import Branch as Branch
 from ._residual import Merge as Merge
+from ._resnet import resnet18 as resnet18
 from ._stages import LinearStage as LinearStage
+from ._stages import RandomStage as RandomStage
 from ._stages import Stage as Stage
 from ._state import Branched as Branched
 from ._state import features_of as features_of
 from ._state import with_features as with_features
+from ._vgg import vgg16 as vgg16
+from ._vgg import vgg16_bn as vgg16_bn

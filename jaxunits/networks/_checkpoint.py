@@ -15,11 +15,22 @@ from orbax.checkpoint import v1 as ocp
 from .._errors import InputError, unknown_name
 from ..data import Preprocessing
 from ..results import RunFolder, read_json, write_atomically
+from ._alexnet import alexnet, alexnet_bn
 from ._convnet import convnet
 from ._mlp import mlp
 from ._network import Network, arrays
+from ._resnet import resnet18
+from ._vgg import vgg16, vgg16_bn
 
-_BUILDERS: Mapping[str, Callable[..., Network]] = {"convnet": convnet, "mlp": mlp}
+_BUILDERS: Mapping[str, Callable[..., Network]] = {
+    "alexnet": alexnet,
+    "alexnet_bn": alexnet_bn,
+    "convnet": convnet,
+    "mlp": mlp,
+    "resnet18": resnet18,
+    "vgg16": vgg16,
+    "vgg16_bn": vgg16_bn,
+}
 
 
 def save_architecture(network: Network, run_folder: str | Path) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flax import nnx
 
 from .._errors import unknown_name
 from ..data import Preprocessing
 from ._architecture import Architecture
+from ._assembly import Stages, dense_layers, flattened, with_channel_dropout
 from ._convolution import Convolution
-from ._dense import Dense, Flatten
 from ._mlp import CIFAR, check_widths
-from ._network import Network, trace_shapes
+from ._network import Network
 from ._pools import MaxPool
-from ._stages import Stage
 
 
 def convnet(
@@ -24,6 +23,9 @@ def convnet(
     widths: Sequence[int] = (64, 64, 128, 128),
     pool_after: Sequence[str] = ("conv2", "conv4"),
     dense: Sequence[int] = (),
+    batch_norm: bool = False,
+    dropout: float = 0.0,
+    channel_dropout: Mapping[str, float] | None = None,
     preprocessing: Preprocessing = CIFAR,
     seed: int = 0,
 ) -> Network:
@@ -34,12 +36,16 @@ def convnet(
       widths: units of each convolution.
       pool_after: the convolutions that are followed by a 2×2 max-pool.
       dense: units of dense layers between the convolutions and the logits, named `fc5`, … on.
+      batch_norm: whether each convolution has a batch norm before its non-linearity.
+      dropout: probability that a unit of the dense layers is dropped in training.
+      channel_dropout: for some of the convolutions, the probability that a channel is dropped in
+        training.
       preprocessing: size, channels and standardisation of its images.
       seed: of the initial weights (He normal; biases 0).
 
     Raises:
-      InputError: no layers, a width or number of classes below 1, a pool after a layer that does
-        not exist, or images too small for the pools.
+      InputError: no layers, a width or number of classes below 1, a pool or dropout after a layer
+        that does not exist, a rate that is no probability, or images too small for the pools.
     """
     check_widths("convnet", classes, [*widths, *dense])
     names = [f"conv{number}" for number in range(1, len(widths) + 1)]
@@ -47,19 +53,20 @@ def convnet(
         if name not in names:
             raise unknown_name("layer", name, names, "pool_after: the network")
     rngs = nnx.Rngs(seed)
-    stages: list[tuple[str, Stage]] = []
+    stages: Stages = []
     channels = [preprocessing.channels, *widths]
     for number, name in enumerate(names):
-        stages.append((name, Convolution(channels[number], channels[number + 1], rngs=rngs)))
+        inputs, outputs = channels[number : number + 2]
+        convolution = Convolution(inputs, outputs, batch_norm=batch_norm, rngs=rngs)
+        stages.append((name, convolution))
         if name in pool_after:
             stages.append((f"pool{number + 1}", MaxPool()))
-    stages.append(("flatten", Flatten()))
-    (flat,) = trace_shapes(stages, preprocessing, "network 'convnet'")["flatten"]
-    sizes = [flat, *dense]
-    for number, outputs in enumerate(dense):
-        name = f"fc{len(widths) + number + 1}"
-        stages.append((name, Dense(sizes[number], outputs, rngs=rngs)))
-    stages.append(("logits", Dense(sizes[-1], classes, activation=None, rngs=rngs)))
+    stages = with_channel_dropout(stages, channel_dropout, "convnet")
+    stages, inputs = flattened(stages, preprocessing, "convnet")
+    *hidden, (_, logits) = dense_layers(
+        inputs, dense, classes, first=len(widths) + 1, dropout=dropout, rngs=rngs
+    )
+    stages += [*hidden, ("logits", logits)]
     return Network(
         stages,
         preprocessing=preprocessing,
@@ -69,6 +76,9 @@ def convnet(
             widths=list(widths),
             pool_after=list(pool_after),
             dense=list(dense),
+            batch_norm=batch_norm,
+            dropout=dropout,
+            channel_dropout=dict(channel_dropout or {}),
             preprocessing=dataclasses.asdict(preprocessing),
         ),
     )

@@ -11,6 +11,10 @@ from jaxtyping import Array, Float, Int
 
 from ._stages import Activation, evaluation_norm, initial_kernel, with_parameter
 
+# PyTorch's: the share of the running averages that a batch leaves, and what is added to variances.
+_KEPT = 0.9
+_EPSILON = 1e-5
+
 
 class Convolution(nnx.Module):
     """Convolution, batch norm where asked for, then a non-linearity. Its units are the channels.
@@ -42,7 +46,11 @@ class Convolution(nnx.Module):
         self.kernel = nnx.Param(initial_kernel(rngs, (size, size, inputs, outputs), activation))
         self.bias = nnx.Param(jnp.zeros(outputs)) if bias else None
         self.norm = (
-            nnx.BatchNorm(outputs, use_running_average=True, rngs=rngs) if batch_norm else None
+            nnx.BatchNorm(
+                outputs, use_running_average=True, momentum=_KEPT, epsilon=_EPSILON, rngs=rngs
+            )
+            if batch_norm
+            else None
         )
         self.strides = strides
         self.padding = padding
@@ -65,7 +73,7 @@ class Convolution(nnx.Module):
         if self.norm is None:
             return output
         if not self.norm.use_running_average:
-            return self.norm(output)
+            return self.norm(output).astype(output.dtype)
         scale, shift = evaluation_norm(self.norm)
         return output * _channels(scale, output) + _channels(shift, output)
 

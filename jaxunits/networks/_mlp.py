@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Sequence
 
@@ -12,16 +11,25 @@ from flax import nnx
 from .._errors import InputError
 from ..data import Preprocessing
 from ._architecture import Architecture
-from ._dense import Dense, Flatten
+from ._assembly import dense_layers
+from ._dense import Flatten
 from ._network import Network
 
 CIFAR = Preprocessing(size=(32, 32), channels=3, mean=(0.5,), std=(0.25,))
+IMAGENET = Preprocessing(
+    size=(224, 224),
+    channels=3,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    resize=256,
+)
 
 
 def mlp(
     classes: int,
     *,
     widths: Sequence[int] = (128, 512, 2048, 2048),
+    dropout: float = 0.0,
     preprocessing: Preprocessing = CIFAR,
     seed: int = 0,
 ) -> Network:
@@ -30,30 +38,27 @@ def mlp(
     Args:
       classes: how many classes it tells apart.
       widths: units of each layer.
+      dropout: probability that a unit is dropped in training.
       preprocessing: size, channels and standardisation of its images.
       seed: of the initial weights (He normal; biases 0).
 
     Raises:
-      InputError: no layers, or a width or number of classes below 1.
+      InputError: no layers, a width or number of classes below 1, or a rate that is no probability.
     """
     check_widths("mlp", classes, widths)
     rngs = nnx.Rngs(seed)
-    sizes = [math.prod(preprocessing.size) * preprocessing.channels, *widths]
-    layers = [
-        (f"fc{number}", Dense(inputs, outputs, rngs=rngs))
-        for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes), start=1)
-    ]
+    inputs = math.prod(preprocessing.size) * preprocessing.channels
+    *hidden, (_, logits) = dense_layers(
+        inputs, widths, classes, first=1, dropout=dropout, rngs=rngs
+    )
     return Network(
-        [
-            ("flatten", Flatten()),
-            *layers,
-            ("logits", Dense(sizes[-1], classes, activation=None, rngs=rngs)),
-        ],
+        [("flatten", Flatten()), *hidden, ("logits", logits)],
         preprocessing=preprocessing,
         architecture=Architecture.of(
             "mlp",
             classes=classes,
             widths=list(widths),
+            dropout=dropout,
             preprocessing=dataclasses.asdict(preprocessing),
         ),
     )

@@ -7,14 +7,14 @@ from typing import Any
 
 import jax
 from flax import nnx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._errors import InputError, unknown_name
 from ..data import Preprocessing
 from ._architecture import Architecture
 from ._layer import Layer
 from ._masking import Masks, ablate, check_masks
-from ._stages import Stage
+from ._stages import RandomStage, Stage
 from ._state import features_of, with_features
 
 
@@ -73,6 +73,8 @@ class Network(nnx.Module):
         images: Float[Array, "images height width channels"],
         masks: Masks | None = None,
         values: Masks | None = None,
+        *,
+        key: PRNGKeyArray | None = None,
     ) -> Float[Array, "images classes"]:
         """Logits, with some units ablated.
 
@@ -80,11 +82,12 @@ class Network(nnx.Module):
           images: preprocessed images.
           masks: for each layer with ablated units one number a unit: 1 keeps it, 0 ablates it.
           values: for each of these layers what its ablated units give; zero by default.
+          key: in training, of what random stages draw; without it they do nothing.
 
         Raises:
           InputError: images or masks are not of the network's shape.
         """
-        return self.run(images, masks=masks, values=values)
+        return self.run(images, masks=masks, values=values, key=key)
 
     def run(
         self,
@@ -94,6 +97,7 @@ class Network(nnx.Module):
         through: str | None = None,
         masks: Masks | None = None,
         values: Masks | None = None,
+        key: PRNGKeyArray | None = None,
     ) -> PyTree:
         """Run some of the stages.
 
@@ -103,6 +107,7 @@ class Network(nnx.Module):
           through: the last stage to run, its mask included; None for all.
           masks: as in a call.
           values: as in a call.
+          key: as in a call.
 
         Returns:
           The state that stage `through` leaves; logits after the last.
@@ -113,8 +118,12 @@ class Network(nnx.Module):
             self._check_images(state)
         start = 0 if after is None else self._position(after) + 1
         stop = len(self.order) if through is None else self._position(through) + 1
-        for name in self.order[start:stop]:
-            state = self.stages[name](state)
+        for position, name in enumerate(self.order[start:stop], start=start):
+            stage = self.stages[name]
+            if key is not None and isinstance(stage, RandomStage):
+                state = stage.in_training(state, jax.random.fold_in(key, position))
+            else:
+                state = stage(state)
             if name in masks:
                 features = ablate(features_of(state), masks[name], values.get(name))
                 state = with_features(state, features)

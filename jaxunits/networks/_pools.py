@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -54,3 +56,39 @@ class AveragePool(nnx.Module):
         if self.size is None or self.strides is None:
             return state.mean((1, 2))
         return nnx.avg_pool(state, (self.size,) * 2, (self.strides,) * 2)
+
+
+class AdaptiveAveragePool(nnx.Module):
+    """The mean of each of a fixed number of windows, whatever the size of the maps (PyTorch's).
+
+    Window i of n covers the rows from ⌊i · height / n⌋ up to ⌈(i + 1) · height / n⌉, columns
+    likewise. Windows overlap where the division leaves a remainder.
+
+    Attributes:
+      size: rows and columns that are left.
+    """
+
+    units = None
+    per_channel = True
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = size
+
+    def __call__(
+        self, state: Float[Array, "images height width units"]
+    ) -> Float[Array, "images rows columns units"]:
+        """Pool."""
+        down, across = (
+            jnp.asarray(_window_means(sides, windows), state.dtype)
+            for sides, windows in zip(state.shape[1:3], self.size, strict=True)
+        )
+        return jnp.einsum("nhwu,rh,cw->nrcu", state, down, across)
+
+
+def _window_means(length: int, windows: int) -> Float[np.ndarray, "windows length"]:
+    """The mean over each window, as a matrix."""
+    means = np.zeros((windows, length))
+    for window in range(windows):
+        start, stop = window * length // windows, -(-(window + 1) * length // windows)
+        means[window, start:stop] = 1 / (stop - start)
+    return means

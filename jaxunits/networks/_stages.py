@@ -3,7 +3,7 @@
 A stage is an NNX module called with the state that the stage before it left. Two properties, where
 a stage has them, let ablation be computed exactly without running the stage once for every unit:
 a stage that acts on each channel by itself says so in `per_channel`, and a stage that is affine up
-to its non-linearity is a `LinearStage`.
+to its non-linearity is a `LinearStage`. A stage that is random in training is a `RandomStage`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 from flax import nnx
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 Activation = Callable[[Array], Array] | None
 
@@ -76,6 +76,15 @@ class LinearStage(Protocol):
 
         Its `linear` gives for `features @ basis` what this one's gives for `features`.
         """
+        ...
+
+
+@runtime_checkable
+class RandomStage(Protocol):
+    """A stage that is random in training; called, it does what it does in evaluation."""
+
+    def in_training(self, state: PyTree, key: PRNGKeyArray, /) -> PyTree:
+        """What it gives in training."""
         ...
 
 

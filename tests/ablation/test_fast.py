@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 import jaxunits as ju
 from jaxunits.ablation._orders import masks_of_orders
 from jaxunits.networks import (
+    AdaptiveAveragePool,
     AveragePool,
     Branch,
     Convolution,
     Dense,
+    Dropout,
     Flatten,
     MaxPool,
     Merge,
@@ -36,7 +38,8 @@ PART = st.fixed_dictionaries(
         "size": st.sampled_from([1, 3]),
         "same": st.booleans(),
         "projected": st.booleans(),
-        "pool": st.sampled_from([None, "max", "overlapping", "average"]),
+        "pool": st.sampled_from([None, "max", "overlapping", "average", "adaptive"]),
+        "dropout": st.booleans(),
     }
 )
 NETWORKS = st.fixed_dictionaries(
@@ -58,9 +61,16 @@ def build(description):
         stages += new
         side = -(-side // part["strides"])
         if part["pool"] is not None and side >= 2:
-            pools = {"max": MaxPool(), "overlapping": MaxPool(3, 2, 1), "average": AveragePool()}
-            stages.append((f"pool{number}", pools[part["pool"]]))
-            side = (side + 1) // 2 if part["pool"] == "overlapping" else side // 2
+            pools = {
+                "max": (MaxPool(), side // 2),
+                "overlapping": (MaxPool(3, 2, 1), (side + 1) // 2),
+                "average": (AveragePool(), side // 2),
+                "adaptive": (AdaptiveAveragePool((3, 3)), 3),
+            }
+            pool, side = pools[part["pool"]]
+            stages.append((f"pool{number}", pool))
+        if part["dropout"]:
+            stages.append((f"dropout{number}", Dropout(0.5, whole_channels=True)))
     if description["flatten"]:
         stages.append(("flatten", Flatten()))
         channels *= side * side

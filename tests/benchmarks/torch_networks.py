@@ -11,10 +11,12 @@ from jaxtyping import Float
 from torch import nn
 
 from jaxunits.networks import (
+    AdaptiveAveragePool,
     AveragePool,
     Branch,
     Convolution,
     Dense,
+    Dropout,
     Flatten,
     MaxPool,
     Merge,
@@ -124,6 +126,10 @@ def _module(stage: Any, flattened: tuple[int, ...] | None) -> nn.Module:
         if stage.size is None:
             return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         return nn.AvgPool2d(stage.size, stage.strides)
+    if isinstance(stage, AdaptiveAveragePool):
+        return nn.AdaptiveAvgPool2d(stage.size)
+    if isinstance(stage, Dropout):
+        return nn.Identity()
     if isinstance(stage, Flatten):
         return nn.Flatten()
     raise TypeError(f"stage of type {type(stage).__name__}: no counterpart in PyTorch")
