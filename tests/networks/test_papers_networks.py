@@ -10,13 +10,16 @@ import jaxunits as ju
 from jaxunits.networks import AdaptiveAveragePool, Branched, Dropout
 from jaxunits.networks._checkpoint import _build as build_again
 from jaxunits.results import RunFolder
+from tests.benchmarks.networks import with_random_weights
 
 SMALL = ju.data.Preprocessing((64, 64), 3)
 CIFAR = ju.data.Preprocessing((32, 32), 3)
 
 
 def alexnet(**arguments):
-    return ju.networks.alexnet(10, width=1 / 16, preprocessing=SMALL, **arguments)
+    return with_random_weights(
+        lambda: ju.networks.alexnet(10, width=1 / 16, preprocessing=SMALL, **arguments), seed=0
+    )
 
 
 def parameters(build):
@@ -138,12 +141,9 @@ def test_two_dropouts_of_one_network_draw_apart():
 
 
 def test_blocks_take_channel_dropout_inside_and_behind():
-    network = ju.networks.resnet18(
-        4,
-        stem="cifar",
-        width=1 / 16,
-        channel_dropout={"layer4.1.conv1": 0.5, "layer4.1": 0.5},
-        preprocessing=CIFAR,
+    rates = {"layer4.1.conv1": 0.5, "layer4.1": 0.5}
+    network = with_random_weights(
+        lambda: ju.networks.resnet18(4, stem="cifar", width=1 / 16, channel_dropout=rates), seed=0
     )
     images = jax.random.normal(jax.random.key(0), (3, 32, 32, 3))
     run = jax.jit(lambda key: network(images, key=key))
