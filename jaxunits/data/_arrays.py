@@ -12,7 +12,7 @@ from jaxtyping import Num, Shaped
 
 from .._errors import InputError
 from ..results import fingerprint
-from ._dataset import Dataset
+from ._dataset import Dataset, Held
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,11 @@ class ArraySource:
 
     images: Num[np.ndarray, "images height width channels"]
     labels: Num[np.ndarray, " images"]
+
+    @property
+    def held(self) -> Held:
+        """The images, all of them."""
+        return Held(self.images, np.arange(len(self.images)))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -59,7 +64,7 @@ def load(
     if len(images) == 0:
         raise InputError("data 'arrays' holds no images")
     count = int(labels.max()) + 1
-    dataset = Dataset(
+    data = Dataset(
         source=ArraySource(images, labels),
         class_names=tuple(map(str, class_names if class_names is not None else range(count))),
         channels=images.shape[-1],
@@ -67,9 +72,9 @@ def load(
         split=split,
         fingerprint=fingerprint({"images": images, "labels": labels}),
     )
-    for index in np.flatnonzero((labels < 0) | (labels >= len(dataset.class_names))):
-        dataset.check_label(int(labels[index]), int(index))
-    return dataset
+    # Reading the labels checks them.
+    _ = data.labels
+    return data
 
 
 def load_source(source: Any, split: str, class_names: Sequence[str] | None) -> Dataset:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import grain
 import numpy as np
-from jaxtyping import Bool, Float32, Int32
+from jaxtyping import Bool, Float32, Int32, Shaped
 
 from .._errors import InputError
+from ._augmentation import Augmentation
 from ._dataset import Dataset
+from ._preparation import Arrays, Preparation
 from ._preprocessing import Preprocessing
 
 
@@ -18,8 +20,9 @@ class Batch(NamedTuple):
     """Images of one batch; a last batch that is not full is padded.
 
     Attributes:
-      images: `[batch, height, width, channels]`, preprocessed; 0 where padded.
-      labels: `[batch]`, class indices; 0 where padded.
+      images: `[batch, height, width, channels]`, preprocessed; where padded 0, or in training the
+        epoch's first images again.
+      labels: `[batch]`, class indices; padded likewise.
       valid: `[batch]`, false where padded.
     """
 
@@ -51,8 +54,10 @@ def batches(
       InputError: the images have another number of channels than the network reads, the batch size
         is not positive, or a label is outside the classes.
     """
-    dataset = _dataset(data, preprocessing, batch_size)[start:stop]
-    return _run(dataset.batch(batch_size), batch_size, threads)
+    _check(data, preprocessing, batch_size)
+    preparation = Preparation(data, preprocessing, None, np.empty((len(data), 0)))
+    indices = grain.MapDataset.range(len(data))[start:stop]
+    return _run(preparation.batched(indices, batch_size), batch_size, threads, cyclic=False)
 
 
 def shuffled_batches(
@@ -62,15 +67,35 @@ def shuffled_batches(
     *,
     seed: int,
     epoch: int,
+    augmentation: Augmentation | None = None,
     threads: int = 4,
 ) -> Iterator[Batch]:
-    """All images once, in an order that depends on `seed` and `epoch` alone.
+    """All images once, in an order that depends on `seed` and `epoch` alone, for training.
 
-    See `batches` for the other arguments and for what is raised.
+    A last batch that is not full goes on with the epoch's first images, `valid` false, so that
+    batch norm's statistics see real images only.
+
+    Args:
+      data: the images.
+      preprocessing: what the network expects.
+      batch_size: images a batch.
+      seed: of the order and of the augmentation.
+      epoch: likewise, from 0 on.
+      augmentation: random changes of the images; what happens to an image depends on `seed`,
+        `epoch` and its index alone.
+      threads: how many threads decode ahead.
+
+    Raises:
+      InputError: as `batches`.
     """
+    _check(data, preprocessing, batch_size)
+    numbers = np.empty((len(data), 0))
+    if augmentation is not None:
+        numbers = augmentation.numbers(seed, epoch, len(data))
+    preparation = Preparation(data, preprocessing, augmentation, numbers)
     order = np.random.SeedSequence([seed, epoch]).generate_state(1)[0]
-    dataset = _dataset(data, preprocessing, batch_size).shuffle(seed=int(order))
-    return _run(dataset.batch(batch_size), batch_size, threads)
+    indices = grain.MapDataset.range(len(data)).shuffle(seed=int(order))
+    return _run(preparation.batched(indices, batch_size), batch_size, threads, cyclic=True)
 
 
 def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
@@ -88,39 +113,34 @@ def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
         )
 
 
-def _dataset(
-    data: Dataset, preprocessing: Preprocessing, batch_size: int
-) -> grain.MapDataset[Mapping[str, np.ndarray]]:
+def _check(data: Dataset, preprocessing: Preprocessing, batch_size: int) -> None:
     check_channels(data, preprocessing)
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}: give at least 1")
 
-    def prepare(index: int, record: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        label = data.check_label(int(record["label"]), index)
-        return {
-            "images": preprocessing(np.asarray(record["image"])),
-            "labels": np.asarray(label, np.int32),
-        }
-
-    return grain.MapDataset.source(data.source).map_with_index(prepare)
-
 
 def _run(
-    dataset: grain.MapDataset[Mapping[str, np.ndarray]], batch_size: int, threads: int
+    prepared: grain.MapDataset[Arrays], batch_size: int, threads: int, *, cyclic: bool
 ) -> Iterator[Batch]:
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4 * threads)
-    for batch in dataset.to_iter_dataset(options):
-        yield _padded(batch["images"], batch["labels"], batch_size)
+    first: Arrays = {}
+    for arrays in prepared.to_iter_dataset(options):
+        first = first or arrays
+        found = len(arrays["labels"])
+        if found < batch_size:
+            arrays = {
+                name: _padded(values, first[name] if cyclic else values[:0], batch_size)
+                for name, values in arrays.items()
+            }
+        yield Batch(arrays["images"], arrays["labels"], np.arange(batch_size) < found)
 
 
 def _padded(
-    images: Float32[np.ndarray, "images height width channels"],
-    labels: Int32[np.ndarray, " images"],
+    values: Shaped[np.ndarray, "images ..."],
+    filling: Shaped[np.ndarray, "filling ..."],
     batch_size: int,
-) -> Batch:
-    missing = batch_size - len(images)
-    return Batch(
-        images=np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)]),
-        labels=np.pad(labels, (0, missing)),
-        valid=np.arange(batch_size) < len(images),
-    )
+) -> Shaped[np.ndarray, "batch ..."]:
+    """Values of a whole batch, with the filling over and over at the end, or else 0."""
+    # NumPy's resize repeats what there is, and gives zeros where there is nothing.
+    missing = np.resize(filling, (batch_size - len(values), *values.shape[1:]))
+    return np.concatenate([values, missing.astype(values.dtype)])

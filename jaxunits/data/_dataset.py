@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, SupportsIndex, runtime_checkable
+from typing import Any, NamedTuple, Protocol, SupportsIndex, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Num
 
 from .._errors import InputError, unknown_name
 
@@ -24,6 +24,18 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: SupportsIndex, /) -> Mapping[str, Any]: ...
+
+
+class Held(NamedTuple):
+    """Images that a source holds in an array.
+
+    Attributes:
+      images: `[held, height, width, channels]`, more of them perhaps than the source has.
+      positions: `[images]`, where each of the source's images is.
+    """
+
+    images: Num[np.ndarray, "held height width channels"]
+    positions: Int[np.ndarray, " images"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +69,23 @@ class Dataset:
 
     @functools.cached_property
     def labels(self) -> Int[np.ndarray, " images"]:
-        """The label of every image; no image is decoded where the source knows its labels."""
+        """The label of every image; no image is decoded where the source knows its labels.
+
+        Raises:
+          InputError: one is outside the classes.
+        """
         known = getattr(self.source, "labels", None)
         if known is None:
             known = [self.source[index]["label"] for index in range(len(self))]
-        return np.asarray(known, np.int64)
+        labels = np.asarray(known, np.int64)
+        for index in np.flatnonzero((labels < 0) | (labels >= len(self.class_names))):
+            self.check_label(int(labels[index]), int(index))
+        return labels
+
+    @property
+    def held(self) -> Held | None:
+        """The images in an array, if the source holds them in one."""
+        return getattr(self.source, "held", None)
 
     def class_index(self, name: str) -> int:
         """The label of a class.

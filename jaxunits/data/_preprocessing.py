@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, Num
@@ -22,6 +23,8 @@ class Preprocessing:
       std: each channel is divided by it afterwards; likewise.
       resize: the shorter side before the central crop to `size`, in pixels; None resizes the whole
         image to `size`, whatever its shape.
+      order: of the three channels of a colour image, as the network reads them; `mean` and `std`
+        are given in it too.
     """
 
     size: tuple[int, int]
@@ -29,6 +32,7 @@ class Preprocessing:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     resize: int | None = None
+    order: Literal["rgb", "bgr"] = "rgb"
 
     def __post_init__(self) -> None:
         if min(*self.size, self.channels) < 1:
@@ -43,6 +47,11 @@ class Preprocessing:
             raise InputError(f"std={self.std}: give numbers above 0")
         if self.resize is not None and self.resize < max(self.size):
             raise InputError(f"resize={self.resize} is smaller than the crop to {self.size}")
+        if self.order not in ("rgb", "bgr") or (self.order == "bgr" and self.channels != 3):
+            raise InputError(
+                f"order={self.order!r} for {self.channels} channels: give 'rgb', or 'bgr' for 3 "
+                "channels"
+            )
 
     def __call__(
         self, image: Num[np.ndarray, "height width channels"]
@@ -52,14 +61,22 @@ class Preprocessing:
         Raises:
           InputError: the image has another number of channels.
         """
-        if image.ndim != 3 or image.shape[-1] != self.channels:
-            raise InputError(
-                f"image of shape {image.shape} for a network that reads {self.channels} channels"
-            )
-        scale = 255.0 if image.dtype == np.uint8 else 1.0
-        pixels = self.fit(image).astype(np.float32) / np.float32(scale)
+        self._check(image)
+        return self.standardise(self.fit(image))
+
+    def standardise(
+        self, pixels: Num[np.ndarray, "*images rows columns channels"]
+    ) -> Float32[np.ndarray, "*images rows columns channels"]:
+        """Order, scale and standardise the channels alone, of one image or of many at once.
+
+        Raises:
+          InputError: there is another number of channels.
+        """
+        self._check(pixels)
+        scale = 255.0 if pixels.dtype == np.uint8 else 1.0
+        ordered = pixels[..., ::-1] if self.order == "bgr" else pixels
         mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
-        return (pixels - mean) / std
+        return (ordered.astype(np.float32) / np.float32(scale) - mean) / std
 
     def fit(
         self, image: Num[np.ndarray, "height width channels"]
@@ -67,7 +84,7 @@ class Preprocessing:
         """Resize and crop alone: what the network sees of the image, its numbers as they were."""
         height, width = image.shape[:2]
         if self.resize is None:
-            return _resize(image, self.size)
+            return resize(image, self.size)
         scale = self.resize / min(height, width)
         # The longer side is cut off, not rounded, as in torchvision's Resize.
         whole = (
@@ -76,11 +93,17 @@ class Preprocessing:
             else (int(scale * height), self.resize)
         )
         top, left = (round((whole[axis] - self.size[axis]) / 2) for axis in (0, 1))
-        resized = _resize(image, whole)
+        resized = resize(image, whole)
         return resized[top : top + self.size[0], left : left + self.size[1]]
 
+    def _check(self, image: Num[np.ndarray, ...]) -> None:
+        if image.ndim < 3 or image.shape[-1] != self.channels:
+            raise InputError(
+                f"image of shape {image.shape} for a network that reads {self.channels} channels"
+            )
 
-def _resize(
+
+def resize(
     image: Num[np.ndarray, "height width channels"], size: tuple[int, int]
 ) -> Num[np.ndarray, "rows columns channels"]:
     """Bilinear, with a wider filter when shrinking, as Pillow and torchvision do."""

@@ -12,7 +12,7 @@ from jaxtyping import Int
 from numpy.typing import ArrayLike
 
 from .._errors import InputError
-from ._dataset import Dataset
+from ._dataset import Dataset, Held
 
 
 class _Chosen:
@@ -25,6 +25,11 @@ class _Chosen:
     @property
     def labels(self) -> Int[np.ndarray, " images"]:
         return self._data.labels[self._indices]
+
+    @property
+    def held(self) -> Held | None:
+        held = self._data.held
+        return held and Held(held.images, held.positions[self._indices])
 
     def __len__(self) -> int:
         return len(self._indices)

@@ -1,0 +1,67 @@
+"""Records as a network reads them, one by one or many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import grain
+import numpy as np
+from jaxtyping import Float, Int
+
+from ._augmentation import Augmentation
+from ._dataset import Dataset, Held
+from ._preprocessing import Preprocessing
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """What happens to the images of a data set on their way to a network.
+
+    Attributes:
+      data: the images.
+      preprocessing: what the network expects.
+      augmentation: random changes, if any.
+      numbers: `[images, numbers]`, what the random changes depend on; no columns without any.
+    """
+
+    data: Dataset
+    preprocessing: Preprocessing
+    augmentation: Augmentation | None
+    numbers: Float[np.ndarray, "images numbers"]
+
+    def batched(self, indices: grain.MapDataset[int], batch_size: int) -> grain.MapDataset[Arrays]:
+        """Images and labels of the batches of these indices; the last may be smaller."""
+        held = self._held()
+        if held is not None:
+            return indices.batch(batch_size).map(lambda chosen: self._many(held, chosen))
+        return indices.map(self._one).batch(batch_size)
+
+    def _held(self) -> Held | None:
+        """The images, if they lie in an array at the size at which the network reads them."""
+        held, preprocessing = self.data.held, self.preprocessing
+        if held is None or preprocessing.resize is not None:
+            return None
+        if self.augmentation is not None and self.augmentation.crop == "resized":
+            return None
+        return held if held.images.shape[1:3] == preprocessing.size else None
+
+    def _one(self, index: int) -> Arrays:
+        record = self.data[index]
+        label = self.data.check_label(int(record["label"]), index)
+        pixels = np.asarray(record["image"])
+        if self.augmentation is None:
+            pixels = self.preprocessing.fit(pixels)
+        else:
+            pixels = self.augmentation(pixels, self.preprocessing, self.numbers[index])
+        images = self.preprocessing.standardise(pixels)
+        return {"images": images, "labels": np.asarray(label, np.int32)}
+
+    def _many(self, held: Held, indices: Int[np.ndarray, " images"]) -> Arrays:
+        pixels = held.images[held.positions[indices]]
+        if self.augmentation is not None:
+            pixels = self.augmentation.many(pixels, self.numbers[indices])
+        images = self.preprocessing.standardise(pixels)
+        return {"images": images, "labels": self.data.labels[indices].astype(np.int32)}

@@ -1,0 +1,80 @@
+"""Random samples of a data set."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int
+
+from .._errors import InputError
+from ._dataset import Dataset
+from ._random import generator
+from ._subset import subset
+
+
+def sample(
+    data: Dataset,
+    count: int | None = None,
+    *,
+    per_class: int | None = None,
+    fraction: float | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Some images at random, in the data's order; which ones depends on `seed` and the data alone.
+
+    Of one seed, a larger sample of the same kind holds a smaller one. For images of one class:
+    `sample(of_class(data, "zebra"), 100)`.
+
+    Args:
+      data: the images.
+      count: how many, whatever their classes.
+      per_class: how many of each class.
+      fraction: which share of each class, rounded, and at least one image of every class that has
+        any.
+      seed: another one gives another sample.
+
+    Raises:
+      InputError: not exactly one of the three is given, it is out of range, or a class has fewer
+        images than `per_class`.
+    """
+    if (count, per_class, fraction).count(None) != 2:
+        raise InputError(
+            f"sample with count={count}, per_class={per_class}, fraction={fraction}: give exactly "
+            "one of them"
+        )
+    numbers = generator("sample", seed=seed).random(len(data))
+    if count is not None:
+        if not 1 <= count <= len(data):
+            raise InputError(
+                f"count={count} of the {len(data)} images of data {data.name!r}: give 1 to "
+                f"{len(data)}"
+            )
+        return subset(data, np.sort(np.argsort(numbers, kind="stable")[:count]))
+    sizes = np.bincount(data.labels, minlength=len(data.class_names))
+    wanted = _shares(sizes, fraction) if per_class is None else _equal(data, sizes, per_class)
+    # Class by class, each in random order; an image is chosen by its rank within its class.
+    order = np.lexsort((numbers, data.labels))
+    labels = data.labels[order]
+    rank = np.arange(len(data)) - (np.cumsum(sizes) - sizes)[labels]
+    return subset(data, np.sort(order[rank < wanted[labels]]))
+
+
+def _shares(
+    sizes: Int[np.ndarray, " classes"], fraction: float | None
+) -> Int[np.ndarray, " classes"]:
+    if fraction is None or not 0 < fraction <= 1:
+        raise InputError(f"fraction={fraction}: give a number above 0, to 1")
+    return np.maximum(np.rint(sizes * fraction).astype(np.int64), 1)
+
+
+def _equal(
+    data: Dataset, sizes: Int[np.ndarray, " classes"], per_class: int
+) -> Int[np.ndarray, " classes"]:
+    if per_class < 1:
+        raise InputError(f"per_class={per_class}: give at least 1")
+    least = int(sizes.argmin())
+    if sizes[least] < per_class:
+        raise InputError(
+            f"per_class={per_class}: class {data.class_names[least]!r} of data {data.name!r}, "
+            f"split {data.split!r}, has {sizes[least]} images: give fewer, or a fraction"
+        )
+    return np.full(len(sizes), per_class)
