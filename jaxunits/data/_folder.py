@@ -2,54 +2,62 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
+import functools
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, SupportsIndex
+
+import numpy as np
+from jaxtyping import Int
 
 from .._errors import InputError, unknown_name
+from ..results import fingerprint
 from ._dataset import Dataset
 from ._decoding import decode
+from ._listing import CORRUPT, UNKNOWN, ClassFolder, Listing, list_files, subfolders
+from ._threads import in_threads
 
-_SUFFIXES = {".png", ".jpg", ".jpeg"}
 _SPLITS = ("train", "val", "validation", "test")
-
-
-class _File(NamedTuple):
-    """An image file: its path below the root, its class, and what its fingerprint covers."""
-
-    name: str
-    label: int
-    size: int
-    modified: int
 
 
 @dataclass(frozen=True, eq=False)
 class FolderSource:
-    """Image files as a random-access source.
+    """Image files as a random-access source, class by class, each in alphabetical order.
 
     Attributes:
       root: the folder above the classes.
-      names: paths below it, class by class, each class in alphabetical order.
-      labels: the class of each.
+      folders: the classes' folders, by label.
       channels: 1 reads every file as grey, 3 as RGB.
     """
 
     root: Path
-    names: tuple[str, ...]
-    labels: tuple[int, ...]
+    folders: tuple[ClassFolder, ...]
     channels: int
 
+    @functools.cached_property
+    def labels(self) -> Int[np.ndarray, " images"]:
+        """The class of each image."""
+        return np.repeat(np.arange(len(self.folders)), [len(folder) for folder in self.folders])
+
+    @functools.cached_property
+    def _starts(self) -> Int[np.ndarray, " classes"]:
+        return np.searchsorted(self.labels, np.arange(len(self.folders)))
+
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.labels)
 
     def __getitem__(self, index: SupportsIndex) -> Mapping[str, Any]:
-        path = self.root / self.names[index]
+        folder, file = self.place(index)
+        path = self.root / folder.path(file)
         image = decode(path, self.channels, f"image file {path}")
-        return {"image": image, "label": self.labels[index]}
+        return {"image": image, "label": int(self.labels[index])}
+
+    def place(self, index: SupportsIndex) -> tuple[ClassFolder, int]:
+        """The folder of an image and its number there."""
+        position = range(len(self))[index]
+        label = self.labels[position]
+        return self.folders[label], position - int(self._starts[label])
 
 
 def load(
@@ -60,6 +68,7 @@ def load(
     channels: int | None,
     on_corrupt: str,
     verify: bool,
+    relist: bool,
 ) -> Dataset:
     """A class-per-folder tree as a data set; see `jaxunits.data.load` for the arguments.
 
@@ -69,25 +78,29 @@ def load(
     _check_options(channels, on_corrupt, verify)
     root = _root(Path(path), split)
     classes = tuple(class_names or _classes(Path(path), root, split))
-    files = _files(root, classes)
-    found: list[int | None] = [channels or 3] * len(files)
+    listing = list_files(root, relist)
+    folders = _by_label(listing, classes)
+    skipped: list[str] = []
     if verify or channels is None:
-        found = _stored_channels([root / file.name for file in files], on_corrupt)
-    kept = [file for file, stored in zip(files, found, strict=True) if stored is not None]
-    if not kept:
-        raise InputError(f"folder {root}: none of its {len(files)} image files can be decoded")
-    channels = channels or max(stored for stored in found if stored is not None)
-    names = tuple(file.name for file in kept)
+        _verify(listing, on_corrupt)
+        count = sum(map(len, folders))
+        skipped = [
+            folder.path(file)
+            for folder in folders
+            for file in np.flatnonzero(folder.channels == CORRUPT).tolist()
+        ]
+        folders = tuple(folder.only(folder.channels != CORRUPT) for folder in folders)
+        if len(skipped) == count:
+            raise InputError(f"folder {root}: none of its {count} image files can be decoded")
+    channels = channels or max(int(folder.channels.max(initial=1)) for folder in folders)
     return Dataset(
-        source=FolderSource(root, names, tuple(file.label for file in kept), channels),
+        source=FolderSource(root, folders, channels),
         class_names=classes,
         channels=channels,
         name=f"folder:{path}",
         split=split or "all",
-        fingerprint=hashlib.sha256(repr((kept, classes, channels)).encode()).hexdigest(),
-        skipped=tuple(
-            file.name for file, stored in zip(files, found, strict=True) if stored is None
-        ),
+        fingerprint=_fingerprint(folders, classes, channels),
+        skipped=tuple(skipped),
     )
 
 
@@ -106,51 +119,57 @@ def _root(path: Path, split: str | None) -> Path:
     if not path.is_dir():
         raise InputError(f"folder {path} does not exist: give the folder above the classes")
     if split is not None and not (path / split).is_dir():
-        raise unknown_name("split", split, _subfolders(path), f"folder {path}")
+        raise unknown_name("split", split, subfolders(path), f"folder {path}")
     return path / split if split else path
 
 
 def _classes(path: Path, root: Path, split: str | None) -> list[str]:
     """Class names, the same for every split: a class that one split lacks keeps its label."""
     siblings = [path / name for name in _SPLITS if split and (path / name).is_dir()]
-    return sorted({name for folder in [root, *siblings] for name in _subfolders(folder)})
+    return sorted({name for folder in [root, *siblings] for name in subfolders(folder)})
 
 
-def _subfolders(folder: Path) -> list[str]:
-    return sorted(
-        item.name for item in os.scandir(folder) if item.is_dir() and not item.name.startswith(".")
-    )
-
-
-def _files(root: Path, classes: Sequence[str]) -> list[_File]:
-    for name in _subfolders(root):
+def _by_label(listing: Listing, classes: Sequence[str]) -> tuple[ClassFolder, ...]:
+    """The classes' folders in the order of the labels; an empty one for a class without any."""
+    found = {folder.name: folder for folder in listing.folders}
+    for name in found:
         if name not in classes:
             raise unknown_name("class", name, classes, "class_names")
-    files = [
-        _File(f"{name}/{item.name}", label, item.stat().st_size, item.stat().st_mtime_ns)
-        for label, name in enumerate(classes)
-        if (root / name).is_dir()
-        for item in sorted(os.scandir(root / name), key=lambda item: item.name)
-        if Path(item.name).suffix.lower() in _SUFFIXES
-    ]
-    if not files:
+    if not any(map(len, listing.folders)):
         raise InputError(
-            f"folder {root} holds no images: put PNG or JPEG files into one folder a class, as "
-            f"{root / 'CLASS' / 'image.png'}"
+            f"folder {listing.root} holds no images: put PNG or JPEG files into one folder a "
+            f"class, as {listing.root / 'CLASS' / 'image.png'}"
         )
-    return files
+    return tuple(found.get(name, ClassFolder.of(name, 0, {})) for name in classes)
 
 
-def _stored_channels(paths: Sequence[Path], on_corrupt: str) -> list[int | None]:
-    """Decode every file and tell its channels, or None for a corrupt one that is to be skipped."""
+def _verify(listing: Listing, on_corrupt: str) -> None:
+    """Decode every file that was not decoded before, and write down its channels in the listing."""
 
-    def probe(path: Path) -> int | None:
+    def probe(index: int) -> int:
+        folder, file = files.place(index)
+        path = listing.root / folder.path(file)
         try:
             return decode(path, None, f"image file {path}").shape[-1]
         except InputError:
             if on_corrupt == "skip":
-                return None
+                return CORRUPT
             raise
 
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(probe, paths))
+    files = FolderSource(listing.root, listing.folders, channels=3)
+    known = np.concatenate([folder.channels for folder in listing.folders])
+    # A file that was corrupt is looked at again: it raises, or it was mended.
+    wanted = (UNKNOWN,) if on_corrupt == "skip" else (UNKNOWN, CORRUPT)
+    unverified = np.flatnonzero(np.isin(known, wanted)).tolist()
+    try:
+        for index, channels in zip(unverified, in_threads(probe, unverified), strict=True):
+            folder, file = files.place(index)
+            folder.channels[file] = channels
+    finally:
+        if unverified:
+            listing.save()
+
+
+def _fingerprint(folders: Sequence[ClassFolder], classes: Sequence[str], channels: int) -> str:
+    files = [[folder.names, folder.ends, folder.sizes, folder.times] for folder in folders]
+    return fingerprint({"files": files, "classes": list(classes), "channels": channels})

@@ -23,6 +23,7 @@ def load(
     channels: int | None = None,
     on_corrupt: str = "raise",
     verify: bool = True,
+    relist: bool = False,
     data_dir: str | Path | None = None,
 ) -> Dataset:
     """Load labelled images.
@@ -46,6 +47,9 @@ def load(
         out and lists them in `skipped`.
       verify: for folders: decode every file once now, so that a corrupt one is found before
         anything expensive. Without it the error comes when the file is reached.
+      relist: for folders: the list of more than 10,000 files, and what verifying them found, is
+        kept in the user's cache folder, and a class folder is listed again when files came or went.
+        A file that was overwritten in place is noticed only with `relist=True`.
       data_dir: for `digits` and `tfds:`: the folder of prepared data sets; the user's cache folder
         and TFDS's own by default.
 
@@ -69,6 +73,7 @@ def load(
             channels=channels,
             on_corrupt=on_corrupt,
             verify=verify,
+            relist=relist,
         )
     raise unknown_name("data", source, _DOORS, "ju.data.load")
 

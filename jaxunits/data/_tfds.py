@@ -11,11 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, SupportsIndex
 
+import numpy as np
 import tensorflow_datasets as tfds
+from jaxtyping import Int
 
 from .._errors import InputError, unknown_name
+from . import _cache
 from ._dataset import Dataset
 from ._decoding import decode
+
+_AT_ONCE = 256
+_KEPT_ABOVE = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,16 +32,34 @@ class TfdsSource:
       records: random access to encoded images and their labels.
       channels: channels of every image.
       name: for errors.
+      fingerprint: of the data set, by which its labels are kept.
     """
 
     records: Any
     channels: int
     name: str
+    fingerprint: str
 
     @property
-    def labels(self) -> list[int]:
-        """The label of every record."""
-        return [int(self.records[index]["label"]) for index in range(len(self))]
+    def labels(self) -> Int[np.ndarray, " images"]:
+        """The label of every record; those of a large data set are kept in the user's cache."""
+        if len(self) <= _KEPT_ABOVE:
+            return self._read_labels()
+        place = _cache.path_of("labels", self.fingerprint)
+        kept = _cache.read(place).get("labels")
+        if kept is not None and kept.shape == (len(self),):
+            return kept
+        labels = self._read_labels()
+        _cache.write(place, {"labels": labels})
+        return labels
+
+    def _read_labels(self) -> Int[np.ndarray, " images"]:
+        labels = np.empty(len(self), np.int64)
+        for start in range(0, len(self), _AT_ONCE):
+            chosen = range(len(self))[start : start + _AT_ONCE]
+            records = self.records.__getitems__(list(chosen))
+            labels[start : start + _AT_ONCE] = [record["label"] for record in records]
+        return labels
 
     def __len__(self) -> int:
         return len(self.records)
@@ -85,13 +109,14 @@ def from_builder(builder: tfds.core.DatasetBuilder, name: str, split: str | None
     if len(records) == 0:
         raise InputError(f"split {split!r} of data {name!r} holds no images")
     sizes = [(part.name, part.num_examples, part.num_bytes) for part in info.splits.values()]
+    fingerprint = hashlib.sha256(repr((info.full_name, sizes, split)).encode()).hexdigest()
     return Dataset(
-        source=TfdsSource(records, channels, name),
+        source=TfdsSource(records, channels, name, fingerprint),
         class_names=tuple(features["label"].names),
         channels=channels,
         name=name,
         split=str(split),
-        fingerprint=hashlib.sha256(repr((info.full_name, sizes, split)).encode()).hexdigest(),
+        fingerprint=fingerprint,
     )
 
 

@@ -1,0 +1,36 @@
+"""What takes long to find out about large data sets, in the user's cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from ..results import write_atomically
+
+
+def path_of(kind: str, key: str) -> Path:
+    """Where the arrays of a key are kept."""
+    return platformdirs.user_cache_path("jaxunits") / kind / f"{key}.npz"
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Arrays by their names; none if the file is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return {}
+
+
+def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Keep arrays; where nothing can be written they will be found out again."""
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    with contextlib.suppress(OSError):
+        write_atomically(path, content.getbuffer())

@@ -1,0 +1,194 @@
+"""Which image files a tree of class folders holds, kept for large trees in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int8, Int64, UInt8
+
+from . import _cache
+from ._threads import in_threads
+
+UNKNOWN, CORRUPT = 0, -1
+
+_SUFFIXES = {"png", "jpg", "jpeg"}
+_KEPT_ABOVE = 10_000
+# A file that comes within the same tick of the clock leaves the folder's time as it was.
+_SETTLED_NS = 2 * 10**9
+
+
+@dataclass(frozen=True, eq=False)
+class ClassFolder:
+    """The image files of one class, in alphabetical order, in arrays: there may be a million.
+
+    Attributes:
+      name: the folder's name.
+      changed: when files came or went last, in ns.
+      names: the files' names as bytes, one after the other.
+      ends: where each name ends.
+      sizes: bytes of each file.
+      times: when each was modified, in ns.
+      channels: what each stores, 1 or 3; `UNKNOWN` before it is decoded, `CORRUPT` if it cannot be.
+        Written to as files are verified.
+    """
+
+    name: str
+    changed: int
+    names: UInt8[np.ndarray, " bytes"]
+    ends: Int64[np.ndarray, " files"]
+    sizes: Int64[np.ndarray, " files"]
+    times: Int64[np.ndarray, " files"]
+    channels: Int8[np.ndarray, " files"]
+
+    @classmethod
+    def of(cls, name: str, changed: int, files: Mapping[bytes, os.stat_result]) -> ClassFolder:
+        """A folder with these files, by their names."""
+        return cls(
+            name,
+            changed,
+            names=np.frombuffer(b"".join(files), np.uint8),
+            ends=np.cumsum([len(each) for each in files], dtype=np.int64),
+            sizes=np.asarray([stat.st_size for stat in files.values()], np.int64),
+            times=np.asarray([stat.st_mtime_ns for stat in files.values()], np.int64),
+            channels=np.full(len(files), UNKNOWN, np.int8),
+        )
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def path(self, file: int) -> str:
+        """A file's path below the folder above the classes."""
+        start = self.ends[file - 1] if file else 0
+        return f"{self.name}/{os.fsdecode(self.names[start : self.ends[file]].tobytes())}"
+
+    def only(self, kept: Bool[np.ndarray, " files"]) -> ClassFolder:
+        """Some of the files."""
+        if kept.all():
+            return self
+        inside = np.repeat(kept, np.diff(self.ends, prepend=0))
+        return ClassFolder(
+            self.name,
+            self.changed,
+            names=self.names[inside],
+            ends=np.cumsum(np.diff(self.ends, prepend=0)[kept]),
+            sizes=self.sizes[kept],
+            times=self.times[kept],
+            channels=self.channels[kept],
+        )
+
+    def same_files(self, other: ClassFolder) -> bool:
+        """Whether names, sizes and times are the same."""
+        return all(
+            np.array_equal(getattr(self, each), getattr(other, each))
+            for each in ("names", "ends", "sizes", "times")
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """All image files of a tree, class folder by class folder.
+
+    Attributes:
+      root: the folder above the classes.
+      folders: the classes' folders, in alphabetical order.
+    """
+
+    root: Path
+    folders: tuple[ClassFolder, ...]
+
+    def save(self) -> None:
+        """Keep a large listing for the next time."""
+        newest = max(folder.changed for folder in self.folders)
+        if sum(map(len, self.folders)) > _KEPT_ABOVE and time.time_ns() - newest > _SETTLED_NS:
+            _cache.write(_place(self.root), _arrays(self.folders))
+
+
+def subfolders(root: Path) -> list[str]:
+    """Names of the folders in a folder, hidden ones apart, in alphabetical order."""
+    with os.scandir(root) as items:
+        return sorted(
+            item.name for item in items if item.is_dir() and not item.name.startswith(".")
+        )
+
+
+def list_files(root: Path, relist: bool) -> Listing:
+    """List a tree of class folders.
+
+    A folder of a large tree that was listed before is listed again only if files came or went since
+    then, or if `relist` says so. What is known of files that are as they were is kept.
+    """
+    names = subfolders(root)
+    known = {folder.name: folder for folder in _folders(_cache.read(_place(root)))}
+
+    def listed(name: str) -> ClassFolder:
+        # Before its files are listed, so that one that comes meanwhile is noticed next time.
+        changed = (root / name).stat().st_mtime_ns
+        before = known.get(name)
+        if before is not None and before.changed == changed and not relist:
+            return before
+        found = _list_folder(root, name, changed)
+        if before is not None and found.same_files(before):
+            found.channels[:] = before.channels
+        return found
+
+    listing = Listing(root, tuple(in_threads(listed, names)))
+    if any(known.get(folder.name) is not folder for folder in listing.folders):
+        listing.save()
+    return listing
+
+
+def _list_folder(root: Path, name: str, changed: int) -> ClassFolder:
+    with os.scandir(root / name) as items:
+        files = sorted((item for item in items if _is_image(item.name)), key=lambda item: item.name)
+    return ClassFolder.of(name, changed, {os.fsencode(item.name): item.stat() for item in files})
+
+
+def _is_image(name: str) -> bool:
+    stem, _, suffix = name.rpartition(".")
+    return stem != "" and suffix.lower() in _SUFFIXES
+
+
+def _place(root: Path) -> Path:
+    return _cache.path_of("listings", hashlib.sha256(os.fsencode(root.resolve())).hexdigest())
+
+
+def _arrays(folders: Sequence[ClassFolder]) -> dict[str, np.ndarray]:
+    """All folders' arrays, end to end."""
+    return {
+        "folders": np.frombuffer(
+            b"\0".join(os.fsencode(folder.name) for folder in folders), np.uint8
+        ),
+        "changed": np.asarray([folder.changed for folder in folders], np.int64),
+        "bytes": np.asarray([len(folder.names) for folder in folders], np.int64),
+        "files": np.asarray([len(folder) for folder in folders], np.int64),
+        **{
+            each: np.concatenate([getattr(folder, each) for folder in folders])
+            for each in ("names", "ends", "sizes", "times", "channels")
+        },
+    }
+
+
+def _folders(arrays: Mapping[str, np.ndarray]) -> list[ClassFolder]:
+    """Folders out of `_arrays`; none if there are no arrays."""
+    if not arrays:
+        return []
+    files = np.cumsum(arrays["files"])[:-1]
+    parts = {each: np.split(arrays[each], files) for each in ("ends", "sizes", "times", "channels")}
+    names = np.split(arrays["names"], np.cumsum(arrays["bytes"])[:-1])
+    return [
+        ClassFolder(
+            os.fsdecode(name),
+            int(changed),
+            names=names[number],
+            **{each: part[number] for each, part in parts.items()},
+        )
+        for number, (name, changed) in enumerate(
+            zip(arrays["folders"].tobytes().split(b"\0"), arrays["changed"], strict=True)
+        )
+    ]
