@@ -111,7 +111,10 @@ class Augmentation:
                 top, left = _places(numbers[1:3], room).tolist()
                 return Window(top, left, *size)
         ratio = min(max(width / height, self.ratio[0]), self.ratio[1])
-        size = min(height, round(width / ratio)), min(width, round(height * ratio))
+        size = (
+            min(height, max(1, round(width / ratio))),
+            min(width, max(1, round(height * ratio))),
+        )
         return Window((height - size[0]) // 2, (width - size[1]) // 2, *size)
 
 

