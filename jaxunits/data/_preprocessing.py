@@ -73,10 +73,18 @@ class Preprocessing:
           InputError: there is another number of channels.
         """
         self._check(pixels)
-        scale = 255.0 if pixels.dtype == np.uint8 else 1.0
         ordered = pixels[..., ::-1] if self.order == "bgr" else pixels
-        mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
-        return (ordered.astype(np.float32) / np.float32(scale) - mean) / std
+        # In place, and a row of pixels at a time: NumPy is slow along an axis of three.
+        rows = ordered.astype(np.float32, order="C").reshape(*pixels.shape[:-2], -1)
+        mean, std = (
+            np.resize(np.asarray(values, np.float32), rows.shape[-1])
+            for values in (self.mean, self.std)
+        )
+        if pixels.dtype == np.uint8:
+            rows /= np.float32(255)
+        rows -= mean
+        rows /= std
+        return rows.reshape(pixels.shape)
 
     def fit(
         self, image: Num[np.ndarray, "height width channels"]
