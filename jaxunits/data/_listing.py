@@ -19,8 +19,10 @@ UNKNOWN, CORRUPT = 0, -1
 
 _SUFFIXES = {"png", "jpg", "jpeg"}
 _KEPT_ABOVE = 10_000
-# A file that comes within the same tick of the clock leaves the folder's time as it was.
+# A file that comes within the same tick of the clock leaves the folder's time as it was, so that a
+# folder that changed just now is to be listed again.
 _SETTLED_NS = 2 * 10**9
+_UNSETTLED = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,7 @@ class ClassFolder:
 
     Attributes:
       name: the folder's name.
-      changed: when files came or went last, in ns.
+      changed: when files came or went last, in ns; below 0 if that was just before listing.
       names: the files' names as bytes, one after the other.
       ends: where each name ends.
       sizes: bytes of each file.
@@ -104,8 +106,7 @@ class Listing:
 
     def save(self) -> None:
         """Keep a large listing for the next time."""
-        newest = max(folder.changed for folder in self.folders)
-        if sum(map(len, self.folders)) > _KEPT_ABOVE and time.time_ns() - newest > _SETTLED_NS:
+        if sum(map(len, self.folders)) > _KEPT_ABOVE:
             _cache.write(_place(self.root), _arrays(self.folders))
 
 
@@ -132,7 +133,8 @@ def list_files(root: Path, relist: bool) -> Listing:
         before = known.get(name)
         if before is not None and before.changed == changed and not relist:
             return before
-        found = _list_folder(root, name, changed)
+        settled = time.time_ns() - changed > _SETTLED_NS
+        found = _list_folder(root, name, changed if settled else _UNSETTLED)
         if before is not None and found.same_files(before):
             found.channels[:] = before.channels
         return found
