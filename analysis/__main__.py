@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
             args=sys.argv[1:] if arguments is None else arguments,
         )
         if config.distributed:
-            _join_cluster()
+            ju.join_cluster()
         if config.plan:
             print_plans(config, console)
             return 0
@@ -52,21 +52,6 @@ def main(arguments: list[str] | None = None) -> int:
     _print_summary(console, measurements)
     console.print(f"report: {path}", highlight=False)
     return 0
-
-
-def _join_cluster() -> None:
-    """Become one of the processes of a cluster job.
-
-    Raises:
-      InputError: this is no job of a cluster that JAX knows.
-    """
-    try:
-        jax.distributed.initialize()
-    except (ValueError, RuntimeError) as error:
-        raise ju.InputError(
-            f"--distributed: this process is not part of a cluster job that JAX knows ({error}). "
-            "Start it with srun, on a TPU pod, or leave --distributed out"
-        ) from error
 
 
 def _print_summary(console: Console, measurements: Measurements) -> None:

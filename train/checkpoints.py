@@ -9,11 +9,12 @@ from types import TracebackType
 import jax
 from orbax.checkpoint import v1 as ocp
 
+import jaxunits as ju
 from jaxunits.networks import abstract
 from jaxunits.results import no_space
 
 from .config import Checkpoints
-from .step import State
+from .step import State, network_arrays, with_arrays
 
 _ROOM = 1.2
 
@@ -51,13 +52,26 @@ class CheckpointFolder:
         latest = self._checkpointer.latest
         return 0 if latest is None else int(latest.step)
 
-    def load(self, like: State) -> State:
-        """The latest state, into the shapes of another."""
+    def load(self, epochs: int, like: State, sharding: jax.sharding.Sharding) -> State:
+        """The state after `epochs` epochs, into the shapes of another.
+
+        Raises:
+          InputError: that checkpoint is not kept.
+        """
+        if epochs not in [checkpoint.step for checkpoint in self._checkpointer.checkpoints]:
+            raise ju.InputError(
+                f"{self.path} has no checkpoint of epoch {epochs}, where runs beside it are: train "
+                "it alone, with --seeds"
+            )
+        network = network_arrays(like)
         loaded = self._checkpointer.load_checkpointables(
-            self.epochs,
-            {"network": abstract(like.params), "optimizer": abstract(like.optimizer)},
+            epochs,
+            {
+                "network": abstract(network, sharding),
+                "optimizer": abstract(like.optimizer, sharding),
+            },
         )
-        return State(loaded["network"], loaded["optimizer"])
+        return with_arrays(like, loaded["network"], loaded["optimizer"])
 
     def save(self, epochs: int, state: State) -> None:
         """Save a state after `epochs` epochs.
@@ -69,5 +83,9 @@ class CheckpointFolder:
         if shutil.disk_usage(self.path).free < _ROOM * size:
             raise no_space(self.path / str(epochs), size)
         self._checkpointer.save_checkpointables(
-            epochs, {"network": state.params, "optimizer": state.optimizer}, force=True
+            epochs,
+            {"network": network_arrays(state), "optimizer": state.optimizer},
+            force=True,
+            # Of runs that were stopped between two saves, some are ahead and come here again.
+            overwrite=True,
         )

@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 import jaxunits as ju
 
+from .networks import AnyNetwork, ConvNet
+from .regularizers import Regularizers
+
 
 @dataclass(frozen=True)
 class Data:
@@ -24,49 +27,51 @@ class Data:
     """The folder of prepared TensorFlow data sets; None for the usual one."""
     on_corrupt: Literal["raise", "skip"] = "raise"
     """What to do about files of a folder that cannot be decoded."""
+    verify: bool = True
+    """Decode every file of a folder before the first epoch, so that a corrupt one is found."""
+    fraction: float = 1.0
+    """Share of each class's training images that is used."""
+    random_labels: float = 0.0
+    """Share of the training images whose labels are drawn at random (Morcos et al. 2018)."""
+    seed: int = 0
+    """Of the choice of training images and of the random labels."""
+    in_memory: bool = False
+    """Decode all images once and keep them: images of one size, up to 2 GiB a split."""
+    threads: int = 4
+    """How many threads decode images."""
 
-    def load(self, split: str) -> ju.data.Dataset:
-        """Load one of the splits."""
-        return ju.data.load(self.source, split, data_dir=self.data_dir, on_corrupt=self.on_corrupt)
+    def load_train(self) -> ju.data.Dataset:
+        """Load the training split, with its sample and random labels.
 
+        Raises:
+          InputError: the data cannot be used.
+        """
+        data = self._load(self.train_split)
+        if self.fraction != 1:
+            data = ju.data.sample(data, fraction=self.fraction, seed=self.seed)
+        if self.random_labels:
+            data = ju.data.random_labels(data, self.random_labels, seed=self.seed)
+        return self._held(data)
 
-@dataclass(frozen=True)
-class ConvNet:
-    """The convolutional network of paper C."""
+    def load_validation(self) -> ju.data.Dataset:
+        """Load the held-out split.
 
-    widths: tuple[int, ...] = (64, 64, 128, 128)
-    """Units of each convolution."""
-    pool_after: tuple[str, ...] = ("conv2", "conv4")
-    """The convolutions that are followed by a 2×2 max-pool."""
-    dense: tuple[int, ...] = ()
-    """Units of dense layers between the convolutions and the logits."""
+        Raises:
+          InputError: the data cannot be used.
+        """
+        return self._held(self._load(self.validation_split))
 
-    def build(
-        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Network:
-        """Build it with fresh weights."""
-        return ju.networks.convnet(
-            classes,
-            widths=self.widths,
-            pool_after=self.pool_after,
-            dense=self.dense,
-            preprocessing=preprocessing,
-            seed=seed,
+    def _load(self, split: str) -> ju.data.Dataset:
+        return ju.data.load(
+            self.source,
+            split,
+            data_dir=self.data_dir,
+            on_corrupt=self.on_corrupt,
+            verify=self.verify,
         )
 
-
-@dataclass(frozen=True)
-class MLP:
-    """The multi-layer perceptron of paper C."""
-
-    widths: tuple[int, ...] = (128, 512, 2048, 2048)
-    """Units of each layer."""
-
-    def build(
-        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Network:
-        """Build it with fresh weights."""
-        return ju.networks.mlp(classes, widths=self.widths, preprocessing=preprocessing, seed=seed)
+    def _held(self, data: ju.data.Dataset) -> ju.data.Dataset:
+        return ju.data.in_memory(data, threads=self.threads) if self.in_memory else data
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class Config:
 
     preprocessing: ju.data.Preprocessing
     """What the network expects of images."""
-    network: ConvNet | MLP = field(default_factory=ConvNet)
+    network: AnyNetwork = field(default_factory=ConvNet)
     """The network."""
     data: Data = field(default_factory=Data)
     """The images."""
@@ -133,6 +138,10 @@ class Config:
     """The optimizer."""
     schedule: Schedule = field(default_factory=Schedule)
     """The learning rate over time."""
+    regularizers: Regularizers = field(default_factory=Regularizers)
+    """What is added to the loss."""
+    augmentation: ju.data.Augmentation | None = None
+    """Random crops and flips of the training images."""
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     """What is saved."""
     epochs: int = 10
@@ -140,11 +149,13 @@ class Config:
     batch_size: int = 128
     """Images a step."""
     seed: int = 0
-    """Of the weights and of the order of the images."""
+    """Of the weights, the order of the images, their augmentation and dropout."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of activations and gradients; parameters stay in float32."""
     run_folder: Path | None = None
     """Where everything goes; `runs/NAME` by default."""
+    distributed: bool = False
+    """This process is one of several of a cluster job, which train together."""
 
     def __post_init__(self) -> None:
         wrong = [
@@ -167,7 +178,9 @@ class Config:
     def description(self) -> dict[str, Any]:
         """The settings that decide what is computed, as JSON can hold them."""
         settings = dataclasses.asdict(self)
-        del settings["run_folder"]
+        del settings["run_folder"], settings["distributed"]
+        for name in ("verify", "in_memory", "threads"):
+            del settings["data"][name]
         return settings | {
             "network": {"kind": type(self.network).__name__} | settings["network"],
             "optimizer": {"kind": type(self.optimizer).__name__} | settings["optimizer"],

@@ -1,157 +1,273 @@
-"""Train a network, or go on where an earlier run was stopped."""
+"""Train networks, or go on where an earlier run was stopped."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import optax
+from jaxtyping import PyTree
 
 import jaxunits as ju
-from jaxunits.networks import arrays
 
 from .checkpoints import CheckpointFolder
 from .config import Config
+from .devices import Devices
 from .metrics import EpochMetrics, read_metrics, write_metrics
 from .optimizers import build_optimizer, learning_rate
 from .progress import Progress
-from .step import Evaluate, State, Step, Sums, build_evaluate, build_step, no_sums
+from .step import State, Sums, build_evaluate, build_step, initial_state
+from .together import batched_is_faster, one_of, stack, together
 
 
-class _Run(NamedTuple):
-    """What stays the same over the epochs."""
+class _Program(NamedTuple):
+    """What stays the same over the epochs, for runs that differ in their seeds alone."""
 
     config: Config
-    network: ju.networks.Network
+    seeds: tuple[int, ...]
     train_data: ju.data.Dataset
     validation_data: ju.data.Dataset
-    step: Step
-    evaluate: Evaluate
+    preprocessing: ju.data.Preprocessing
+    devices: Devices
+    step: Any
+    evaluate: Any
+    keys: Any
     rate: optax.Schedule
     steps_per_epoch: int
 
 
 def train(config: Config, path: Path, progress: Progress) -> list[EpochMetrics]:
-    """Train until all epochs are done; epochs that the run folder holds already are not repeated.
+    """Train one network; see `train_together`."""
+    return train_together([config], [path], progress)[0]
 
-    The order of the images depends on seed and epoch alone, and a checkpoint holds parameters and
-    optimizer, so that a run that was stopped at any moment ends with the same parameters as one
-    that was not.
+
+def train_together(
+    configs: Sequence[Config], paths: Sequence[Path], progress: Progress
+) -> list[list[EpochMetrics]]:
+    """Train until all epochs are done; epochs that the run folders hold already are not repeated.
+
+    The order of the images depends on seed and epoch alone, and a checkpoint holds parameters,
+    running averages and optimizer, so that a run that was stopped at any moment ends with the same
+    parameters as one that was not.
 
     Args:
-      config: what to train.
-      path: the run folder.
+      configs: what to train; they differ in their seeds alone.
+      paths: the run folder of each.
       progress: where to tell of it.
 
     Returns:
-      All epochs' metrics.
+      All epochs' metrics, by run.
 
     Raises:
-      InputError: the run folder is in use, or belongs to another configuration or other images; the
-        data cannot be used; or the loss is NaN.
+      InputError: a run folder is in use, or belongs to another configuration or other images; the
+        data cannot be used; or a loss is NaN.
       OSError: no space is left.
     """
-    train_data, validation_data = (
-        config.data.load(split) for split in (config.data.train_split, config.data.validation_split)
-    )
+    config = configs[0]
+    devices = Devices(config.batch_size)
+    train_data, validation_data = config.data.load_train(), config.data.load_validation()
     if train_data.class_names != validation_data.class_names:
         raise ju.InputError(
             f"splits {train_data.split!r} and {validation_data.split!r} of {train_data.name!r} "
             "have different classes: give two splits of the same classes"
         )
-    classes = len(train_data.class_names)
-    network = config.network.build(classes, config.preprocessing, config.seed)
     for data in (train_data, validation_data):
-        ju.data.check_channels(data, network.preprocessing)
-    folder = ju.results.RunFolder(path)
-    with folder.in_use():
-        images = {"train": train_data.fingerprint, "validation": validation_data.fingerprint}
-        claimed = config.description() | {"data_fingerprint": images}
-        folder.claim(claimed, may_differ=("checkpoints",))
-        ju.networks.save_architecture(network, path)
-        run = _prepare(config, network, train_data, validation_data)
-        with CheckpointFolder(folder.checkpoints, config.checkpoints) as checkpoints:
-            return _epochs(run, folder, checkpoints, progress)
+        ju.data.check_channels(data, config.preprocessing)
+    classes = len(train_data.class_names)
+    networks = [each.network.build(classes, each.preprocessing, each.seed) for each in configs]
+    config.regularizers.check(networks[0])
+    images = {"train": train_data.fingerprint, "validation": validation_data.fingerprint}
+    with contextlib.ExitStack() as held:
+        for each, path, network in zip(configs, paths, networks, strict=True):
+            folder = ju.results.RunFolder(path)
+            if devices.first:
+                held.enter_context(folder.in_use())
+            devices.agree(
+                f"run folder {path}",
+                lambda: _claim(folder, each, images, network),  # noqa: B023
+            )
+        folders = [
+            held.enter_context(
+                CheckpointFolder(ju.results.RunFolder(path).checkpoints, config.checkpoints)
+            )
+            for path in paths
+        ]
+        seeds = tuple(each.seed for each in configs)
+        program = _prepare(config, seeds, networks[0], devices, train_data, validation_data)
+        return _epochs(program, networks, paths, folders, progress)
+
+
+def _claim(
+    folder: ju.results.RunFolder,
+    config: Config,
+    images: dict[str, str],
+    network: ju.networks.Network,
+) -> None:
+    folder.claim(config.description() | {"data_fingerprint": images}, may_differ=("checkpoints",))
+    ju.networks.save_architecture(network, folder.path)
 
 
 def _prepare(
     config: Config,
+    seeds: tuple[int, ...],
     network: ju.networks.Network,
+    devices: Devices,
     train_data: ju.data.Dataset,
     validation_data: ju.data.Dataset,
-) -> _Run:
+) -> _Program:
     steps = math.ceil(len(train_data) / config.batch_size)
-    return _Run(
+    optimizer = build_optimizer(config, steps)
+    step = build_step(network, optimizer, config.precision, config.regularizers)
+    evaluate = build_evaluate(network, config.precision)
+    runs, batched = len(seeds), batched_is_faster(network)
+    return _Program(
         config=config,
-        network=network,
+        seeds=seeds,
         train_data=train_data,
         validation_data=validation_data,
-        step=build_step(network, build_optimizer(config, steps), config.precision),
-        evaluate=build_evaluate(network, config.precision),
+        preprocessing=network.preprocessing,
+        devices=devices,
+        step=devices.compile(together(step, runs, (False, False, False, True), batched=batched)),
+        evaluate=devices.compile(together(evaluate, runs, (False, True), batched=batched)),
+        keys=devices.replicate(
+            stack([jax.random.key_data(jax.random.key(seed)) for seed in seeds])
+        ),
         rate=learning_rate(config, steps),
         steps_per_epoch=steps,
     )
 
 
 def _epochs(
-    run: _Run, folder: ju.results.RunFolder, checkpoints: CheckpointFolder, progress: Progress
-) -> list[EpochMetrics]:
-    params = arrays(run.network)
-    state = State(params, build_optimizer(run.config, run.steps_per_epoch).init(params))
-    if checkpoints.epochs:
-        state = checkpoints.load(state)
-    metrics = [epoch for epoch in read_metrics(folder.metrics) if epoch.epoch <= checkpoints.epochs]
-    progress.start(run.config.epochs, checkpoints.epochs, run.steps_per_epoch)
-    for epoch in range(checkpoints.epochs, run.config.epochs):
-        state, result = _epoch(run, state, epoch, progress)
-        metrics.append(result)
-        write_metrics(folder.metrics, metrics)
-        done = epoch + 1
-        if done % run.config.checkpoints.every == 0 or done == run.config.epochs:
-            checkpoints.save(done, state)
-        progress.epoch(result)
+    program: _Program,
+    networks: Sequence[ju.networks.Network],
+    paths: Sequence[Path],
+    folders: Sequence[CheckpointFolder],
+    progress: Progress,
+) -> list[list[EpochMetrics]]:
+    config, runs = program.config, len(paths)
+    optimizer = build_optimizer(config, program.steps_per_epoch)
+    # Runs that were stopped between two of their saves go on from where the last of them was.
+    done = min(folder.epochs for folder in folders)
+    states = [initial_state(network, optimizer) for network in networks]
+    if done:
+        states = [
+            folder.load(done, state, program.devices.everywhere)
+            for folder, state in zip(folders, states, strict=True)
+        ]
+    state = program.devices.replicate(stack(states))
+    places = [ju.results.RunFolder(path).metrics for path in paths]
+    metrics = [[row for row in read_metrics(place) if row.epoch <= done] for place in places]
+    progress.start(config.epochs, done, program.steps_per_epoch)
+    for epoch in range(done, config.epochs):
+        state, results = _epoch(program, state, epoch, progress)
+        for run, result in enumerate(results):
+            metrics[run].append(result)
+            if program.devices.first:
+                write_metrics(places[run], metrics[run])
+        if (epoch + 1) % config.checkpoints.every == 0 or epoch + 1 == config.epochs:
+            for run, folder in enumerate(folders):
+                folder.save(epoch + 1, one_of(state, run, runs))
+        progress.epoch(results)
     return metrics
 
 
-def _epoch(run: _Run, state: State, epoch: int, progress: Progress) -> tuple[State, EpochMetrics]:
+def _epoch(
+    program: _Program, state: State, epoch: int, progress: Progress
+) -> tuple[State, list[EpochMetrics]]:
     started = time.perf_counter()
-    config, preprocessing = run.config, run.network.preprocessing
-    seen = no_sums()
-    for batch in ju.data.shuffled_batches(
-        run.train_data, preprocessing, config.batch_size, seed=config.seed, epoch=epoch
-    ):
-        state, sums = run.step(state, batch)
-        seen = jax.tree.map(jax.numpy.add, seen, sums)
+    totals = [_Total(), _Total()]
+    for number, batch in enumerate(_training_batches(program, epoch)):
+        count = np.int32(epoch * program.steps_per_epoch + number)
+        state, sums = program.step(state, batch, program.keys, count)
+        totals[0].add(sums)
         progress.step()
-    held_out = no_sums()
-    for batch in ju.data.batches(run.validation_data, preprocessing, config.batch_size):
-        held_out = jax.tree.map(jax.numpy.add, held_out, run.evaluate(state.params, batch))
-    train_loss, train_accuracy = _means(seen)
-    validation_loss, validation_accuracy = _means(held_out)
-    if not np.isfinite([train_loss, validation_loss]).all():
-        raise ju.InputError(
-            f"the loss became NaN or infinite in epoch {epoch + 1}: train with a lower "
-            f"learning rate than {config.optimizer.learning_rate} in another run folder; the last "
-            "checkpoint is kept"
+    for batch in _validation_batches(program):
+        totals[1].add(program.evaluate(state, batch))
+    seen, held_out = (total.of_runs(len(program.seeds)) for total in totals)
+    seconds = round(time.perf_counter() - started, 3)
+    results = [
+        _metrics(program, epoch, *sums, seconds) for sums in zip(seen, held_out, strict=True)
+    ]
+    return state, results
+
+
+def _training_batches(program: _Program, epoch: int) -> Iterator[ju.data.Batch]:
+    """Batches of all runs, each in its own order."""
+    config, devices = program.config, program.devices
+    orders = [
+        ju.data.shuffled_batches(
+            program.train_data,
+            program.preprocessing,
+            config.batch_size,
+            seed=seed,
+            epoch=epoch,
+            augmentation=config.augmentation,
+            threads=config.data.threads,
+            process=devices.process,
+            processes=devices.processes,
         )
-    steps = (epoch + 1) * run.steps_per_epoch
-    return state, EpochMetrics(
+        for seed in program.seeds
+    ]
+    for batches in zip(*orders, strict=True):
+        yield devices.share_out(stack(batches), len(batches))
+
+
+def _validation_batches(program: _Program) -> Iterator[ju.data.Batch]:
+    devices = program.devices
+    for batch in ju.data.batches(
+        program.validation_data,
+        program.preprocessing,
+        program.config.batch_size,
+        threads=program.config.data.threads,
+        process=devices.process,
+        processes=devices.processes,
+    ):
+        yield devices.share_out(batch, 1)
+
+
+class _Total:
+    """Sums of batches, fetched from the devices only once they are asked for."""
+
+    def __init__(self) -> None:
+        self._sums: PyTree = None
+
+    def add(self, sums: Sums) -> None:
+        """Add a batch."""
+        held = self._sums
+        self._sums = sums if held is None else jax.tree.map(jax.numpy.add, held, sums)
+
+    def of_runs(self, runs: int) -> list[Sums]:
+        """The sums of each run."""
+        host = jax.tree.map(np.asarray, self._sums)
+        return [one_of(host, run, runs) for run in range(runs)]
+
+
+def _metrics(
+    program: _Program, epoch: int, seen: Sums, held_out: Sums, seconds: float
+) -> EpochMetrics:
+    steps = (epoch + 1) * program.steps_per_epoch
+    metrics = EpochMetrics(
         epoch=epoch + 1,
         step=steps,
-        learning_rate=float(run.rate(steps - 1)),
-        train_loss=train_loss,
-        train_accuracy=train_accuracy,
-        validation_loss=validation_loss,
-        validation_accuracy=validation_accuracy,
-        seconds=round(time.perf_counter() - started, 3),
+        learning_rate=float(program.rate(steps - 1)),
+        train_loss=float(seen.loss) / int(seen.images),
+        train_penalty=float(seen.penalty) / int(seen.images),
+        train_accuracy=int(seen.correct) / int(seen.images),
+        validation_loss=float(held_out.loss) / int(held_out.images),
+        validation_accuracy=int(held_out.correct) / int(held_out.images),
+        seconds=seconds,
     )
-
-
-def _means(sums: Sums) -> tuple[float, float]:
-    """Mean loss in nats and accuracy."""
-    images = int(sums.images)
-    return float(sums.loss) / images, int(sums.correct) / images
+    losses = [metrics.train_loss, metrics.train_penalty, metrics.validation_loss]
+    if not np.isfinite(losses).all():
+        raise ju.InputError(
+            f"the loss became NaN or infinite in epoch {epoch + 1}: train with a lower learning "
+            f"rate than {program.config.optimizer.learning_rate} in another run folder; the last "
+            "checkpoint is kept"
+        )
+    return metrics

@@ -18,6 +18,7 @@ class EpochMetrics:
       step: steps done.
       learning_rate: of the last step.
       train_loss: mean cross-entropy in nats over the epoch's training images, as they were seen.
+      train_penalty: mean over its steps of what regularizers added to it.
       train_accuracy: share of them that were classified correctly.
       validation_loss: mean cross-entropy in nats over the validation images after the epoch.
       validation_accuracy: share of them that are classified correctly.
@@ -28,6 +29,7 @@ class EpochMetrics:
     step: int
     learning_rate: float
     train_loss: float
+    train_penalty: float
     train_accuracy: float
     validation_loss: float
     validation_accuracy: float

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -42,6 +44,8 @@ class Progress:
     def start(self, epochs: int, done: int, steps_per_epoch: int) -> None:
         """Tell how much there is to do, and how much is done already."""
         self._epochs = epochs
+        for task in self._bar.task_ids:
+            self._bar.remove_task(task)
         self._task = self._bar.add_task(
             "training", total=epochs * steps_per_epoch, completed=done * steps_per_epoch
         )
@@ -53,12 +57,20 @@ class Progress:
         """One step is done."""
         self._bar.advance(self._task)
 
-    def epoch(self, metrics: EpochMetrics) -> None:
-        """One epoch is done."""
+    def epoch(self, runs: Sequence[EpochMetrics]) -> None:
+        """One epoch of these runs is done; of several, their means are told."""
+        first = runs[0]
+        several = f"mean of {len(runs)} seeds:  " if len(runs) > 1 else ""
         self.console.print(
-            f"epoch {metrics.epoch:>{len(str(self._epochs))}}/{self._epochs}  "
-            f"train loss {metrics.train_loss:.4f}, accuracy {metrics.train_accuracy:7.2%}  "
-            f"validation loss {metrics.validation_loss:.4f}, "
-            f"accuracy {metrics.validation_accuracy:7.2%}  {metrics.seconds:.1f} s",
+            f"epoch {first.epoch:>{len(str(self._epochs))}}/{self._epochs}  {several}"
+            f"train loss {_mean(run.train_loss for run in runs):.4f}, "
+            f"accuracy {_mean(run.train_accuracy for run in runs):7.2%}  "
+            f"validation loss {_mean(run.validation_loss for run in runs):.4f}, "
+            f"accuracy {_mean(run.validation_accuracy for run in runs):7.2%}  "
+            f"{first.seconds:.1f} s",
             highlight=False,
         )
+
+
+def _mean(values: Iterable[float]) -> float:
+    return statistics.fmean(values)

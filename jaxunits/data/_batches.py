@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -39,6 +40,8 @@ def batches(
     start: int = 0,
     stop: int | None = None,
     threads: int = 4,
+    process: int = 0,
+    processes: int = 1,
 ) -> Iterator[Batch]:
     """All images once, or those from `start` to `stop`, in the data set's order.
 
@@ -49,15 +52,19 @@ def batches(
       start: the first image.
       stop: the image after the last one; None for all.
       threads: how many threads decode ahead.
+      process: which of several processes asks, each for its own rows of every batch.
+      processes: how many there are.
 
     Raises:
       InputError: the images have another number of channels than the network reads, the batch size
-        is not positive, or a label is outside the classes.
+        is not positive or cannot be shared out, there are fewer images than processes, or a label
+        is outside the classes.
     """
     _check(data, preprocessing, batch_size)
     preparation = Preparation(data, preprocessing, None, np.empty((len(data), 0)))
     indices = grain.MapDataset.range(len(data))[start:stop]
-    return _run(preparation.batched(indices, batch_size), batch_size, threads, cyclic=False)
+    share = _share(indices, batch_size, process, processes)
+    return _run(preparation, share, threads, cyclic=False)
 
 
 def shuffled_batches(
@@ -69,6 +76,8 @@ def shuffled_batches(
     epoch: int,
     augmentation: Augmentation | None = None,
     threads: int = 4,
+    process: int = 0,
+    processes: int = 1,
 ) -> Iterator[Batch]:
     """All images once, in an order that depends on `seed` and `epoch` alone, for training.
 
@@ -84,6 +93,8 @@ def shuffled_batches(
       augmentation: random changes of the images; what happens to an image depends on `seed`,
         `epoch` and its index alone.
       threads: how many threads decode ahead.
+      process: as in `batches`; together the processes' rows are those of one process alone.
+      processes: as in `batches`.
 
     Raises:
       InputError: as `batches`.
@@ -95,7 +106,8 @@ def shuffled_batches(
     preparation = Preparation(data, preprocessing, augmentation, numbers)
     order = np.random.SeedSequence([seed, epoch]).generate_state(1)[0]
     indices = grain.MapDataset.range(len(data)).shuffle(seed=int(order))
-    return _run(preparation.batched(indices, batch_size), batch_size, threads, cyclic=True)
+    share = _share(indices, batch_size, process, processes)
+    return _run(preparation, share, threads, cyclic=True)
 
 
 def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
@@ -119,20 +131,50 @@ def _check(data: Dataset, preprocessing: Preprocessing, batch_size: int) -> None
         raise InputError(f"batch_size={batch_size}: give at least 1")
 
 
-def _run(
-    prepared: grain.MapDataset[Arrays], batch_size: int, threads: int, *, cyclic: bool
-) -> Iterator[Batch]:
+class _Share(NamedTuple):
+    """What one process reads.
+
+    Attributes:
+      indices: its images, in their order.
+      rows: its rows of every batch.
+      batches: how many batches there are, the same for every process.
+    """
+
+    indices: grain.MapDataset[int]
+    rows: int
+    batches: int
+
+
+def _share(indices: grain.MapDataset[int], batch_size: int, process: int, processes: int) -> _Share:
+    if batch_size % processes or len(indices) < processes:
+        raise InputError(
+            f"batches of {batch_size} out of {len(indices)} images for {processes} processes: give "
+            f"a multiple of {processes}, and at least one image to each"
+        )
+    count = math.ceil(len(indices) / batch_size)
+    return _Share(indices[process::processes], batch_size // processes, count)
+
+
+def _run(preparation: Preparation, share: _Share, threads: int, *, cyclic: bool) -> Iterator[Batch]:
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4 * threads)
+    prepared = preparation.batched(share.indices, share.rows)
     first: Arrays = {}
     for arrays in prepared.to_iter_dataset(options):
         first = first or arrays
-        found = len(arrays["labels"])
-        if found < batch_size:
-            arrays = {
-                name: _padded(values, first[name] if cyclic else values[:0], batch_size)
-                for name, values in arrays.items()
-            }
-        yield Batch(arrays["images"], arrays["labels"], np.arange(batch_size) < found)
+        yield _full(arrays, first, share.rows, cyclic)
+    for _ in range(len(prepared), share.batches):
+        yield _full({name: values[:0] for name, values in first.items()}, first, share.rows, cyclic)
+
+
+def _full(arrays: Arrays, first: Arrays, rows: int, cyclic: bool) -> Batch:
+    """A batch of all its rows, from what there is and what the epoch began with."""
+    found = len(arrays["labels"])
+    if found < rows:
+        arrays = {
+            name: _padded(values, first[name] if cyclic else values[:0], rows)
+            for name, values in arrays.items()
+        }
+    return Batch(arrays["images"], arrays["labels"], np.arange(rows) < found)
 
 
 def _padded(

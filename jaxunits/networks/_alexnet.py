@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from flax import nnx
 
-from ..data import Preprocessing
+from ..data import IMAGENET, Preprocessing
 from ._architecture import Architecture
 from ._assembly import (
     Stages,
@@ -20,7 +20,6 @@ from ._assembly import (
 )
 from ._convolution import Convolution
 from ._dropout import Dropout
-from ._mlp import IMAGENET
 from ._network import Network
 from ._pools import MaxPool
 

@@ -92,9 +92,14 @@ def restore(
     return network
 
 
-def abstract(tree: PyTree) -> PyTree:
-    """Shapes, types and places of a tree's arrays, into which Orbax restores."""
-    sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+def abstract(tree: PyTree, sharding: jax.sharding.Sharding | None = None) -> PyTree:
+    """Shapes, types and places of a tree's arrays, into which Orbax restores.
+
+    Args:
+      tree: the arrays.
+      sharding: where they shall be; on this process's first device by default.
+    """
+    sharding = sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
     )

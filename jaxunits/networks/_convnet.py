@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from flax import nnx
 
 from .._errors import unknown_name
-from ..data import Preprocessing
+from ..data import CIFAR10, Preprocessing
 from ._architecture import Architecture
 from ._assembly import Stages, dense_layers, flattened, with_channel_dropout
 from ._convolution import Convolution
-from ._mlp import CIFAR, check_widths
+from ._mlp import check_widths
 from ._network import Network
 from ._pools import MaxPool
 
@@ -26,7 +26,7 @@ def convnet(
     batch_norm: bool = False,
     dropout: float = 0.0,
     channel_dropout: Mapping[str, float] | None = None,
-    preprocessing: Preprocessing = CIFAR,
+    preprocessing: Preprocessing = CIFAR10,
     seed: int = 0,
 ) -> Network:
     """3×3 convolutions of stride 1 with ReLU, `conv1`, `conv2`, …, then `logits` (paper C's).

@@ -9,20 +9,11 @@ from collections.abc import Sequence
 from flax import nnx
 
 from .._errors import InputError
-from ..data import Preprocessing
+from ..data import CIFAR10, Preprocessing
 from ._architecture import Architecture
 from ._assembly import dense_layers
 from ._dense import Flatten
 from ._network import Network
-
-CIFAR = Preprocessing(size=(32, 32), channels=3, mean=(0.5,), std=(0.25,))
-IMAGENET = Preprocessing(
-    size=(224, 224),
-    channels=3,
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
-    resize=256,
-)
 
 
 def mlp(
@@ -30,7 +21,7 @@ def mlp(
     *,
     widths: Sequence[int] = (128, 512, 2048, 2048),
     dropout: float = 0.0,
-    preprocessing: Preprocessing = CIFAR,
+    preprocessing: Preprocessing = CIFAR10,
     seed: int = 0,
 ) -> Network:
     """Dense layers with ReLU, `fc1`, `fc2`, …, then `logits` (paper C's MLP by default).

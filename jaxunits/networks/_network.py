@@ -141,6 +141,38 @@ class Network(nnx.Module):
             raise unknown_name("layer", layer, self.layers, f"network {self.name!r}")
         return features_of(self.run(images, through=layer))
 
+    def with_activations(
+        self,
+        images: Float[Array, "images height width channels"],
+        layers: Sequence[str],
+        *,
+        masks: Masks | None = None,
+        values: Masks | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "images classes"], dict[str, Float[Array, "images ..."]]]:
+        """Logits, and what the units of some layers answer on the way there.
+
+        Args:
+          images: preprocessed images.
+          layers: the layers, in any order.
+          masks: as in a call.
+          values: as in a call.
+          key: as in a call.
+
+        Raises:
+          InputError: there is no such layer, or images or masks are not of the network's shape.
+        """
+        for name in layers:
+            if name not in self.layers:
+                raise unknown_name("layer", name, self.layers, f"network {self.name!r}")
+        options: dict[str, Any] = {"masks": masks, "values": values, "key": key}
+        state: PyTree = images
+        answers, after = {}, None
+        for name in sorted(layers, key=self._position):
+            state = self.run(state, after=after, through=name, **options)
+            answers[name], after = features_of(state), name
+        return self.run(state, after=after, **options), answers
+
     def _position(self, stage: str) -> int:
         if stage not in self.order:
             raise unknown_name("stage", stage, self.order, f"network {self.name!r}")

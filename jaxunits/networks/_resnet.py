@@ -9,12 +9,11 @@ from typing import Any
 from flax import nnx
 
 from .._errors import InputError
-from ..data import Preprocessing
+from ..data import CIFAR10, IMAGENET, Preprocessing
 from ._architecture import Architecture
 from ._assembly import Stages, check_sizes, scaled, with_channel_dropout
 from ._convolution import Convolution
 from ._dense import Dense
-from ._mlp import CIFAR, IMAGENET
 from ._network import Network
 from ._pools import AveragePool, MaxPool
 from ._residual import Branch, Merge
@@ -54,7 +53,7 @@ def resnet18(
     check_sizes("resnet18", classes, width)
     if stem not in ("imagenet", "cifar"):
         raise InputError(f"resnet18 with stem={stem!r}: give 'imagenet' or 'cifar'")
-    preprocessing = preprocessing or (IMAGENET if stem == "imagenet" else CIFAR)
+    preprocessing = preprocessing or (IMAGENET if stem == "imagenet" else CIFAR10)
     rngs = nnx.Rngs(seed)
     widths = [scaled(units, width) for units in _WIDTHS]
     stages = _stem(stem, preprocessing.channels, widths[0], rngs)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from flax import nnx
 
 from .._errors import InputError
-from ..data import Preprocessing
+from ..data import CIFAR10, IMAGENET, Preprocessing
 from ._architecture import Architecture
 from ._assembly import (
     Stages,
@@ -20,7 +20,6 @@ from ._assembly import (
     with_channel_dropout,
 )
 from ._convolution import Convolution
-from ._mlp import CIFAR, IMAGENET
 from ._network import Network
 from ._pools import MaxPool
 
@@ -94,7 +93,7 @@ def _build(
     check_sizes(builder, classes, width)
     if head not in ("imagenet", "cifar"):
         raise InputError(f"{builder} with head={head!r}: give 'imagenet' or 'cifar'")
-    preprocessing = preprocessing or (IMAGENET if head == "imagenet" else CIFAR)
+    preprocessing = preprocessing or (IMAGENET if head == "imagenet" else CIFAR10)
     rngs = nnx.Rngs(seed)
     stages = _convolutions(width, preprocessing.channels, batch_norm, rngs)
     stages = with_channel_dropout(stages, channel_dropout, builder)

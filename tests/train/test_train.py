@@ -9,7 +9,6 @@ import time
 from collections import namedtuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -18,10 +17,12 @@ from flax import nnx
 import jaxunits as ju
 from tests.reference import SMALL, arrays_equal
 from train.__main__ import configurations, main
-from train.config import MLP, SGD, AdamW, Config, ConvNet, Data, Schedule
+from train.config import SGD, AdamW, Config, Data, Schedule
 from train.metrics import read_metrics
+from train.networks import MLP, ConvNet
 from train.optimizers import build_optimizer, learning_rate
-from train.step import State, build_step
+from train.regularizers import Regularizers
+from train.step import build_step, initial_state
 
 TINY = [
     *("digits_mlp", "--network.widths", "8", "--epochs", "2", "--batch-size", "50"),
@@ -159,14 +160,14 @@ def test_a_step_equals_optax_by_hand():
         schedule=Schedule("constant"),
     )
     network = config.network.build(10, SMALL, seed=3)
-    params = nnx.to_pure_dict(nnx.state(network))
-    keys = jax.random.split(jax.random.key(0))
-    images = jax.random.normal(keys[0], (6, 28, 28, 1))
-    labels = jnp.arange(6)
-    valid = jnp.array([True] * 4 + [False] * 2)
+    images = np.random.default_rng(0).normal(size=(6, 28, 28, 1)).astype(np.float32)
+    labels = np.arange(6, dtype=np.int32)
+    valid = np.array([True] * 4 + [False] * 2)
     optimizer = build_optimizer(config, 10)
-    step = build_step(network, optimizer, "float32")
-    new, sums = step(State(params, optimizer.init(params)), ju.data.Batch(images, labels, valid))
+    step = jax.jit(build_step(network, optimizer, "float32", Regularizers()))
+    state = initial_state(network, optimizer)
+    params, key = state.params, jax.random.key_data(jax.random.key(0))
+    new, sums = step(state, ju.data.Batch(images, labels, valid), key, 0)
 
     def loss(params):
         x = images[:4].reshape(4, -1)
@@ -203,11 +204,18 @@ def test_learning_rate_rises_and_falls(kind):
 def test_every_configuration_of_the_repository_builds():
     known = configurations()
     assert {"digits_convnet", "digits_convnet_wide", "digits_mlp"} <= set(known)
-    for name, (description, config) in known.items():
-        network = config.network.build(10, config.preprocessing, config.seed)
-        assert network.classes == 10, name
+    for name, (description, found) in known.items():
         assert description.endswith("."), name
-        json.dumps(config.description())
+        configs = [found] if isinstance(found, Config) else found.configs.values()
+        for config in configs:
+
+            def build(config=config):
+                return config.network.build(10, config.preprocessing, config.seed)
+
+            network = nnx.eval_shape(build)
+            assert network.classes == 10, name
+            config.regularizers.check(network)
+            json.dumps(config.description())
 
 
 def test_a_folder_of_images_trains(tmp_path):
@@ -311,7 +319,7 @@ def test_network_and_data_settings_reach_what_they_set():
     config = Config(preprocessing=SMALL, network=ConvNet((3,), (), (5,)), data=Data("digits"))
     network = config.network.build(10, SMALL, 0)
     assert list(network.layers) == ["conv1", "fc2"]
-    assert len(config.data.load("validation")) == 1000
+    assert len(config.data.load_validation()) == 1000
 
 
 def test_a_folder_of_somebody_elses_is_left_alone(tmp_path, capsys):

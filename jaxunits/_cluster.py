@@ -1,0 +1,22 @@
+"""Several processes of one cluster job."""
+
+from __future__ import annotations
+
+import jax
+
+from ._errors import InputError
+
+
+def join_cluster() -> None:
+    """Find the other processes of this cluster job (SLURM, a TPU pod); before any other use of JAX.
+
+    Raises:
+      InputError: this is no job of a cluster that JAX knows.
+    """
+    try:
+        jax.distributed.initialize()
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"--distributed: this process is not part of a cluster job that JAX knows ({error}). "
+            "Start it with srun, on a TPU pod, or leave --distributed out"
+        ) from error

@@ -1,0 +1,161 @@
+"""The networks that can be trained: frozen dataclasses that build them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import jaxunits as ju
+
+
+class Builder(Protocol):
+    """Settings that build a network."""
+
+    def build(
+        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
+    ) -> ju.networks.Network:
+        """Build it with fresh weights."""
+        ...
+
+
+@dataclass(frozen=True)
+class ConvNet:
+    """The convolutional network of paper C."""
+
+    widths: tuple[int, ...] = (64, 64, 128, 128)
+    """Units of each convolution."""
+    pool_after: tuple[str, ...] = ("conv2", "conv4")
+    """The convolutions that are followed by a 2×2 max-pool."""
+    dense: tuple[int, ...] = ()
+    """Units of dense layers between the convolutions and the logits."""
+    batch_norm: bool = False
+    """Batch norm before each convolution's non-linearity."""
+    dropout: float = 0.0
+    """Probability that a unit of the dense layers is dropped."""
+    channel_dropout: dict[str, float] = field(default_factory=dict)
+    """Layers behind which channels are dropped, with the probability."""
+
+    def build(
+        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
+    ) -> ju.networks.Network:
+        """Build it with fresh weights."""
+        return ju.networks.convnet(
+            classes,
+            widths=self.widths,
+            pool_after=self.pool_after,
+            dense=self.dense,
+            batch_norm=self.batch_norm,
+            dropout=self.dropout,
+            channel_dropout=self.channel_dropout,
+            preprocessing=preprocessing,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True)
+class MLP:
+    """The multi-layer perceptron of paper C."""
+
+    widths: tuple[int, ...] = (128, 512, 2048, 2048)
+    """Units of each layer."""
+    dropout: float = 0.0
+    """Probability that a unit is dropped."""
+
+    def build(
+        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
+    ) -> ju.networks.Network:
+        """Build it with fresh weights."""
+        return ju.networks.mlp(
+            classes,
+            widths=self.widths,
+            dropout=self.dropout,
+            preprocessing=preprocessing,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True)
+class AlexNet:
+    """AlexNet in torchvision's layout."""
+
+    batch_norm: bool = False
+    """Batch norm on the five convolutions."""
+    width: float = 1.0
+    """Every layer has so many times the units of the original."""
+    dropout: float = 0.0
+    """Probability that a number read by fc6 or fc7 is dropped."""
+    channel_dropout: dict[str, float] = field(default_factory=dict)
+    """Layers behind which channels are dropped, with the probability."""
+
+    def build(
+        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
+    ) -> ju.networks.Network:
+        """Build it with fresh weights."""
+        builder = ju.networks.alexnet_bn if self.batch_norm else ju.networks.alexnet
+        return builder(
+            classes,
+            width=self.width,
+            dropout=self.dropout,
+            channel_dropout=self.channel_dropout,
+            preprocessing=preprocessing,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True)
+class VGG16:
+    """VGG16."""
+
+    head: Literal["imagenet", "cifar"] = "imagenet"
+    """Dense layers of 4,096 units as torchvision's, or one of 512 for images of 32×32."""
+    batch_norm: bool = False
+    """Batch norm on the convolutions."""
+    width: float = 1.0
+    """Every layer has so many times the units of the original."""
+    dropout: float = 0.0
+    """Probability that a unit of the dense layers is dropped."""
+    channel_dropout: dict[str, float] = field(default_factory=dict)
+    """Layers behind which channels are dropped, with the probability."""
+
+    def build(
+        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
+    ) -> ju.networks.Network:
+        """Build it with fresh weights."""
+        builder = ju.networks.vgg16_bn if self.batch_norm else ju.networks.vgg16
+        return builder(
+            classes,
+            head=self.head,
+            width=self.width,
+            dropout=self.dropout,
+            channel_dropout=self.channel_dropout,
+            preprocessing=preprocessing,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True)
+class ResNet18:
+    """ResNet18."""
+
+    stem: Literal["imagenet", "cifar"] = "imagenet"
+    """A 7×7 convolution of stride 2 and a pool, or a 3×3 convolution for images of 32×32."""
+    width: float = 1.0
+    """Every layer has so many times the units of the original."""
+    channel_dropout: dict[str, float] = field(default_factory=dict)
+    """Layers behind which channels are dropped, with the probability."""
+
+    def build(
+        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
+    ) -> ju.networks.Network:
+        """Build it with fresh weights."""
+        return ju.networks.resnet18(
+            classes,
+            stem=self.stem,
+            width=self.width,
+            channel_dropout=self.channel_dropout,
+            preprocessing=preprocessing,
+            seed=seed,
+        )
+
+
+AnyNetwork = ConvNet | MLP | AlexNet | VGG16 | ResNet18

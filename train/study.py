@@ -1,0 +1,145 @@
+"""Studies: several configurations, each trained with several seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import jaxunits as ju
+
+from .config import Config
+from .loop import train_together
+from .metrics import EpochMetrics
+from .networks import AnyNetwork
+from .progress import Progress
+
+
+@dataclass(frozen=True)
+class Study:
+    """Configurations by name, each to be trained with every seed.
+
+    Attributes:
+      configs: the configurations; their own seeds do not count.
+      seeds: of weights, order of images, augmentation and dropout.
+    """
+
+    configs: Mapping[str, Config]
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """How to train a study; what follows `--` goes to every configuration of it."""
+
+    seeds: tuple[int, ...] = ()
+    """Seeds instead of the study's own."""
+    only: tuple[str, ...] = ()
+    """Some of its configurations; all by default."""
+    together: int = 5
+    """How many seeds are trained at once, as one program."""
+    run_folder: Path | None = None
+    """The folder above the run folders CONFIGURATION/seedN; `runs/NAME` by default."""
+    distributed: bool = False
+    """This process is one of several of a cluster job, which train together."""
+
+    def __post_init__(self) -> None:
+        if self.together < 1:
+            raise ju.InputError(f"together={self.together}: give at least 1")
+        if len(set(self.seeds)) < len(self.seeds) or min(self.seeds, default=0) < 0:
+            raise ju.InputError(f"seeds={self.seeds}: give different whole numbers from 0 on")
+
+
+def grid(
+    base: Config,
+    networks: Mapping[str, AnyNetwork],
+    variants: Mapping[str, Callable[[Config], Config]],
+) -> dict[str, Config]:
+    """Every network with every variant, as `NETWORK_VARIANT`.
+
+    Args:
+      base: what all share.
+      networks: the networks by name.
+      variants: what each changes.
+    """
+    return {
+        f"{network}_{variant}": change(dataclasses.replace(base, network=networks[network]))
+        for network, (variant, change) in itertools.product(networks, variants.items())
+    }
+
+
+def train_study(
+    configs: Mapping[str, Config],
+    seeds: Sequence[int],
+    path: Path,
+    together: int,
+    progress: Progress,
+) -> dict[str, list[list[EpochMetrics]]]:
+    """Train every configuration with every seed; runs that are finished are not repeated.
+
+    Args:
+      configs: the configurations by name.
+      seeds: the seeds.
+      path: the folder above the run folders, `path/CONFIGURATION/seedN`.
+      together: how many seeds are trained at once.
+      progress: where to tell of it.
+
+    Returns:
+      For each configuration all epochs' metrics, by seed.
+
+    Raises:
+      InputError: as `train_together`.
+    """
+    results: dict[str, list[list[EpochMetrics]]] = {}
+    for name, config in configs.items():
+        results[name] = []
+        for start in range(0, len(seeds), together):
+            chosen = seeds[start : start + together]
+            progress.console.print(f"{name}, seeds {', '.join(map(str, chosen))}", highlight=False)
+            results[name] += train_together(
+                [dataclasses.replace(config, seed=seed) for seed in chosen],
+                [path / name / f"seed{seed}" for seed in chosen],
+                progress,
+            )
+    return results
+
+
+def chosen_configs(study: Study, only: Sequence[str]) -> dict[str, Config]:
+    """Some of a study's configurations.
+
+    Raises:
+      InputError: there is no such configuration.
+    """
+    for name in only:
+        if name not in study.configs:
+            raise ju.unknown_name("configuration", name, study.configs, "the study")
+    return {name: config for name, config in study.configs.items() if not only or name in only}
+
+
+def print_results(results: Mapping[str, list[list[EpochMetrics]]], console: Console) -> None:
+    """A table of accuracies after the last epoch: means, and standard deviations over seeds."""
+    table = Table(title="accuracy after the last epoch, mean ± standard deviation over seeds")
+    table.add_column("configuration")
+    for name in ("seeds", "training", "validation"):
+        table.add_column(name, justify="right")
+    for name, runs in results.items():
+        last = [run[-1] for run in runs]
+        table.add_row(
+            name,
+            str(len(last)),
+            _spread([row.train_accuracy for row in last]),
+            _spread([row.validation_accuracy for row in last]),
+        )
+    console.print(table)
+
+
+def _spread(values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.2%}"
+    return f"{statistics.fmean(values):.2%} ± {statistics.stdev(values):.2%}"
