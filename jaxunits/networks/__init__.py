@@ -34,3 +34,5 @@ from ._state import features_of as features_of
 from ._state import with_features as with_features
 from ._vgg import vgg16 as vgg16
 from ._vgg import vgg16_bn as vgg16_bn
+from .weights import load_weights as load_weights
+from .weights import save_weights as save_weights
