@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from jaxtyping import Shaped
 
 from ..._errors import InputError
 from ._stored import StoredArray, damaged
@@ -87,7 +88,7 @@ def _stored(values: Any, path: Path) -> StoredArray:
     if not isinstance(values, h5py.Dataset) or values.is_virtual or values.external:
         raise damaged(path, f"{values.name!r} is no array of this file")
 
-    def read() -> np.ndarray[Any, Any]:
+    def read() -> Shaped[np.ndarray, ...]:
         try:
             return values[()]
         except OSError as error:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array
+from jaxtyping import Array, Shaped
 
 from ..._errors import InputError
 from .._network import Network
@@ -69,7 +68,7 @@ def load_weights(network: Network, path: str | Path, *, partial: bool = False) -
     return network
 
 
-def _numbers(parameter: Parameter, array: StoredArray, path: Path) -> np.ndarray[Any, Any]:
+def _numbers(parameter: Parameter, array: StoredArray, path: Path) -> Shaped[np.ndarray, ...]:
     """An array's numbers as float32, all of them finite."""
     with np.errstate(over="ignore"):
         values = np.asarray(array.read(), np.float32)

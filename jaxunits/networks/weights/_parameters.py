@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Array
+from jaxtyping import Array, Shaped
 
 from .._convolution import Convolution
 from .._dense import Dense, Flatten
@@ -20,6 +20,8 @@ from .._state import features_of
 from ._torchvision import Prefixes, prefixes
 
 Path = tuple[str, ...]
+# A network that was only traced has shapes for arrays.
+Leaf = Array | jax.ShapeDtypeStruct
 # What PyTorch calls the arrays of a batch norm.
 _NORM = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 
@@ -52,11 +54,11 @@ class Parameter:
         """The stage that it belongs to."""
         return self.path[1]
 
-    def stored(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def stored(self, array: Shaped[np.ndarray, ...]) -> Shaped[np.ndarray, ...]:
         """The counterpart of the network's array."""
         return array.reshape(self.split).transpose(self.axes).reshape(self.stored_shape)
 
-    def own(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def own(self, array: Shaped[np.ndarray, ...]) -> Shaped[np.ndarray, ...]:
         """The network's array from its counterpart."""
         ordered = array.reshape([self.split[axis] for axis in self.axes])
         return ordered.transpose(np.argsort(self.axes)).reshape(self.shape)
@@ -73,7 +75,7 @@ def parameters(network: Network) -> tuple[Parameter, ...]:
     return tuple(_parameter(network, path, found[path], names, flattened) for path in paths)
 
 
-def flat_arrays(network: Network) -> dict[Path, Array]:
+def flat_arrays(network: Network) -> dict[Path, Leaf]:
     """A network's parameters and running averages by their paths."""
     state = nnx.state(network, (nnx.Param, nnx.BatchStat))
     return dict(nnx.traversals.flatten_mapping(nnx.to_pure_dict(state)))
@@ -82,7 +84,7 @@ def flat_arrays(network: Network) -> dict[Path, Array]:
 def _parameter(
     network: Network,
     path: Path,
-    array: Array,
+    array: Leaf,
     names: Prefixes,
     flattened: Mapping[str, int],
 ) -> Parameter:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 
 from ..._errors import InputError
 
@@ -26,7 +26,7 @@ class StoredArray:
 
     shape: tuple[int, ...]
     dtype: str
-    read: Callable[[], np.ndarray[Any, Any]]
+    read: Callable[[], Shaped[np.ndarray, ...]]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Shaped
 
 from ..._errors import InputError
 from ._pickle import WAY_OUT, Storage, Tensor
@@ -21,7 +22,7 @@ _MOST_WRAPPERS = 3
 
 
 def stored_tensors(
-    content: Any, read: Callable[[Storage], np.ndarray[Any, Any]], path: Path
+    content: Any, read: Callable[[Storage], Shaped[np.ndarray, ...]], path: Path
 ) -> dict[str, StoredArray]:
     """The arrays of a checkpoint's state dict.
 
@@ -70,13 +71,13 @@ def _short(text: str) -> str:
 
 
 def _stored(
-    name: str, tensor: Tensor, read: Callable[[Storage], np.ndarray[Any, Any]], path: Path
+    name: str, tensor: Tensor, read: Callable[[Storage], Shaped[np.ndarray, ...]], path: Path
 ) -> StoredArray:
     shape, strides = _window(name, tensor, path)
     storage = tensor.storage
     first = storage.start + tensor.offset
 
-    def values() -> np.ndarray[Any, Any]:
+    def values() -> Shaped[np.ndarray, ...]:
         numbers = read(storage)[first:]
         steps = [stride * numbers.itemsize for stride in strides]
         return np.lib.stride_tricks.as_strided(numbers, shape, steps, writeable=False)

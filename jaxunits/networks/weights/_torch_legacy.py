@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from jaxtyping import Shaped
 
 from ..._errors import InputError
 from ._pickle import Storage, Tensor, read_pickle
@@ -40,7 +41,7 @@ def open_legacy(path: Path) -> Iterator[dict[str, StoredArray]]:
         keys = read_pickle(file, path)
         places = _places(file, keys, _counted(content), path)
 
-        def read(storage: Storage) -> np.ndarray[Any, Any]:
+        def read(storage: Storage) -> Shaped[np.ndarray, ...]:
             place, size = places[storage.key]
             # A pickle can speak of one storage twice, each time in another way.
             if _bytes(storage) != size:

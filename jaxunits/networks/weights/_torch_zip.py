@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 
 from ..._errors import InputError
 from ._pickle import Storage, read_pickle
@@ -48,14 +49,14 @@ def _content(archive: zipfile.ZipFile, path: Path) -> tuple[Any, Any, Path]:
 
     # Arrays that share a storage come one after another.
     @lru_cache(maxsize=1)
-    def numbers(key: str, count: int, dtype: str) -> np.ndarray[Any, Any]:
+    def numbers(key: str, count: int, dtype: str) -> Shaped[np.ndarray, ...]:
         data = _entry(archive, f"{folder}/data/{key}", path)
         expected = count * storage_dtype(dtype).itemsize
         if len(data) != expected:
             raise damaged(path, f"storage {key!r} has {len(data)} bytes instead of {expected}")
         return np.frombuffer(data, storage_dtype(dtype))
 
-    def read(storage: Storage) -> np.ndarray[Any, Any]:
+    def read(storage: Storage) -> Shaped[np.ndarray, ...]:
         return numbers(storage.key, storage.count, storage.dtype)
 
     return content, read, path
