@@ -11,8 +11,9 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 from ..._errors import InputError
 from ._stored import damaged
@@ -127,7 +128,7 @@ class _Ignored:
         return id(self)
 
 
-def read_pickle(file: BinaryIO, path: Path) -> Any:
+def read_pickle(file: BufferedIOBase, path: Path) -> Any:
     """The next object of a stream of pickles, with `Tensor`s for its arrays.
 
     Args:
@@ -147,7 +148,7 @@ def read_pickle(file: BinaryIO, path: Path) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: BinaryIO, path: Path) -> None:
+    def __init__(self, file: BufferedIOBase, path: Path) -> None:
         # Python 2 wrote names as bytes.
         super().__init__(file, encoding="latin1")
         self._path = path

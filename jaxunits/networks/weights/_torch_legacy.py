@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
@@ -75,7 +76,7 @@ def _counted(content: Any) -> dict[str, Storage]:
 
 
 def _places(
-    file: BinaryIO, keys: Any, storages: dict[str, Storage], path: Path
+    file: BufferedIOBase, keys: Any, storages: dict[str, Storage], path: Path
 ) -> dict[str, tuple[int, int]]:
     """Where in the file the numbers of each storage begin, and how many bytes they take."""
     end = path.stat().st_size
