@@ -12,6 +12,7 @@ import pytest
 import safetensors.numpy
 
 import jaxunits as ju
+from tests.benchmarks.networks import with_random_weights
 from tests.networks.checkpoints import (
     Altered,
     Call,
@@ -56,6 +57,10 @@ def message(network, path, **arguments):
         ju.networks.load_weights(network, path, **arguments)
     assert arrays_equal(ju.networks.arrays(network), before)
     return str(caught.value)
+
+
+def listed(folder):
+    return sorted(item.name for item in folder.iterdir())
 
 
 def test_files_that_are_no_weights(network, path, tmp_path):
@@ -126,7 +131,7 @@ def test_files_that_are_cut_off(kind, network, path, arrays):
 
 
 def test_keras_files_that_are_none(path):
-    network = ju.networks.vgg16(3, width=1 / 64)
+    network = with_random_weights(lambda: ju.networks.vgg16(3, width=1 / 64), seed=0)
     layers = {"block1_conv1": [np.zeros((3, 3, 3, 1), "f4"), np.zeros(1, "f4")]}
     write_h5(path, layers)
     found = message(network, path)
@@ -290,7 +295,7 @@ def test_what_wants_to_run_is_refused_and_does_not_run(
         "run. Where you trust it, load it with PyTorch and save its arrays alone: "
         "torch.save(model.state_dict(), path)"
     )
-    assert os.listdir() == ["weights"]
+    assert listed(path.parent) == ["weights"]
 
 
 class Runs:
@@ -307,10 +312,10 @@ def test_pickles_of_any_protocol_do_not_run(protocol, network, path, monkeypatch
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", content)
     assert "wants to run posix.system" in message(network, path)
-    assert os.listdir() == ["weights"]
+    assert listed(path.parent) == ["weights"]
     # The same bytes do run where nothing holds them back.
     pickle.loads(content)  # noqa: S301
-    assert sorted(os.listdir()) == ["ran", "weights"]
+    assert listed(path.parent) == ["ran", "weights"]
 
 
 @pytest.mark.parametrize(
