@@ -18,6 +18,7 @@ import jaxunits as ju
 from jaxunits.networks.weights._parameters import parameters
 
 FOLDER = Path(__file__).parent / "golden"
+_PIECE = 2**16
 CIFAR = ju.data.Preprocessing((32, 32), 3)
 # VGG16 is narrow so that its weights take no time; AlexNet reads maps that have to be averaged.
 NETWORKS = {
@@ -42,16 +43,23 @@ def draw(name, shape):
         case "weight" if len(shape) == 1:
             return 1 + 0.5 * values
         case "weight":
-            return values * np.float32(math.sqrt(6 / math.prod(shape[1:])))
+            values *= np.float32(math.sqrt(6 / math.prod(shape[1:])))
+            return values
     return 0.2 * values
 
 
 def uniform(name, shape):
     """Numbers between -1 and 1 from a name and the raw bits of PCG64 alone."""
-    size = math.prod(shape)
-    bits = np.random.PCG64(zlib.crc32(name.encode())).random_raw((size + 1) // 2)
-    numbers = bits.astype("<u8", copy=False).view("<u4")[:size] >> 8
-    return (numbers.astype(np.float32) * np.float32(2**-23) - 1).reshape(shape)
+    values = np.empty(math.prod(shape), np.float32)
+    generator = np.random.PCG64(zlib.crc32(name.encode()))
+    # In pieces that stay in the processor's cache, two numbers from each 64 bits.
+    for start in range(0, values.size, _PIECE):
+        piece = values[start : start + _PIECE]
+        bits = generator.random_raw((piece.size + 1) // 2).astype("<u8", copy=False)
+        piece[:] = bits.view("<u4")[: piece.size] >> 8
+    values *= np.float32(2**-23)
+    values -= 1
+    return values.reshape(shape)
 
 
 def images(network, count=2):

@@ -8,7 +8,6 @@ import safetensors.numpy
 from flax import nnx
 
 import jaxunits as ju
-from tests.benchmarks.networks import with_random_weights
 from tests.networks import golden
 from tests.networks.test_golden import every_layer
 
@@ -185,12 +184,16 @@ def test_keras(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["alexnet", "vgg16_bn", "resnet18"])
 def test_pytorch_takes_what_we_save(name, others, tmp_path):
     settings = {"width": 1 / 16} if name == "vgg16_bn" else {}
-    network = with_random_weights(lambda: getattr(ju.networks, name)(5, **settings), seed=0)
+    network = nnx.eval_shape(lambda: getattr(ju.networks, name)(5, **settings))
+    safetensors.numpy.save_file(golden.weights(network), tmp_path / "drawn")
+    ju.networks.load_weights(network, tmp_path / "drawn")
     ju.networks.save_weights(network, tmp_path / "weights")
     arrays = safetensors.numpy.load_file(tmp_path / "weights")
     function, _, batch_norm = name.partition("_")
     arguments = {"narrow": 16, "batch_norm": True} if batch_norm else {}
     module = others.filled(lambda: getattr(others, function)(5, **arguments), arrays)
+    for written in tmp_path.iterdir():
+        written.unlink()
     images = golden.images(network)
     logits, _ = others.run(module, {}, images)
     assert_close(jax.jit(network)(jnp.asarray(images)), logits)
