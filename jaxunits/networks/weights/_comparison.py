@@ -76,12 +76,7 @@ def check_fit(
     if not whole:
         raise _misfit(network, comparison, found, path)
     for parameter in comparison.fitting:
-        array = found[parameter.name]
-        if array.dtype not in FLOATING:
-            raise InputError(
-                f"weights file {path} has {parameter.name!r} as {array.dtype}: expected one of "
-                f"{', '.join(FLOATING)}. Save the weights as floating-point numbers"
-            )
+        _check_floating(parameter.name, found[parameter.name], path)
 
 
 def file_classes(
@@ -137,3 +132,11 @@ def _misfit(
 
 def _shape(array: StoredArray | None) -> str:
     return "missing" if array is None else str(list(array.shape))
+
+
+def _check_floating(name: str, array: StoredArray, path: Path) -> None:
+    if array.dtype not in FLOATING:
+        raise InputError(
+            f"weights file {path} has {name!r} as {array.dtype}: expected one of "
+            f"{', '.join(FLOATING)}. Save the weights as floating-point numbers"
+        )

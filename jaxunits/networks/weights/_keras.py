@@ -55,6 +55,7 @@ def _arrays(file: Any, path: Path) -> dict[str, StoredArray]:
         f"{layer}/{'bias' if values.ndim == 1 else 'kernel'}": _stored(values, path)
         for layer, datasets in layers.items()
         for values in datasets
+        if isinstance(values, h5py.Dataset)
     }
 
 
@@ -84,8 +85,9 @@ def _texts(values: Any) -> list[str]:
 
 
 def _stored(values: Any, path: Path) -> StoredArray:
-    # Such datasets take their numbers from other files.
-    if not isinstance(values, h5py.Dataset) or values.is_virtual or values.external:
+    # Others take their numbers from other files.
+    elsewhere = values.is_virtual or values.external or values.file.filename != str(path)
+    if elsewhere:
         raise damaged(path, f"{values.name!r} is no array of this file")
 
     def read() -> Shaped[np.ndarray, ...]:

@@ -1,0 +1,44 @@
+"""What the tests of weights files share: a small network, its arrays, and what errors say."""
+
+import jax
+import numpy as np
+import pytest
+
+import jaxunits as ju
+from tests.benchmarks.networks import with_random_weights
+from tests.reference import SMALL, arrays_equal, small_residual
+
+
+def convnet(classes=4, **arguments):
+    settings = {"widths": (3, 4), "pool_after": ("conv1",), "preprocessing": SMALL, **arguments}
+    return ju.networks.convnet(classes, **settings)
+
+
+def exported(network):
+    """The arrays of such a network in PyTorch's layouts, turned here and not by the library."""
+    arrays = {}
+    for stage in ("conv1", "conv2"):
+        kernel = np.asarray(network.stages[stage].kernel[...])
+        arrays[f"{stage}.weight"] = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
+        arrays[f"{stage}.bias"] = np.asarray(network.stages[stage].bias[...])
+    kernel = np.asarray(network.stages["logits"].kernel[...]).reshape(14, 14, 4, -1)
+    turned = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
+    arrays["logits.weight"] = turned.reshape(len(turned), -1)
+    arrays["logits.bias"] = np.asarray(network.stages["logits"].bias[...])
+    return arrays
+
+
+def assert_loads(path, source, build=convnet):
+    """Reading fills a network in place with just these numbers, and returns it."""
+    network = build() if build is small_residual else with_random_weights(build, seed=1)
+    assert ju.networks.load_weights(network, path) is network
+    assert arrays_equal(ju.networks.arrays(network), ju.networks.arrays(source))
+
+
+def message(network, path, **arguments):
+    """The error's text; nothing of the network may have changed."""
+    before = jax.tree.map(np.asarray, ju.networks.arrays(network))
+    with pytest.raises(ju.InputError) as caught:
+        ju.networks.load_weights(network, path, **arguments)
+    assert arrays_equal(ju.networks.arrays(network), before)
+    return str(caught.value)
