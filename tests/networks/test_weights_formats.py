@@ -1,5 +1,7 @@
 """Weights files of every format and age, and the names of every library."""
 
+import argparse
+
 import jax
 import ml_dtypes
 import numpy as np
@@ -13,6 +15,7 @@ from tests.networks import checkpoints, golden
 from tests.networks.checkpoints import Altered, Call, state_dict, tensor, write_legacy, write_zip
 from tests.networks.keras_files import NAMINGS, keras_layers, write_h5, write_weights_h5
 from tests.networks.weights_files import assert_loads, convnet, exported
+from tests.reference import SMALL
 
 SIZE = ju.data.Preprocessing((64, 64), 3)
 
@@ -164,3 +167,33 @@ def test_the_writer_of_checkpoints_writes_what_pytorch_reads(path, source):
         for name, array in exported(source).items():
             np.testing.assert_array_equal(found[name].numpy(), array)
     assert checkpoints.MAGIC == torch.serialization.MAGIC_NUMBER
+
+
+@pytest.mark.parametrize("container", ["zip", "legacy"])
+def test_what_a_training_program_of_pytorch_saves(container, path):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    model = torch.nn.Sequential()
+    model.fc1, model.logits = torch.nn.Linear(784, 5), torch.nn.Linear(5, 4)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    model(torch.ones(1, 784)).sum().backward()
+    optimizer.step()
+    content = {
+        "epoch": 3,
+        "args": argparse.Namespace(arch="mlp", lr=0.1, dtype=torch.float16),
+        "best_acc1": torch.tensor(0.5),
+        "best_loss": np.float64(2),
+        "random": [np.random.default_rng(0).normal(size=3), torch.get_rng_state()],
+        "device": torch.device("cpu"),
+        "state_dict": torch.nn.DataParallel(model).state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": torch.optim.lr_scheduler.MultiStepLR(optimizer, [3]).state_dict(),
+    }
+    torch.save(content, path, _use_new_zipfile_serialization=container == "zip")
+    network = ju.networks.mlp(4, widths=(5,), preprocessing=SMALL)
+    ju.networks.load_weights(network, path)
+    for name in ("fc1", "logits"):
+        kernel = getattr(model, name).weight.detach().numpy()
+        np.testing.assert_array_equal(network.stages[name].kernel[...], kernel.T)
+    torch.save(model, path, _use_new_zipfile_serialization=container == "zip")
+    with pytest.raises(ju.InputError, match=r"would run torch\.nn\.modules\.container\.Sequential"):
+        ju.networks.load_weights(network, path)

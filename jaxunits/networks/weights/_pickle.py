@@ -48,6 +48,7 @@ _IGNORED = {
     ),
     ("numpy", "dtype"),
     ("numpy", "ndarray"),
+    *(("torch", name) for name in ("bfloat16", "float16", "float32", "float64", "int64")),
 }
 _MODELS = ("torch.nn.", "torchvision.", "timm.")
 WAY_OUT = (
