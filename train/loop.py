@@ -23,11 +23,11 @@ from .metrics import EpochMetrics, read_metrics, write_metrics
 from .optimizers import build_optimizer, learning_rate
 from .progress import Progress
 from .step import State, Sums, build_evaluate, build_step, initial_state
-from .together import batched_is_faster, one_of, stack, together
+from .together import batched, in_threads, lanes, one_of, stack
 
 
 class _Program(NamedTuple):
-    """What stays the same over the epochs, for runs that differ in their seeds alone."""
+    """What stays the same over the epochs of runs that are one batched computation."""
 
     config: Config
     seeds: tuple[int, ...]
@@ -98,9 +98,9 @@ def train_together(
             )
             for path in paths
         ]
-        seeds = tuple(each.seed for each in configs)
-        program = _prepare(config, seeds, networks[0], devices, train_data, validation_data)
-        return _epochs(program, networks, paths, folders, progress)
+        seeds = [each.seed for each in configs]
+        programs = _prepare(config, seeds, networks[0], devices, train_data, validation_data)
+        return _epochs(programs, networks, paths, folders, progress)
 
 
 def _claim(
@@ -115,66 +115,101 @@ def _claim(
 
 def _prepare(
     config: Config,
-    seeds: tuple[int, ...],
+    seeds: Sequence[int],
     network: ju.networks.Network,
     devices: Devices,
     train_data: ju.data.Dataset,
     validation_data: ju.data.Dataset,
-) -> _Program:
+) -> list[_Program]:
+    """One program for each batched computation; those of one shape are compiled once."""
     steps = math.ceil(len(train_data) / config.batch_size)
-    optimizer = build_optimizer(config, steps)
-    step = build_step(network, optimizer, config.precision, config.regularizers)
-    evaluate = build_evaluate(network, config.precision)
-    runs, batched = len(seeds), batched_is_faster(network)
-    return _Program(
-        config=config,
-        seeds=seeds,
-        train_data=train_data,
-        validation_data=validation_data,
-        preprocessing=network.preprocessing,
-        devices=devices,
-        step=devices.compile(together(step, runs, (False, False, False, True), batched=batched)),
-        evaluate=devices.compile(together(evaluate, runs, (False, True), batched=batched)),
-        keys=devices.replicate(
-            stack([jax.random.key_data(jax.random.key(seed)) for seed in seeds])
-        ),
-        rate=learning_rate(config, steps),
-        steps_per_epoch=steps,
+    step = build_step(
+        network, build_optimizer(config, steps), config.precision, config.regularizers
     )
+    evaluate = build_evaluate(network, config.precision)
+    grouped = lanes(network, len(seeds))
+    runs = len(grouped[0])
+    compiled = (
+        devices.compile(batched(step, runs, (False, False, False, True))),
+        devices.compile(batched(evaluate, runs, (False, True))),
+    )
+    return [
+        _Program(
+            config=config,
+            seeds=tuple(seeds[run] for run in lane),
+            train_data=train_data,
+            validation_data=validation_data,
+            preprocessing=network.preprocessing,
+            devices=devices,
+            step=compiled[0],
+            evaluate=compiled[1],
+            keys=devices.replicate(
+                stack([jax.random.key_data(jax.random.key(seeds[run])) for run in lane])
+            ),
+            rate=learning_rate(config, steps),
+            steps_per_epoch=steps,
+        )
+        for lane in grouped
+    ]
 
 
 def _epochs(
-    program: _Program,
+    programs: Sequence[_Program],
     networks: Sequence[ju.networks.Network],
     paths: Sequence[Path],
     folders: Sequence[CheckpointFolder],
     progress: Progress,
 ) -> list[list[EpochMetrics]]:
-    config, runs = program.config, len(paths)
-    optimizer = build_optimizer(config, program.steps_per_epoch)
+    config, devices = programs[0].config, programs[0].devices
     # Runs that were stopped between two of their saves go on from where the last of them was.
     done = min(folder.epochs for folder in folders)
-    states = [initial_state(network, optimizer) for network in networks]
-    if done:
-        states = [
-            folder.load(done, state, program.devices.everywhere)
-            for folder, state in zip(folders, states, strict=True)
-        ]
-    state = program.devices.replicate(stack(states))
+    states = _states(programs, networks, folders, done)
     places = [ju.results.RunFolder(path).metrics for path in paths]
     metrics = [[row for row in read_metrics(place) if row.epoch <= done] for place in places]
-    progress.start(config.epochs, done, program.steps_per_epoch)
+    progress.start(config.epochs, done, programs[0].steps_per_epoch * len(programs))
     for epoch in range(done, config.epochs):
-        state, results = _epoch(program, state, epoch, progress)
-        for run, result in enumerate(results):
-            metrics[run].append(result)
-            if program.devices.first:
-                write_metrics(places[run], metrics[run])
+        lanes_done = in_threads(
+            lambda lane: _epoch(programs[lane], states[lane], epoch, progress),  # noqa: B023
+            range(len(programs)),
+        )
+        states = [state for state, _ in lanes_done]
+        results = [result for _, of_lane in lanes_done for result in of_lane]
+        for place, rows, result in zip(places, metrics, results, strict=True):
+            rows.append(result)
+            if devices.first:
+                write_metrics(place, rows)
         if (epoch + 1) % config.checkpoints.every == 0 or epoch + 1 == config.epochs:
-            for run, folder in enumerate(folders):
-                folder.save(epoch + 1, one_of(state, run, runs))
+            for folder, state in zip(folders, _apart(programs, states), strict=True):
+                folder.save(epoch + 1, state)
         progress.epoch(results)
     return metrics
+
+
+def _states(
+    programs: Sequence[_Program],
+    networks: Sequence[ju.networks.Network],
+    folders: Sequence[CheckpointFolder],
+    done: int,
+) -> list[State]:
+    """The state of each program after so many epochs."""
+    devices = programs[0].devices
+    optimizer = build_optimizer(programs[0].config, programs[0].steps_per_epoch)
+    states = iter([initial_state(network, optimizer) for network in networks])
+    if done:
+        states = iter(
+            [
+                folder.load(done, state, devices.everywhere)
+                for folder, state in zip(folders, states, strict=True)
+            ]
+        )
+    return [devices.replicate(stack([next(states) for _ in program.seeds])) for program in programs]
+
+
+def _apart(programs: Sequence[_Program], states: Sequence[State]) -> Iterator[State]:
+    """The state of each run."""
+    for program, state in zip(programs, states, strict=True):
+        for run in range(len(program.seeds)):
+            yield one_of(state, run, len(program.seeds))
 
 
 def _epoch(

@@ -1,9 +1,11 @@
-"""Several runs that differ in their seeds alone, as one program."""
+"""Several runs that differ in their seeds alone, side by side."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,46 +14,46 @@ from jaxtyping import PyTree
 
 import jaxunits as ju
 
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
-def together(
-    function: Callable[..., Any], runs: int, shared: Sequence[bool], *, batched: bool
-) -> Callable[..., Any]:
-    """A function of one run as a function of several.
+
+def lanes(network: ju.networks.Network, runs: int) -> list[list[int]]:
+    """Which runs are one batched computation; each of the lists is one.
+
+    All of them are, but for networks with convolutions on CPUs, where XLA has no fast convolution
+    with a kernel for each run (5 times as slow as one run after another, measured on the conv net
+    of the embedded digits): there each run is its own.
+    """
+    dense = all(len(layer.map_shape or ()) == 0 for layer in network.layers.values())
+    if dense or jax.default_backend() != "cpu":
+        return [list(range(runs))]
+    return [[run] for run in range(runs)]
+
+
+def batched(function: Callable[..., Any], runs: int, shared: Sequence[bool]) -> Callable[..., Any]:
+    """A function of one run as a function of several, by `jax.vmap`.
 
     Args:
       function: of one run.
       runs: how many there are; a single one has no axis of its own.
       shared: for each argument whether all runs share it; the others get a leading axis `[runs]`.
-      batched: whether one batched computation serves them all. Otherwise each has its own, side by
-        side in one program, which is faster where batched convolutions are slow.
     """
     if runs == 1:
         return function
-    if batched:
-        return jax.vmap(function, in_axes=tuple(None if each else 0 for each in shared))
-
-    def side_by_side(*arguments: PyTree) -> PyTree:
-        results = [
-            function(
-                *(
-                    argument if each else one_of(argument, run, runs)
-                    for argument, each in zip(arguments, shared, strict=True)
-                )
-            )
-            for run in range(runs)
-        ]
-        return stack(results)
-
-    return side_by_side
+    return jax.vmap(function, in_axes=tuple(None if each else 0 for each in shared))
 
 
-def batched_is_faster(network: ju.networks.Network) -> bool:
-    """Whether one batched computation is the faster way for several runs of a network here.
+def in_threads(act: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    """`act` of every item, at the same time where that is safe.
 
-    On CPUs XLA has no fast convolution with a kernel for each run.
+    Programs of several devices are started one after another: started from several threads, they
+    could wait for each other for ever.
     """
-    dense = all(len(layer.map_shape or ()) == 0 for layer in network.layers.values())
-    return dense or jax.default_backend() != "cpu"
+    if len(items) == 1 or jax.device_count() > 1:
+        return [act(item) for item in items]
+    with ThreadPoolExecutor(min(len(items), os.cpu_count() or 1)) as pool:
+        return list(pool.map(act, items))
 
 
 def stack(trees: Sequence[PyTree]) -> PyTree:
