@@ -34,7 +34,7 @@ def load_weights(network: Network, path: str | Path, *, partial: bool = False) -
     become float32.
 
     Weights do not say how images have to be prepared: Keras's VGG16 of ImageNet, for one, reads
-    blue, green, red, and pixels from 0 to 255 less their means.
+    them as `ju.data.KERAS_VGG16` prepares them.
 
     Args:
       network: is filled in place.

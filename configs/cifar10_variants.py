@@ -1,0 +1,40 @@
+"""Every training variant of a small conv net on CIFAR-10, three seeds each.
+
+Run it with `python -m train cifar10_variants`; `--only convnet_plain` trains some of them.
+On 2 cores and a fifth of the images: `-- --data.fraction 0.2 --epochs 12`.
+"""
+
+import jaxunits as ju
+from train import variants
+from train.config import AdamW, Config, Data, Schedule
+from train.networks import ConvNet
+from train.study import Study, grid
+
+base = Config(
+    preprocessing=ju.data.CIFAR10,
+    data=Data("tfds:cifar10", validation_split="test", in_memory=True),
+    optimizer=AdamW(learning_rate=2e-3, weight_decay=0.0),
+    schedule=Schedule("cosine", warmup_epochs=0.5),
+    epochs=30,
+)
+network = ConvNet(widths=(16, 32, 32, 64), pool_after=("conv1", "conv2", "conv4"), dense=(128,))
+study = Study(
+    grid(
+        base,
+        {"convnet": network},
+        {
+            "plain": variants.plain,
+            "dropout": variants.network(dropout=0.5),
+            "channel_dropout": variants.network(channel_dropout={"conv4": 0.2}),
+            "batch_norm": variants.network(batch_norm=True),
+            "weight_decay": variants.optimizer(weight_decay=0.5),
+            "l1_weights": variants.regularizers(l1_weights=1e-4),
+            "l1_activations": variants.regularizers(l1_activations=0.1),
+            "random_labels": variants.data(random_labels=0.4),
+            "tenth_of_data": variants.data(fraction=0.1),
+            "selective": variants.regularizers(class_selectivity=1.0),
+            "unselective": variants.regularizers(class_selectivity=-1.0),
+        },
+    ),
+    seeds=(0, 1, 2),
+)

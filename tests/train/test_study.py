@@ -1,0 +1,275 @@
+"""Studies: seeds side by side, exactly as one after another; resumed, listed, refused."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+from rich.console import Console
+
+import jaxunits as ju
+from jaxunits.data import Augmentation
+from tests.reference import SMALL, arrays_equal
+from train import study as studies
+from train.__main__ import main
+from train.config import AdamW, Config, Data
+from train.devices import Devices
+from train.loop import train_together
+from train.metrics import read_metrics
+from train.networks import MLP, ConvNet
+from train.progress import Progress
+from train.together import batched, in_threads, lanes
+
+SETTINGS = {
+    "preprocessing": SMALL,
+    "data": Data("digits", "train[:330]", "validation[:100]", in_memory=True),
+    "optimizer": AdamW(2e-3, weight_decay=0.1),
+    "epochs": 2,
+    "batch_size": 100,
+}
+NETWORKS = {
+    "mlp": MLP((12,), dropout=0.2),
+    "convnet": ConvNet((4, 6), ("conv1", "conv2"), batch_norm=True, channel_dropout={"conv2": 0.1}),
+}
+
+
+class Quiet(Progress):
+    """A progress that is shown to nobody."""
+
+    def __init__(self):
+        super().__init__(Console(quiet=True))
+
+    def epoch(self, runs):
+        self.runs = len(runs)
+
+
+def parameters(folder):
+    return nnx.to_pure_dict(nnx.state(ju.networks.restore(folder)))
+
+
+def close(left, right):
+    leaves = zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True)
+    return all(np.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in leaves)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_seeds_side_by_side_are_those_one_after_another(name, tmp_path):
+    config = Config(
+        network=NETWORKS[name], augmentation=Augmentation("padded", padding=2), **SETTINGS
+    )
+    seeds = (0, 3, 5)
+    results = studies.train_study({"one": config}, seeds, tmp_path / "one", 1, Quiet())
+    together = studies.train_study({"one": config}, seeds, tmp_path / "all", 3, Quiet())
+    found = []
+    for run, seed in enumerate(seeds):
+        alone, beside = (tmp_path / kind / "one" / f"seed{seed}" for kind in ("one", "all"))
+        found.append(parameters(beside))
+        assert close(parameters(alone), found[-1])
+        for one, other in zip(results["one"][run], together["one"][run], strict=True):
+            assert one.train_loss == pytest.approx(other.train_loss, rel=1e-4)
+            assert one.validation_accuracy == pytest.approx(other.validation_accuracy, abs=0.011)
+        assert len(read_metrics(beside / "metrics.jsonl")) == 2
+    assert not close(found[0], found[1])
+
+
+def test_a_batched_step_is_the_step_of_each():
+    def step(state, batch, key, number):
+        return state * batch.sum() + key + number
+
+    states, batches, keys = (np.random.default_rng(seed).random((3, 2)) for seed in range(3))
+    found = batched(step, 3, (False, False, False, True))(states, batches, keys, 7)
+    for run in range(3):
+        expected = step(states[run], batches[run], keys[run], 7)
+        np.testing.assert_allclose(found[run], expected, rtol=1e-6)
+
+
+def test_dense_networks_are_batched_and_convolutions_are_not_on_cpus(monkeypatch):
+    dense, convolutional = (network.build(10, SMALL, 0) for network in NETWORKS.values())
+    assert lanes(dense, 3) == [[0, 1, 2]]
+    assert lanes(convolutional, 3) == [[0], [1], [2]]
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert lanes(convolutional, 3) == [[0, 1, 2]]
+
+
+def test_threads_keep_the_order_and_hand_on_errors():
+    def act(item):
+        if item == 9:
+            raise ju.InputError("nine")
+        time.sleep(0.01 * (3 - item))
+        return item
+
+    assert in_threads(act, [0, 1, 2]) == [0, 1, 2]
+    with pytest.raises(ju.InputError, match="nine"):
+        in_threads(act, [0, 9])
+
+
+def test_a_finished_study_is_not_repeated_and_more_seeds_are_added(tmp_path):
+    config = Config(network=NETWORKS["mlp"], **SETTINGS)
+    studies.train_study({"one": config}, (0, 1), tmp_path, 2, Quiet())
+    before = parameters(tmp_path / "one" / "seed1")
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.glob("one/seed*/checkpoints/*/*")}
+    progress = Quiet()
+    results = studies.train_study({"one": config}, (0, 1, 2), tmp_path, 2, progress)
+    assert len(results["one"]) == 3
+    assert progress.runs == 1
+    assert arrays_equal(before, parameters(tmp_path / "one" / "seed1"))
+    assert stamps.items() <= {path: path.stat().st_mtime_ns for path in stamps}.items()
+
+
+def test_runs_that_were_stopped_between_their_saves_end_the_same(tmp_path):
+    config = Config(network=NETWORKS["mlp"], **{**SETTINGS, "epochs": 3})
+    paths = [tmp_path / "killed" / f"seed{seed}" for seed in (0, 1)]
+    whole = [tmp_path / "whole" / f"seed{seed}" for seed in (0, 1)]
+    seeded = [Config(**{**vars(config), "seed": seed}) for seed in (0, 1)]
+    train_together(seeded, whole, Quiet())
+    train_together(seeded, paths, Quiet())
+    # As if a kill had come when the first run had saved its third epoch and the second had not.
+    _remove(paths[1] / "checkpoints" / "3")
+    train_together(seeded, paths, Quiet())
+    for killed, other in zip(paths, whole, strict=True):
+        assert arrays_equal(parameters(killed), parameters(other))
+        assert len(read_metrics(killed / "metrics.jsonl")) == 3
+
+
+def _remove(folder):
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    folder.rmdir()
+
+
+def start(*arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+STUDY = [
+    *("-m", "train", "digits_variants", "--only", "convnet_batch_norm", "convnet_dropout"),
+    *("--seeds", "0", "1", "--run-folder"),
+]
+QUICK = ["--", "--epochs", "4", "--network.widths", "4", "4", "4", "4", "--batch-size", "100"]
+
+
+def test_a_killed_study_ends_as_one_that_was_not(tmp_path):
+    undisturbed, killed = (str(tmp_path / name) for name in ("undisturbed", "killed"))
+    process = start(*STUDY, undisturbed, *QUICK)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    seed = secrets.randbits(32)
+    wait = np.random.default_rng(seed).uniform(0, 2)
+    process = start(*STUDY, killed, *QUICK)
+    while not list(tmp_path.glob("killed/*/seed1/metrics.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(wait)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    process = start(*STUDY, killed, *QUICK)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    for run in ("convnet_batch_norm", "convnet_dropout"):
+        for each in ("seed0", "seed1"):
+            left, right = (
+                parameters(tmp_path / name / run / each) for name in ("undisturbed", "killed")
+            )
+            assert arrays_equal(left, right), f"killed at a moment of seed {seed}"
+    assert "convnet_dropout" in output
+    assert "%" in output.splitlines()[-2]
+
+
+def without_biases(folder):
+    """Arrays but for biases before batch norm and what they move.
+
+    Their gradient is rounding, which Adam scales up.
+    """
+    stages = parameters(folder)["stages"]
+    for name in ("conv1", "conv2"):
+        del stages[name]["bias"], stages[name]["norm"]["mean"]
+    return stages
+
+
+SHARED = """
+import sys
+import jax
+jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+if len(sys.argv) > 3:
+    jax.distributed.initialize(sys.argv[3], 2, int(sys.argv[4]))
+from train.__main__ import main
+sys.exit(main(["digits_convnet", "--network.widths", "4", "4", "--network.batch-norm",
+    "--network.pool-after", "conv1", "conv2", "--epochs", "2", "--batch-size", "56",
+    "--data.train-split", "train[:330]", "--data.validation-split", "validation[:101]",
+    "--run-folder", sys.argv[2]]))
+"""
+
+
+def test_several_devices_and_processes_train_what_one_does(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    code = ("-c", SHARED)
+    processes = [
+        start(*code, "1", str(tmp_path / "one")),
+        start(*code, "8", str(tmp_path / "eight")),
+        start(*code, "1", str(tmp_path / "two"), address, "0"),
+        start(*code, "1", str(tmp_path / "two"), address, "1"),
+    ]
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, "\n".join(outputs)
+    assert "epoch 2/2" in outputs[2]
+    assert "epoch" not in outputs[3]
+    one = read_metrics(tmp_path / "one" / "metrics.jsonl")
+    for name in ("eight", "two"):
+        assert close(without_biases(tmp_path / "one"), without_biases(tmp_path / name)), name
+        other = read_metrics(tmp_path / name / "metrics.jsonl")
+        assert len(other) == 2
+        for left, right in zip(one, other, strict=True):
+            assert left.train_loss == pytest.approx(right.train_loss, rel=1e-4)
+            assert left.validation_loss == pytest.approx(right.validation_loss, rel=1e-3)
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch):
+    monkeypatch.setattr(jax, "device_count", lambda: 3)
+    with pytest.raises(ju.InputError, match="batch_size=100 for 3 devices: give a multiple of 3"):
+        Devices(100)
+
+
+def test_a_grid_names_every_network_and_variant():
+    base = Config(**SETTINGS)
+    found = studies.grid(
+        base,
+        NETWORKS,
+        {"plain": lambda config: config, "long": lambda c: Config(**{**vars(c), "epochs": 9})},
+    )
+    assert list(found) == ["mlp_plain", "mlp_long", "convnet_plain", "convnet_long"]
+    assert found["convnet_long"].network == NETWORKS["convnet"]
+    assert [config.epochs for config in found.values()] == [2, 9, 2, 9]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--only", "convnet_plane"), "unknown configuration 'convnet_plane': the study has"),
+        (("--seeds", "1", "1"), "seeds=(1, 1): give different whole numbers"),
+        (("--together", "0"), "together=0: give at least 1"),
+        (("--", "--epochs", "0"), "epochs=0: give numbers above 0"),
+        (("--", "--epoch", "1"), "--epochs"),
+    ],
+)
+def test_options_that_cannot_be(arguments, expected, capsys):
+    try:
+        status = main(["digits_variants", *arguments])
+    except SystemExit as error:
+        status = error.code
+    assert status == 2
+    assert expected in " ".join(capsys.readouterr().err.replace("│", " ").split())
