@@ -115,6 +115,7 @@ def _run_study(
             options.run_folder or Path("runs") / name,
             options.together,
             progress,
+            options.side_by_side,
         )
         print_results(results, progress.console)
 

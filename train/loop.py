@@ -23,7 +23,7 @@ from .metrics import EpochMetrics, read_metrics, write_metrics
 from .optimizers import build_optimizer, learning_rate
 from .progress import Progress
 from .step import State, Sums, build_evaluate, build_step, initial_state
-from .together import batched, in_threads, lanes, one_of, stack
+from .together import SideBySide, batched, in_threads, lanes, one_of, stack
 
 
 class _Program(NamedTuple):
@@ -48,7 +48,10 @@ def train(config: Config, path: Path, progress: Progress) -> list[EpochMetrics]:
 
 
 def train_together(
-    configs: Sequence[Config], paths: Sequence[Path], progress: Progress
+    configs: Sequence[Config],
+    paths: Sequence[Path],
+    progress: Progress,
+    how: SideBySide = "auto",
 ) -> list[list[EpochMetrics]]:
     """Train until all epochs are done; epochs that the run folders hold already are not repeated.
 
@@ -60,6 +63,7 @@ def train_together(
       configs: what to train; they differ in their seeds alone.
       paths: the run folder of each.
       progress: where to tell of it.
+      how: how several are trained side by side, see `lanes`.
 
     Returns:
       All epochs' metrics, by run.
@@ -99,7 +103,9 @@ def train_together(
             for path in paths
         ]
         seeds = [each.seed for each in configs]
-        programs = _prepare(config, seeds, networks[0], devices, train_data, validation_data)
+        programs = _prepare(
+            config, seeds, networks[0], devices, train_data, validation_data, lanes(len(seeds), how)
+        )
         return _epochs(programs, networks, paths, folders, progress)
 
 
@@ -120,6 +126,7 @@ def _prepare(
     devices: Devices,
     train_data: ju.data.Dataset,
     validation_data: ju.data.Dataset,
+    grouped: Sequence[Sequence[int]],
 ) -> list[_Program]:
     """One program for each batched computation; those of one shape are compiled once."""
     steps = math.ceil(len(train_data) / config.batch_size)
@@ -127,7 +134,6 @@ def _prepare(
         network, build_optimizer(config, steps), config.precision, config.regularizers
     )
     evaluate = build_evaluate(network, config.precision)
-    grouped = lanes(network, len(seeds))
     runs = len(grouped[0])
     compiled = (
         devices.compile(batched(step, runs, (False, False, False, True))),

@@ -19,6 +19,7 @@ from .loop import train_together
 from .metrics import EpochMetrics
 from .networks import AnyNetwork
 from .progress import Progress
+from .together import SideBySide
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class StudyOptions:
     only: tuple[str, ...] = ()
     """Some of its configurations; all by default."""
     together: int = 5
-    """How many seeds are trained at once, as one program."""
+    """How many seeds are trained at once."""
+    side_by_side: SideBySide = "auto"
+    """How they are: as one batched computation, or in threads (on CPUs)."""
     run_folder: Path | None = None
     """The folder above the run folders CONFIGURATION/seedN; `runs/NAME` by default."""
     distributed: bool = False
@@ -80,6 +83,7 @@ def train_study(
     path: Path,
     together: int,
     progress: Progress,
+    how: SideBySide = "auto",
 ) -> dict[str, list[list[EpochMetrics]]]:
     """Train every configuration with every seed; runs that are finished are not repeated.
 
@@ -89,6 +93,7 @@ def train_study(
       path: the folder above the run folders, `path/CONFIGURATION/seedN`.
       together: how many seeds are trained at once.
       progress: where to tell of it.
+      how: how they are trained side by side.
 
     Returns:
       For each configuration all epochs' metrics, by seed.
@@ -106,6 +111,7 @@ def train_study(
                 [dataclasses.replace(config, seed=seed) for seed in chosen],
                 [path / name / f"seed{seed}" for seed in chosen],
                 progress,
+                how,
             )
     return results
 

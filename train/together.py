@@ -5,28 +5,30 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-import jaxunits as ju
-
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-def lanes(network: ju.networks.Network, runs: int) -> list[list[int]]:
+SideBySide = Literal["auto", "vmap", "threads"]
+
+
+def lanes(runs: int, how: SideBySide) -> list[list[int]]:
     """Which runs are one batched computation; each of the lists is one.
 
-    All of them are, but for networks with convolutions on CPUs, where XLA has no fast convolution
-    with a kernel for each run (5 times as slow as one run after another, measured on the conv net
-    of the embedded digits): there each run is its own.
+    Args:
+      runs: how many there are.
+      how: `"vmap"`: all are one. `"threads"`: each is its own, with the same numbers as alone.
+        `"auto"`: threads on CPUs, where XLA's convolutions with a kernel for each run take several
+        times as long as one run after another; else vmap.
     """
-    dense = all(len(layer.map_shape or ()) == 0 for layer in network.layers.values())
-    if dense or jax.default_backend() != "cpu":
+    if how == "vmap" or (how == "auto" and jax.default_backend() != "cpu"):
         return [list(range(runs))]
     return [[run] for run in range(runs)]
 

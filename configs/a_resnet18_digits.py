@@ -1,0 +1,29 @@
+"""ResNet18 on the embedded digits, plain and with channel dropout (paper A, small).
+
+Run it with `python -m train a_resnet18_digits`; five seeds each.
+@R@
+"""
+
+import jaxunits as ju
+from train import variants
+from train.config import AdamW, Config, Data, Schedule
+from train.networks import ResNet18
+from train.study import Study, grid
+
+base = Config(
+    preprocessing=ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31,)),
+    data=Data(in_memory=True),
+    optimizer=AdamW(learning_rate=2e-3, weight_decay=0.05),
+    schedule=Schedule("cosine", warmup_epochs=0.5),
+    epochs=4,
+)
+study = Study(
+    grid(
+        base,
+        {"resnet18": ResNet18("cifar", width=1 / 8)},
+        {
+            "plain": variants.plain,
+            "channel_dropout": variants.network(channel_dropout={"layer4.1": 0.5}),
+        },
+    )
+)

@@ -1,0 +1,33 @@
+"""VGG16 on all and parts of the embedded digits, and with random labels (paper B, small).
+
+Four models that generalise differently. Run it with `python -m train b_vgg16_digits`.
+@B@
+"""
+
+import jaxunits as ju
+from train import variants
+from train.config import AdamW, Checkpoints, Config, Data, Schedule
+from train.networks import VGG16
+from train.study import Study, grid
+
+base = Config(
+    preprocessing=ju.data.Preprocessing(size=(32, 32), channels=1, mean=(0.1,), std=(0.28,)),
+    data=Data(in_memory=True),
+    optimizer=AdamW(learning_rate=1e-3, weight_decay=0.05),
+    schedule=Schedule("cosine", warmup_epochs=1.0),
+    checkpoints=Checkpoints(keep="all"),
+    epochs=12,
+)
+study = Study(
+    grid(
+        base,
+        {"vgg16": VGG16("cifar", width=1 / 8, batch_norm=True)},
+        {
+            "all": variants.plain,
+            "quarter": variants.data(fraction=0.25),
+            "tenth": variants.data(fraction=0.1),
+            "random_labels": variants.data(random_labels=0.5),
+        },
+    ),
+    seeds=(0,),
+)
