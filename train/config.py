@@ -140,8 +140,10 @@ class Config:
     """The learning rate over time."""
     regularizers: Regularizers = field(default_factory=Regularizers)
     """What is added to the loss."""
-    augmentation: ju.data.Augmentation | None = None
-    """Random crops and flips of the training images."""
+    augmentation: ju.data.Augmentation = field(
+        default_factory=lambda: ju.data.Augmentation(flip=False)
+    )
+    """Random crops and flips of the training images; none by default."""
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     """What is saved."""
     epochs: int = 10

@@ -241,6 +241,7 @@ def _epoch(
 def _training_batches(program: _Program, epoch: int) -> Iterator[ju.data.Batch]:
     """Batches of all runs, each in its own order."""
     config, devices = program.config, program.devices
+    augmented = config.augmentation.crop != "none" or config.augmentation.flip
     orders = [
         ju.data.shuffled_batches(
             program.train_data,
@@ -248,7 +249,7 @@ def _training_batches(program: _Program, epoch: int) -> Iterator[ju.data.Batch]:
             config.batch_size,
             seed=seed,
             epoch=epoch,
-            augmentation=config.augmentation,
+            augmentation=config.augmentation if augmented else None,
             threads=config.data.threads,
             process=devices.process,
             processes=devices.processes,

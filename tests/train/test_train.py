@@ -335,3 +335,28 @@ def test_other_images_are_another_configuration(finished, capsys, tmp_path):
     known = json.loads(text)["data_fingerprint"]["train"]
     (folder / "configuration.json").write_text(text.replace(known, "0" * 64))
     assert "data_fingerprint.train is" in refused(capsys, folder)
+
+
+def test_settings_of_data_and_augmentation_reach_training(tmp_path):
+    longer = ("--epochs", "8", "--network.widths", "32", "--optimizer.learning-rate", "0.005")
+    run(tmp_path / "plain", *longer)
+    changed = {
+        "augmented": ("--augmentation.crop", "padded", "--augmentation.flip"),
+        "relabelled": ("--data.random-labels", "0.5"),
+        "fewer": ("--data.fraction", "0.5"),
+    }
+    plain = read_metrics(tmp_path / "plain" / "metrics.jsonl")
+    for name, overrides in changed.items():
+        run(tmp_path / name, *longer, *overrides)
+        assert not arrays_equal(parameters(tmp_path / "plain"), parameters(tmp_path / name)), name
+    relabelled = read_metrics(tmp_path / "relabelled" / "metrics.jsonl")
+    assert relabelled[-1].train_loss > plain[-1].train_loss + 0.2
+    fewer = read_metrics(tmp_path / "fewer" / "metrics.jsonl")
+    assert (plain[-1].step, fewer[-1].step) == (64, 32)
+
+
+def test_how_images_are_read_changes_nothing(tmp_path):
+    run(tmp_path / "held", "--data.in-memory")
+    run(tmp_path / "read", "--data.no-in-memory", "--data.threads", "1")
+    assert arrays_equal(parameters(tmp_path / "held"), parameters(tmp_path / "read"))
+    run(tmp_path / "held", "--data.no-in-memory")
