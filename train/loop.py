@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import time
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import jax
-import numpy as np
-import optax
-from jaxtyping import PyTree
 
 import jaxunits as ju
 
@@ -20,26 +13,11 @@ from .checkpoints import CheckpointFolder
 from .config import Config
 from .devices import Devices
 from .metrics import EpochMetrics, read_metrics, write_metrics
-from .optimizers import build_optimizer, learning_rate
+from .optimizers import build_optimizer
+from .program import Program, prepare, run_epoch
 from .progress import Progress
-from .step import State, Sums, build_evaluate, build_step, initial_state
-from .together import SideBySide, batched, in_threads, lanes, one_of, stack
-
-
-class _Program(NamedTuple):
-    """What stays the same over the epochs of runs that are one batched computation."""
-
-    config: Config
-    seeds: tuple[int, ...]
-    train_data: ju.data.Dataset
-    validation_data: ju.data.Dataset
-    preprocessing: ju.data.Preprocessing
-    devices: Devices
-    step: Any
-    evaluate: Any
-    keys: Any
-    rate: optax.Schedule
-    steps_per_epoch: int
+from .step import State, initial_state
+from .together import SideBySide, in_threads, lanes, one_of, stack
 
 
 def train(config: Config, path: Path, progress: Progress) -> list[EpochMetrics]:
@@ -75,6 +53,31 @@ def train_together(
     """
     config = configs[0]
     devices = Devices(config.batch_size)
+    train_data, validation_data = _load(config)
+    classes = len(train_data.class_names)
+    networks = [each.network.build(classes, each.preprocessing, each.seed) for each in configs]
+    config.regularizers.check(networks[0])
+    images = {"train": train_data.fingerprint, "validation": validation_data.fingerprint}
+    with contextlib.ExitStack() as held:
+        for each, path, network in zip(configs, paths, networks, strict=True):
+            claim = functools.partial(_claim, held, each, path, images, network)
+            devices.agree(f"run folder {path}", claim)
+        folders = [
+            held.enter_context(
+                CheckpointFolder(ju.results.RunFolder(path).checkpoints, config.checkpoints)
+            )
+            for path in paths
+        ]
+        seeds = [each.seed for each in configs]
+        grouped = lanes(len(seeds), how)
+        programs = prepare(
+            config, seeds, networks[0], devices, train_data, validation_data, grouped
+        )
+        return _epochs(programs, networks, paths, folders, progress)
+
+
+def _load(config: Config) -> tuple[ju.data.Dataset, ju.data.Dataset]:
+    """Images for training and held-out images, of the same classes."""
     train_data, validation_data = config.data.load_train(), config.data.load_validation()
     if train_data.class_names != validation_data.class_names:
         raise ju.InputError(
@@ -83,84 +86,25 @@ def train_together(
         )
     for data in (train_data, validation_data):
         ju.data.check_channels(data, config.preprocessing)
-    classes = len(train_data.class_names)
-    networks = [each.network.build(classes, each.preprocessing, each.seed) for each in configs]
-    config.regularizers.check(networks[0])
-    images = {"train": train_data.fingerprint, "validation": validation_data.fingerprint}
-    with contextlib.ExitStack() as held:
-        for each, path, network in zip(configs, paths, networks, strict=True):
-            folder = ju.results.RunFolder(path)
-            if devices.first:
-                held.enter_context(folder.in_use())
-            devices.agree(
-                f"run folder {path}",
-                lambda: _claim(folder, each, images, network),  # noqa: B023
-            )
-        folders = [
-            held.enter_context(
-                CheckpointFolder(ju.results.RunFolder(path).checkpoints, config.checkpoints)
-            )
-            for path in paths
-        ]
-        seeds = [each.seed for each in configs]
-        programs = _prepare(
-            config, seeds, networks[0], devices, train_data, validation_data, lanes(len(seeds), how)
-        )
-        return _epochs(programs, networks, paths, folders, progress)
+    return train_data, validation_data
 
 
 def _claim(
-    folder: ju.results.RunFolder,
+    held: contextlib.ExitStack,
     config: Config,
+    path: Path,
     images: dict[str, str],
     network: ju.networks.Network,
 ) -> None:
+    """Hold a run folder and make it this configuration's."""
+    folder = ju.results.RunFolder(path)
+    held.enter_context(folder.in_use())
     folder.claim(config.description() | {"data_fingerprint": images}, may_differ=("checkpoints",))
-    ju.networks.save_architecture(network, folder.path)
-
-
-def _prepare(
-    config: Config,
-    seeds: Sequence[int],
-    network: ju.networks.Network,
-    devices: Devices,
-    train_data: ju.data.Dataset,
-    validation_data: ju.data.Dataset,
-    grouped: Sequence[Sequence[int]],
-) -> list[_Program]:
-    """One program for each batched computation; those of one shape are compiled once."""
-    steps = math.ceil(len(train_data) / config.batch_size)
-    step = build_step(
-        network, build_optimizer(config, steps), config.precision, config.regularizers
-    )
-    evaluate = build_evaluate(network, config.precision)
-    runs = len(grouped[0])
-    compiled = (
-        devices.compile(batched(step, runs, (False, False, False, True))),
-        devices.compile(batched(evaluate, runs, (False, True))),
-    )
-    return [
-        _Program(
-            config=config,
-            seeds=tuple(seeds[run] for run in lane),
-            train_data=train_data,
-            validation_data=validation_data,
-            preprocessing=network.preprocessing,
-            devices=devices,
-            step=compiled[0],
-            evaluate=compiled[1],
-            keys=devices.replicate(
-                stack([jax.random.key_data(jax.random.key(seeds[run])) for run in lane])
-            ),
-            rate=learning_rate(config, steps),
-            steps_per_epoch=steps,
-        )
-        for lane in grouped
-    ]
+    ju.networks.save_architecture(network, path)
 
 
 def _epochs(
-    programs: Sequence[_Program],
+    programs: Sequence[Program],
     networks: Sequence[ju.networks.Network],
     paths: Sequence[Path],
     folders: Sequence[CheckpointFolder],
@@ -175,7 +119,7 @@ def _epochs(
     progress.start(config.epochs, done, programs[0].steps_per_epoch * len(programs))
     for epoch in range(done, config.epochs):
         lanes_done = in_threads(
-            lambda lane: _epoch(programs[lane], states[lane], epoch, progress),  # noqa: B023
+            lambda lane: run_epoch(programs[lane], states[lane], epoch, progress),  # noqa: B023
             range(len(programs)),
         )
         states = [state for state, _ in lanes_done]
@@ -192,7 +136,7 @@ def _epochs(
 
 
 def _states(
-    programs: Sequence[_Program],
+    programs: Sequence[Program],
     networks: Sequence[ju.networks.Network],
     folders: Sequence[CheckpointFolder],
     done: int,
@@ -211,105 +155,8 @@ def _states(
     return [devices.replicate(stack([next(states) for _ in program.seeds])) for program in programs]
 
 
-def _apart(programs: Sequence[_Program], states: Sequence[State]) -> Iterator[State]:
+def _apart(programs: Sequence[Program], states: Sequence[State]) -> Iterator[State]:
     """The state of each run."""
     for program, state in zip(programs, states, strict=True):
         for run in range(len(program.seeds)):
             yield one_of(state, run, len(program.seeds))
-
-
-def _epoch(
-    program: _Program, state: State, epoch: int, progress: Progress
-) -> tuple[State, list[EpochMetrics]]:
-    started = time.perf_counter()
-    totals = [_Total(), _Total()]
-    for number, batch in enumerate(_training_batches(program, epoch)):
-        count = np.int32(epoch * program.steps_per_epoch + number)
-        state, sums = program.step(state, batch, program.keys, count)
-        totals[0].add(sums)
-        progress.step()
-    for batch in _validation_batches(program):
-        totals[1].add(program.evaluate(state, batch))
-    seen, held_out = (total.of_runs(len(program.seeds)) for total in totals)
-    seconds = round(time.perf_counter() - started, 3)
-    results = [
-        _metrics(program, epoch, *sums, seconds) for sums in zip(seen, held_out, strict=True)
-    ]
-    return state, results
-
-
-def _training_batches(program: _Program, epoch: int) -> Iterator[ju.data.Batch]:
-    """Batches of all runs, each in its own order."""
-    config, devices = program.config, program.devices
-    augmented = config.augmentation.crop != "none" or config.augmentation.flip
-    orders = [
-        ju.data.shuffled_batches(
-            program.train_data,
-            program.preprocessing,
-            config.batch_size,
-            seed=seed,
-            epoch=epoch,
-            augmentation=config.augmentation if augmented else None,
-            threads=config.data.threads,
-            process=devices.process,
-            processes=devices.processes,
-        )
-        for seed in program.seeds
-    ]
-    for batches in zip(*orders, strict=True):
-        yield devices.share_out(stack(batches), len(batches))
-
-
-def _validation_batches(program: _Program) -> Iterator[ju.data.Batch]:
-    devices = program.devices
-    for batch in ju.data.batches(
-        program.validation_data,
-        program.preprocessing,
-        program.config.batch_size,
-        threads=program.config.data.threads,
-        process=devices.process,
-        processes=devices.processes,
-    ):
-        yield devices.share_out(batch, 1)
-
-
-class _Total:
-    """Sums of batches, fetched from the devices only once they are asked for."""
-
-    def __init__(self) -> None:
-        self._sums: PyTree = None
-
-    def add(self, sums: Sums) -> None:
-        """Add a batch."""
-        held = self._sums
-        self._sums = sums if held is None else jax.tree.map(jax.numpy.add, held, sums)
-
-    def of_runs(self, runs: int) -> list[Sums]:
-        """The sums of each run."""
-        host = jax.tree.map(np.asarray, self._sums)
-        return [one_of(host, run, runs) for run in range(runs)]
-
-
-def _metrics(
-    program: _Program, epoch: int, seen: Sums, held_out: Sums, seconds: float
-) -> EpochMetrics:
-    steps = (epoch + 1) * program.steps_per_epoch
-    metrics = EpochMetrics(
-        epoch=epoch + 1,
-        step=steps,
-        learning_rate=float(program.rate(steps - 1)),
-        train_loss=float(seen.loss) / int(seen.images),
-        train_penalty=float(seen.penalty) / int(seen.images),
-        train_accuracy=int(seen.correct) / int(seen.images),
-        validation_loss=float(held_out.loss) / int(held_out.images),
-        validation_accuracy=int(held_out.correct) / int(held_out.images),
-        seconds=seconds,
-    )
-    losses = [metrics.train_loss, metrics.train_penalty, metrics.validation_loss]
-    if not np.isfinite(losses).all():
-        raise ju.InputError(
-            f"the loss became NaN or infinite in epoch {epoch + 1}: train with a lower learning "
-            f"rate than {program.config.optimizer.learning_rate} in another run folder; the last "
-            "checkpoint is kept"
-        )
-    return metrics

@@ -1,0 +1,184 @@
+"""The epochs of runs that are one batched computation."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+from jaxtyping import PyTree
+
+import jaxunits as ju
+
+from .config import Config
+from .devices import Devices
+from .metrics import EpochMetrics
+from .optimizers import build_optimizer, learning_rate
+from .progress import Progress
+from .step import State, Sums, build_evaluate, build_step
+from .together import batched, one_of, stack
+
+
+class Program(NamedTuple):
+    """What stays the same over the epochs of runs that are one batched computation."""
+
+    config: Config
+    seeds: tuple[int, ...]
+    train_data: ju.data.Dataset
+    validation_data: ju.data.Dataset
+    preprocessing: ju.data.Preprocessing
+    devices: Devices
+    step: Any
+    evaluate: Any
+    keys: Any
+    rate: optax.Schedule
+    steps_per_epoch: int
+
+
+def prepare(
+    config: Config,
+    seeds: Sequence[int],
+    network: ju.networks.Network,
+    devices: Devices,
+    train_data: ju.data.Dataset,
+    validation_data: ju.data.Dataset,
+    grouped: Sequence[Sequence[int]],
+) -> list[Program]:
+    """One program for each batched computation; those of one shape are compiled once."""
+    steps = math.ceil(len(train_data) / config.batch_size)
+    step = build_step(
+        network, build_optimizer(config, steps), config.precision, config.regularizers
+    )
+    evaluate = build_evaluate(network, config.precision)
+    runs = len(grouped[0])
+    compiled = (
+        devices.compile(batched(step, runs, (False, False, False, True))),
+        devices.compile(batched(evaluate, runs, (False, True))),
+    )
+    return [
+        Program(
+            config=config,
+            seeds=tuple(seeds[run] for run in lane),
+            train_data=train_data,
+            validation_data=validation_data,
+            preprocessing=network.preprocessing,
+            devices=devices,
+            step=compiled[0],
+            evaluate=compiled[1],
+            keys=devices.replicate(
+                stack([jax.random.key_data(jax.random.key(seeds[run])) for run in lane])
+            ),
+            rate=learning_rate(config, steps),
+            steps_per_epoch=steps,
+        )
+        for lane in grouped
+    ]
+
+
+def run_epoch(
+    program: Program, state: State, epoch: int, progress: Progress
+) -> tuple[State, list[EpochMetrics]]:
+    """Train one epoch and evaluate.
+
+    Returns:
+      The new state, and the metrics of each run.
+
+    Raises:
+      InputError: a loss is NaN.
+    """
+    started = time.perf_counter()
+    totals = [_Total(), _Total()]
+    for number, batch in enumerate(_training_batches(program, epoch)):
+        count = np.int32(epoch * program.steps_per_epoch + number)
+        state, sums = program.step(state, batch, program.keys, count)
+        totals[0].add(sums)
+        progress.step()
+    for batch in _validation_batches(program):
+        totals[1].add(program.evaluate(state, batch))
+    seen, held_out = (total.of_runs(len(program.seeds)) for total in totals)
+    seconds = round(time.perf_counter() - started, 3)
+    results = [
+        _metrics(program, epoch, *sums, seconds) for sums in zip(seen, held_out, strict=True)
+    ]
+    return state, results
+
+
+def _training_batches(program: Program, epoch: int) -> Iterator[ju.data.Batch]:
+    """Batches of all runs, each in its own order."""
+    config, devices = program.config, program.devices
+    augmented = config.augmentation.crop != "none" or config.augmentation.flip
+    orders = [
+        ju.data.shuffled_batches(
+            program.train_data,
+            program.preprocessing,
+            config.batch_size,
+            seed=seed,
+            epoch=epoch,
+            augmentation=config.augmentation if augmented else None,
+            threads=config.data.threads,
+            process=devices.process,
+            processes=devices.processes,
+        )
+        for seed in program.seeds
+    ]
+    for batches in zip(*orders, strict=True):
+        yield devices.share_out(stack(batches), len(batches))
+
+
+def _validation_batches(program: Program) -> Iterator[ju.data.Batch]:
+    devices = program.devices
+    for batch in ju.data.batches(
+        program.validation_data,
+        program.preprocessing,
+        program.config.batch_size,
+        threads=program.config.data.threads,
+        process=devices.process,
+        processes=devices.processes,
+    ):
+        yield devices.share_out(batch, 1)
+
+
+class _Total:
+    """Sums of batches, fetched from the devices only once they are asked for."""
+
+    def __init__(self) -> None:
+        self._sums: PyTree = None
+
+    def add(self, sums: Sums) -> None:
+        """Add a batch."""
+        held = self._sums
+        self._sums = sums if held is None else jax.tree.map(jax.numpy.add, held, sums)
+
+    def of_runs(self, runs: int) -> list[Sums]:
+        """The sums of each run."""
+        host = jax.tree.map(np.asarray, self._sums)
+        return [one_of(host, run, runs) for run in range(runs)]
+
+
+def _metrics(
+    program: Program, epoch: int, seen: Sums, held_out: Sums, seconds: float
+) -> EpochMetrics:
+    steps = (epoch + 1) * program.steps_per_epoch
+    metrics = EpochMetrics(
+        epoch=epoch + 1,
+        step=steps,
+        learning_rate=float(program.rate(steps - 1)),
+        train_loss=float(seen.loss) / int(seen.images),
+        train_penalty=float(seen.penalty) / int(seen.images),
+        train_accuracy=int(seen.correct) / int(seen.images),
+        validation_loss=float(held_out.loss) / int(held_out.images),
+        validation_accuracy=int(held_out.correct) / int(held_out.images),
+        seconds=seconds,
+    )
+    losses = [metrics.train_loss, metrics.train_penalty, metrics.validation_loss]
+    if not np.isfinite(losses).all():
+        raise ju.InputError(
+            f"the loss became NaN or infinite in epoch {epoch + 1}: train with a lower learning "
+            f"rate than {program.config.optimizer.learning_rate} in another run folder; the last "
+            "checkpoint is kept"
+        )
+    return metrics
