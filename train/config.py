@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -132,6 +133,8 @@ class Config:
     """What the network expects of images."""
     network: AnyNetwork = field(default_factory=ConvNet)
     """The network."""
+    weights: Path | None = None
+    """Start from the weights of this file; what it lacks of the network stays random."""
     data: Data = field(default_factory=Data)
     """The images."""
     optimizer: SGD | AdamW = field(default_factory=SGD)
@@ -183,7 +186,15 @@ class Config:
         del settings["run_folder"], settings["distributed"]
         for name in ("verify", "in_memory", "threads"):
             del settings["data"][name]
+        if self.weights is not None:
+            settings["weights"] = _digest(self.weights)
         return settings | {
             "network": {"kind": type(self.network).__name__} | settings["network"],
             "optimizer": {"kind": type(self.optimizer).__name__} | settings["optimizer"],
         }
+
+
+def _digest(path: Path) -> str:
+    """What tells a file from others, wherever it lies."""
+    with path.open("rb") as file:
+        return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"

@@ -55,7 +55,7 @@ def train_together(
     devices = Devices(config.batch_size)
     train_data, validation_data = _load(config)
     classes = len(train_data.class_names)
-    networks = [each.network.build(classes, each.preprocessing, each.seed) for each in configs]
+    networks = [_build(each, classes) for each in configs]
     config.regularizers.check(networks[0])
     images = {"train": train_data.fingerprint, "validation": validation_data.fingerprint}
     with contextlib.ExitStack() as held:
@@ -87,6 +87,14 @@ def _load(config: Config) -> tuple[ju.data.Dataset, ju.data.Dataset]:
     for data in (train_data, validation_data):
         ju.data.check_channels(data, config.preprocessing)
     return train_data, validation_data
+
+
+def _build(config: Config, classes: int) -> ju.networks.Network:
+    """The network before training."""
+    network = config.network.build(classes, config.preprocessing, config.seed)
+    if config.weights is not None:
+        ju.networks.load_weights(network, config.weights, partial=True)
+    return network
 
 
 def _claim(

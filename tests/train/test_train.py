@@ -360,3 +360,19 @@ def test_how_images_are_read_changes_nothing(tmp_path):
     run(tmp_path / "read", "--data.no-in-memory", "--data.threads", "1")
     assert arrays_equal(parameters(tmp_path / "held"), parameters(tmp_path / "read"))
     run(tmp_path / "held", "--data.no-in-memory")
+
+
+def test_training_starts_from_the_weights_of_a_file(tmp_path, capsys):
+    network = ju.networks.mlp(7, widths=(8,), preprocessing=SMALL, seed=5)
+    ju.networks.save_weights(network, tmp_path / "other.safetensors")
+    # So small a learning rate leaves the weights as they were.
+    still = ("--optimizer.learning-rate", "1e-12", "--weights", str(tmp_path / "other.safetensors"))
+    run(tmp_path / "run", *still)
+    stages = parameters(tmp_path / "run")["stages"]
+    start = nnx.to_pure_dict(nnx.state(network))["stages"]
+    np.testing.assert_allclose(stages["fc1"]["kernel"], start["fc1"]["kernel"], atol=1e-8)
+    assert stages["logits"]["kernel"].shape == (8, 10)
+    assert "weights is" in refused(capsys, tmp_path / "run", *still[:2])
+    missing = refused(capsys, tmp_path / "new", "--weights", str(tmp_path / "none.pth"))
+    assert "there is no weights file" in missing
+    assert not (tmp_path / "new").exists()
