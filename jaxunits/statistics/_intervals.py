@@ -1,0 +1,98 @@
+"""Intervals of accuracy drops, from the same images before and after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from scipy import stats
+from scipy.optimize import elementwise
+
+from .._errors import InputError
+
+_STEP = 1e-9
+
+
+def paired_interval(
+    broken: Any, repaired: Any, count: Any, *, level: float = 0.95
+) -> tuple[Float64[np.ndarray, "*shape"], Float64[np.ndarray, "*shape"]]:
+    """The score interval of an accuracy drop on the same images before and after (Tango 1998).
+
+    It keeps its level where few images change, which a bootstrap of such counts does not, and is
+    not empty where none does.
+
+    Args:
+      broken: images that are right before and wrong after.
+      repaired: images that are wrong before and right after.
+      count: all images.
+      level: the share of intervals that hold the true drop.
+
+    Returns:
+      Lower and upper end, as shares of images; NaN where there are no images.
+
+    Raises:
+      InputError: the counts cannot be, or the level is not between 0 and 1.
+    """
+    b, c, n = checked_counts(broken, repaired, count)
+    if not 0 < level < 1:
+        raise InputError(f"level={level}: give a number between 0 and 1")
+    quantile = stats.norm.ppf((1 + level) / 2)
+    drop = np.divide(b - c, n, out=np.full(b.shape, np.nan), where=n > 0)
+    low = _end(b, c, n, drop, -1.0, quantile)
+    high = _end(b, c, n, drop, 1.0, quantile)
+    return low, high
+
+
+def checked_counts(
+    broken: Any, repaired: Any, count: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts as arrays of one shape.
+
+    Raises:
+      InputError: one is negative, or more images changed than there are.
+    """
+    b, c, n = np.broadcast_arrays(
+        *(np.asarray(each, np.float64) for each in (broken, repaired, count))
+    )
+    wrong = np.flatnonzero((b < 0) | (c < 0) | (b + c > n))
+    if len(wrong):
+        first = wrong[0]
+        raise InputError(
+            f"{b.ravel()[first]:g} broken and {c.ravel()[first]:g} repaired of "
+            f"{n.ravel()[first]:g} images: give counts from 0 on, together at most all images"
+        )
+    return b, c, n
+
+
+def _end(
+    b: np.ndarray, c: np.ndarray, n: np.ndarray, drop: np.ndarray, limit: float, quantile: float
+) -> Float64[np.ndarray, "*shape"]:
+    """Where the score statistic reaches the quantile, between the drop and a limit."""
+    result = np.full(b.shape, np.nan)
+    inside = (n > 0) & (drop != limit)
+    result[(n > 0) & (drop == limit)] = limit
+    if not inside.any():
+        return result
+    b, c, n, drop = (each[inside] for each in (b, c, n, drop))
+
+    def excess(share: np.ndarray, b: np.ndarray, c: np.ndarray, n: np.ndarray) -> np.ndarray:
+        distance = (b - c) - n * share
+        return distance**2 - quantile**2 * _variance(share, b, c, n)
+
+    # At the drop itself the statistic is 0 over 0 where no image or every one changes.
+    start, stop = drop + limit * _STEP, np.full_like(drop, limit)
+    found = elementwise.find_root(excess, (start, stop), args=(b, c, n))
+    result[inside] = found.x
+    return result
+
+
+def _variance(
+    share: np.ndarray, b: np.ndarray, c: np.ndarray, n: np.ndarray
+) -> Float64[np.ndarray, "*shape"]:
+    """Of b − c if the true drop is `share`, the share repaired by maximum likelihood."""
+    linear = -b - c + (2 * n - b + c) * share
+    constant = -c * share * (1 - share)
+    root = np.sqrt(np.maximum(linear**2 - 8 * n * constant, 0))
+    repaired = np.maximum((root - linear) / (4 * n), 0)
+    return n * np.maximum(2 * repaired + share * (1 - share), 0)

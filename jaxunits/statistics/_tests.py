@@ -1,0 +1,28 @@
+"""Whether a drop is more than chance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from scipy import stats
+
+from ._intervals import checked_counts
+
+
+def damage_p_values(broken: Any, repaired: Any) -> Float64[np.ndarray, "*shape"]:
+    """The exact one-sided McNemar test that more images break than are repaired.
+
+    Under no effect each image that changes is as likely to break as to be repaired. 1 where none
+    changes.
+
+    Args:
+      broken: images that are right before and wrong after.
+      repaired: images that are wrong before and right after.
+
+    Raises:
+      InputError: a count is negative.
+    """
+    b, _, changed = checked_counts(broken, repaired, np.add(broken, repaired))
+    return np.asarray(stats.binom.sf(b - 1, changed, 0.5))

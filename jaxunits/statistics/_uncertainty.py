@@ -1,0 +1,80 @@
+"""The uncertainty of a whole sweep, labelled."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from .._errors import InputError
+from ._chance import chance_drops
+from ._intervals import paired_interval
+from ._tests import damage_p_values
+
+
+def uncertainty(
+    sweep: xr.Dataset,
+    *,
+    level: float = 0.95,
+    false_discovery_rate: float = 0.05,
+    draws: int = 1000,
+    seed: int = 0,
+) -> xr.Dataset:
+    """How sure the drops of a sweep over units are.
+
+    Args:
+      sweep: of `jaxunits.ablation.sweep` over single units.
+      level: of the intervals and of the band of chance.
+      false_discovery_rate: the expected share of wrong ones among the (unit, class) pairs that are
+        called damaged (Benjamini and Hochberg 1995, over all pairs with images).
+      draws: of the max class accuracy drops that chance gives.
+      seed: of these draws.
+
+    Returns:
+      A Dataset: `drop_low`, `drop_high`, `p_value`, `adjusted_p_value` and `damaged` by unit and
+      class; `chance_drop`, `chance_low` and `chance_high` by rank, to be laid under the curve of
+      sorted max class accuracy drops.
+
+    Raises:
+      InputError: this is no sweep over units, or a number is out of range.
+    """
+    if not {"broken", "correct", "correct_before", "count"} <= set(sweep.data_vars) or (
+        sweep["broken"].dims != ("unit", "class")
+    ):
+        raise InputError(
+            "uncertainty needs the result of a sweep over single units, with the counts "
+            "'correct', 'correct_before', 'broken' and 'count' by unit and class"
+        )
+    if not 0 < false_discovery_rate < 1:
+        raise InputError(
+            f"false_discovery_rate={false_discovery_rate}: give a number between 0 and 1"
+        )
+    broken, count = sweep["broken"].values, sweep["count"].values
+    repaired = sweep["correct"].values - sweep["correct_before"].values + broken
+    low, high = paired_interval(broken, repaired, count[None], level=level)
+    p_values = np.where(count > 0, damage_p_values(broken, repaired), np.nan)
+    adjusted = np.full(p_values.shape, np.nan)
+    held = np.isfinite(p_values)
+    adjusted[held] = stats.false_discovery_control(p_values[held])
+    chance = chance_drops(broken, repaired, count[None], draws=draws, seed=seed)
+    ends = np.quantile(chance, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    pairs = ("unit", "class")
+    return xr.Dataset(
+        {
+            "drop_low": (pairs, low),
+            "drop_high": (pairs, high),
+            "p_value": (pairs, p_values),
+            "adjusted_p_value": (pairs, adjusted),
+            "damaged": (pairs, adjusted <= false_discovery_rate),
+            "chance_drop": ("rank", chance.mean(0)),
+            "chance_low": ("rank", ends[0]),
+            "chance_high": ("rank", ends[1]),
+        },
+        coords={"unit": sweep["unit"], "class": sweep["class"]},
+        attrs={
+            "level": level,
+            "false_discovery_rate": false_discovery_rate,
+            "interval": "score (Tango 1998)",
+            "test": "exact one-sided McNemar",
+        },
+    )
