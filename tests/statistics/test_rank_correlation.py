@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import jaxunits as ju
+
+
+def sweep_of(overall, largest):
+    return xr.Dataset(
+        {
+            "overall_accuracy_drop": ("unit", np.asarray(overall, float)),
+            "max_class_accuracy_drop": ("unit", np.asarray(largest, float)),
+        },
+        coords={"unit": np.arange(len(overall))},
+    )
+
+
+def attributes_of(**columns):
+    units = len(next(iter(columns.values())))
+    return xr.Dataset(
+        {name: ("unit", np.asarray(values, float)) for name, values in columns.items()},
+        coords={"unit": np.arange(units)},
+    )
+
+
+def ranks(values):
+    """Ranks, equal values sharing the mean of theirs, one value after another."""
+    values = list(values)
+    return [
+        sum(other < value for other in values) + (values.count(value) - 1) / 2 for value in values
+    ]
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 2**16), units=st.integers(3, 30), levels=st.integers(2, 20))
+def test_r_is_the_correlation_of_ranks(seed, units, levels):
+    random = np.random.default_rng(seed)
+    attribute, overall, largest = random.integers(0, levels, (3, units))
+    result = ju.statistics.rank_correlation(
+        attributes_of(norm=attribute), sweep_of(overall, largest)
+    )
+    for drop, values in (("overall_accuracy_drop", overall), ("max_class_accuracy_drop", largest)):
+        found = float(result.r.sel(attribute="norm", accuracy_drop=drop))
+        if len(set(attribute)) == 1 or len(set(values)) == 1:
+            assert np.isnan(found)
+        else:
+            expected = np.corrcoef(ranks(attribute), ranks(values))[0, 1]
+            assert found == pytest.approx(expected, abs=1e-9)
+    assert int(result["count"]) == units
+
+
+def test_p_is_that_of_random_orders():
+    random = np.random.default_rng(0)
+    attribute = random.normal(size=40)
+    drops = 0.5 * attribute + random.normal(size=40)
+    result = ju.statistics.rank_correlation(
+        attributes_of(norm=attribute), sweep_of(drops, drops)
+    ).sel(attribute="norm", accuracy_drop="overall_accuracy_drop")
+    places, fixed = ranks(attribute), np.asarray(ranks(drops))
+    shuffled = [abs(np.corrcoef(random.permutation(places), fixed)[0, 1]) for _ in range(20_000)]
+    share = np.mean(np.asarray(shuffled) >= abs(float(result.r)))
+    assert 0.0005 < share < 0.5
+    assert float(result.p_value) == pytest.approx(share, rel=0.1, abs=0.003)
+
+
+def test_vectors_are_left_out_and_the_sign_is_told():
+    attributes = attributes_of(norm=[1, 2, 3], other=[3, 2, 1])
+    attributes["selectivity"] = (("unit", "class"), np.ones((3, 2)))
+    result = ju.statistics.rank_correlation(attributes, sweep_of([0, 0.1, 0.2], [0, 0.3, 0.2]))
+    assert list(result.attribute.values) == ["norm", "other"]
+    np.testing.assert_allclose(result.r.sel(accuracy_drop="overall_accuracy_drop"), [1, -1])
+    assert result.attrs["sign"] == "positive: more of the attribute, more damage"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sweep", "message"),
+    [
+        (attributes_of(norm=[1, 2, 3]), sweep_of([0] * 4, [0] * 4), "are of different units"),
+        (attributes_of(norm=[1, 2]), sweep_of([0, 1], [0, 1]), "2 units have no rank correlation"),
+        (attributes_of(norm=[1, 2, 3]), xr.Dataset(), "no overall_accuracy_drop by unit"),
+        (attributes_of(norm=[1, 2, 3])[["unit"]], sweep_of([0] * 3, [0] * 3), "no attribute has"),
+        (
+            attributes_of(norm=[1, np.nan, 3]),
+            sweep_of([0, 1, 2], [0, 1, 2]),
+            "norm of unit 1 is NaN: leave the unit out",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(attributes, sweep, message):
+    with pytest.raises(ju.InputError) as error:
+        ju.statistics.rank_correlation(attributes, sweep)
+    assert message in str(error.value)
