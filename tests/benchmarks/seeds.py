@@ -15,6 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import jax
 import numpy as np
@@ -48,7 +49,11 @@ class Settings:
     epochs: int = 4
     """Epochs of each run; all but the first are timed."""
     rounds: int = 3
-    """How often both sides are measured, in turn; medians are printed."""
+    """How often all sides are measured, in turn; medians are printed."""
+    only: tuple[str, ...] = ()
+    """Some of the networks; all by default."""
+    how: tuple[Literal["threads", "vmap"], ...] = ("threads", "vmap")
+    """The ways that are compared with one run after another."""
 
 
 class Clock(Progress):
@@ -103,12 +108,12 @@ def main(settings: Settings) -> None:
         caption="difference: the largest over all arrays, relative to the array's largest number",
     )
     table.add_column("network")
-    for column in (ALONE, "threads", "ratio", "difference", "vmap", "ratio", "difference"):
+    for column in (ALONE, *(part for how in settings.how for part in (how, "ratio", "difference"))):
         table.add_column(column, justify="right")
-    for name, network in NETWORKS.items():
+    for name in settings.only or NETWORKS:
         config = Config(
             preprocessing=DIGITS,
-            network=network,
+            network=NETWORKS[name],
             data=Data(in_memory=True),
             optimizer=AdamW(1e-3),
             checkpoints=Checkpoints(every=settings.epochs),
@@ -120,13 +125,13 @@ def main(settings: Settings) -> None:
 
 def compared(config: Config, settings: Settings) -> list[str]:
     """A row of the table."""
-    times: dict[str, list[float]] = {ALONE: [], "threads": [], "vmap": []}
+    times: dict[str, list[float]] = {each: [] for each in (ALONE, *settings.how)}
     with tempfile.TemporaryDirectory() as folder:
         for number, how in itertools.product(range(settings.rounds), times):
             place = Path(folder) / f"{number}_{how}"
             times[how].append(measured(config, settings.seeds, how, place))
         cells = [f"{statistics.median(times[ALONE]):.2f}"]
-        for how in ("threads", "vmap"):
+        for how in settings.how:
             places = [Path(folder) / f"0_{each}" for each in (ALONE, how)]
             cells += [
                 f"{statistics.median(times[how]):.2f}",
