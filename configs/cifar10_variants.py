@@ -1,9 +1,9 @@
 """Every training variant of a small conv net on CIFAR-10, three seeds each.
 
 Run it with `python -m train cifar10_variants`; `--only convnet_plain` trains some of them.
-On 2 cores and a fifth of the images (`-- --data.fraction 0.2 --epochs 12`): 90 s for two seeds, test
-accuracy 59.7 % plain, 62.4 % with batch norm; mean class selectivity 0.23 plain, 0.35 and 0.13 under
-the class-selectivity regularizer of either sign.
+On 2 cores and a fifth of the images (`-- --data.fraction 0.2 --epochs 12`): 90 s for two seeds,
+test accuracy 59.7 % plain, 62.4 % with batch norm; mean class selectivity 0.23 plain, 0.35 and 0.13
+under the class-selectivity regularizer of either sign.
 """
 
 import jaxunits as ju
