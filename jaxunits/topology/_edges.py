@@ -16,7 +16,7 @@ _WITHOUT_SIGN = 0x7FFFFFFF
 
 
 def checked_maps(maps: Any) -> Num[np.ndarray, "images height height units"]:
-    """What the maps answer, without sign, as an array.
+    """The maps as an array.
 
     Raises:
       InputError: they are no real numbers, have not four axes, are not square, or a value is NaN
@@ -34,13 +34,14 @@ def checked_maps(maps: Any) -> Num[np.ndarray, "images height height units"]:
             "map[None, :, :, None]"
         )
     check_square(values.shape[1:3], "maps")
-    if not np.isfinite(values).all():
+    # The extremes alone: an array of answers to `isfinite` would cost more than the kernel's work.
+    if values.size and not np.isfinite([values.min(), values.max()]).all():
         image, row, column, unit = place = tuple(np.argwhere(~np.isfinite(values))[0])
         raise InputError(
             f"maps hold {values[place]} (image {image}, row {row}, column {column}, unit {unit}): "
             "every value has to be a finite number"
         )
-    return np.abs(values)
+    return values
 
 
 def check_square(shape: tuple[int, ...], place: str) -> None:
@@ -65,10 +66,10 @@ def vertex_pairs(vertices: int) -> tuple[np.ndarray, np.ndarray]:
 def edges_of(
     maps: Num[np.ndarray, "images height height units"],
 ) -> Num[np.ndarray, "images*units edges"]:
-    """The symmetrised maps above the diagonal (paper B eq. 9)."""
+    """The symmetrised maps above the diagonal, without signs (paper B eq. 9)."""
     images, side, _, units = maps.shape
     rows, columns = vertex_pairs(side)
-    edges = np.maximum(maps[:, rows, columns], maps[:, columns, rows])
+    edges = np.maximum(_sizes(maps[:, rows, columns]), _sizes(maps[:, columns, rows]))
     return np.moveaxis(edges, 2, 1).reshape(images * units, len(rows))
 
 
@@ -90,7 +91,7 @@ def edge_keys(
 def in_float32(
     maps: Num[np.ndarray, "images height height units"],
 ) -> Float32[np.ndarray, "images height height units"]:
-    """The maps if float32 can hold them, else whole numbers in the same order."""
+    """The maps if float32 can hold them, else whole numbers in the order of their sizes."""
     if np.can_cast(maps.dtype, np.float32):
         return maps.astype(np.float32, copy=False)
     with np.errstate(over="ignore", under="ignore"):
@@ -98,9 +99,16 @@ def in_float32(
     if np.array_equal(small, maps):
         return small
     images, side, _, units = maps.shape
-    ranks = dense_ranks(np.moveaxis(maps, 3, 1).reshape(images * units, -1))
+    ranks = dense_ranks(_sizes(np.moveaxis(maps, 3, 1).reshape(images * units, -1)))
     numbers = np.where(ranks > 0, side**2 + 1 - ranks, 0).astype(np.float32)
     return np.moveaxis(numbers.reshape(images, units, side, side), 1, 3)
+
+
+def _sizes(values: Num[np.ndarray, "*shape"]) -> Num[np.ndarray, "*shape"]:
+    """Values without their signs."""
+    sizes = np.abs(values)
+    # The smallest integer of a type has no counterpart there, but has its bits in the unsigned one.
+    return sizes.view(f"u{sizes.itemsize}") if sizes.dtype.kind == "i" else sizes
 
 
 def dense_ranks(values: Num[np.ndarray, "maps values"]) -> Int64[np.ndarray, "maps values"]:

@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import Array, Float32, Int, Int32, Int64
 
 from ._edges import edge_keys
-from ._kernel import FirstHoles, first_holes
+from ._kernel import walk_on
 from ._ripser import first_births
-from ._ties import first_holes_with_ties
+from ._ties import walk_on_with_ties
+from ._walk import Walk, before_all_edges
 
 # On CPUs what a step reads should stay in the cache; elsewhere few large steps are faster.
 _MAPS_AT_ONCE = {"cpu": 512}
@@ -31,11 +32,11 @@ class Found(NamedTuple):
     """What a device has found out, and what is needed to settle the rest.
 
     Attributes:
-      holes: of all maps.
+      walk: of all maps, so far.
       keys: of their edges.
     """
 
-    holes: FirstHoles
+    walk: Walk
     keys: Int32[Array, "edges maps"]
 
 
@@ -48,53 +49,58 @@ def find(maps: Float32[Array, "images height height units"], limit: int) -> Foun
     pieces = -(-many // at_once)
     padded = jnp.pad(keys, ((0, 0), (0, pieces * at_once - many)))
     split = padded.reshape(len(keys), pieces, at_once).swapaxes(0, 1)
+    start = before_all_edges(vertices, at_once)
     steps = vertices + _EDGES_BEYOND_VERTICES
-    holes = jax.lax.map(lambda piece: first_holes(piece, vertices, limit, steps), split)
-    return Found(FirstHoles(*(each.reshape(-1)[:many] for each in holes)), keys)
+    walks = jax.lax.map(lambda piece: walk_on(piece, start, vertices, limit, steps), split)
+
+    def joined(pieces: Array) -> Array:
+        last = jnp.moveaxis(pieces, 0, -2)
+        return last.reshape(*last.shape[:-2], -1)[..., :many]
+
+    return Found(jax.tree.map(joined, walks), keys)
 
 
 def settle(found: Found, vertices: int, limit: int) -> Int64[np.ndarray, " maps"]:
-    """First holes of all maps; only those that are not known are looked at again."""
-    births = np.array(found.holes.births, np.int64)
-    tied = np.array(found.holes.tied)
-    unfinished = np.flatnonzero(found.holes.unfinished)
-    for chosen, keys in _columns(found.keys, unfinished):
-        again = _to_the_end(keys, vertices, limit)
-        births[chosen] = np.asarray(again.births)[: len(chosen)]
-        tied[chosen] = np.asarray(again.tied)[: len(chosen)]
+    """First holes of all maps; only those that are not known are looked at further."""
+    births = np.array(found.walk.births, np.int64)
+    tied = np.array(found.walk.tied)
+    for chosen, part in _parts(found, np.flatnonzero(found.walk.walking)):
+        further = _to_the_end(part, vertices, limit)
+        births[chosen] = np.asarray(further.births)[: len(chosen)]
+        tied[chosen] = np.asarray(further.tied)[: len(chosen)]
     some = np.flatnonzero(tied)
-    for chosen, keys in _columns(found.keys, some):
+    for chosen, part in _parts(found, some):
         left = np.arange(len(chosen))
         if len(some) >= _TIES_AT_LEAST:
-            again = _with_ties(keys, vertices, limit)
-            births[chosen] = np.asarray(again.births)[: len(chosen)]
-            left = np.flatnonzero(np.asarray(again.tied)[: len(chosen)])
-        edges = np.asarray(keys).T[left]
+            further = _with_ties(part, vertices, limit)
+            births[chosen] = np.asarray(further.births)[: len(chosen)]
+            left = np.flatnonzero(np.asarray(further.tied)[: len(chosen)])
+        edges = np.asarray(part.keys).T[left]
         births[chosen[left]] = first_births(edges, vertices, 1, limit, processes=1)
     return births
 
 
-def _columns(
-    keys: Int32[Array, "edges maps"], chosen: Int64[np.ndarray, " chosen"]
-) -> Iterator[tuple[Int64[np.ndarray, " some"], Int32[Array, "edges at_once"]]]:
-    """The keys of some maps, padded, so that one program serves any number of them."""
+def _parts(
+    found: Found, chosen: Int64[np.ndarray, " chosen"]
+) -> Iterator[tuple[Int64[np.ndarray, " some"], Found]]:
+    """Some maps, filled up with the first of them, so that one program serves any number."""
     for start in range(0, len(chosen), _AGAIN_AT_ONCE):
         some = chosen[start : start + _AGAIN_AT_ONCE]
-        yield some, _take(keys, np.resize(some, _AGAIN_AT_ONCE))
+        yield some, _take(found, np.resize(some, _AGAIN_AT_ONCE))
 
 
 @jax.jit
-def _take(
-    keys: Int32[Array, "edges maps"], chosen: Int[Array, " chosen"]
-) -> Int32[Array, "edges chosen"]:
-    return keys[:, chosen]
+def _take(found: Found, chosen: Int[Array, " chosen"]) -> Found:
+    return jax.tree.map(lambda array: array[..., chosen], found)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
-def _to_the_end(keys: Int32[Array, "edges maps"], vertices: int, limit: int) -> FirstHoles:
-    return first_holes(keys, vertices, limit, len(keys))
+def _to_the_end(found: Found, vertices: int, limit: int) -> Walk:
+    return walk_on(found.keys, found.walk, vertices, limit, len(found.keys))
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
-def _with_ties(keys: Int32[Array, "edges maps"], vertices: int, limit: int) -> FirstHoles:
-    return first_holes_with_ties(keys, vertices, limit)
+def _with_ties(found: Found, vertices: int, limit: int) -> Walk:
+    nothing = jnp.zeros_like(found.walk.tied)
+    walk = found.walk._replace(walking=~nothing, tied=nothing)
+    return walk_on_with_ties(found.keys, walk, vertices, limit)

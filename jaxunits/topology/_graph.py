@@ -41,6 +41,31 @@ def both(one: Sets, other: Sets) -> Sets:
     return tuple(a | b for a, b in zip(one, other, strict=True))
 
 
+def in_both(one: Sets, other: Sets) -> Sets:
+    """The vertices of both."""
+    return tuple(a & b for a, b in zip(one, other, strict=True))
+
+
+def without(one: Sets, other: Sets) -> Sets:
+    """The vertices of the first that the second does not hold."""
+    return tuple(a & ~b for a, b in zip(one, other, strict=True))
+
+
+def holds_any(sets: Sets) -> Bool[Array, ...]:
+    """Whether a set is not empty."""
+    return functools.reduce(operator.or_, sets) != 0
+
+
+def first_of(sets: Sets) -> Sets:
+    """The set that holds the first vertex of a set alone; empty for an empty one."""
+    before = jnp.zeros_like(sets[0])
+    first = []
+    for word in sets:
+        first.append(jnp.where(before == 0, word & -word, 0))
+        before |= word
+    return tuple(first)
+
+
 def of_vertex(sets: Sets, chosen: Bool[Array, "vertices maps"]) -> Sets:
     """The set of the chosen vertex of each map, `[maps]`; empty where none is chosen."""
     return tuple(jnp.where(chosen, each, 0).max(0) for each in sets)

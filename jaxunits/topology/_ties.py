@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -10,38 +11,26 @@ import numpy as np
 from jaxtyping import Array, Bool, Int32
 
 from ._edges import vertex_pairs
-from ._graph import Sets, both, each_alone, for_all, meets, of_vertex, where
-from ._kernel import ABOVE_ALL, FirstHoles
-
-Pairs = Bool[Array, "vertices vertices maps"]
-
-
-class _Walk(NamedTuple):
-    """Where the walk along the ranks of each map is.
-
-    Attributes:
-      key: of the edges that are entering.
-      rank: theirs.
-      neighbours: of each vertex.
-      component: the vertices that each vertex is connected to, itself among them.
-      walking: false once a hole is there or in doubt, or cannot come any more.
-      hole: true once it is there for certain.
-      tied: true once one is in doubt.
-    """
-
-    key: Int32[Array, " maps"]
-    rank: Int32[Array, " maps"]
-    neighbours: Sets
-    component: Sets
-    walking: Bool[Array, " maps"]
-    hole: Bool[Array, " maps"]
-    tied: Bool[Array, " maps"]
+from ._graph import (
+    Sets,
+    both,
+    each_alone,
+    first_of,
+    for_all,
+    holds_any,
+    in_both,
+    meets,
+    of_vertex,
+    where,
+    without,
+)
+from ._walk import Walk
 
 
-def first_holes_with_ties(
-    keys: Int32[Array, "edges maps"], vertices: int, limit: int
-) -> FirstHoles:
-    """As `first_holes`, but equal keys enter in the order that makes the fewest holes.
+def walk_on_with_ties(
+    keys: Int32[Array, "edges maps"], walk: Walk, vertices: int, limit: int
+) -> Walk:
+    """As `walk_on`, but equal keys enter in the order that makes the fewest holes.
 
     Of edges that enter together those with a common neighbour go first, all at once, since each
     keeps its common neighbours whatever else enters, and, one at a time, those that join two
@@ -54,46 +43,31 @@ def first_holes_with_ties(
     """
     every = each_alone(vertices)
     table = _table(keys, vertices)
-    levels = table.reshape(vertices**2, -1)
 
-    def step(walk: _Walk) -> _Walk:
-        here = (table == walk.key[None, None]) & walk.walking[None, None]
-        entering = here & ~_pairs(walk.neighbours, every)
-        linked = entering & _common(walk.neighbours, walk.neighbours)
-        joining = _first(entering & ~_pairs(walk.component, every))
-        filled = _may_be_filled(entering, walk.neighbours, every)
-        added = linked | joining
-        stuck = _any(entering) & ~_any(added)
-        done = walk.walking & ~_any(entering & ~added)
-        below = jnp.where(levels < walk.key[None], levels, 0).max(0)
+    def step(walk: Walk) -> Walk:
+        entering = _entering(table, walk, every)
+        linked = in_both(entering, _near(walk.neighbours, every))
+        ends = _ends_of_first(without(entering, walk.component), every)
+        added = both(linked, where(meets(every, ends), without(ends, every), _none(linked)))
+        left = _any(without(entering, added))
+        stuck = walk.walking & left & ~_any(added)
+        done = walk.walking & ~left
+        below = jnp.where(keys < walk.key[None], keys, 0).max(0)
         key = jnp.where(done, below, walk.key)
         rank = walk.rank + done
-        return _Walk(
+        return Walk(
             key=key,
             rank=rank,
-            neighbours=both(walk.neighbours, _sets(added, every)),
-            component=_joined(walk.component, joining),
+            neighbours=where(walk.walking[None], both(walk.neighbours, added), walk.neighbours),
+            component=_joined(walk.component, ends, every),
             walking=walk.walking & ~stuck & (key > 0) & (rank <= limit),
-            hole=walk.hole | (stuck & ~filled),
-            tied=walk.tied | (stuck & filled),
+            hole=walk.hole,
+            tied=walk.tied | stuck,
         )
 
-    walk = jax.lax.while_loop(lambda walk: walk.walking.any(), step, _start(every, keys.shape[1]))
-    return FirstHoles(jnp.where(walk.hole, walk.rank, 0), walk.tied, walk.walking)
-
-
-def _start(every: Sets, maps: int) -> _Walk:
-    none = jnp.zeros(maps, jnp.int32)
-    component = tuple(jnp.broadcast_to(each, (len(each), maps)) for each in every)
-    return _Walk(
-        key=none + ABOVE_ALL,
-        rank=none,
-        neighbours=tuple(jnp.zeros_like(each) for each in component),
-        component=component,
-        walking=none == 0,
-        hole=none != 0,
-        tied=none != 0,
-    )
+    end = jax.lax.while_loop(lambda walk: walk.walking.any(), step, walk)
+    filled = _may_be_filled(_entering(table, end, every), end.neighbours, every)
+    return end._replace(hole=end.tied & ~filled, tied=end.tied & filled)
 
 
 def _table(
@@ -106,47 +80,60 @@ def _table(
     return jnp.concatenate([keys, jnp.zeros_like(keys[:1])])[edge]
 
 
-def _pairs(sets: Sets, every: Sets) -> Pairs:
-    """Whether the first vertex's set holds the second one."""
-    return meets(tuple(each[:, None] for each in sets), tuple(each[None] for each in every))
+def _entering(table: Int32[Array, "vertices vertices maps"], walk: Walk, every: Sets) -> Sets:
+    """For each vertex the other ends of its edges that enter now and are not there yet."""
+    now = _gathered(every, lambda vertex: table[:, vertex] == walk.key[None])
+    return without(now, walk.neighbours)
 
 
-def _common(one: Sets, other: Sets) -> Pairs:
-    """Whether the sets of two vertices meet."""
-    return meets(tuple(each[:, None] for each in one), tuple(each[None] for each in other))
+def _near(sets: Sets, every: Sets) -> Sets:
+    """For each vertex those whose set meets its own."""
+    return _gathered(every, lambda vertex: meets(sets, tuple(each[vertex][None] for each in sets)))
 
 
-def _any(chosen: Pairs) -> Bool[Array, " maps"]:
-    return chosen.reshape(len(chosen) ** 2, -1).any(0)
+def _gathered(every: Sets, chosen: Callable[[int], Bool[Array, "vertices maps"]]) -> Sets:
+    """For each vertex the set of those of which a function of their number is true.
+
+    One after another, since XLA makes one loop of that for CPUs, without arrays of pairs.
+    """
+    vertices = range(len(every[0]))
+    alone = (_only_where(chosen(vertex), every, vertex) for vertex in vertices)
+    return functools.reduce(both, alone)
 
 
-def _first(chosen: Pairs) -> Pairs:
-    """The first chosen edge of each map, in both directions."""
-    vertices = len(chosen)
-    low, high = np.sort(np.indices((vertices, vertices)), axis=0)
-    number = jnp.asarray((low * vertices + high)[..., None], jnp.int32)
-    place = jnp.where(chosen, number, vertices**2).reshape(vertices**2, -1).min(0)
-    return chosen & (number == place[None, None])
+def _only_where(chosen: Bool[Array, "vertices maps"], every: Sets, vertex: int) -> Sets:
+    return tuple(jnp.where(chosen, each[vertex][None], 0) for each in every)
 
 
-def _sets(chosen: Pairs, every: Sets) -> Sets:
-    """For each vertex those at the other end of its chosen edges."""
-    vertices = len(chosen)
-    ends = (jnp.where(chosen, each[:, None], 0).reshape(vertices, -1) for each in every)
-    return tuple(each.sum(0, dtype=jnp.uint32).reshape(vertices, -1) for each in ends)
+def _none(sets: Sets) -> Sets:
+    return tuple(jnp.zeros_like(each) for each in sets)
 
 
-def _may_be_filled(entering: Pairs, neighbours: Sets, every: Sets) -> Bool[Array, " maps"]:
+def _any(sets: Sets) -> Bool[Array, " maps"]:
+    """Whether a vertex of a map has anything in its set."""
+    return holds_any(sets).any(0)
+
+
+def _ends_of_first(edges: Sets, every: Sets) -> Sets:
+    """Both ends of the first edge of each map, from the sets of each vertex; none without one."""
+    x = first_of(_bits(holds_any(edges), every))
+    y = first_of(of_vertex(edges, meets(every, for_all(x))))
+    return for_all(both(x, y))
+
+
+def _bits(chosen: Bool[Array, "vertices maps"], every: Sets) -> Sets:
+    """The set of the chosen vertices of each map."""
+    return tuple(jnp.where(chosen, each, 0).sum(0, dtype=jnp.uint32) for each in every)
+
+
+def _may_be_filled(entering: Sets, neighbours: Sets, every: Sets) -> Bool[Array, " maps"]:
     """Whether all edges left have a common neighbour in the end, and three make a triangle."""
-    near = _sets(entering, every)
-    final = both(neighbours, near)
-    lonely = entering & ~_common(final, final)
-    return ~_any(lonely) & _any(entering & _common(near, near))
+    final = both(neighbours, entering)
+    lonely = _any(without(entering, _near(final, every)))
+    return ~lonely & _any(in_both(entering, _near(entering, every)))
 
 
-def _joined(component: Sets, joining: Pairs) -> Sets:
+def _joined(component: Sets, ends: Sets, every: Sets) -> Sets:
     """Components after an edge, if there is one, has joined two of them."""
-    ends = joining.any(1)
-    x = ends & (ends.cumsum(0) == 1)
-    union = both(of_vertex(component, x), of_vertex(component, ends & ~x))
-    return where(meets(component, for_all(union)), for_all(union), component)
+    either = meets(component, ends)
+    return where(either, for_all(_bits(either, every)), component)

@@ -4,8 +4,7 @@ Both sides find the birth points of the same maps in one process, in turn, round
 table shows medians of the rounds. The kernel takes all maps, from the array of maps to the array of
 birth points; compilation is not counted. ripser is timed on some of them and scaled, from ranks
 that are ready and from maps; the birth points of these maps are compared. With `--agreement 24000`
-so many maps of many kinds and sizes are compared between the kernel, ripser and GUDHI (which this
-needs) instead.
+so many maps of many kinds and sizes are compared between the kernel, ripser and GUDHI instead.
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ from rich.table import Table
 from ripser import ripser
 
 import jaxunits as ju
+from tests.topology.gudhi_holes import births_by_gudhi
 from tests.topology.maps import KINDS, maps_of
 
 from .networks import vgg16, with_random_weights
@@ -202,8 +202,6 @@ def seconds(function: Callable[[], object]) -> float:
 
 def agreement(maps: int, settings: Settings) -> Table:
     """Compare kernel, ripser and GUDHI on many maps of every kind and size, and of networks."""
-    from tests.topology.gudhi_holes import births_by_gudhi
-
     cells = [(kind, side) for side in SIDES for kind in KINDS]
     each = -(-maps // (len(cells) + 1))
     few = replace(settings, images=max(1, each // 512), units=512)

@@ -1,4 +1,4 @@
-"""Birth points by GUDHI; importing this needs it."""
+"""Birth points by GUDHI."""
 
 import gudhi
 import numpy as np

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 import jaxunits as ju
 from tests.reference import SMALL, images_of
 from tests.topology.brute_force import birth_point
+from tests.topology.gudhi_holes import births_by_gudhi
 from tests.topology.maps import KINDS, maps_of
 
 birth_points = ju.topology.birth_points
@@ -40,9 +41,6 @@ def test_the_kernel_equals_ripser(side):
 
 @pytest.mark.parametrize("side", SIDES)
 def test_the_kernel_equals_gudhi(side):
-    pytest.importorskip("gudhi", reason="GUDHI is not installed")
-    from tests.topology.gudhi_holes import births_by_gudhi
-
     maps = all_kinds(side)
     np.testing.assert_array_equal(birth_points(maps, method="kernel"), births_by_gudhi(maps))
 
