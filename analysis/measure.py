@@ -24,6 +24,7 @@ from .measurements.kind import Kind
 from .measurements.maps import maps
 from .measurements.panels import panels
 from .measurements.rotations import rotations
+from .measurements.samples import samples
 from .measurements.subject import Subject, file_name, file_of, load_subject
 from .measurements.synthesis import synthesis
 from .measurements.training_births import training_births
@@ -33,7 +34,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         *(ablation, attributes, panels, concepts, rotations, greedy),
-        *(births, maps, training_births, cumulative, insertion, synthesis),
+        *(births, maps, training_births, cumulative, samples, insertion, synthesis),
     )
 }
 NEEDS: Mapping[Experiment, tuple[str, ...]] = {
@@ -46,7 +47,7 @@ NEEDS: Mapping[Experiment, tuple[str, ...]] = {
     "concepts": ("ablation", "concepts"),
     "topology": ("ablation", "births", "maps", "training"),
     "phase_transition": ("ablation", "births", "cumulative"),
-    "stability": ("ablation", "births"),
+    "stability": ("ablation", "births", "samples"),
     "roles": ("ablation", "births", "insertion"),
     "substitution": ("ablation", "attributes", "synthesis"),
     "synthesised_images": ("ablation", "attributes", "synthesis"),

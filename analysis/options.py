@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Float, Int
+
 import jaxunits as ju
 
 
@@ -111,6 +114,10 @@ class Topology:
     seed: int = 0
     """Of the images, the random orders and the subsets."""
 
+    def effectiveness(self, births: Int[np.ndarray, "images units"]) -> Float[np.ndarray, " units"]:
+        """How well each unit represents the class of the images, by these settings."""
+        return ju.topology.effectiveness(births, p=self.p, convention=self.convention)
+
     def shown(self, classes: Sequence[str]) -> str:
         """The class to show, of those that were measured."""
         if self.shown_class is not None and self.shown_class not in classes:
@@ -132,6 +139,10 @@ class Stability:
     """How many of those most often among them are named; three quarters of them by default."""
     compared: int | None = None
     """Over how many the stability is averaged; half of them by default."""
+
+    def sizes_within(self, images: int) -> list[int]:
+        """The sizes of at most half of the images, of which many subsets differ; one at least."""
+        return [size for size in self.sizes if 2 * size <= images] or [max(1, images // 2)]
 
     def of_layer(self, units: int) -> tuple[int, int, int]:
         """`top`, `chosen` and `compared` of a layer: 20, 15 and 10 where it is large."""

@@ -17,6 +17,7 @@ from ..figures import colour_of, legend, png, style_of, tidy
 from ..measurements.births import births_of
 from ..runs import Run, Runs
 from ..section import Figure, Section, Table
+from .sample_curves import curves_figure, curves_table
 
 _TEXT = """Random subsets of a class's training images give an importance rank each. Left: the
 share of subsets that have a unit among their first, by the units' places in the rank of all images
@@ -26,6 +27,9 @@ among the first, counting 0 for those that are not among the first of all images
 with the range of the classes. Subsets come from the images that give the rank of all, so that
 stability rises towards 1 with their size by construction; sizes above half of the images are left
 out. The mean rank is that of the effectiveness averaged over the subsets."""
+_CURVES = """Below, units are ablated by the ranks that different images give, the most important
+first: paper B finds hardly any difference between the ranks of a subset, of all training images and
+of the subsets' mean, and a slower fall by the rank of held-out images."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,14 @@ def run(runs: Runs) -> Section:
     titles = [runs.place(name, layer) for name, layer, _ in panels]
     return Section(
         title="Stability of the importance rank",
-        text=[_TEXT.format(shown=shown)],
+        text=[_TEXT.format(shown=shown), _CURVES],
         figures=[
             Figure(
                 "stability", png(_draw(titles, found, panels, runs.config, shown)), _caption(runs)
-            )
+            ),
+            curves_figure(runs, panels),
         ],
-        tables=[_table(panels, found, runs.config, shown)],
+        tables=[_table(panels, found, runs.config, shown), curves_table(panels)],
     )
 
 
@@ -74,8 +79,10 @@ def _found_of(run: Run, layer: str, config: Config) -> _Sizes:
     names = [str(name) for name in dict.fromkeys(result["class"].values.tolist())]
     births = {name: births_of(result, name).values for name in names}
     least = min(map(len, births.values()))
-    sizes = [size for size in config.stability.sizes if 2 * size <= least] or [max(1, least // 2)]
-    return {size: {name: _of_class(births[name], size, config) for name in names} for size in sizes}
+    return {
+        size: {name: _of_class(births[name], size, config) for name in names}
+        for size in config.stability.sizes_within(least)
+    }
 
 
 def _of_class(births: np.ndarray, size: int, config: Config) -> _Found:
@@ -84,14 +91,9 @@ def _of_class(births: np.ndarray, size: int, config: Config) -> _Found:
     subsets = ju.topology.random_subsets(
         len(births), size, subsets=config.stability.subsets, seed=topology.seed
     )
-    every = np.stack(
-        [
-            ju.topology.effectiveness(births[subset], p=topology.p, convention=topology.convention)
-            for subset in subsets
-        ]
-    )
+    every = np.stack([topology.effectiveness(births[subset]) for subset in subsets])
     ranks = np.stack([ju.topology.importance_rank(each) for each in every])
-    whole = ju.topology.effectiveness(births, p=topology.p, convention=topology.convention)
+    whole = topology.effectiveness(births)
     reference = ju.topology.importance_rank(whole)
     most = ju.topology.most_often_in_top(ranks, top=top, units=chosen)
     return _Found(

@@ -14,6 +14,7 @@ import jaxunits as ju
 
 from ..figures import DAMAGE, GAIN, colour_of, legend, png, style_of, tidy
 from ..measurements.births import births_of
+from ..options import Topology
 from ..runs import Run, Runs
 from ..section import Figure, Section, Table
 from .flow import draw_flow
@@ -45,7 +46,7 @@ def run(runs: Runs) -> Section:
     figures = [
         Figure(
             f"topology_training_{layer}",
-            png(_draw_training([panel for panel in panels if panel[1] == layer], runs.several)),
+            png(_draw_training(runs, [panel for panel in panels if panel[1] == layer])),
             _training_caption(first.kind("training")[layer], runs.several),
         )
         for layer in layers
@@ -83,13 +84,14 @@ def _training_caption(found: xr.Dataset, several: bool) -> str:
     )
 
 
-def _draw_training(panels: Sequence[tuple[str, str, Sequence[Run]]], several: bool) -> Canvas:
+def _draw_training(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Canvas:
+    topology = runs.config.topology
     canvas = Canvas(figsize=(12.4, 2.3 * len(panels) + 0.6), layout="constrained")
     grid = canvas.subplots(len(panels), 5, squeeze=False)
     for row, (name, layer, members) in zip(grid, panels, strict=True):
         each = [run.kind("training")[layer] for run in members]
         _draw_histograms(canvas, row[0], each[0])
-        courses = [_course_of(run, layer) for run in members]
+        courses = [_course_of(run, layer, topology) for run in members]
         mean = xr.concat(courses, "seed", data_vars="all").mean("seed")
         for axes, variable, label, colour in (
             (row[1], "entropy", "feature entropy (nats)", colour_of(0)),
@@ -100,7 +102,7 @@ def _draw_training(panels: Sequence[tuple[str, str, Sequence[Run]]], several: bo
         _draw_loss(row[4], mean)
         row[2].set_ylim(0, 102)
         for axes in row:
-            axes.set_title(name if several else layer, fontsize=8)
+            axes.set_title(name if runs.several else layer, fontsize=8)
             axes.set_xlabel("epochs", fontsize=8)
         for axes in row[1:]:
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -157,17 +159,14 @@ def _draw_loss(axes: Axes, mean: xr.Dataset) -> None:
     tidy(axes)
 
 
-def _course_of(run: Run, layer: str) -> xr.Dataset:
+def _course_of(run: Run, layer: str, topology: Topology) -> xr.Dataset:
     """Means and quartiles over units at every checkpoint, and the losses."""
     found = run.kind("training")[layer]
-    convention = str(found.attrs["topology.convention"])
     each = [births.values for births in found.birth_point]
     values = {
         "entropy": [ju.topology.feature_entropy(births) for births in each],
         "rate": [ju.topology.selective_rate(births) for births in each],
-        "effectiveness": [
-            ju.topology.effectiveness(births, convention=convention) for births in each
-        ],
+        "effectiveness": [topology.effectiveness(births) for births in each],
     }
     columns = {}
     for name, of_units in values.items():
@@ -188,12 +187,7 @@ def _table(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Tabl
             classes = dict.fromkeys(result["class"].values.tolist())
             births = [births_of(result, each).values for each in classes]
             topology = runs.config.topology
-            effective = np.stack(
-                [
-                    ju.topology.effectiveness(each, p=topology.p, convention=topology.convention)
-                    for each in births
-                ]
-            )
+            effective = np.stack([topology.effectiveness(each) for each in births])
             entropies = np.stack([ju.topology.feature_entropy(each) for each in births])
             rates = np.stack([ju.topology.selective_rate(each) for each in births])
             rows.append(
@@ -220,7 +214,7 @@ def _course(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Tab
     rows = []
     for name, layer, members in panels:
         for run in members:
-            course = _course_of(run, layer)
+            course = _course_of(run, layer, runs.config.topology)
             first, last = course.isel(epoch=0), course.isel(epoch=-1)
             cells = [
                 f"{float(first[key]):.3f} → {float(last[key]):.3f}"

@@ -41,11 +41,12 @@ def _settings(subject: Subject, layer: str) -> dict[str, str]:
     return {
         **cumulative_settings(subject, layer),
         "random_orders": f"{topology.random_orders} of seed {topology.seed}",
-        "greedy": _shown(subject) if topology.greedy else "none",
+        "greedy": shown_held_out_class(subject) if topology.greedy else "none",
     }
 
 
-def _shown(subject: Subject) -> str:
+def shown_held_out_class(subject: Subject) -> str:
+    """The class that single-class figures show, of those with held-out images."""
     return subject.config.topology.shown(held_out_classes(subject))
 
 
@@ -69,10 +70,7 @@ def importance_order(
     subject: Subject, births: xr.Dataset, name: str
 ) -> Int64[np.ndarray, " units"]:
     """The units of a layer by their effectiveness for a class."""
-    topology = subject.config.topology
-    effectiveness = ju.topology.effectiveness(
-        births_of(births, name).values, p=topology.p, convention=topology.convention
-    )
+    effectiveness = subject.config.topology.effectiveness(births_of(births, name).values)
     return ju.topology.importance_rank(effectiveness)
 
 
@@ -113,7 +111,7 @@ def _rankings(attributes: xr.Dataset, name: str) -> dict[str, Int64[np.ndarray, 
 def _greedy(subject: Subject, layer: str, name: str) -> Orders:
     """The greedy order of the shown class, chosen on training images; of others none."""
     units = subject.network.layer(layer).units
-    if not subject.config.topology.greedy or name != _shown(subject):
+    if not subject.config.topology.greedy or name != shown_held_out_class(subject):
         return np.empty((0, units), np.int64)
     found = ju.ablation.greedy(
         subject.network,

@@ -25,6 +25,7 @@ QUICK = (
 )
 FIGURES = {
     *("topology_flow_conv2", "topology_training_conv2", "stability", "roles"),
+    "stability_curves",
     "phase_transition_convnet_plain_conv2",
 }
 
@@ -108,6 +109,23 @@ def test_curves_are_the_librarys_along_the_importance_rank(study):
     assert np.isfinite(curves.greedy_accuracy).all()
 
 
+def test_curves_by_the_ranks_of_samples(study):
+    found = measurement(study, "samples")
+    network, _, held_out = network_and_images(study, "3")
+    births = ju.topology.layer_birth_points(network, "conv2", held_out).birth_point.values
+    order = ju.topology.importance_rank(ju.topology.effectiveness(births))
+    images = {"training": 12, "held out": len(held_out), "subset": 4}
+    assert {name: int(found["images"].sel(sample=name)) for name in images} == images
+    measured = ju.ablation.cumulative(network, "conv2", held_out, order).sel({"class": "3"})
+    curve = found.sel(sample="held out", ranking="held out")
+    np.testing.assert_array_equal(curve.accuracy, measured.class_accuracy)
+    # The rank of all training images is that of the phase transition.
+    cumulative = measurement(study, "cumulative").sel({"class": "3"})
+    first = cumulative.sel(ranking="importance", direction="most important first")
+    curve = found.sel(sample="held out", ranking="training")
+    np.testing.assert_array_equal(curve.accuracy, first.accuracy)
+
+
 def test_the_page_is_drawn_again_without_network_and_images(study, tmp_path, capsys):
     folder = tmp_path / "small"
     shutil.copytree(study, folder, ignore=shutil.ignore_patterns("checkpoints", "metrics.jsonl"))
@@ -127,7 +145,7 @@ def test_one_network_of_the_study_has_a_report_of_its_own(study, tmp_path):
     names = {path.stem for path in (folder / "figures").iterdir()}
     assert names == {
         *("topology_flow_conv2", "topology_training_conv2", "phase_transition_conv2"),
-        *("stability", "roles"),
+        *("stability", "stability_curves", "roles"),
     }
 
 

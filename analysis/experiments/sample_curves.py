@@ -1,0 +1,87 @@
+"""Cumulative ablation by the importance ranks of several samples (paper B, figures 4A and 4B)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from ..figures import colour_of, legend, panel, png, style_of
+from ..runs import Run, Runs
+from ..section import Figure, Table
+
+Panels = Sequence[tuple[str, str, Run]]
+
+
+def curves_figure(runs: Runs, panels: Panels) -> Figure:
+    """Accuracy of the shown class, a row a network and a column a sample."""
+    canvas = Canvas(figsize=(9.2, 2.4 * len(panels) + 0.4), layout="constrained")
+    found = [run.kind("samples")[layer] for _, layer, run in panels]
+    grid = canvas.subplots(len(panels), 3, squeeze=False, sharey=True)
+    for row, (name, layer, _), curves in zip(grid, panels, found, strict=True):
+        for axes, sample in zip(row, curves["sample"].values, strict=True):
+            _draw(axes, curves.sel(sample=sample))
+            panel(
+                axes, f"{runs.place(name, layer)}:\non {_images(curves, sample)}", "ablated units"
+            )
+            axes.title.set_fontsize(9)
+        row[0].set_ylabel("class accuracy (%)", fontsize=8)
+        row[0].set_ylim(-2, 103)
+    legend(canvas, grid[0, 0])
+    shown = found[0].attrs["class"]
+    seed = " First seed of each configuration." if runs.several else ""
+    return Figure(
+        "stability_curves",
+        png(canvas),
+        f"Cumulative ablation of class {shown}, the most important unit first, by the importance "
+        "ranks that different images of the class give; the columns are the images on which the "
+        f"accuracy is measured.{seed} After paper B, figures 4A and 4B.",
+    )
+
+
+def curves_table(panels: Panels) -> Table:
+    """Mean accuracy along each order."""
+    rows = []
+    for name, layer, run in panels:
+        curves = run.kind("samples")[layer]
+        for sample in curves["sample"].values:
+            means = 100 * curves.accuracy.sel(sample=sample).mean("step")
+            rows.append(
+                (name, layer, _images(curves, sample), *(f"{mean:.1f} %" for mean in means.values))
+            )
+    first = panels[0][2].kind("samples")[panels[0][1]]
+    return Table(
+        caption="Mean accuracy along cumulative ablation, by the importance rank (columns) and the "
+        f"images it is measured on; class {first.attrs['class']}",
+        columns=("network", "layer", "measured on", *map(_label, first.ranking.values)),
+        rows=rows,
+    )
+
+
+def _draw(axes: Axes, curves: xr.Dataset) -> None:
+    for number, ranking in enumerate(curves.ranking.values):
+        axes.plot(
+            np.asarray(curves.step),
+            100 * curves.accuracy.sel(ranking=ranking).values,
+            color=colour_of(number),
+            linestyle=style_of(7 * number),
+            linewidth=1.3,
+            label=_label(ranking),
+        )
+
+
+def _images(curves: xr.Dataset, sample: str) -> str:
+    count = int(curves["images"].sel(sample=sample))
+    kind = {"subset": "of the training images", "training": "training images"}
+    return f"{count} {kind.get(sample, 'held-out images')}"
+
+
+def _label(ranking: str) -> str:
+    return {
+        "subset": "rank of a subset",
+        "training": "of all training images",
+        "held out": "of held-out images",
+    }.get(ranking, "of the subsets' mean")
