@@ -92,22 +92,23 @@ def _from_stages(network: Network) -> Functional:
     # Batch statistics would make an image's logits depend on its neighbours.
     view = nnx.view(network, raise_if_not_found=False, use_running_average=True, deterministic=True)
     graph, state = nnx.split(view)
+    assemble = _Assemble(graph)
 
     def apply(
         params: PyTree, images: Array, masks: Mapping[str, Array], values: Mapping[str, Array]
     ) -> Array:
-        return nnx.merge(graph, params)(images, masks, values)
+        return assemble(params)(images, masks, values)
 
     def activations(params: PyTree, images: Array, layer: str) -> Array:
-        return nnx.merge(graph, params).activations(images, layer)
+        return assemble(params).activations(images, layer)
 
     def with_activations(
         params: PyTree, images: Array, layers: Sequence[str], masks: Mapping[str, Array]
     ) -> tuple[Array, dict[str, Array]]:
-        return nnx.merge(graph, params).with_activations(images, layers, masks=masks)
+        return assemble(params).with_activations(images, layers, masks=masks)
 
     def incoming_weights(params: PyTree, layer: str) -> Array | None:
-        stage = nnx.merge(graph, params).stages[layer]
+        stage = assemble(params).stages[layer]
         return stage.incoming_weights if isinstance(stage, WeightedStage) else None
 
     return Functional(
@@ -121,5 +122,19 @@ def _from_stages(network: Network) -> Functional:
         with_activations=with_activations,
         incoming_weights=incoming_weights,
         architecture=str(network.architecture.arguments) if network.architecture else "",
-        assemble=lambda params: nnx.merge(graph, params),
+        assemble=assemble,
     )
+
+
+@dataclass(frozen=True)
+class _Assemble:
+    """The network with given parameters; equal for equal builds, which can share programs.
+
+    Attributes:
+      graph: the network without its arrays.
+    """
+
+    graph: nnx.GraphDef[Network]
+
+    def __call__(self, params: PyTree) -> Network:
+        return nnx.merge(self.graph, params)

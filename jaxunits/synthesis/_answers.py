@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from jaxtyping import Array, Float, PyTree
@@ -34,24 +35,40 @@ def reader(network: Functional, layer: str) -> Read:
     """
     assemble, show = network.assemble, network.activations
     if assemble is not None and isinstance(assemble(network.params).stages[layer], LinearStage):
-        return lambda params, image: _of_stages(assemble(params), layer, image)
+        return _OfStages(assemble, layer)
     if show is None:
         raise InputError(
             f"network {network.name!r} does not show its activations: bring it in with "
             "ju.networks.from_nnx or from_linen, or as a network of stages"
         )
-    return lambda params, image: Answers(show(params, image[None], layer)[0], None)
+    return _OfFunction(show, layer)
 
 
-def _of_stages(
-    network: Network, layer: str, image: Float[Array, "height width channels"]
-) -> Answers:
+@dataclass(frozen=True)
+class _OfFunction:
+    """Answers of a layer of any network."""
+
+    show: Callable[[PyTree, Array, str], Array]
+    layer: str
+
+    def __call__(self, params: PyTree, image: Float[Array, "height width channels"]) -> Answers:
+        return Answers(self.show(params, image[None], self.layer)[0], None)
+
+
+@dataclass(frozen=True)
+class _OfStages:
     """Answers of a layer that is an affine map, then a non-linearity."""
-    position = network.order.index(layer)
-    state = image[None]
-    if position > 0:
-        state = network.run(state, through=network.order[position - 1])
-    stage = cast(LinearStage, network.stages[layer])
-    before = stage.linear(state)
-    after = stage.nonlinear(before)
-    return Answers(features_of(after)[0], features_of(before)[0])
+
+    assemble: Callable[[PyTree], Network]
+    layer: str
+
+    def __call__(self, params: PyTree, image: Float[Array, "height width channels"]) -> Answers:
+        network = self.assemble(params)
+        position = network.order.index(self.layer)
+        state = image[None]
+        if position > 0:
+            state = network.run(state, through=network.order[position - 1])
+        stage = cast(LinearStage, network.stages[self.layer])
+        before = stage.linear(state)
+        after = stage.nonlinear(before)
+        return Answers(features_of(after)[0], features_of(before)[0])

@@ -48,9 +48,11 @@ class Image(NamedTuple):
     objective: Float[Array, ""]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Ascent:
     """Gradient ascent on the images of single units, as pure functions of one image.
+
+    Equal where the same is asked of networks of the same build, whatever their parameters.
 
     Attributes:
       read: from parameters and a standardised image to the layer's answers.

@@ -1,13 +1,15 @@
-"""All images of all units, a chunk at a time."""
+"""All images of all units, chunk by chunk."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, PyTree
 
 from ._checks import check_finite
 from ._program import Program
@@ -19,6 +21,7 @@ Progress = Callable[[int, int], None]
 
 def climb(
     program: Program,
+    params: PyTree,
     starts: Callable[[Int[np.ndarray, " rows"]], Starts],
     images: int,
     steps: int,
@@ -29,31 +32,72 @@ def climb(
 
     Args:
       program: the compiled programs.
+      params: the network's parameters.
       starts: where images start, by their numbers.
       images: how many there are.
       steps: steps of ascent.
       place: network and layer, for messages.
-      progress: called after every step with the steps done and the steps in all, of all images.
+      progress: called after every step with the steps done and the steps in all, of all images;
+        never by two threads at once.
 
     Raises:
       InputError: an objective is not a number.
     """
-    parts = []
-    for first in range(0, images, program.images_at_once):
+    told = _Told(images * steps, progress)
+    device = jnp.zeros(()).device
+
+    def chunk(first: int) -> Climbed:
         rows = np.arange(first, first + program.images_at_once) % images
         kept = min(program.images_at_once, images - first)
+        # The caller's default device is that of the caller's thread alone.
+        with jax.default_device(device):
+            climbed = _climb_together(
+                program, params, starts(rows), steps, place, lambda: told.of(kept)
+            )
+        return Climbed(*(array[:kept] for array in climbed))
 
-        def report(done: int, first: int = first, kept: int = kept) -> None:
-            if progress is not None:
-                progress(first * steps + done * kept, images * steps)
-
-        climbed = _climb_together(program, starts(rows), steps, place, report)
-        parts.append(Climbed(*(array[:kept] for array in climbed)))
+    with ThreadPoolExecutor(program.side_by_side) as pool:
+        try:
+            parts = list(pool.map(chunk, range(0, images, program.images_at_once)))
+        except BaseException:
+            told.stop()
+            raise
     return Climbed(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
+class _Told:
+    """Adds up steps of several threads and tells of them; stops the threads where one failed."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._total, self._progress = total, progress
+        self._done, self._stopped, self._lock = 0, False, threading.Lock()
+
+    def of(self, steps: int) -> None:
+        """So many steps are done.
+
+        Raises:
+          CancelledError: there is nobody left to climb for.
+        """
+        with self._lock:
+            if self._stopped:
+                raise CancelledError
+            self._done += steps
+            if self._progress is not None:
+                self._progress(self._done, self._total)
+
+    def stop(self) -> None:
+        """Let the next step of every thread be its last."""
+        with self._lock:
+            self._stopped = True
+
+
 def _climb_together(
-    program: Program, starts: Starts, steps: int, place: str, report: Callable[[int], None]
+    program: Program,
+    params: PyTree,
+    starts: Starts,
+    steps: int,
+    place: str,
+    report: Callable[[], None],
 ) -> Climbed:
     """One chunk.
 
@@ -64,10 +108,10 @@ def _climb_together(
     state = program.start(starts.key, jnp.asarray(starts.image), jnp.asarray(starts.exact))
     ascent = np.empty((len(unit), steps), np.float32)
     for step in range(steps):
-        state, value = program.step(state, unit, starts.key, jnp.int32(step))
+        state, value = program.step(params, state, unit, starts.key, jnp.int32(step))
         ascent[:, step] = value
         check_finite(ascent[:, step], starts.unit, f"before step {step}", place)
-        report(step + 1)
-    image = jax.tree.map(np.asarray, program.finish(state, unit))
+        report()
+    image = jax.tree.map(np.asarray, program.finish(params, state, unit))
     check_finite(image.objective, starts.unit, f"after step {steps - 1}", place)
     return Climbed(ascent, *image)

@@ -64,10 +64,12 @@ def maximise(
         `[height, width, channels]`, one for each `[units, height, width, channels]`, or the result
         of another `maximise` (mid grey for units without an image there). The first start is the
         image itself, without noise.
-      images_at_once: how many images climb together, at most; by default as many as are fast.
+      images_at_once: how many images climb at the same time, at most; by default as many as are
+        fast, on CPUs in two threads.
       max_memory: bytes that the compiled programs may take on the device, parameters included; by
         default as in `jaxunits.ablation.Execution`.
-      progress: called after every step with the steps done and the steps in all, of all images.
+      progress: called after every step with the steps done and the steps in all, of all images,
+        from a thread of its own.
 
     Returns:
       A Dataset with the dimensions `unit`, `height`, `width`, `channel`, `answering_unit` (all
@@ -108,7 +110,9 @@ def maximise(
     )
     where = f"layer {layer!r} of network {network.name!r}"
     parts = functools.partial(starts_of, chosen, starts, seed, first)
-    climbed = climb(program, parts, len(chosen) * starts, method.steps, where, progress)
+    climbed = climb(
+        program, network.params, parts, len(chosen) * starts, method.steps, where, progress
+    )
     settings = {
         "network": network.name,
         "architecture": network.architecture,

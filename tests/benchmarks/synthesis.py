@@ -2,27 +2,27 @@
 
     python -m tests.benchmarks.synthesis
 
-Both sides make the same images with the same steps, in turn, in one process; compilation is not
-counted on either. "One by one" is the library's own program compiled for one image. Dense layers
-read their weights once for a whole batch. On CPUs convolutions gain little, since those of a single
-image can keep all cores busy.
+All sides make the same images from the same starts, in turn, in one process; compilation is not
+counted on any. "One by one" is the library's own program compiled for one image. Dense layers
+read their weights once for a whole batch. On CPUs wide convolutions gain little, since those of a
+single image keep all cores busy.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import tyro
-import xarray as xr
+from jaxtyping import Float32
 from rich.console import Console
 from rich.table import Table
 
 import jaxunits as ju
-from jaxunits.networks import Network
+from jaxunits.networks import Functional, Network
 
 from .networks import alexnet, convnet32, with_random_weights
 
@@ -48,95 +48,114 @@ LAYERS = {
 }
 
 
+SAME = 1e-4
+Images = Float32[np.ndarray, "units height width channels"]
+
+
 @dataclass(frozen=True)
 class Settings:
     """What to measure."""
 
-    steps: int = 16
+    steps: int = 32
     """Steps of ascent."""
     alone: int = 8
     """Units that are made one by one; their time is scaled to the layer."""
     together: int = 128
     """Units of the layer that are made at once, at most; likewise scaled."""
     rounds: int = 3
-    """How often both sides are measured, in turn; medians are printed."""
+    """How often all sides are measured, in turn; medians are printed."""
+    pytorch: bool = False
+    """Whether PyTorch makes the images too, a unit after another (needs the extra `bench`)."""
     only: tuple[str, ...] = ()
     """Some of the networks; all by default."""
 
 
-class Clock:
-    """Adds up the time between a run's first and last step, without compilation."""
-
-    def __init__(self) -> None:
-        self.first = self.last = 0.0
-        self.steps = self.counted = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """A step is over."""
-        self.last = time.perf_counter()
-        if self.steps == 0:
-            self.first, self.steps = self.last, done
-        self.counted = done
-
-    @property
-    def seconds_a_step(self) -> float:
-        """Seconds an image and step, the first step left out."""
-        return (self.last - self.first) / (self.counted - self.steps)
-
-
 def made(
-    network: Network, layer: str, units: Sequence[int], at_once: int | None, steps: int
-) -> tuple[float, xr.Dataset]:
-    """Seconds an image and step, and the images."""
-    clock = Clock()
+    network: Functional, layer: str, starts: Images, at_once: int | None, steps: int
+) -> tuple[float, Images]:
+    """Seconds an image and step, and the images, of as many units as there are starts."""
+    begun = time.perf_counter()
     result = ju.synthesis.maximise(
         network,
         layer,
-        units,
+        range(len(starts)),
+        initial=starts,
         method=ju.synthesis.Method(steps=steps),
         images_at_once=at_once,
-        progress=clock,
     )
-    return clock.seconds_a_step, result
+    return (time.perf_counter() - begun) / (len(starts) * steps), result.image.values
+
+
+def made_by_pytorch(
+    network: Network, layer: str, starts: Images, steps: int
+) -> tuple[float, Images]:
+    """As `made`, by PyTorch, a unit after another."""
+    from .torch_ascent import ascend
+    from .torch_networks import torch_twin
+
+    twin, method = torch_twin(network), ju.synthesis.Method(steps=steps)
+    images, times = [], []
+    for unit, start in enumerate(starts):
+        begun = time.perf_counter()
+        images.append(ascend(twin, network.preprocessing, layer, unit, start, method))
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times) / steps, np.stack(images)
 
 
 def compared(network: Network, layer: str, settings: Settings) -> list[str]:
     """A row of the table."""
     count = network.layers[layer].units
-    together = range(min(count, settings.together))
-    alone = together[: settings.alone]
-    times: dict[str, list[float]] = {"together": [], "alone": []}
+    together, alone = min(count, settings.together), min(count, settings.alone)
+    shape = (together, *network.preprocessing.size, network.preprocessing.channels)
+    noise = np.random.default_rng(0).normal(0.5, 0.1, shape).clip(0, 1).astype(np.float32)
+    # Its programs are kept, and its parameters are fingerprinted once.
+    ours = ju.networks.functional(network)
+    sides: dict[str, Callable[[], tuple[float, Images]]] = {
+        "together": lambda: made(ours, layer, noise, None, settings.steps),
+        "one by one": lambda: made(ours, layer, noise[:alone], 1, settings.steps),
+    }
+    if settings.pytorch:
+        sides["PyTorch"] = lambda: made_by_pytorch(network, layer, noise[:alone], settings.steps)
+    times: dict[str, list[float]] = {side: [] for side in sides}
+    images: dict[str, Images] = {}
+    for side, make in sides.items():
+        _, images[side] = make()
     for _ in range(settings.rounds):
-        seconds, whole = made(network, layer, together, None, settings.steps)
-        times["together"].append(seconds)
-        seconds, single = made(network, layer, alone, 1, settings.steps)
-        times["alone"].append(seconds)
-    difference = abs(whole.image.sel(unit=single.unit) - single.image).max()
-    ratio = np.median(np.divide(times["alone"], times["together"]))
-    return [
-        str(count),
-        str(whole.attrs["images_at_once"]),
-        *(f"{1e3 * statistics.median(times[how]):.3f}" for how in times),
-        f"{ratio:.1f} ×",
-        f"{float(difference):.0e}",
-    ]
+        for side, make in sides.items():
+            times[side].append(make()[0])
+    row = [str(count), f"{1e3 * statistics.median(times['together']):.3f}"]
+    for side in list(sides)[1:]:
+        ratio = np.median(np.divide(times[side], times["together"]))
+        difference = np.nanmax(abs(images["together"][:alone] - images[side]), (1, 2, 3))
+        row += [
+            f"{1e3 * statistics.median(times[side]):.3f}",
+            f"{ratio:.1f} ×",
+            f"{difference.max():.0e}",
+            f"{(difference < SAME).sum()} of {alone}",
+        ]
+    return row
 
 
 def main(settings: Settings) -> None:
     """Measure and print a table."""
     table = Table(
         title=f"milliseconds an image and step, medians of {settings.rounds} rounds",
-        caption=f"difference: the largest of a pixel after {settings.steps} steps",
+        caption=(
+            f"difference: the largest of a pixel after {settings.steps} steps; same: images whose "
+            f"pixels differ by less than {SAME}"
+        ),
     )
     for column in ("network", "layer"):
         table.add_column(column)
-    for column in ("units", "at once", "together", "one by one", "ratio", "difference"):
+    sides = ("one by one", *(("PyTorch",) if settings.pytorch else ()))
+    of_side = [column for side in sides for column in (side, "ratio", "difference", "same")]
+    for column in ("units", "together", *of_side):
         table.add_column(column, justify="right")
     for name in settings.only or NETWORKS:
         network = NETWORKS[name]()
         for layer in LAYERS[name]:
             table.add_row(name, layer, *compared(network, layer, settings))
-    Console().print(table)
+    Console(width=160).print(table)
 
 
 if __name__ == "__main__":

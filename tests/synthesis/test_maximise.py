@@ -236,7 +236,8 @@ def test_images_to_start_from(wide):
 
 def test_memory_stays_within_its_budget(wide):
     whole = ju.synthesis.maximise(wide, "fc1", method=FEW)
-    budget = whole.attrs["peak_bytes"] * 2 // 3
+    # The two chunks that climb side by side do not fit, nor does one of them.
+    budget = whole.attrs["peak_bytes"] // 3
     part = ju.synthesis.maximise(wide, "fc1", method=FEW, max_memory=budget)
     assert part.attrs["images_at_once"] < whole.attrs["images_at_once"]
     assert part.attrs["peak_bytes"] <= budget
@@ -244,6 +245,38 @@ def test_memory_stays_within_its_budget(wide):
     with pytest.raises(ju.InputError) as caught:
         ju.synthesis.maximise(wide, "fc1", [0], method=FEW, max_memory=100)
     assert "max_memory=100: one image for a unit of layer 'fc1' takes" in str(caught.value)
+
+
+def test_what_stops_one_chunk_stops_all(wide):
+    """Twelve units climb in chunks of eight, on CPUs two at a time."""
+    told = []
+
+    def stop(done, total):
+        told.append(done)
+        if done > total / 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ju.synthesis.maximise(wide, "fc1", method=Method(steps=400), progress=stop)
+    assert told == sorted(told)
+    assert told[-1] < 12 * 400 * 0.3
+
+
+def test_programs_serve_other_seeds_and_other_weights(monkeypatch):
+    """A network of the same build, and a seed, ask for nothing new; another objective does."""
+    compiled = []
+    lower = jax.stages.Lowered.compile
+    monkeypatch.setattr(
+        jax.stages.Lowered, "compile", lambda *given: compiled.append(1) or lower(*given)
+    )
+    networks = [dense(KNOWN * factor, np.zeros(5)) for factor in (1, 3)]
+    ask = {"method": Method(steps=7), "images_at_once": 2}
+    first, second = (ju.synthesis.maximise(each, "fc1", **ask) for each in networks)
+    ju.synthesis.maximise(networks[0], "fc1", seed=1, **ask)
+    assert len(compiled) == 3
+    np.testing.assert_allclose(second.activation, 3 * first.activation, rtol=1e-4)
+    ju.synthesis.maximise(networks[0], "fc1", objective="iam", **ask)
+    assert len(compiled) > 3
 
 
 class LinenNet(nn.Module):
