@@ -28,6 +28,8 @@ _TRAINING = """Paper B finds that feature entropy falls in training as the loss 
 birth points of all units gather, and that selective rate and effectiveness fall. Below, the birth
 points of all units on the training images of one class at every checkpoint that was kept, and
 their means over units with the quartiles, beside the loss."""
+_FOUND = """As found: from the first checkpoint to the last the mean feature entropy falls in {fell}
+of {networks} networks, the mean selective rate in {rate} and the mean effectiveness in {effect}."""
 _KEPT = """Only the last checkpoints were kept: train with --checkpoints.keep all to follow the
 whole training."""
 
@@ -53,10 +55,25 @@ def run(runs: Runs) -> Section:
     ]
     return Section(
         title="Feature topology and its entropy",
-        text=[_MEASURED, _TRAINING, *([_KEPT] if kept < 3 else [])],
+        text=[_MEASURED, _TRAINING, _found(runs, panels), *([_KEPT] if kept < 3 else [])],
         figures=[*flows, *figures],
         tables=[_table(runs, panels), _course(runs, panels)],
     )
+
+
+def _found(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> str:
+    """In how many networks (and layers) the means fall during training."""
+    courses = [
+        _course_of(run, layer, runs.config.topology)
+        for _, layer, members in panels
+        for run in members
+    ]
+    fell = {
+        key: sum(float(course[key][-1]) < float(course[key][0]) for course in courses)
+        for key in ("entropy_mean", "rate_mean", "effectiveness_mean")
+    }
+    entropy, rate, effect = fell.values()
+    return _FOUND.format(fell=entropy, networks=len(courses), rate=rate, effect=effect)
 
 
 def _flow(run: Run, layer: str) -> tuple[xr.Dataset, np.ndarray]:
