@@ -47,8 +47,8 @@ def climb(
     device = jnp.zeros(()).device
 
     def chunk(first: int) -> Climbed:
-        rows = np.arange(first, first + program.images_at_once) % images
-        kept = min(program.images_at_once, images - first)
+        rows = np.arange(first, first + program.images_of_chunk) % images
+        kept = min(program.images_of_chunk, images - first)
         # The caller's default device is that of the caller's thread alone.
         with jax.default_device(device):
             climbed = _climb_together(
@@ -58,7 +58,7 @@ def climb(
 
     with ThreadPoolExecutor(program.side_by_side) as pool:
         try:
-            parts = list(pool.map(chunk, range(0, images, program.images_at_once)))
+            parts = list(pool.map(chunk, range(0, images, program.images_of_chunk)))
         except BaseException:
             told.stop()
             raise

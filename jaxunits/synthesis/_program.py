@@ -40,7 +40,7 @@ class Program:
     """Ascent compiled for a chunk of images.
 
     Attributes:
-      images_at_once: images of a chunk.
+      images_of_chunk: images that a program takes.
       side_by_side: chunks that climb at the same time.
       peak_of_chunk: bytes that the device holds at most for one, by the compiler's account.
       start: from keys, images and whether to start exactly there to states.
@@ -49,12 +49,17 @@ class Program:
       finish: from parameters, states and units to images.
     """
 
-    images_at_once: int
+    images_of_chunk: int
     side_by_side: int
     peak_of_chunk: int
     start: Callable[[Array, Array, Array], PyTree]
     step: Callable[[PyTree, PyTree, Array, Array, Array], tuple[PyTree, Array]]
     finish: Callable[[PyTree, PyTree, Array], Image]
+
+    @property
+    def images_at_once(self) -> int:
+        """Images that climb at the same time."""
+        return self.side_by_side * self.images_of_chunk
 
     @property
     def peak(self) -> int:
@@ -87,7 +92,8 @@ def compile_program(
       InputError: one image takes more memory than allowed.
     """
     fastest = _CPU_IMAGES[not layer.map_shape] if on_cpu else _IMAGES
-    wanted = _CPU_SIDE_BY_SIDE if on_cpu and images_at_once is None else 1
+    several = on_cpu and images_at_once is None and images > _LANES
+    wanted = _CPU_SIDE_BY_SIDE if several else 1
     most = images_at_once or min(fastest, max(_LANES, math.ceil(images / wanted)))
     while True:
         at_once = _chunk(images, most)

@@ -18,14 +18,15 @@ from ._ties import walk_on_with_ties
 from ._walk import Walk, before_all_edges
 
 # On CPUs what a step reads should stay in the cache; elsewhere few large steps are faster.
-_MAPS_AT_ONCE = {"cpu": 512}
+_MAPS_AT_ONCE = {"cpu": 256}
 _MAPS_AT_ONCE_ELSEWHERE = 65536
 # With so many edges more than vertices most maps are through; the others are gathered, so that
 # nobody waits for them.
 _EDGES_BEYOND_VERTICES = 2
-_AGAIN_AT_ONCE = 256
+_AGAIN_AT_ONCE = {"cpu": 128}
+_AGAIN_AT_ONCE_ELSEWHERE = 8192
 # For fewer maps ripser is as fast.
-_TIES_AT_LEAST = 64
+_TIES_AT_LEAST = 16
 
 
 class Found(NamedTuple):
@@ -84,9 +85,10 @@ def _parts(
     found: Found, chosen: Int64[np.ndarray, " chosen"]
 ) -> Iterator[tuple[Int64[np.ndarray, " some"], Found]]:
     """Some maps, filled up with the first of them, so that one program serves any number."""
-    for start in range(0, len(chosen), _AGAIN_AT_ONCE):
-        some = chosen[start : start + _AGAIN_AT_ONCE]
-        yield some, _take(found, np.resize(some, _AGAIN_AT_ONCE))
+    at_once = _AGAIN_AT_ONCE.get(jax.default_backend(), _AGAIN_AT_ONCE_ELSEWHERE)
+    for start in range(0, len(chosen), at_once):
+        some = chosen[start : start + at_once]
+        yield some, _take(found, np.resize(some, at_once))
 
 
 @jax.jit
