@@ -3,9 +3,11 @@
     python -m tests.benchmarks.synthesis
 
 All sides make the same images from the same starts, in turn, in one process; compilation is not
-counted on any. "One by one" is the library's own program compiled for one image. Dense layers
-read their weights once for a whole batch. On CPUs wide convolutions gain little, since those of a
-single image keep all cores busy.
+counted on any. One unit after another is a loop over `maximise`, whose images have the same bits;
+the library's program compiled for one image; and PyTorch. A call for one unit fills up a vector
+register with copies; the program for one image does not, and rounds otherwise. Dense layers read
+their weights once for a whole batch. On CPUs wide convolutions gain little against the program for
+one image, which keeps all cores busy.
 """
 
 from __future__ import annotations
@@ -88,6 +90,18 @@ def made(
     return (time.perf_counter() - begun) / (len(starts) * steps), result.image.values
 
 
+def made_by_calls(
+    network: Functional, layer: str, starts: Images, steps: int
+) -> tuple[float, Images]:
+    """As `made`, by a call for each unit."""
+    method, images = ju.synthesis.Method(steps=steps), []
+    begun = time.perf_counter()
+    for unit, start in enumerate(starts):
+        result = ju.synthesis.maximise(network, layer, [unit], initial=start, method=method)
+        images.append(result.image.values[0])
+    return (time.perf_counter() - begun) / (len(starts) * steps), np.stack(images)
+
+
 def made_by_pytorch(
     network: Network, layer: str, starts: Images, steps: int
 ) -> tuple[float, Images]:
@@ -114,7 +128,8 @@ def sides_of(network: Network, layer: str, settings: Settings) -> dict[str, Make
     ours = ju.networks.functional(network)
     sides: dict[str, Make] = {
         "together": lambda steps: made(ours, layer, starts, None, steps),
-        "one by one": lambda steps: made(ours, layer, few, 1, steps),
+        "calls": lambda steps: made_by_calls(ours, layer, few, steps),
+        "programs of one": lambda steps: made(ours, layer, few, 1, steps),
     }
     if settings.pytorch:
         sides["PyTorch"] = lambda steps: made_by_pytorch(network, layer, few, steps)
@@ -149,13 +164,14 @@ def main(settings: Settings) -> None:
         title=f"milliseconds an image and step, medians of {settings.rounds} rounds",
         caption=(
             f"Of {settings.steps} steps; of the layer's first units, {settings.together} together "
-            f"and {settings.alone} one by one. difference: the largest of a pixel, after "
-            f"{settings.compared} steps (more of them make differences of rounding grow)"
+            f"and {settings.alone} one after another: by calls of maximise for a unit each, by "
+            "programs compiled for one image, by PyTorch. difference: the largest of a pixel, "
+            f"after {settings.compared} steps (more of them make differences of rounding grow)."
         ),
     )
     for column in ("network", "layer"):
         table.add_column(column)
-    sides = ("one by one", *(("PyTorch",) if settings.pytorch else ()))
+    sides = ("calls", "programs of one", *(("PyTorch",) if settings.pytorch else ()))
     of_side = [column for side in sides for column in (side, "ratio", "difference")]
     for column in ("units", "together", *of_side):
         table.add_column(column, justify="right")
@@ -163,7 +179,7 @@ def main(settings: Settings) -> None:
         network = NETWORKS[name]()
         for layer in LAYERS[name]:
             table.add_row(name, layer, *compared(network, layer, settings))
-    Console(width=140).print(table)
+    Console(width=160).print(table)
 
 
 if __name__ == "__main__":
