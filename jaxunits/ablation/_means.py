@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Float64
+from jaxtyping import Array, Float, Float64, PyTree
 
 from .._errors import InputError
 from ..data import Dataset, batches
@@ -37,12 +37,13 @@ def unit_means(
     activations = network.activations
 
     @jax.jit
-    def positions_mean(images: Array) -> Float[Array, "images units"]:
+    def positions_mean(params: PyTree, images: Array) -> Float[Array, "images units"]:
         with jax.default_matmul_precision("highest"):
-            answers = activations(network.params, images, layer)
+            answers = activations(params, images, layer)
         return answers.reshape(len(images), -1, units).mean(1)
 
     total = np.zeros(units)
     for batch in batches(data, network.preprocessing, batch_size):
-        total += np.asarray(positions_mean(batch.images), np.float64)[batch.valid].sum(0)
+        means = np.asarray(positions_mean(network.params, batch.images), np.float64)
+        total += means[batch.valid].sum(0)
     return total / len(data)

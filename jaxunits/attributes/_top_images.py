@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float, Float32, Int64
+from jaxtyping import Array, Float, Float32, Int64, PyTree
 
 from .._errors import InputError
 from ..data import Dataset, batches
@@ -84,15 +84,16 @@ def top_images(
     chosen = np.asarray(units, int)
 
     @jax.jit
-    def maps_of(images: Array) -> Float[Array, "images rows columns units"]:
+    def maps_of(params: PyTree, images: Array) -> Float[Array, "images rows columns units"]:
         with jax.default_matmul_precision("highest"):
-            answers = show(network.params, images, layer)[..., chosen]
+            answers = show(params, images, layer)[..., chosen]
         return answers if answers.ndim == 4 else answers[:, None, None, :]
 
     top: _Top | None = None
     done = 0
     for batch in batches(data, network.preprocessing, min(batch_size, len(data))):
-        maps = np.moveaxis(np.asarray(maps_of(batch.images), np.float32)[batch.valid], -1, 0)
+        answers = np.asarray(maps_of(network.params, batch.images), np.float32)
+        maps = np.moveaxis(answers[batch.valid], -1, 0)
         above = max(1, math.floor(quantile * len(data) * maps[0, 0].size))
         top = _merge(top, _start(maps, done, activation), min(count, len(data)), above + 1)
         done += maps.shape[1]

@@ -99,9 +99,6 @@ def _from_stages(network: Network) -> Functional:
     ) -> Array:
         return assemble(params)(images, masks, values)
 
-    def activations(params: PyTree, images: Array, layer: str) -> Array:
-        return assemble(params).activations(images, layer)
-
     def with_activations(
         params: PyTree, images: Array, layers: Sequence[str], masks: Mapping[str, Array]
     ) -> tuple[Array, dict[str, Array]]:
@@ -118,7 +115,7 @@ def _from_stages(network: Network) -> Functional:
         layers=network.layers,
         classes=network.classes,
         preprocessing=network.preprocessing,
-        activations=activations,
+        activations=_Activations(assemble),
         with_activations=with_activations,
         incoming_weights=incoming_weights,
         architecture=str(network.architecture.arguments) if network.architecture else "",
@@ -138,3 +135,17 @@ class _Assemble:
 
     def __call__(self, params: PyTree) -> Network:
         return nnx.merge(self.graph, params)
+
+
+@dataclass(frozen=True)
+class _Activations:
+    """What a layer answers in networks of one build; equal for equal builds.
+
+    Attributes:
+      assemble: gives the network with its parameters.
+    """
+
+    assemble: _Assemble
+
+    def __call__(self, params: PyTree, images: Array, layer: str) -> Array:
+        return self.assemble(params).activations(images, layer)

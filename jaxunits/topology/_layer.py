@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Bool, Float, Int64
+from jaxtyping import Array, Bool, Float, Int64, PyTree
 
 from .._errors import InputError
 from ..data import Batch, Dataset, batches
@@ -18,6 +19,8 @@ from ._birth_points import birth_points
 from ._edges import check_square
 from ._found import Found, find, settle
 from ._question import Question
+
+_PROGRAMS_KEPT = 32
 
 
 class _Answer(NamedTuple):
@@ -76,12 +79,12 @@ def layer_birth_points(
     question = Question(limit, dimension, method, convention, processes)
     network = functional(network)
     side = _side(network, layer)
-    answer = _program(network, layer, question, side)
+    answer = _program(_show(network), layer, question, side)
     births = np.empty((len(data), network.layer(layer).units), np.int64)
     labels = np.empty(len(data), np.int64)
     done = 0
     for batch in batches(data, network.preprocessing, min(batch_size, len(data))):
-        given = answer(batch.images)
+        given = answer(network.params, batch.images)
         _check_finite(given, batch, done, layer)
         here = slice(done, done + int(batch.valid.sum()))
         births[here] = _births(given, question, side, len(batch.valid))[batch.valid]
@@ -129,23 +132,24 @@ def _side(network: Functional, layer: str) -> int:
     return int(shape.shape[1])
 
 
-def _show(network: Functional) -> Callable[[Any, Array, str], Array]:
+def _show(network: Functional) -> Callable[[PyTree, Array, str], Array]:
     if network.activations is None:
         raise InputError(f"network {network.name!r} does not show its activations")
     return network.activations
 
 
+# Checkpoints and other networks of the same build ask for the same program again.
+@functools.lru_cache(maxsize=_PROGRAMS_KEPT)
 def _program(
-    network: Functional, layer: str, question: Question, side: int
-) -> Callable[[Any], _Answer]:
-    """From images to first holes, or to maps where ripser takes them all."""
-    show = _show(network)
+    show: Callable[[PyTree, Array, str], Array], layer: str, question: Question, side: int
+) -> Callable[[PyTree, Any], _Answer]:
+    """From parameters and images to first holes, or to maps where ripser takes them all."""
     by_kernel = question.by_kernel(side) and side >= 2 * question.dimension + 2
 
     @jax.jit
-    def answer(images: Array) -> _Answer:
+    def answer(params: PyTree, images: Array) -> _Answer:
         with jax.default_matmul_precision("highest"):
-            maps = show(network.params, images, layer).astype(jnp.float32)
+            maps = show(params, images, layer).astype(jnp.float32)
         finite = jnp.isfinite(maps).all((1, 2, 3))
         if by_kernel:
             return _Answer(None, find(maps, question.last_rank), finite)

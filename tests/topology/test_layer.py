@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import jaxunits as ju
+from jaxunits.topology import _layer as layer_module
 from tests.benchmarks.networks import with_random_weights
 from tests.reference import SMALL, images_of, small_convnet
 
@@ -104,3 +105,18 @@ def test_values_that_are_not_finite_are_reported(few_digits):
     with pytest.raises(ju.InputError) as caught:
         layer_birth_points(network, "conv2", few_digits, batch_size=128)
     assert "layer 'conv2' answers image 0 with a value that is not finite" in str(caught.value)
+
+
+def test_a_program_serves_all_networks_of_a_build(few_digits, monkeypatch):
+    traced = []
+    find = layer_module.find
+    monkeypatch.setattr(layer_module, "find", lambda *given: traced.append(1) or find(*given))
+    some = ju.data.subset(few_digits, range(24))
+    networks = [with_random_weights(small_convnet, seed) for seed in (5, 6)]
+    first, second = (layer_birth_points(each, "conv2", some, limit=43) for each in networks)
+    assert len(traced) == 1
+    assert (first.birth_point.values != second.birth_point.values).any()
+    images = jnp.asarray(images_of(some, SMALL)[0], jnp.float32)
+    maps = np.asarray(networks[1].activations(images, "conv2"))
+    expected = ju.topology.birth_points(maps, limit=43)
+    assert (second.birth_point.values == expected).mean() > 0.99
