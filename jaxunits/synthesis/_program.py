@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
 from .._errors import InputError
+from .._programs import kept
 from ..networks import Layer
 from ._ascent import Ascent, Image
 
@@ -31,8 +31,6 @@ _LANES = 8
 # Two chunks side by side keep the cores of a CPU busy where one leaves them idle (1.1 to 1.6 times
 # as fast on 2 cores); an accelerator's queue is filled by one.
 _CPU_SIDE_BY_SIDE = 2
-
-_PROGRAMS_KEPT = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +120,7 @@ def _compile(ascent: Ascent, params: PyTree, at_once: int) -> Program:
 
 
 # Seeds, starts, checkpoints and other networks of the same build ask for the same programs again.
-@functools.lru_cache(maxsize=_PROGRAMS_KEPT)
+@kept
 def _compiled(
     ascent: Ascent,
     shapes: tuple[jax.ShapeDtypeStruct, ...],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,14 +12,13 @@ import xarray as xr
 from jaxtyping import Array, Bool, Float, Int64, PyTree
 
 from .._errors import InputError
+from .._programs import kept
 from ..data import Batch, Dataset, batches
 from ..networks import Functional, functional
 from ._birth_points import birth_points
 from ._edges import check_square
 from ._found import Found, find, settle
 from ._question import Question
-
-_PROGRAMS_KEPT = 32
 
 
 class _Answer(NamedTuple):
@@ -139,7 +137,7 @@ def _show(network: Functional) -> Callable[[PyTree, Array, str], Array]:
 
 
 # Checkpoints and other networks of the same build ask for the same program again.
-@functools.lru_cache(maxsize=_PROGRAMS_KEPT)
+@kept
 def _program(
     show: Callable[[PyTree, Array, str], Array], layer: str, question: Question, side: int
 ) -> Callable[[PyTree, Any], _Answer]:

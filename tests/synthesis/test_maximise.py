@@ -279,6 +279,24 @@ def test_programs_serve_other_seeds_and_other_weights(monkeypatch):
     assert len(compiled) > 3
 
 
+class Steady:
+    """A schedule that has no hash, as dataclasses that are not frozen have none."""
+
+    __hash__ = None
+
+    def __call__(self, step):
+        return 0.1
+
+
+def test_a_method_without_a_hash(wide):
+    method = Method(steps=3, learning_rate=Steady())
+    made = ju.synthesis.maximise(wide, "fc1", [2], method=method)
+    expected = ju.synthesis.maximise(
+        wide, "fc1", [2], method=Method(steps=3, learning_rate=optax.constant_schedule(0.1))
+    )
+    np.testing.assert_array_equal(made.image, expected.image)
+
+
 class LinenNet(nn.Module):
     @nn.compact
     def __call__(self, images):

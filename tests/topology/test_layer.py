@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import jaxunits as ju
 from jaxunits.topology import _layer as layer_module
@@ -63,6 +64,31 @@ def test_arrays_on_the_device_do_not_grow_with_the_images(network, few_digits):
     )
     assert len(held) == 15
     assert len(set(held[1:])) == 1
+
+
+class Described(ju.networks.Convolution):
+    """A stage whose settings have no hash."""
+
+    def __init__(self, **settings):
+        super().__init__(1, 8, **settings)
+        self.settings = nnx.static({"purpose": "a test"})
+
+
+def test_a_network_without_a_hash(few_digits):
+    rngs = nnx.Rngs(0)
+    network = ju.networks.Network(
+        [
+            ("conv1", Described(rngs=rngs)),
+            ("flatten", ju.networks.Flatten()),
+            ("logits", ju.networks.Dense(8 * 784, 10, activation=None, rngs=rngs)),
+        ],
+        preprocessing=SMALL,
+    )
+    some = ju.data.subset(few_digits, range(8))
+    births = layer_birth_points(network, "conv1", some).birth_point.values
+    images = jnp.asarray(images_of(some, SMALL)[0], jnp.float32)
+    maps = np.asarray(network.activations(images, "conv1"))
+    assert (births == ju.topology.birth_points(maps)).mean() > 0.99
 
 
 def test_layers_without_square_maps(few_digits):
