@@ -94,9 +94,11 @@ def in_float32(
     """The maps if float32 can hold them, else whole numbers in the order of their sizes."""
     if np.can_cast(maps.dtype, np.float32):
         return maps.astype(np.float32, copy=False)
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         small = maps.astype(np.float32)
-    if np.array_equal(small, maps):
+        # Compared as what they were: NumPy compares large integers with floats as floats.
+        held = np.array_equal(small.astype(maps.dtype), maps)
+    if held:
         return small
     images, side, _, units = maps.shape
     ranks = dense_ranks(_sizes(np.moveaxis(maps, 3, 1).reshape(images * units, -1)))

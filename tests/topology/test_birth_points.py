@@ -158,6 +158,20 @@ def test_too_few_vertices_have_no_hole(side, method):
     assert birth_points(np.ones((2, side, side, 3)), method=method).tolist() == [[0] * 3] * 2
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.int64])
+@pytest.mark.parametrize("method", ["kernel", "ripser"])
+def test_the_smallest_integer_is_the_largest_without_its_sign(kind, method):
+    """It has no counterpart above 0."""
+    smallest = np.iinfo(kind).min
+    random = np.random.default_rng(0)
+    maps = random.integers(smallest, smallest + 100, (4, 8, 8, 6), kind)
+    maps[random.random(maps.shape) < 0.1] = smallest
+    sizes = np.asarray([abs(int(value)) for value in maps.flat], np.uint64).reshape(maps.shape)
+    expected = birth_points(sizes - sizes.min() + 1, method="ripser")
+    assert expected.any()
+    np.testing.assert_array_equal(birth_points(maps, method=method), expected)
+
+
 def test_maps_larger_than_the_kernel_takes():
     maps = maps_of("half zero", 65, 1, 2)
     assert (birth_points(maps) > 0).all()
