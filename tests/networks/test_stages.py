@@ -18,6 +18,7 @@ from jaxunits.networks import (
     features_of,
     with_features,
 )
+from jaxunits.networks._stages import with_parameter
 from tests.reference import small_residual
 
 CHANNELS = 5
@@ -105,6 +106,40 @@ def test_a_rotated_stage_reads_rotated_features(name):
     before = jax.tree.map(jnp.copy, nnx.to_pure_dict(nnx.state(stage)))
     assert_close(linear(stage.rotated(basis), rotated), linear(stage, state))
     jax.tree.map(np.testing.assert_array_equal, nnx.to_pure_dict(nnx.state(stage)), before)
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "strides", "padding"),
+    [
+        ((1, 1), 3, 1, "SAME"),
+        ((2, 2), 3, 1, "SAME"),
+        ((2, 6), 3, 2, "SAME"),
+        ((6, 2), 3, 2, 1),
+        ((4, 3), 5, 1, 2),
+    ],
+)
+def test_maps_smaller_than_the_kernel_are_convolved_as_xla_does(size, kernel, strides, padding):
+    stage = convolution(size=kernel, strides=strides, padding=padding, activation=None)
+    maps = jnp.asarray(np.random.default_rng(0).normal(size=(2, *size, CHANNELS)), jnp.float32)
+
+    def ours(maps, kernel):
+        return with_parameter(stage, "kernel", kernel)(maps)
+
+    def xlas(maps, kernel):
+        pads = padding if isinstance(padding, str) else [(padding, padding)] * 2
+        return jax.lax.conv_general_dilated(
+            maps, kernel, (strides, strides), pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    def with_derivatives(convolve, maps, kernel):
+        output, pullback = jax.vjp(convolve, maps, kernel)
+        return output, *pullback(jnp.cos(output))
+
+    found, expected = (
+        jax.jit(with_derivatives, static_argnums=0)(convolve, maps, stage.kernel[...])
+        for convolve in (ours, xlas)
+    )
+    assert_close(found, expected)
 
 
 def test_batch_norm_in_evaluation_is_flaxs():

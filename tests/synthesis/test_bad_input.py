@@ -102,8 +102,15 @@ def test_a_gradient_that_is_not_a_number():
         assert f"unit 1 of layer 'fc1' of network 'assembled' is nan {when}" in str(caught.value)
 
 
-def test_images_too_small_for_the_stages():
+@pytest.mark.parametrize(
+    "stage",
+    [
+        lambda: ju.networks.MaxPool(9),
+        lambda: ju.networks.Convolution(1, 4, 9, padding="VALID", rngs=nnx.Rngs(0)),
+    ],
+)
+def test_images_too_small_for_the_stages(stage):
     """The size is that of the network's preprocessing, so the network itself refuses it."""
     with pytest.raises(ju.InputError) as caught:
-        ju.networks.Network([("pool1", ju.networks.MaxPool(9))], preprocessing=SIZE)
+        ju.networks.Network([("first", stage())], preprocessing=SIZE)
     assert "images of 8×6 are too small for" in str(caught.value)
