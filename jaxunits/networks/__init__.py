@@ -30,6 +30,7 @@ from ._residual import Merge as Merge
 from ._resnet import resnet18 as resnet18
 from ._stages import LinearStage as LinearStage
 from ._stages import RandomStage as RandomStage
+from ._stages import SeparableStage as SeparableStage
 from ._stages import Stage as Stage
 from ._stages import WeightedStage as WeightedStage
 from ._state import Branched as Branched

@@ -9,7 +9,14 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from ._stages import Activation, evaluation_norm, initial_kernel, with_parameter
+from ._one_output import convolve_to_one
+from ._stages import (
+    Activation,
+    evaluation_norm,
+    initial_kernel,
+    is_elementwise,
+    with_parameter,
+)
 
 # PyTorch's: the share of the running averages that a batch leaves, and what is added to variances.
 _KEPT = 0.9
@@ -58,6 +65,11 @@ class Convolution(nnx.Module):
         self.units = None if activation is None else outputs
 
     @property
+    def separable(self) -> bool:
+        """Whether one channel can be computed without the others."""
+        return is_elementwise(self.activation, (2, 2, 2, self.kernel.shape[-1]))
+
+    @property
     def incoming_weights(self) -> Float[Array, "rows columns inputs units"]:
         """The kernel."""
         return self.kernel[...]
@@ -82,11 +94,30 @@ class Convolution(nnx.Module):
         scale, shift = evaluation_norm(self.norm)
         return output * _channels(scale, output) + _channels(shift, output)
 
+    def linear_of(
+        self, state: Float[Array, "images height width inputs"], unit: Int[Array, ""]
+    ) -> Float[Array, "images rows columns"]:
+        """One unit's channel of `linear` in evaluation; the others are not computed."""
+        kernel = jnp.take(self.kernel[...], unit, axis=-1).astype(state.dtype)
+        output = convolve_to_one(state, kernel, self.strides, self._edges(state.shape[1:3]))
+        if self.bias is not None:
+            output = output + self.bias[unit].astype(output.dtype)
+        if self.norm is None:
+            return output
+        scale, shift = (values[unit].astype(output.dtype) for values in evaluation_norm(self.norm))
+        return output * scale + shift
+
     def nonlinear(
         self, state: Float[Array, "images rows columns units"]
     ) -> Float[Array, "images rows columns units"]:
         """The non-linearity."""
         return state if self.activation is None else self.activation(state)
+
+    def nonlinear_of(
+        self, maps: Float[Array, "images rows columns"]
+    ) -> Float[Array, "images rows columns"]:
+        """The non-linearity, for one channel."""
+        return self.nonlinear(maps[..., None])[..., 0]
 
     def contributions(
         self, parts: Float[Array, "images height width chosen"], units: Int[Array, " chosen"]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from ._stages import Activation, initial_kernel, with_parameter
+from ._stages import Activation, initial_kernel, is_elementwise, with_parameter
 
 
 class Dense(nnx.Module):
@@ -38,6 +38,11 @@ class Dense(nnx.Module):
         self.units = None if activation is None else outputs
 
     @property
+    def separable(self) -> bool:
+        """Whether one neuron can be computed without the others."""
+        return is_elementwise(self.activation, (2, self.kernel.shape[-1]))
+
+    @property
     def incoming_weights(self) -> Float[Array, "inputs units"]:
         """The kernel."""
         return self.kernel[...]
@@ -51,9 +56,20 @@ class Dense(nnx.Module):
         product = state @ self.kernel[...].astype(state.dtype)
         return product + self.bias[...].astype(state.dtype).reshape(1, -1)
 
+    def linear_of(
+        self, state: Float[Array, "images inputs"], unit: Int[Array, ""]
+    ) -> Float[Array, " images"]:
+        """One neuron of `linear`; the others are not computed."""
+        weights, bias = jnp.take(self.kernel[...], unit, axis=-1), self.bias[unit]
+        return state @ weights.astype(state.dtype) + bias.astype(state.dtype)
+
     def nonlinear(self, state: Float[Array, "images units"]) -> Float[Array, "images units"]:
         """The non-linearity."""
         return state if self.activation is None else self.activation(state)
+
+    def nonlinear_of(self, maps: Float[Array, " images"]) -> Float[Array, " images"]:
+        """The non-linearity, for one neuron."""
+        return self.nonlinear(maps[:, None])[:, 0]
 
     def contributions(
         self, parts: Float[Array, "images *map chosen"], units: Int[Array, " chosen"]

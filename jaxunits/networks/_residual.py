@@ -30,6 +30,11 @@ class Branch(nnx.Module):
         self.units = convolution.units
 
     @property
+    def separable(self) -> bool:
+        """Whether one unit can be computed without the others."""
+        return self.convolution.separable
+
+    @property
     def incoming_weights(self) -> Float[Array, "rows columns inputs units"]:
         """The convolution's kernel."""
         return self.convolution.kernel[...]
@@ -43,9 +48,21 @@ class Branch(nnx.Module):
         shortcut = state if self.projection is None else self.projection.linear(state)
         return Branched(self.convolution.linear(state), shortcut)
 
+    def linear_of(
+        self, state: Float[Array, "images height width inputs"], unit: Int[Array, ""]
+    ) -> Float[Array, "images rows columns"]:
+        """One unit's channel of the convolution."""
+        return self.convolution.linear_of(state, unit)
+
     def nonlinear(self, state: Branched) -> Branched:
         """The convolution's non-linearity."""
         return Branched(self.convolution.nonlinear(state.features), state.shortcut)
+
+    def nonlinear_of(
+        self, maps: Float[Array, "images rows columns"]
+    ) -> Float[Array, "images rows columns"]:
+        """The convolution's non-linearity, for one unit."""
+        return self.convolution.nonlinear_of(maps)
 
     def contributions(
         self, parts: Float[Array, "images height width chosen"], units: Int[Array, " chosen"]
@@ -82,6 +99,7 @@ class Merge(nnx.Module):
     """
 
     per_channel = False
+    separable = True
 
     def __init__(self, convolution: Convolution) -> None:
         self.convolution = convolution
@@ -100,11 +118,24 @@ class Merge(nnx.Module):
         """The sum of convolution and shortcut."""
         return self.convolution.linear(state.features) + state.shortcut
 
+    def linear_of(
+        self, state: Branched, unit: Int[Array, ""]
+    ) -> Float[Array, "images rows columns"]:
+        """One unit's channel of the sum."""
+        shortcut = jnp.take(state.shortcut, unit, axis=-1)
+        return self.convolution.linear_of(state.features, unit) + shortcut
+
     def nonlinear(
         self, state: Float[Array, "images rows columns units"]
     ) -> Float[Array, "images rows columns units"]:
         """ReLU."""
         return jax.nn.relu(state)
+
+    def nonlinear_of(
+        self, maps: Float[Array, "images rows columns"]
+    ) -> Float[Array, "images rows columns"]:
+        """ReLU, for one unit."""
+        return jax.nn.relu(maps)
 
     def contributions(
         self, parts: Float[Array, "images height width chosen"], units: Int[Array, " chosen"]

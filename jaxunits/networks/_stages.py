@@ -3,16 +3,19 @@
 A stage is an NNX module called with the state that the stage before it left. Two properties, where
 a stage has them, let ablation be computed exactly without running the stage once for every unit:
 a stage that acts on each channel by itself says so in `per_channel`, and a stage that is affine up
-to its non-linearity is a `LinearStage`. A stage that is random in training is a `RandomStage`, one
-whose units have incoming weights of their own a `WeightedStage`.
+to its non-linearity is a `LinearStage`. A `LinearStage` that can compute one unit without the
+others is a `SeparableStage`, a stage that is random in training a `RandomStage`, and one whose
+units have incoming weights of their own a `WeightedStage`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
@@ -81,6 +84,24 @@ class LinearStage(Protocol):
 
 
 @runtime_checkable
+class SeparableStage(Protocol):
+    """A stage that can compute one unit without the others."""
+
+    @property
+    def separable(self) -> bool:
+        """Whether it can: whether its non-linearity takes every number by itself."""
+        ...
+
+    def linear_of(self, state: PyTree, unit: Int[Array, ""], /) -> Float[Array, "images ..."]:
+        """One unit's part of the features that `linear` gives in evaluation."""
+        ...
+
+    def nonlinear_of(self, maps: Float[Array, "images ..."], /) -> Float[Array, "images ..."]:
+        """What follows it."""
+        ...
+
+
+@runtime_checkable
 class WeightedStage(Protocol):
     """A stage whose units have incoming weights."""
 
@@ -97,6 +118,23 @@ class RandomStage(Protocol):
     def in_training(self, state: PyTree, key: PRNGKeyArray, /) -> PyTree:
         """What it gives in training."""
         ...
+
+
+def is_elementwise(activation: Activation, shape: tuple[int, ...]) -> bool:
+    """Whether a non-linearity does the same to every number, found by trying it on some.
+
+    Args:
+      activation: the non-linearity; None for none.
+      shape: of an array that it is given; its last axis are the units.
+    """
+    if activation is None:
+        return True
+    numbers = jnp.linspace(-1.5, 2, math.prod(shape))
+    alone = jax.vmap(activation)(numbers.reshape(-1, *(1,) * len(shape))).ravel()
+    # A slope for each unit would make several numbers of one.
+    return alone.shape == numbers.shape and bool(
+        jnp.allclose(activation(numbers.reshape(shape)).ravel(), alone)
+    )
 
 
 def initial_kernel(rngs: nnx.Rngs, shape: tuple[int, ...], activation: Activation) -> Array:

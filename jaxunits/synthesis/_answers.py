@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Array, Float, PyTree
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree
 
 from .._errors import InputError
-from ..networks import Functional, LinearStage, Network, features_of
+from ..networks import Functional, LinearStage, Network, SeparableStage, features_of
 
 
 class Answers(NamedTuple):
-    """A layer's maps for one image.
+    """What units of a layer answer to one image.
 
     Attributes:
       after: after the non-linearity.
@@ -23,19 +24,40 @@ class Answers(NamedTuple):
     after: Float[Array, "*map units"]
     before: Float[Array, "*map units"] | None
 
+    def of(self, unit: Int[Array, ""]) -> Answers:
+        """One unit's part."""
+        after = jnp.take(self.after, unit[None], axis=-1)
+        before = None if self.before is None else jnp.take(self.before, unit[None], axis=-1)
+        return Answers(after, before)
 
-Read = Callable[[PyTree, Float[Array, "height width channels"]], Answers]
+
+@runtime_checkable
+class Read(Protocol):
+    """From parameters and a standardised image to answers; nothing behind the layer runs."""
+
+    def __call__(self, params: PyTree, image: Float[Array, "height width channels"], /) -> Answers:
+        """Of all units of the layer."""
+        ...
+
+    def one(
+        self, params: PyTree, image: Float[Array, "height width channels"], unit: Int[Array, ""], /
+    ) -> Answers:
+        """Of one unit alone."""
+        ...
 
 
 def reader(network: Functional, layer: str) -> Read:
-    """From parameters and a standardised image to a layer's answers; nothing behind it runs.
+    """How a layer's answers are had.
 
     Raises:
       InputError: the network does not show its activations.
     """
     assemble, show = network.assemble, network.activations
-    if assemble is not None and isinstance(assemble(network.params).stages[layer], LinearStage):
-        return _OfStages(assemble, layer)
+    if assemble is not None:
+        stage = assemble(network.params).stages[layer]
+        if isinstance(stage, LinearStage):
+            separable = isinstance(stage, SeparableStage) and stage.separable
+            return _OfStages(assemble, layer, separable)
     if show is None:
         raise InputError(
             f"network {network.name!r} does not show its activations: bring it in with "
@@ -54,21 +76,45 @@ class _OfFunction:
     def __call__(self, params: PyTree, image: Float[Array, "height width channels"]) -> Answers:
         return Answers(self.show(params, image[None], self.layer)[0], None)
 
+    def one(
+        self, params: PyTree, image: Float[Array, "height width channels"], unit: Int[Array, ""]
+    ) -> Answers:
+        return self(params, image).of(unit)
+
 
 @dataclass(frozen=True)
 class _OfStages:
-    """Answers of a layer that is an affine map, then a non-linearity."""
+    """Answers of a layer that is an affine map, then a non-linearity.
+
+    Attributes:
+      assemble: gives the network with its parameters.
+      layer: the layer.
+      separable: whether its units can be computed one by one.
+    """
 
     assemble: Callable[[PyTree], Network]
     layer: str
+    separable: bool
 
     def __call__(self, params: PyTree, image: Float[Array, "height width channels"]) -> Answers:
-        network = self.assemble(params)
-        position = network.order.index(self.layer)
-        state = image[None]
-        if position > 0:
-            state = network.run(state, through=network.order[position - 1])
-        stage = cast(LinearStage, network.stages[self.layer])
+        stage, state = self._stage(params, image)
         before = stage.linear(state)
-        after = stage.nonlinear(before)
-        return Answers(features_of(after)[0], features_of(before)[0])
+        return Answers(features_of(stage.nonlinear(before))[0], features_of(before)[0])
+
+    def one(
+        self, params: PyTree, image: Float[Array, "height width channels"], unit: Int[Array, ""]
+    ) -> Answers:
+        if not self.separable:
+            return self(params, image).of(unit)
+        stage, state = self._stage(params, image)
+        before = stage.linear_of(state, unit)
+        return Answers(stage.nonlinear_of(before)[0, ..., None], before[0, ..., None])
+
+    def _stage(
+        self, params: PyTree, image: Float[Array, "height width channels"]
+    ) -> tuple[Any, PyTree]:
+        """The layer's stage, and what it reads."""
+        network, state = self.assemble(params), image[None]
+        if position := network.order.index(self.layer):
+            state = network.run(state, through=network.order[position - 1])
+        return network.stages[self.layer], state

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 from ..data import Preprocessing
 from ._answers import Read
 from ._method import Method
-from ._objective import activation_of, objective_of, penalty
+from ._objective import activation_of, mean_of_others, penalty
 from ._parametrisation import Shape, free, pixels, project, start
 from ._transformations import transformed
 
@@ -111,23 +111,28 @@ class Ascent:
         image = pixels(self.method, state.numbers, self.shape)
         standardised = standardise(self.preprocessing, image)
         response = activation_of(self.read(params, standardised).after, self.activation)
-        own = jnp.take(response, unit)
-        value = objective_of(response, own, unit, self.objective)
+        value = jnp.take(response, unit)
+        if self.objective == "iam":
+            value -= mean_of_others(response, unit)
         return Image(image, standardised, response, value)
 
     def _evaluate(
         self, params: PyTree, image: Float[Array, "height width channels"], unit: Int[Array, ""]
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """The objective, and what is climbed: the same but for a unit that is dead."""
-        answers = self.read(params, standardise(self.preprocessing, image))
-        response = activation_of(answers.after, self.activation)
-        own = jnp.take(response, unit)
-        value = objective_of(response, own, unit, self.objective)
-        if not self.method.wake or answers.before is None:
+        standardised = standardise(self.preprocessing, image)
+        others = jnp.zeros((), image.dtype)
+        if self.objective == "am":
+            own = self.read.one(params, standardised, unit)
+        else:
+            answers = self.read(params, standardised)
+            own = answers.of(unit)
+            others = mean_of_others(activation_of(answers.after, self.activation), unit)
+        value = activation_of(own.after, self.activation)[0] - others
+        if not self.method.wake or own.before is None:
             return value, value
-        asleep = (jnp.take(answers.after, unit, axis=-1) == 0).all()
-        before = jnp.take(activation_of(answers.before, self.activation), unit)
-        return value, jnp.where(asleep, objective_of(response, before, unit, self.objective), value)
+        before = activation_of(own.before, self.activation)[0] - others
+        return value, jnp.where((own.after == 0).all(), before, value)
 
     def _optimizer(self, like: Array) -> optax.GradientTransformation:
         method = self.method

@@ -40,10 +40,11 @@ def maximise(
 
     Activation maximisation (AM) climbs x_u; independent activation maximisation (IAM) climbs x_u
     less the mean of x_j over the layer's other units j (paper C eq. 2 and 3). Many images climb at
-    once in one compiled program, which evaluates the network up to the layer alone. An image
-    depends on the seed, the unit and the number of its start, not on what else is asked for. Fewer
-    than 8 at once (`images_at_once`, little memory) round otherwise, which ascent over the kinks of
-    ReLUs can make visible in some images.
+    once in one compiled program, which evaluates the network up to the layer alone, and for AM of
+    the layer itself the unit's own channel (in networks of stages). An image depends on the seed,
+    the unit and the number of its start, not on what else is asked for. Fewer than 8 at once
+    (`images_at_once`, little memory) round otherwise, which ascent over the kinks of ReLUs can make
+    visible in some images.
 
     Ascent ends on one of many hills, so that two images of a unit can differ for that alone. To
     compare AM with IAM let each start from the other's result (`initial`) with a small learning

@@ -11,21 +11,15 @@ OBJECTIVES = ("am", "iam")
 ACTIVATIONS = ("mean", "max")
 
 
-def objective_of(
-    answers: Float[Array, " units"], own: Float[Array, ""], unit: Int[Array, ""], objective: str
-) -> Float[Array, ""]:
-    """x_u for AM; x_u less the mean of x_j over the other units j for IAM (paper C eq. 2 and 3).
+def mean_of_others(answers: Float[Array, " units"], unit: Int[Array, ""]) -> Float[Array, ""]:
+    """What IAM takes from x_u: the mean of x_j over the other units j (paper C eq. 3).
 
     Args:
       answers: x, the activations of all units of the layer on an image.
-      own: what stands for x_u: `answers[unit]`, or for a unit that is dead what goes into it.
       unit: u.
-      objective: `"am"` or `"iam"`.
     """
-    if objective == "am":
-        return own
     others = jnp.arange(answers.shape[0]) != unit
-    return own - jnp.where(others, answers, 0).sum() / (answers.shape[0] - 1)
+    return jnp.where(others, answers, 0).sum() / (answers.shape[0] - 1)
 
 
 def activation_of(maps: Float[Array, "*map units"], activation: str) -> Float[Array, " units"]:

@@ -3,15 +3,22 @@
     python -m tests.benchmarks.synthesis
 
 All sides make the same images from the same starts, in turn, in one process; compilation is not
-counted on any. One unit after another is a loop over `maximise`, whose images have the same bits;
-the library's program compiled for one image; and PyTorch. A call for one unit fills up a vector
-register with copies; the program for one image does not, and rounds otherwise. Dense layers read
-their weights once for a whole batch. On CPUs wide convolutions gain little against the program for
-one image, which keeps all cores busy.
+counted on any. One unit after another is
+
+- JAX: a compiled step of gradient ascent as it is usually written, for one image and the whole
+  layer, whatever the unit;
+- PyTorch: the same with autograd (`--pytorch`, which needs the extra `bench`);
+- one image: the library's own program, compiled for one image;
+- calls: a call of `maximise` for every unit, whose images have the same bits as together, since it
+  fills up a vector register with copies.
+
+Together, dense layers read their weights once for all images. Activation maximisation computes of
+the layer itself the unit's channel alone, which neither of the loops does.
 """
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -26,7 +33,8 @@ from rich.table import Table
 import jaxunits as ju
 from jaxunits.networks import Functional, Network
 
-from .networks import alexnet, convnet32, with_random_weights
+from .jax_ascent import Ascend, Image, ascent
+from .networks import alexnet, convnet32, vgg16, with_random_weights
 
 DIGITS = ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31,))
 NETWORKS: dict[str, Callable[[], Network]] = {
@@ -40,15 +48,19 @@ NETWORKS: dict[str, Callable[[], Network]] = {
         0,
     ),
     "conv net 64-64-128-128": convnet32,
+    "VGG16 32²": lambda: vgg16(10, size=32),
     "AlexNet 64²": lambda: alexnet(size=64),
 }
 LAYERS = {
     "MLP 128-512-2048-2048": ("fc1", "fc2", "fc4"),
     "conv net 16-16-32-32": ("conv1", "conv4"),
     "conv net 64-64-128-128": ("conv1", "conv4"),
+    "VGG16 32²": ("conv3_3", "conv5_3"),
     "AlexNet 64²": ("conv5", "fc6"),
 }
 
+# What the images may differ in.
+TOLERANCE = 1e-4
 
 Images = Float32[np.ndarray, "units height width channels"]
 Make = Callable[[int], tuple[float, Images]]
@@ -58,7 +70,7 @@ Make = Callable[[int], tuple[float, Images]]
 class Settings:
     """What to measure."""
 
-    steps: int = 64
+    steps: int = 32
     """Steps of ascent that are timed."""
     compared: int = 16
     """Steps after which the images are compared."""
@@ -94,12 +106,24 @@ def made_by_calls(
     network: Functional, layer: str, starts: Images, steps: int
 ) -> tuple[float, Images]:
     """As `made`, by a call for each unit."""
-    method, images = ju.synthesis.Method(steps=steps), []
-    begun = time.perf_counter()
-    for unit, start in enumerate(starts):
+    method = ju.synthesis.Method(steps=steps)
+
+    def ascend(unit: int, start: Image) -> Image:
         result = ju.synthesis.maximise(network, layer, [unit], initial=start, method=method)
-        images.append(result.image.values[0])
-    return (time.perf_counter() - begun) / (len(starts) * steps), np.stack(images)
+        image: Image = result.image.values[0]
+        return image
+
+    return one_after_another(ascend, starts, steps)
+
+
+def one_after_another(ascend: Ascend, starts: Images, steps: int) -> tuple[float, Images]:
+    """As `made`, by what makes the image of a unit; the median of its times."""
+    images, times = [], []
+    for unit, start in enumerate(starts):
+        begun = time.perf_counter()
+        images.append(ascend(unit, start))
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times) / steps, np.stack(images)
 
 
 def made_by_pytorch(
@@ -110,12 +134,11 @@ def made_by_pytorch(
     from .torch_networks import torch_twin
 
     twin, method = torch_twin(network), ju.synthesis.Method(steps=steps)
-    images, times = [], []
-    for unit, start in enumerate(starts):
-        begun = time.perf_counter()
-        images.append(ascend(twin, network.preprocessing, layer, unit, start, method))
-        times.append(time.perf_counter() - begun)
-    return statistics.median(times) / steps, np.stack(images)
+    return one_after_another(
+        lambda unit, start: ascend(twin, network.preprocessing, layer, unit, start, method),
+        starts,
+        steps,
+    )
 
 
 def sides_of(network: Network, layer: str, settings: Settings) -> dict[str, Make]:
@@ -126,18 +149,20 @@ def sides_of(network: Network, layer: str, settings: Settings) -> dict[str, Make
     few = starts[: settings.alone]
     # Its programs are kept, and its parameters are fingerprinted once.
     ours = ju.networks.functional(network)
+    loop = functools.cache(lambda steps: ascent(ours, layer, ju.synthesis.Method(steps=steps)))
     sides: dict[str, Make] = {
         "together": lambda steps: made(ours, layer, starts, None, steps),
-        "calls": lambda steps: made_by_calls(ours, layer, few, steps),
-        "programs of one": lambda steps: made(ours, layer, few, 1, steps),
+        "JAX": lambda steps: one_after_another(loop(steps), few, steps),
     }
     if settings.pytorch:
         sides["PyTorch"] = lambda steps: made_by_pytorch(network, layer, few, steps)
+    sides["one image"] = lambda steps: made(ours, layer, few, 1, steps)
+    sides["calls"] = lambda steps: made_by_calls(ours, layer, few, steps)
     return sides
 
 
-def compared(network: Network, layer: str, settings: Settings) -> list[str]:
-    """A row of the table."""
+def compared(network: Network, layer: str, settings: Settings) -> list[list[str]]:
+    """Rows of the table: a side each, with milliseconds, ratio and largest difference."""
     sides = sides_of(network, layer, settings)
     images = {side: make(settings.compared)[1] for side, make in sides.items()}
     for make in sides.values():
@@ -146,16 +171,21 @@ def compared(network: Network, layer: str, settings: Settings) -> list[str]:
     for _ in range(settings.rounds):
         for side, make in sides.items():
             times[side].append(make(settings.steps)[0])
-    together = times.pop("together")
-    row = [str(network.layers[layer].units), f"{1e3 * statistics.median(together):.3f}"]
+    rows = []
     for side, alone in times.items():
-        difference = images["together"][: len(images[side])] - images[side]
-        row += [
-            f"{1e3 * statistics.median(alone):.3f}",
-            f"{np.median(np.divide(alone, together)):.1f} ×",
-            f"{np.nanmax(abs(difference)):.0e}",
-        ]
-    return row
+        differences = abs(images[side][: settings.alone] - images["together"][: settings.alone])
+        ratio = np.median(np.divide(alone, times["together"]))
+        kinks = int((differences.max((1, 2, 3)) > TOLERANCE).sum())
+        rows.append(
+            [
+                side,
+                f"{1e3 * statistics.median(alone):.3f}",
+                f"{ratio:.1f} ×",
+                f"{np.median(differences.max((1, 2, 3))):.0e}",
+                f"{kinks} of {len(differences)}",
+            ]
+        )
+    return rows
 
 
 def main(settings: Settings) -> None:
@@ -164,22 +194,22 @@ def main(settings: Settings) -> None:
         title=f"milliseconds an image and step, medians of {settings.rounds} rounds",
         caption=(
             f"Of {settings.steps} steps; of the layer's first units, {settings.together} together "
-            f"and {settings.alone} one after another: by calls of maximise for a unit each, by "
-            "programs compiled for one image, by PyTorch. difference: the largest of a pixel, "
-            f"after {settings.compared} steps (more of them make differences of rounding grow)."
+            f"and {settings.alone} one after another. difference: the largest of a pixel, in the "
+            f"median image, after {settings.compared} steps; kinks: images in which it is above "
+            f"{TOLERANCE:.0e}, since rounding took ascent to the other side of a ReLU's kink."
         ),
     )
-    for column in ("network", "layer"):
+    for column in ("network", "layer", "side"):
         table.add_column(column)
-    sides = ("calls", "programs of one", *(("PyTorch",) if settings.pytorch else ()))
-    of_side = [column for side in sides for column in (side, "ratio", "difference")]
-    for column in ("units", "together", *of_side):
+    for column in ("milliseconds", "÷ together", "difference", "kinks"):
         table.add_column(column, justify="right")
     for name in settings.only or NETWORKS:
         network = NETWORKS[name]()
         for layer in LAYERS[name]:
-            table.add_row(name, layer, *compared(network, layer, settings))
-    Console(width=160).print(table)
+            for row in compared(network, layer, settings):
+                table.add_row(name, layer, *row)
+            table.add_section()
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""What the fast path asks of stages: contributions, rotations, running averages."""
+"""What is asked of stages: contributions, rotations, single units, running averages."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import jaxunits as ju
 from jaxunits.networks import (
@@ -18,6 +20,7 @@ from jaxunits.networks import (
     features_of,
     with_features,
 )
+from jaxunits.networks._one_output import convolve_to_one
 from jaxunits.networks._stages import with_parameter
 from tests.reference import small_residual
 
@@ -106,6 +109,63 @@ def test_a_rotated_stage_reads_rotated_features(name):
     before = jax.tree.map(jnp.copy, nnx.to_pure_dict(nnx.state(stage)))
     assert_close(linear(stage.rotated(basis), rotated), linear(stage, state))
     jax.tree.map(np.testing.assert_array_equal, nnx.to_pure_dict(nnx.state(stage)), before)
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "flattened"])
+def test_single_units_are_those_of_the_whole_stage(name):
+    stage, state = STAGES[name]()
+    assert stage.separable
+    whole = stage.linear(jax.tree.map(jnp.asarray, state))
+    units = jnp.arange(stage.units)
+    one_by_one = jax.vmap(stage.linear_of, (None, 0), -1)(jax.tree.map(jnp.asarray, state), units)
+    assert_close(one_by_one, features_of(whole))
+    answers = jax.vmap(stage.nonlinear_of, -1, -1)(one_by_one)
+    assert_close(answers, features_of(stage.nonlinear(whole)))
+    assert (features_of(whole) < 0).any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    size=st.tuples(st.integers(5, 9), st.integers(5, 9)),
+    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    stride=st.integers(1, 4),
+    pads=st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2),
+)
+def test_a_convolution_with_one_output_is_xlas(size, kernel, stride, pads):
+    random = np.random.default_rng(0)
+    maps = jnp.asarray(random.normal(size=(2, *size, 3)), jnp.float32)
+    weights = jnp.asarray(random.normal(size=(*kernel, 3)), jnp.float32)
+    expected = jax.lax.conv_general_dilated(
+        maps,
+        weights[..., None],
+        (stride, stride),
+        pads,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    assert_close(convolve_to_one(maps, weights, stride, pads), expected[..., 0])
+
+
+def one_slope_a_unit(numbers):
+    slopes = jnp.asarray([0.1, 0.2, 0.3, 0.4]).reshape(*(1,) * (numbers.ndim - 1), 4)
+    return jnp.maximum(numbers, slopes * numbers)
+
+
+@pytest.mark.parametrize(
+    ("activation", "separable"),
+    [
+        (jax.nn.relu, True),
+        (jax.nn.gelu, True),
+        (lambda numbers: numbers + 1, True),
+        (None, True),
+        (jax.nn.softmax, False),
+        (lambda numbers: numbers - numbers.mean(0, keepdims=True), False),
+        (one_slope_a_unit, False),
+    ],
+)
+def test_a_non_linearity_over_several_numbers_is_not_separable(activation, separable):
+    assert convolution(activation=activation).separable == separable
+    assert Dense(CHANNELS, 4, activation=activation, rngs=rngs()).separable == separable
+    assert Branch(convolution(activation=activation)).separable == separable
 
 
 @pytest.mark.parametrize(

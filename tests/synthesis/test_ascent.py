@@ -11,9 +11,10 @@ import jaxunits as ju
 from jaxunits.synthesis import Method
 from jaxunits.synthesis._answers import reader
 from jaxunits.synthesis._ascent import Ascent, standardise
-from jaxunits.synthesis._objective import objective_of, penalty
+from jaxunits.synthesis._objective import mean_of_others, penalty
 from jaxunits.synthesis._parametrisation import pixels, start
 from jaxunits.synthesis._transformations import _sampled
+from tests.reference import small_residual
 
 TINY = ju.data.Preprocessing(size=(6, 5), channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
 EVERYTHING = Method(
@@ -71,13 +72,35 @@ def test_gradients_are_finite_differences(layer, objective, activation, method):
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**16), units=st.integers(2, 9))
-def test_iam_is_the_unit_less_the_mean_of_the_others(seed, units):
+def test_iam_takes_the_mean_of_the_others(seed, units):
     random = np.random.default_rng(seed)
     answers, unit = random.normal(size=units).astype(np.float32), int(random.integers(units))
-    expected = answers[unit] - np.delete(answers, unit).mean()
-    arguments = jnp.asarray(answers), jnp.asarray(answers[unit]), jnp.int32(unit)
-    assert float(objective_of(*arguments, "iam")) == pytest.approx(expected, abs=1e-6)
-    assert float(objective_of(*arguments, "am")) == answers[unit]
+    expected = np.delete(answers, unit).mean()
+    others = mean_of_others(jnp.asarray(answers), jnp.int32(unit))
+    assert float(others) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("network", "layer"),
+    [
+        (lambda: tiny(jax.nn.relu), "conv1"),
+        (lambda: tiny(jax.nn.relu), "fc2"),
+        (lambda: tiny(jax.nn.softmax), "conv1"),
+        (lambda: tiny(jax.nn.softmax), "fc2"),
+        (small_residual, "layer1.conv1"),
+        (small_residual, "layer2"),
+    ],
+)
+def test_a_unit_alone_answers_as_in_its_layer(network, layer):
+    network = ju.networks.functional(network())
+    random, size = np.random.default_rng(0), network.preprocessing
+    image = jnp.asarray(random.normal(size=(*size.size, size.channels)), jnp.float32)
+    read, units = reader(network, layer), jnp.arange(network.layers[layer].units)
+    whole = read(network.params, image)
+    alone = jax.vmap(read.one, (None, None, 0), -1)(network.params, image, units)
+    for left, right in zip(alone, whole, strict=True):
+        np.testing.assert_allclose(left[..., 0, :], right, rtol=1e-4, atol=1e-5)
+    assert np.ptp(whole.before) > 0
 
 
 @pytest.mark.parametrize("decorrelate_colours", [False, True])

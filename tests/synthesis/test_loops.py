@@ -1,0 +1,59 @@
+"""The same images by loops over units that are written apart: in plain JAX, and in PyTorch."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+import jaxunits as ju
+from tests.benchmarks import jax_ascent
+from tests.benchmarks.networks import with_random_weights
+from tests.reference import SMALL, small_residual
+
+NETWORKS = {
+    "conv2": lambda: ju.networks.convnet(
+        10, widths=(4, 8), pool_after=("conv1",), preprocessing=SMALL
+    ),
+    "fc2": lambda: ju.networks.mlp(10, widths=(16, 8), preprocessing=SMALL),
+    "layer2": small_residual,
+}
+
+
+def by_jax(network, layer, unit, start, method):
+    network = ju.networks.functional(network)
+    return jax_ascent.ascent(network, layer, method)(unit, start)
+
+
+def by_pytorch(network, layer, unit, start, method):
+    from tests.benchmarks.torch_ascent import ascend
+    from tests.benchmarks.torch_networks import torch_twin
+
+    return ascend(torch_twin(network), network.preprocessing, layer, unit, start, method)
+
+
+needs_pytorch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed"
+)
+
+
+@pytest.mark.parametrize(
+    ("layer", "loop"),
+    [
+        *((layer, by_jax) for layer in NETWORKS),
+        # PyTorch has no strided convolution with the border of the residual network's.
+        *(pytest.param(layer, by_pytorch, marks=needs_pytorch) for layer in ("conv2", "fc2")),
+    ],
+)
+def test_activation_maximisation(layer, loop):
+    network = with_random_weights(NETWORKS[layer], 0)
+    size = network.preprocessing
+    shape = (8, *size.size, size.channels)
+    starts = np.random.default_rng(0).uniform(0.3, 0.7, shape).astype(np.float32)
+    method = ju.synthesis.Method(steps=6)
+    made = ju.synthesis.maximise(network, layer, range(8), initial=starts, method=method)
+    for unit, start in enumerate(starts):
+        image = loop(network, layer, unit, start, method)
+        assert abs(image - start).max() > 0.1
+        if made.active[unit]:
+            np.testing.assert_allclose(made.image[unit], image, atol=1e-4)
+    assert made.active.sum() >= 6
