@@ -1,20 +1,42 @@
 """What all tests share."""
 
+import gc
 import os
+import tempfile
 
 # Before JAX starts: no accelerator, and no memory taken beforehand.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# What one process of a run has compiled, others read: workers, and programs that tests start.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _compiled = tempfile.TemporaryDirectory(prefix="jaxunits-compiled-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _compiled.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import jax
 import numpy as np
-import optax
 import pytest
-from flax import nnx
+from hypothesis import HealthCheck, settings
 
 import jaxunits as ju
-from tests.reference import SMALL, small_convnet, small_residual
+from tests.outcomes import without_near_ties
+from tests.stored import stored
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# The same examples on every run and machine; HYPOTHESIS_PROFILE=explore looks for new ones.
+shared = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+settings.register_profile("shared", derandomize=True, **shared)
+settings.register_profile("explore", **shared)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shared"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_programs():
+    """Programs that a file compiled do not pile up in the process that runs the next one."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
@@ -32,39 +54,18 @@ def few_digits(digits):
 
 
 @pytest.fixture(scope="session")
-def trained(digits):
-    """A small conv net that classifies most digits, with units that matter."""
-    return fit(small_convnet(), epochs=2)
+def clear_digits(trained, few_digits):
+    """Those of them whose class is clear in float32, whichever unit of `trained` is ablated."""
+    return without_near_ties(trained, few_digits)
 
 
 @pytest.fixture(scope="session")
-def families(trained):
+def trained():
+    """A small conv net that classifies most digits, with units that matter."""
+    return stored("convnet")
+
+
+@pytest.fixture(scope="session")
+def families():
     """A trained network of every family, by name."""
-    return {
-        "convnet": trained,
-        "mlp": fit(ju.networks.mlp(10, widths=(16, 12), preprocessing=SMALL), epochs=2),
-        "residual": fit(small_residual(), epochs=8),
-    }
-
-
-def fit(network, epochs):
-    """Train a network on the digits, its batch norms as they are."""
-    graph, params, rest = nnx.split(network, nnx.Param, ...)
-    optimizer = optax.adam(5e-3)
-
-    @jax.jit
-    def step(params, state, images, labels):
-        def loss(params):
-            logits = nnx.merge(graph, params, rest)(images)
-            return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
-
-        updates, state = optimizer.update(jax.grad(loss)(params), state)
-        return optax.apply_updates(params, updates), state
-
-    state = optimizer.init(params)
-    train = ju.data.load("digits", "train")
-    for epoch in range(epochs):
-        for batch in ju.data.shuffled_batches(train, SMALL, 100, seed=0, epoch=epoch):
-            params, state = step(params, state, batch.images, batch.labels)
-    nnx.update(network, params)
-    return network
+    return {name: stored(name) for name in ("convnet", "mlp", "residual")}

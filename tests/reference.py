@@ -14,10 +14,10 @@ def small_convnet(classes=10, **arguments):
     return ju.networks.convnet(classes, **{**settings, **arguments})
 
 
-def small_residual():
+def small_residual(seed=0):
     """Convolutions with batch norm, two residual blocks, a global average."""
-    rngs = nnx.Rngs(0)
-    random = np.random.default_rng(0)
+    rngs = nnx.Rngs(seed)
+    random = np.random.default_rng(seed)
     norm = {"bias": False, "batch_norm": True, "rngs": rngs}
     inner = {"activation": None, **norm}
     layer = ju.networks.Convolution
@@ -54,8 +54,8 @@ def images_of(data, preprocessing):
     return (images - mean) / std, np.asarray([record["label"] for record in records])
 
 
-def forward(network, images, ablated=None, value=0.0, change=None):
-    """Logits of a conv net or MLP.
+def forward(network, images, ablated=None, value=0.0, change=None, through=None):
+    """Logits of a conv net or MLP, or what the stage `through` gives.
 
     `ablated` is a layer and the units that are set to `value`; `change` a layer and a function of
     its activations.
@@ -85,7 +85,20 @@ def forward(network, images, ablated=None, value=0.0, change=None):
             state[..., ablated[1]] = value
         if change is not None and change[0] == name:
             state = change[1](state)
+        if name == through:
+            break
     return state
+
+
+def before_relu(network, images, layer):
+    """What a layer of a conv net or MLP gives before its ReLU."""
+    index = network.order.index(layer)
+    stage = network.stages[layer]
+    state = images
+    if index:
+        state = forward(network, images, through=network.order[index - 1])
+    kernel, bias = (np.asarray(array[...], np.float64) for array in (stage.kernel, stage.bias))
+    return (convolve(state, kernel) if kernel.ndim == 4 else state @ kernel) + bias
 
 
 def convolve(images, kernel):
@@ -93,17 +106,6 @@ def convolve(images, kernel):
     padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
     return np.einsum("nhwcij,ijcu->nhwu", windows, kernel, optimize=True)
-
-
-def class_counts(logits, labels, classes=10):
-    """Correct images and cross-entropy sums by class, and the margins of the predictions."""
-    prediction = logits.argmax(1)
-    shifted = logits - logits.max(1, keepdims=True)
-    loss = np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(labels)), labels]
-    correct = [int((prediction[labels == k] == k).sum()) for k in range(classes)]
-    sums = [loss[labels == k].sum() for k in range(classes)]
-    ordered = np.sort(logits, axis=1)
-    return np.asarray(correct), np.asarray(sums), ordered[:, -1] - ordered[:, -2]
 
 
 def arrays_equal(left, right):

@@ -3,7 +3,6 @@
 import multiprocessing
 import random
 import signal
-import time
 
 import jax
 import numpy as np
@@ -13,9 +12,13 @@ from jax import numpy as jnp
 
 import jaxunits as ju
 from jaxunits.ablation import _program
-from tests.ablation.sweeping import sweep_digits
-from tests.processes import in_two_processes
+from tests.ablation.sweeping import PIECES, sweep_digits
+from tests.outcomes import assert_counts, before, standardized, without_near_ties
+from tests.processes import LIMIT, in_two_processes
 from tests.reference import SMALL, small_convnet
+
+# Of the moments at which processes are killed.
+SEED = 20_170_413
 
 
 def stop_after_100(done, total):
@@ -27,46 +30,42 @@ def pieces_in(folder):
     return len(list(folder.glob("piece-*"))) if folder.is_dir() else 0
 
 
+@pytest.mark.slow
 def test_twenty_kills_leave_the_same_bytes(tmp_path, record_testsuite_property):
-    seed = random.SystemRandom().randrange(2**32)
-    record_testsuite_property("seed_of_kills", seed)
-    moments = random.Random(seed)  # noqa: S311
-    # Processes that have imported everything already: 21 of them start in a moment each.
+    record_testsuite_property("seed_of_kills", SEED)
+    moments = random.Random(SEED)  # noqa: S311
+    # Processes that have imported everything already: 22 of them start in a moment each.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.ablation.sweeping"])
 
-    def started(*paths):
-        process = context.Process(target=sweep_digits, args=paths)
+    def exitcode(*arguments):
+        process = context.Process(target=sweep_digits, args=arguments)
         process.start()
-        return process
+        try:
+            process.join(LIMIT)
+            return process.exitcode
+        finally:
+            process.kill()
+            process.join()
+            process.close()
 
-    whole = started(tmp_path / "whole.nc", tmp_path / "whole.log")
-    whole.join(300)
-    assert whole.exitcode == 0
+    whole = tmp_path / "whole.nc"
+    assert exitcode(whole, tmp_path / "whole.log") == 0
+    assert len((tmp_path / "whole.log").read_text().splitlines()) == PIECES
     file, log = tmp_path / "killed.nc", tmp_path / "killed.log"
     folder = tmp_path / "killed.pieces"
-    kills = 0
-    while kills < 20:
-        process = started(file, log)
-        wanted = pieces_in(folder) + moments.randrange(4)
-        while pieces_in(folder) < wanted and process.is_alive():
-            time.sleep(0.001)
-        time.sleep(moments.uniform(0, 0.05))
-        before = pieces_in(folder)
-        process.kill()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL
+    for _ in range(20):
+        there = pieces_in(folder)
+        pieces = moments.randrange(4)
+        seconds = moments.uniform(0, 0.02 if pieces else 1)
+        assert exitcode(file, log, pieces, seconds) == -signal.SIGKILL
         assert not file.exists()
-        assert pieces_in(folder) >= before
-        kills += 1
-    last = started(file, log)
-    last.join(300)
-    assert last.exitcode == 0
+        assert pieces_in(folder) >= there
+    assert 0 < pieces_in(folder) < PIECES
+    assert exitcode(file, log) == 0
     assert not folder.exists()
-    assert file.read_bytes() == (tmp_path / "whole.nc").read_bytes()
-    whole = (tmp_path / "whole.log").read_text().splitlines()
-    assert len(whole) == 125
-    assert len(log.read_text().splitlines()) <= 125 + kills
+    assert file.read_bytes() == whole.read_bytes()
+    assert len(log.read_text().splitlines()) <= PIECES + 20
 
 
 def test_a_finished_file_is_read_and_a_changed_question_refused(trained, few_digits, tmp_path):
@@ -94,11 +93,13 @@ def test_unfinished_pieces_of_another_question_are_refused(trained, few_digits, 
     with pytest.raises(ju.InputError, match="layer is 'conv3' there and 'conv2' now"):
         ju.ablation.sweep(trained, "conv2", few_digits, **arguments)
     seen = []
-    result = ju.ablation.sweep(
+    resumed = ju.ablation.sweep(
         trained, "conv3", few_digits, progress=lambda *pair: seen.append(pair), **arguments
     )
     assert seen[0] == (128, 300)
-    xr.testing.assert_equal(result.correct, ju.ablation.sweep(trained, "conv3", few_digits).correct)
+    whole = ju.ablation.sweep(trained, "conv3", few_digits, batch_size=32)
+    xr.testing.assert_equal(resumed.correct, whole.correct)
+    xr.testing.assert_equal(resumed.loss_sum, whole.loss_sum)
 
 
 def test_a_damaged_piece_is_named(trained, few_digits, tmp_path):
@@ -110,8 +111,8 @@ def test_a_damaged_piece_is_named(trained, few_digits, tmp_path):
         ju.ablation.sweep(trained, "conv3", few_digits, **arguments)
 
 
-def test_running_out_of_memory_halves_and_goes_on(trained, few_digits, monkeypatch):
-    usual = ju.ablation.sweep(trained, "conv2", few_digits, masks_at_once=8, path="reference")
+def test_running_out_of_memory_halves_and_goes_on(trained, clear_digits, monkeypatch):
+    usual = ju.ablation.sweep(trained, "conv2", clear_digits, masks_at_once=8, path="reference")
     run = _program.Program.run
     tried = []
 
@@ -122,14 +123,14 @@ def test_running_out_of_memory_halves_and_goes_on(trained, few_digits, monkeypat
         return run(self, batch)
 
     monkeypatch.setattr(_program.Program, "run", limited)
-    result = ju.ablation.sweep(trained, "conv2", few_digits, masks_at_once=8, path="reference")
+    result = ju.ablation.sweep(trained, "conv2", clear_digits, masks_at_once=8, path="reference")
     assert list(dict.fromkeys(tried)) == [(5, 32), (2, 32), (1, 32), (1, 16)]
     xr.testing.assert_equal(result.correct, usual.correct)
     assert result.attrs["programs"] == 8
 
     monkeypatch.setattr(_program.Program, "run", lambda *_: limited_error())
     with pytest.raises(ju.InputError, match="ran out of memory with one image under one mask"):
-        ju.ablation.sweep(trained, "conv2", few_digits)
+        ju.ablation.sweep(trained, "conv2", clear_digits)
 
 
 def limited_error():
@@ -154,20 +155,25 @@ def test_programs_do_not_depend_on_images_or_units(trained, few_digits, layer, c
     assert result.attrs["peak_bytes"] > 0
 
 
-@pytest.mark.parametrize("layer", ["conv1", "conv2", "conv3"])
-def test_checked_precision_has_the_counts_of_float32(trained, digits, layer):
-    exact = ju.ablation.sweep(trained, layer, digits)
-    checked = ju.ablation.sweep(trained, layer, digits, precision="checked")
-    low = ju.ablation.sweep(trained, layer, digits, precision="bfloat16")
-    xr.testing.assert_equal(exact.correct, checked.correct)
-    xr.testing.assert_equal(exact.confusion, checked.confusion)
-    assert (exact.correct != low.correct).any()
-    assert 0 < checked.attrs["repeated_share"] < 0.9
-    assert exact.attrs["repeated_share"] == low.attrs["repeated_share"] == 0
-    np.testing.assert_allclose(checked.loss, exact.loss, rtol=0.1, atol=0.05)
-    assert checked.attrs["precision"] == "checked"
+def test_checked_precision_has_the_counts_of_float32(trained, digits):
+    clear = without_near_ties(trained, digits)
+    differing = 0
+    for layer in trained.layers:
+        exact = ju.ablation.sweep(trained, layer, clear)
+        checked = ju.ablation.sweep(trained, layer, clear, precision="checked")
+        low = ju.ablation.sweep(trained, layer, clear, precision="bfloat16")
+        xr.testing.assert_equal(exact.correct, checked.correct)
+        xr.testing.assert_equal(exact.confusion, checked.confusion)
+        differing += int(np.abs(exact.correct - low.correct).sum())
+        assert 0 < checked.attrs["repeated_share"] < 0.9
+        assert exact.attrs["repeated_share"] == low.attrs["repeated_share"] == 0
+        np.testing.assert_allclose(checked.loss, exact.loss, rtol=0.1, atol=0.05)
+        assert checked.attrs["precision"] == "checked"
+    # Of some 25,000 images under masks, hundreds are nearer than bfloat16 can tell.
+    assert differing > 0
 
 
+@pytest.mark.slow
 def test_two_processes_count_what_one_does(tmp_path):
     program = """
     import sys, jax
@@ -224,11 +230,11 @@ def test_the_plan_says_what_a_sweep_costs(trained):
     assert result.attrs["multiply_adds"] == str(plan.work.total)
 
 
-def test_paths_are_chosen_and_explained(trained, few_digits):
-    fast = ju.ablation.sweep(trained, "conv3", few_digits)
+def test_paths_are_chosen_and_explained(trained, clear_digits):
+    fast = ju.ablation.sweep(trained, "conv3", clear_digits)
     assert fast.attrs["path"] == "fast"
     assert fast.attrs["path_reason"] == "stage 'logits' behind the layer is affine"
-    mixed = ju.ablation.sweep(trained, "conv3", few_digits, np.full((1, 10), 0.5))
+    mixed = ju.ablation.sweep(trained, "conv3", clear_digits, np.full((1, 10), 0.5))
     assert mixed.attrs["path"] == "reference"
     assert mixed.attrs["path_reason"] == "masks hold numbers other than 0 and 1"
     inside = ju.networks.functional(trained)
@@ -238,44 +244,41 @@ def test_paths_are_chosen_and_explained(trained, few_digits):
         layers={"conv3": 10},
         preprocessing=SMALL,
     )
-    anybody = ju.ablation.sweep(own, "conv3", few_digits)
+    anybody = ju.ablation.sweep(own, "conv3", clear_digits)
     assert anybody.attrs["path_reason"] == "network 'callable' is not made of stages"
     xr.testing.assert_equal(fast.correct, anybody.correct)
     with pytest.raises(ju.InputError, match="path='fast': network 'callable' is not made of stage"):
-        ju.ablation.sweep(own, "conv3", few_digits, path="fast")
+        ju.ablation.sweep(own, "conv3", clear_digits, path="fast")
     with pytest.raises(ju.InputError, match="path='slow': give one of auto, fast, reference"):
-        ju.ablation.sweep(own, "conv3", few_digits, path="slow")
+        ju.ablation.sweep(own, "conv3", clear_digits, path="slow")
     with pytest.raises(ju.InputError, match="directions can be ablated in"):
-        ju.ablation.directions(own, "conv3", few_digits, np.eye(10))
+        ju.ablation.directions(own, "conv3", clear_digits, np.eye(10))
 
 
 @pytest.mark.parametrize("path", ["fast", "reference"])
 def test_masks_of_several_layers(trained, few_digits, path):
     masks = ju.ablation.groups(8, [[0], [3], []])
-    before = 1 - np.eye(6)[2]
+    held = 1 - np.eye(6)[2]
     along = ju.ablation.groups(10, [[1], [], [5, 6]])
     result = ju.ablation.sweep(
         trained,
         "conv2",
         few_digits,
         masks,
-        other_masks={"conv1": before, "conv3": along},
+        other_masks={"conv1": held, "conv3": along},
         path=path,
     )
     assert result.attrs["path"] == path
-    images = np.concatenate(
-        [batch.images[batch.valid] for batch in ju.data.batches(few_digits, SMALL, 100)]
-    )
+    images = jnp.asarray(standardized(trained, few_digits))
 
-    def correct(masks):
+    def logits(masks):
         masks = {name: jnp.asarray(mask, jnp.float32) for name, mask in masks.items()}
-        right = np.asarray(trained(jnp.asarray(images), masks).argmax(1)) == few_digits.labels
-        return np.bincount(few_digits.labels[right], minlength=10)
+        return np.asarray(trained(images, masks))
 
-    np.testing.assert_array_equal(result.correct_before, correct({"conv1": before}))
+    assert_counts(before(result), logits({"conv1": held}), few_digits.labels)
     for number in range(3):
-        expected = correct({"conv1": before, "conv2": masks[number], "conv3": along[number]})
-        np.testing.assert_array_equal(result.correct[number], expected)
+        expected = logits({"conv1": held, "conv2": masks[number], "conv3": along[number]})
+        assert_counts(result.isel(mask=number), expected, few_digits.labels)
 
 
 def test_masks_of_an_earlier_layer_that_vary_take_the_reference_path(trained, few_digits):
@@ -291,16 +294,14 @@ def test_masks_of_an_earlier_layer_that_vary_take_the_reference_path(trained, fe
         ju.ablation.sweep(trained, "conv2", few_digits, masks, other_masks={"conv2": masks})
 
 
-def test_confusions_and_broken_images_are_those_of_the_predictions(trained, few_digits):
-    result = ju.ablation.sweep(trained, "conv2", few_digits)
-    images = np.concatenate(
-        [batch.images[batch.valid] for batch in ju.data.batches(few_digits, SMALL, 100)]
-    )
-    labels = few_digits.labels
-    before = np.asarray(trained(jnp.asarray(images)).argmax(1))
+def test_confusions_and_broken_images_are_those_of_the_predictions(trained, clear_digits):
+    result = ju.ablation.sweep(trained, "conv2", clear_digits)
+    images = jnp.asarray(standardized(trained, clear_digits))
+    labels = clear_digits.labels
+    before = np.asarray(trained(images).argmax(1))
     for unit in range(8):
         mask = jnp.asarray(ju.ablation.single_units(8)[unit])
-        after = np.asarray(trained(jnp.asarray(images), {"conv2": mask}).argmax(1))
+        after = np.asarray(trained(images, {"conv2": mask}).argmax(1))
         worst = int(result.most_damaged_class[unit].item())
         expected = np.bincount(after[labels == worst], minlength=10)
         np.testing.assert_array_equal(result.confusion[unit], expected)

@@ -1,44 +1,38 @@
-import subprocess
-import sys
-import textwrap
-
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import HealthCheck, given, settings
+from flax import nnx
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from jax import numpy as jnp
 
 import jaxunits as ju
-from tests.reference import SMALL, class_counts, forward, images_of, small_convnet
+from tests.outcomes import ROUNDING, assert_counts, before, logits_under, standardized
+from tests.processes import code, output_of
+from tests.reference import SMALL, forward, images_of, small_convnet
 
-# Float32 and float64 may classify differently where the two best logits are this close.
-MARGIN = 1e-4
+# Sums of float32 losses by class, each rounded to its last digits.
+CLOSE = {"rtol": ROUNDING, "atol": 30 * ROUNDING}
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "conv3"])
 def test_single_units_equal_a_brute_force_loop(trained, few_digits, layer):
     result = ju.ablation.sweep(trained, layer, few_digits, batch_size=64)
     images, labels = images_of(few_digits, SMALL)
-    before, _, _ = class_counts(forward(trained, images), labels)
-    np.testing.assert_array_equal(result.correct_before, before)
+    assert_counts(before(result), forward(trained, images), labels)
     np.testing.assert_array_equal(result["count"], np.bincount(labels, minlength=10))
     units = trained.layers[layer].units
     assert result.correct.sizes == {"unit": units, "class": 10}
     for unit in range(units):
-        logits = forward(trained, images, (layer, [unit]))
-        correct, loss, margins = class_counts(logits, labels)
-        assert margins.min() > MARGIN
-        np.testing.assert_array_equal(result.correct[unit], correct)
-        np.testing.assert_allclose(result.loss_sum[unit], loss, rtol=1e-4, atol=1e-4)
+        assert_counts(result.isel(unit=unit), forward(trained, images, (layer, [unit])), labels)
 
 
 def test_the_trained_network_has_something_to_lose(trained, digits):
-    result = ju.ablation.sweep(trained, "conv2", digits)
-    accuracy = int(result.correct_before.sum()) / len(digits)
-    assert accuracy > 0.9
-    assert float(result.max_class_accuracy_drop.max()) > 0.1
+    results = [ju.ablation.sweep(trained, layer, digits) for layer in trained.layers]
+    accuracy = int(results[0].correct_before.sum()) / len(digits)
+    assert accuracy > 0.8
+    assert max(float(result.max_class_accuracy_drop.max()) for result in results) > 0.1
 
 
 def test_groups_and_constants_equal_a_brute_force_loop(trained, few_digits):
@@ -49,10 +43,7 @@ def test_groups_and_constants_equal_a_brute_force_loop(trained, few_digits):
     images, labels = images_of(few_digits, SMALL)
     for mask, group in enumerate(groups):
         logits = forward(trained, images, ("conv2", group), value[group])
-        correct, loss, margins = class_counts(logits, labels)
-        assert margins.min() > MARGIN
-        np.testing.assert_array_equal(result.correct[mask], correct)
-        np.testing.assert_allclose(result.loss_sum[mask], loss, rtol=1e-4, atol=1e-4)
+        assert_counts(result.isel(mask=mask), logits, labels)
     np.testing.assert_array_equal(result.kept, masks)
 
 
@@ -61,14 +52,15 @@ def test_ablation_to_the_mean_sets_the_mean(trained, few_digits):
     answers = np.asarray(trained.activations(jnp.asarray(images, jnp.float32), "conv3"))
     means = answers.astype(np.float64).mean((0, 1, 2))
     np.testing.assert_allclose(
-        ju.ablation.unit_means(trained, "conv3", few_digits, batch_size=64), means, rtol=1e-5
+        ju.ablation.unit_means(trained, "conv3", few_digits, batch_size=64),
+        means,
+        rtol=ROUNDING,
+        atol=ROUNDING * means.max(),
     )
     result = ju.ablation.sweep(trained, "conv3", few_digits, values="mean")
     for unit in (0, 5, 9):
         logits = forward(trained, images, ("conv3", [unit]), means[unit])
-        correct, _, margins = class_counts(logits, labels)
-        assert margins.min() > MARGIN
-        np.testing.assert_array_equal(result.correct[unit], correct)
+        assert_counts(result.isel(unit=unit), logits, labels)
     assert result.attrs["values"] == "mean"
 
 
@@ -80,16 +72,16 @@ def test_mean_over_a_reference_set_is_another_measurement(trained, digits, few_d
     assert one["reference_fingerprint"] != other["reference_fingerprint"]
 
 
-def test_all_masks_under_vmap_equal_one_mask_at_a_time(trained, few_digits):
-    together = ju.ablation.sweep(trained, "conv2", few_digits, masks_at_once=9)
+def test_all_masks_under_vmap_equal_one_mask_at_a_time(trained, clear_digits):
+    together = ju.ablation.sweep(trained, "conv2", clear_digits, masks_at_once=9)
     assert together.attrs["masks_at_once"] == 9
     alone = [
-        ju.ablation.sweep(trained, "conv2", few_digits, mask[None])
+        ju.ablation.sweep(trained, "conv2", clear_digits, mask[None])
         for mask in ju.ablation.single_units(8)
     ]
     for unit, result in enumerate(alone):
         np.testing.assert_array_equal(together.correct[unit], result.correct[0])
-        np.testing.assert_allclose(together.loss_sum[unit], result.loss_sum[0], rtol=1e-5)
+        np.testing.assert_allclose(together.loss_sum[unit], result.loss_sum[0], **CLOSE)
 
 
 @pytest.mark.parametrize(
@@ -103,23 +95,20 @@ def test_all_masks_under_vmap_equal_one_mask_at_a_time(trained, few_digits):
         {"path": "reference", "masks_at_once": 4, "batch_size": 64},
     ],
 )
-def test_batches_chunks_and_memory_do_not_change_counts(trained, few_digits, arguments):
-    usual = ju.ablation.sweep(trained, "conv2", few_digits)
-    other = ju.ablation.sweep(trained, "conv2", few_digits, **arguments)
+def test_batches_chunks_and_memory_do_not_change_counts(trained, clear_digits, arguments):
+    usual = ju.ablation.sweep(trained, "conv2", clear_digits)
+    other = ju.ablation.sweep(trained, "conv2", clear_digits, **arguments)
     xr.testing.assert_equal(usual.correct, other.correct)
     xr.testing.assert_equal(usual["count"], other["count"])
-    np.testing.assert_allclose(usual.loss_sum, other.loss_sum, rtol=1e-5)
+    np.testing.assert_allclose(usual.loss_sum, other.loss_sum, **CLOSE)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12)
 @given(mask=hnp.arrays(bool, 10))
 def test_any_group_equals_zeroed_activations(trained, few_digits, mask):
     result = ju.ablation.sweep(trained, "conv3", few_digits, mask[None])
-    images, labels = images_of(few_digits, SMALL)
-    answers = trained.activations(jnp.asarray(images, jnp.float32), "conv3")
-    logits = trained.run(answers * mask.reshape(1, 1, 1, -1), after="conv3")
-    correct, _, _ = class_counts(np.asarray(logits, np.float64), labels)
-    np.testing.assert_array_equal(result.correct[0], correct)
+    logits = logits_under(trained, "conv3", standardized(trained, few_digits), mask[None])
+    assert_counts(result.isel(mask=0), logits[0], few_digits.labels)
 
 
 @given(data=st.data(), units=st.integers(1, 12))
@@ -194,28 +183,27 @@ def test_provenance_says_where_the_numbers_come_from(trained, few_digits):
     assert ju.ablation.sweep_settings(other, "conv3", few_digits) != settings
 
 
+@pytest.mark.slow
 def test_one_device_equals_eight(tmp_path):
-    program = textwrap.dedent(
-        """
-        import sys
+    program = """
+    import sys
 
-        import jax
+    import jax
 
-        jax.config.update("jax_num_cpu_devices", 8)
-        import jaxunits as ju
-        from tests.reference import small_convnet
+    jax.config.update("jax_num_cpu_devices", 8)
+    import jaxunits as ju
+    from tests.reference import small_convnet
 
-        data = ju.data.load("digits", "validation")
-        for count in (1, 2, 8):
-            devices = jax.devices()[:count]
-            assert len(devices) == count
-            result = ju.ablation.sweep(
-                small_convnet(), "conv2", data, batch_size=48, devices=devices
-            )
-            ju.results.write(result, f"{sys.argv[1]}/{count}.nc")
-        """
-    )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    data = ju.data.load("digits", "validation")
+    for count in (1, 2, 8):
+        devices = jax.devices()[:count]
+        assert len(devices) == count
+        result = ju.ablation.sweep(
+            small_convnet(), "conv2", data, batch_size=48, devices=devices
+        )
+        ju.results.write(result, f"{sys.argv[1]}/{count}.nc")
+    """
+    output_of(*code(program), tmp_path)
     one, two, eight = (ju.results.read(tmp_path / f"{count}.nc") for count in (1, 2, 8))
     xr.testing.assert_equal(one, two)
     xr.testing.assert_equal(one, eight)
@@ -313,9 +301,12 @@ def test_nan_in_logits(few_digits):
 
 
 def test_nan_in_logits_under_one_mask(trained, few_digits):
+    network = nnx.clone(trained)
+    kernel = network.stages["logits"].kernel
+    kernel[...] = kernel[...].at[6::10].set(10)
     values = np.zeros(10)
     values[6] = 3e38
-    message = refused(trained, few_digits, values=values)
+    message = refused(network, few_digits, values=values)
     assert "under mask 6 of layer 'conv3'" in message
 
 

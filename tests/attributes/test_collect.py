@@ -19,8 +19,16 @@ from jaxunits.attributes._seen import look
 from jaxunits.attributes._shares import pack, unpack
 from jaxunits.attributes._statistics import statistics
 from jaxunits.attributes._top import top
+from tests.outcomes import ROUNDING, tolerance
 from tests.processes import in_two_processes
-from tests.reference import SMALL, forward, images_of, small_convnet, small_residual
+from tests.reference import (
+    SMALL,
+    before_relu,
+    forward,
+    images_of,
+    small_convnet,
+    small_residual,
+)
 
 SCALARS = (
     *("l1_norm", "class_correlation", "class_selectivity", "activation_mean", "activation_std"),
@@ -36,15 +44,22 @@ def stored(trained, few_digits):
         jnp.asarray(images, jnp.float32), list(trained.layers)
     )
     maps = {name: np.asarray(values, np.float64) for name, values in answers.items()}
-    probability = special.softmax(np.asarray(logits, np.float64), axis=1)
-    return {"maps": maps, "probability": probability, "labels": labels, "images": images}
+    logits = np.asarray(logits, np.float64)
+    return {
+        "maps": maps,
+        "probability": special.softmax(logits, axis=1),
+        # A probability's relative error is the error of a difference of logits.
+        "of_probability": tolerance(logits),
+        "labels": labels,
+        "images": images,
+    }
 
 
 def near(found, expected, scale=None):
-    """Equal to a relative error of 1e-5, of the largest number where numbers cancel."""
+    """Equal as far as sums in float32 are, relative to the largest number where numbers cancel."""
     expected = np.asarray(expected, np.float64)
     size = np.abs(expected).max() if scale is None else scale
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6 * size)
+    np.testing.assert_allclose(found, expected, rtol=ROUNDING, atol=ROUNDING * size)
 
 
 @pytest.mark.parametrize("activation", ["mean", "max"])
@@ -71,8 +86,14 @@ def test_attributes_equal_numpy_on_stored_activations(
         near(result.activation_mean, values.mean(0))
         near(result.activation_std, values.std(0))
         near(result.activation_max, flat.max((0, 1)))
-        np.testing.assert_array_equal(result.sparsity, (flat == 0).mean((0, 1)))
-        np.testing.assert_array_equal(result.apoz, (flat == 0).all(1).mean(0))
+        # Positions where float32 cannot tell whether a ReLU gives zero.
+        unclear = np.abs(before_relu(trained, stored["images"], layer)).reshape(flat.shape)
+        unclear = unclear <= ROUNDING * flat.max()
+        assert unclear.mean() < 0.01
+        off = np.abs(result.sparsity.values - (flat == 0).mean((0, 1)))
+        assert (off <= unclear.mean((0, 1)) + 1e-12).all()
+        off = np.abs(result.apoz.values - (flat == 0).all(1).mean(0))
+        assert (off <= unclear.any(1).mean(0) + 1e-12).all()
         means = np.stack([values[labels == k].mean(0) for k in range(10)], axis=1)
         near(result.class_mean, means)
         weights = counts if selectivity == "images" else np.ones(10)
@@ -81,19 +102,19 @@ def test_attributes_equal_numpy_on_stored_activations(
             rest = (means[:, others] * weights[others]).sum(1) / weights[others].sum()
             vector = (means[:, k] - rest) / (means[:, k] + rest + 1e-12)
             near(result.class_selectivity_by_class[:, k], vector, scale=1)
-        preferred = means.argmax(1)
+        preferred = result.class_mean.values.argmax(1)
         np.testing.assert_array_equal(
             result.class_selectivity,
             result.class_selectivity_by_class.values[np.arange(len(preferred)), preferred],
         )
         expected = np.corrcoef(values.T, probability.T)[: values.shape[1], values.shape[1] :]
-        near(result.class_correlation_by_class, expected, scale=1)
-        near(result.class_correlation, expected.max(1), scale=1)
+        apart = stored["of_probability"]
+        np.testing.assert_allclose(result.class_correlation_by_class, expected, atol=apart)
+        np.testing.assert_allclose(result.class_correlation, expected.max(1), atol=apart)
         best = np.argsort(-values, axis=0, kind="stable")[:9].T
-        np.testing.assert_allclose(
+        near(
             np.take_along_axis(values.T, result.top_image.values, 1),
             np.take_along_axis(values.T, best, 1),
-            rtol=1e-5,
         )
         kernel = np.asarray(trained.stages[layer].kernel[...], np.float64)
         near(result.l1_norm, np.abs(kernel).reshape(-1, kernel.shape[-1]).sum(0))
@@ -146,28 +167,68 @@ def test_taylor_is_the_drop_of_a_loss_that_is_linear(few_digits):
     np.testing.assert_allclose(change, found.taylor, rtol=0.05, atol=0.02 * scale)
 
 
-def test_shards_of_any_size_merge_to_the_whole(trained, few_digits):
-    collectors = [statistics, correlation, class_means("classes"), derivatives, top(9)]
+COLLECTORS = [statistics, correlation, class_means("classes"), derivatives, top(9)]
+SHARDS = ((100, 200), (1, 2, 299), tuple(range(13, 300, 29)))
+
+
+@pytest.fixture(scope="module")
+def one_pass(trained):
     functional = ju.networks.functional(trained)
     reading = look(functional, ["conv2"], activation="mean", gradients=True)
-    one_pass = compile_pass(functional, reading, 50)
+    return compile_pass(functional, reading, 50)
 
-    def states(*ends):
-        parts = [
-            gather(one_pass, few_digits, collectors, start=start, stop=stop)["conv2"]
-            for start, stop in zip((0, *ends), (*ends, 300), strict=True)
-        ]
-        return functools.reduce(functools.partial(merge, collectors), parts)
 
-    whole = states()
-    for ends in ((100, 200), (1, 2, 299), tuple(range(13, 300, 29))):
-        for collector, one, other in zip(collectors, whole, states(*ends), strict=True):
+def merged(parts):
+    return functools.reduce(functools.partial(merge, COLLECTORS), parts)
+
+
+def between(ends):
+    return zip((0, *ends), (*ends, 300), strict=True)
+
+
+def test_states_of_any_parts_merge_to_that_of_the_whole(one_pass, few_digits):
+    """The same float32 numbers in other parts: what is left is float64's rounding."""
+    batches = [seen["conv2"] for seen in one_pass.seen(few_digits, 0, 300)]
+    seen = jax.tree.map(lambda *parts: np.concatenate(parts), *batches)
+    whole = [collector.observe(seen) for collector in COLLECTORS]
+    for ends in SHARDS:
+        parts = [jax.tree.map(lambda part, a=a, b=b: part[a:b], seen) for a, b in between(ends)]
+        states = merged([[one.observe(part) for one in COLLECTORS] for part in parts])
+        for collector, one, other in zip(COLLECTORS, whole, states, strict=True):
             for name, variable in collector.finish(one).items():
+                scale = np.nanmax(np.abs(variable.values))
                 np.testing.assert_allclose(
-                    collector.finish(other)[name].values, variable.values, rtol=1e-11, atol=1e-13
+                    collector.finish(other)[name].values,
+                    variable.values,
+                    rtol=1e-11,
+                    atol=1e-11 * scale,
                 )
     packed = unpack(pack({"conv2": whole}), {"conv2": whole})
     assert jax.tree.all(jax.tree.map(np.array_equal, packed, {"conv2": whole}))
+
+
+def test_shards_of_any_size_are_gathered_to_the_whole(one_pass, few_digits):
+    """An image's last bits differ with its place in a batch."""
+
+    def finished(ends):
+        parts = [
+            gather(one_pass, few_digits, COLLECTORS, start=start, stop=stop)["conv2"]
+            for start, stop in between(ends)
+        ]
+        states = merged(parts)
+        found = [one.finish(state) for one, state in zip(COLLECTORS, states, strict=True)]
+        return {name: variable.values for part in found for name, variable in part.items()}
+
+    whole = finished(())
+    for ends in SHARDS:
+        found = finished(ends)
+        for name in ("activation_mean", "activation_std", "class_mean", "top_activation"):
+            near(found[name], whole[name])
+        for name in ("taylor_by_class", "gradient_by_class"):
+            # Two passes through the network, forwards and back.
+            np.testing.assert_allclose(
+                found[name], whole[name], atol=100 * ROUNDING * np.nanmax(abs(whole[name]))
+            )
 
 
 def test_large_offsets_lose_no_digits():
@@ -352,6 +413,7 @@ def test_correlations_of_other_images_are_refused():
     assert "activations of shape (3, 2) and probabilities of shape (4, 5)" in str(error.value)
 
 
+@pytest.mark.slow
 def test_two_processes_of_two_devices_measure_what_one_does(tmp_path, digits):
     program = """
     import sys, jax

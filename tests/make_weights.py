@@ -1,0 +1,80 @@
+"""Train the small networks that the tests read from `tests/weights/`.
+
+    python -m tests.make_weights
+    python -m tests.make_weights --seed 7 --folder FOLDER
+    JAXUNITS_TEST_WEIGHTS=FOLDER make test
+
+Tests have to pass with the weights of any seed.
+"""
+
+import argparse
+from pathlib import Path
+
+import jax
+import numpy as np
+import optax
+from flax import nnx
+from safetensors.numpy import save
+
+import jaxunits as ju
+from tests.reference import SMALL
+from tests.stored import NETWORKS, flat, folder
+
+# Tests ask what ablation takes from a network, which has to have something to lose.
+ACCURACY = 0.85
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Train the networks that the tests read.")
+    parser.add_argument("--seed", type=int, default=0, help="of initial weights and batches")
+    parser.add_argument("--folder", type=Path, default=folder(), help="where the files are written")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for name, (build, epochs) in NETWORKS.items():
+        network = build(seed=options.seed)
+        fit(network, epochs, options.seed)
+        reached = accuracy(network)
+        print(f"{name}: {reached:.1%} of the validation images after {epochs} epochs")  # noqa: T201
+        if reached < ACCURACY:
+            raise SystemExit(f"{name} is below {ACCURACY:.0%}: train it longer")
+        arrays = {
+            ".".join(map(str, path)): np.asarray(leaf)
+            for path, leaf in flat(nnx.state(network)).items()
+        }
+        ju.results.write_atomically(options.folder / f"{name}.safetensors", save(arrays))
+
+
+def fit(network, epochs, seed):
+    """Train a network on the digits, its batch norms as they are."""
+    graph, params, rest = nnx.split(network, nnx.Param, ...)
+    optimizer = optax.adam(5e-3)
+
+    @jax.jit
+    def step(params, state, images, labels):
+        def loss(params):
+            logits = nnx.merge(graph, params, rest)(images)
+            return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+        updates, state = optimizer.update(jax.grad(loss)(params), state)
+        return optax.apply_updates(params, updates), state
+
+    state = optimizer.init(params)
+    train = ju.data.load("digits", "train")
+    for epoch in range(epochs):
+        for batch in ju.data.shuffled_batches(train, SMALL, 100, seed=seed, epoch=epoch):
+            params, state = step(params, state, batch.images, batch.labels)
+    nnx.update(network, params)
+
+
+def accuracy(network):
+    data = ju.data.load("digits", "validation")
+    run = nnx.jit(lambda network, images: network(images).argmax(1))
+    right = [
+        (np.asarray(run(network, batch.images)) == batch.labels)[batch.valid].sum()
+        for batch in ju.data.batches(data, SMALL, 200)
+    ]
+    return sum(right) / len(data)
+
+
+if __name__ == "__main__":
+    main()
