@@ -1,11 +1,6 @@
 """Studies: seeds side by side, exactly as one after another; resumed, listed, refused."""
 
-import os
-import secrets
 import signal
-import socket
-import subprocess
-import sys
 import time
 
 import jax
@@ -16,6 +11,7 @@ from rich.console import Console
 
 import jaxunits as ju
 from jaxunits.data import Augmentation
+from tests.processes import LIMIT, code, finish, free_address, output_of, running
 from tests.reference import SMALL, arrays_equal, small_convnet
 from train import study as studies
 from train.__main__ import main
@@ -27,6 +23,8 @@ from train.networks import MLP, ConvNet
 from train.progress import Progress
 from train.together import batched, in_threads, lanes
 
+# Of the moments at which processes are killed.
+SEED = 20_170_413
 SETTINGS = {
     "preprocessing": SMALL,
     "data": Data("digits", "train[:330]", "validation[:100]", in_memory=True),
@@ -67,8 +65,14 @@ def without_biases(folder):
 
 
 def close(left, right):
-    leaves = zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True)
-    return all(np.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in leaves)
+    """Whether two networks are the same but for rounding, which training amplifies.
+
+    Single numbers may have gone another way; training moved the whole by hundreds of times as much.
+    """
+    left, right = (
+        np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)]) for tree in (left, right)
+    )
+    return np.linalg.norm(left - right) <= 1e-3 * np.linalg.norm(left)
 
 
 @pytest.mark.parametrize("how", ["vmap", "threads"])
@@ -167,16 +171,6 @@ def _remove(folder):
     folder.rmdir()
 
 
-def start(*arguments, **environment):
-    return subprocess.Popen(
-        [sys.executable, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | environment,
-    )
-
-
 STUDY = [
     *("-m", "train", "digits_variants", "--only", "convnet_batch_norm", "convnet_dropout"),
     *("--seeds", "0", "1", "--run-folder"),
@@ -184,29 +178,25 @@ STUDY = [
 QUICK = ["--", "--epochs", "4", "--network.widths", "4", "4", "4", "4", "--batch-size", "100"]
 
 
+@pytest.mark.slow
 def test_a_killed_study_ends_as_one_that_was_not(tmp_path):
-    undisturbed, killed = (str(tmp_path / name) for name in ("undisturbed", "killed"))
-    process = start(*STUDY, undisturbed, *QUICK)
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
-    seed = secrets.randbits(32)
-    wait = np.random.default_rng(seed).uniform(0, 2)
-    process = start(*STUDY, killed, *QUICK)
-    while not list(tmp_path.glob("killed/*/seed1/metrics.jsonl")):
-        assert process.poll() is None
-        time.sleep(0.02)
-    time.sleep(wait)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    process = start(*STUDY, killed, *QUICK)
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
+    undisturbed, killed = (tmp_path / name for name in ("undisturbed", "killed"))
+    output_of(*STUDY, undisturbed, *QUICK)
+    with running(*STUDY, killed, *QUICK) as process:
+        while not list(killed.glob("*/seed1/metrics.jsonl")):
+            assert process.poll() is None, finish(process)
+            time.sleep(0.02)
+        time.sleep(np.random.default_rng(SEED).uniform(0, 1))
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=LIMIT)
+        assert process.returncode == -signal.SIGKILL
+    output = output_of(*STUDY, killed, *QUICK)
     for run in ("convnet_batch_norm", "convnet_dropout"):
         for each in ("seed0", "seed1"):
             left, right = (
                 parameters(tmp_path / name / run / each) for name in ("undisturbed", "killed")
             )
-            assert arrays_equal(left, right), f"killed at a moment of seed {seed}"
+            assert arrays_equal(left, right)
     assert "convnet_dropout" in output
     assert "%" in output.splitlines()[-2]
 
@@ -225,21 +215,18 @@ sys.exit(main(["digits_convnet", "--network.widths", "4", "4", "--network.batch-
 """
 
 
+@pytest.mark.slow
 def test_several_devices_and_processes_train_what_one_does(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    code = ("-c", SHARED)
-    processes = [
-        start(*code, "1", str(tmp_path / "one")),
-        start(*code, "8", str(tmp_path / "eight")),
-        start(*code, "1", str(tmp_path / "two"), address, "0"),
-        start(*code, "1", str(tmp_path / "two"), address, "1"),
-    ]
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * 4, "\n".join(outputs)
-    assert "epoch 2/2" in outputs[2]
-    assert "epoch" not in outputs[3]
+    program, address = code(SHARED), free_address()
+    output_of(*program, 1, tmp_path / "one")
+    output_of(*program, 8, tmp_path / "eight")
+    with (
+        running(*program, 1, tmp_path / "two", address, 0) as first,
+        running(*program, 1, tmp_path / "two", address, 1) as second,
+    ):
+        outputs = [finish(process) for process in (first, second)]
+    assert "epoch 2/2" in outputs[0]
+    assert "epoch" not in outputs[1]
     one = read_metrics(tmp_path / "one" / "metrics.jsonl")
     for name in ("eight", "two"):
         assert close(without_biases(tmp_path / "one"), without_biases(tmp_path / name)), name
