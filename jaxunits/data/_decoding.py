@@ -110,6 +110,15 @@ def open_image(
     return Opened(image, stored)
 
 
+def stored_bytes(path: Path) -> bytes:
+    """The content of an image file; none of one that cannot be read."""
+    try:
+        with _stream(path) as stream:
+            return stream.read()
+    except (OSError, ValueError):
+        return b""
+
+
 def _stream(file: bytes | Path) -> io.BytesIO | io.BufferedReader:
     if isinstance(file, bytes):
         return io.BytesIO(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import unicodedata
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,10 +17,12 @@ from jaxtyping import Int
 from .._errors import InputError, printable, unknown_name
 from ..results import fingerprint
 from ._dataset import Dataset
-from ._decoding import decode
+from ._decoding import decode, stored_bytes
 from ._listing import CORRUPT, UNKNOWN, ClassFolder, Listing, list_files, subfolders
 from ._threads import in_threads
 
+# Files whose content counts in the fingerprint: a fraction of a second, however many there are.
+_SAMPLE = 64
 _TRAINING = ("train", "training")
 _SPLITS = (*_TRAINING, "val", "valid", "validation", "test", "testing")
 
@@ -99,13 +102,14 @@ def load(
         if len(skipped) == count:
             raise InputError(f"folder {root}: none of its {count} image files can be decoded")
     channels = channels or max(int(folder.channels.max(initial=1)) for folder in folders)
+    source = FolderSource(root, folders, channels)
     return Dataset(
-        source=FolderSource(root, folders, channels),
+        source=source,
         class_names=classes,
         channels=channels,
         name=printable(f"folder:{path}"),
         split=split or "all",
-        fingerprint=_fingerprint(folders, classes, channels),
+        fingerprint=_fingerprint(source, classes),
         skipped=tuple(skipped),
     )
 
@@ -232,6 +236,17 @@ def _verify(listing: Listing, on_corrupt: str) -> None:
             listing.save()
 
 
-def _fingerprint(folders: Sequence[ClassFolder], classes: Sequence[str], channels: int) -> str:
-    files = [[folder.names, folder.ends, folder.sizes, folder.times] for folder in folders]
-    return fingerprint({"files": files, "classes": list(classes), "channels": channels})
+def _fingerprint(source: FolderSource, classes: Sequence[str]) -> str:
+    """Of what is known of all files, and of the content of some, evenly spaced."""
+    files = [[folder.names, folder.ends, folder.sizes, folder.times] for folder in source.folders]
+    chosen = np.linspace(0, len(source) - 1, min(len(source), _SAMPLE)).round().astype(int)
+    places = [source.place(index) for index in chosen]
+    contents = [stored_bytes(source.root / folder.path(file)) for folder, file in places]
+    return fingerprint(
+        {
+            "files": files,
+            "classes": list(classes),
+            "channels": source.channels,
+            "contents": [hashlib.sha256(content).hexdigest() for content in contents],
+        }
+    )

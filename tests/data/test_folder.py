@@ -83,6 +83,33 @@ def test_fingerprint_follows_the_files(tree):
     assert ju.data.load(f"folder:{tree}", "train").fingerprint != before
 
 
+def test_fingerprint_follows_the_content_of_files_alike_in_name_size_and_time(tmp_path):
+    """As archives that set all times to 0 leave them."""
+    contents = [np.full((4, 4), 7, np.uint8), np.full((4, 4), 9, np.uint8)]
+    for number, pixels in enumerate(contents):
+        path = tmp_path / str(number) / "ape" / "0.png"
+        save(path, pixels)
+        os.utime(path, (0, 0))
+    first, second = (tmp_path / str(number) / "ape" / "0.png" for number in (0, 1))
+    assert first.stat().st_size == second.stat().st_size
+    found = [ju.data.load(f"folder:{tmp_path / str(number)}").fingerprint for number in (0, 1)]
+    assert found[0] != found[1]
+    second.write_bytes(first.read_bytes())
+    os.utime(second, (0, 0))
+    assert ju.data.load(f"folder:{tmp_path / '1'}").fingerprint == found[0]
+
+
+def test_fingerprints_of_large_folders_read_a_fixed_sample(tmp_path, monkeypatch):
+    links(tmp_path, FILES)
+    read = []
+    monkeypatch.setattr(_folder, "stored_bytes", lambda path: read.append(path) or b"")
+    ju.data.load(f"folder:{tmp_path / 'large'}", channels=1, verify=False)
+    once = list(read)
+    ju.data.load(f"folder:{tmp_path / 'large'}", channels=1, verify=False)
+    assert len(set(once)) == 64
+    assert read == 2 * once
+
+
 def test_missing_folder(tmp_path):
     assert message(tmp_path / "nowhere") == (
         f"folder {tmp_path / 'nowhere'} does not exist: give the folder above the classes"
