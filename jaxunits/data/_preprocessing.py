@@ -77,7 +77,7 @@ class Preprocessing:
         """Preprocess one image: uint8 in 0 to 255 or floating point in 0 to 1.
 
         Raises:
-          InputError: the image has another number of channels.
+          InputError: the image has another number of channels, or is of another type.
         """
         self._check(image)
         return self.standardise(self.fit(image))
@@ -88,7 +88,7 @@ class Preprocessing:
         """Order, scale and standardise the channels alone, of one image or of many at once.
 
         Raises:
-          InputError: there is another number of channels.
+          InputError: there is another number of channels, or another type.
         """
         self._check(pixels)
         ordered = pixels[..., ::-1] if self.order == "bgr" else pixels
@@ -138,12 +138,18 @@ class Preprocessing:
             raise InputError(
                 f"image of shape {image.shape} for a network that reads {self.channels} channels"
             )
+        _check_type(image)
 
 
 def resize(
     image: Num[np.ndarray, "height width channels"], size: tuple[int, int]
 ) -> Num[np.ndarray, "rows columns channels"]:
-    """Bilinear, with a wider filter when shrinking, as Pillow and torchvision do."""
+    """Bilinear, with a wider filter when shrinking, as Pillow and torchvision do.
+
+    Raises:
+      InputError: the image is neither of uint8 nor of floating point.
+    """
+    _check_type(image)
     if image.shape[:2] == size:
         return image
     shape = (size[1], size[0])
@@ -158,3 +164,10 @@ def resize(
         for plane in np.moveaxis(image, -1, 0)
     ]
     return np.stack([np.asarray(plane) for plane in planes], axis=-1)
+
+
+def _check_type(image: Num[np.ndarray, ...]) -> None:
+    if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
+        raise InputError(
+            f"image of type {image.dtype}: give uint8 (0 to 255) or floating point (0 to 1)"
+        )

@@ -91,6 +91,16 @@ def test_another_number_of_channels():
     assert str(caught.value) == "image of shape (4, 5, 1) for a network that reads 3 channels"
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint16, np.int8, np.int32])
+def test_other_types_would_lose_their_scale(kind):
+    records = [{"image": np.ones((3, 3, 1), kind), "label": 0}]
+    data = ju.data.load(records, class_names=["a"])
+    for size in (3, 6):
+        with pytest.raises(ju.InputError) as caught:
+            list(ju.data.batches(data, ju.data.Preprocessing((size, size), 1), 1))
+        assert f"image of type {np.dtype(kind)}: give uint8 (0 to 255) or" in str(caught.value)
+
+
 @pytest.mark.parametrize("shape", [(40, 60), (60, 40), (33, 33)])
 def test_resizes_the_shorter_side_then_crops_the_middle(shape):
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
