@@ -9,6 +9,14 @@ from collections.abc import Iterable
 class InputError(ValueError):
     """Something handed to jaxunits cannot be used; the message says what, where and the way out."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """Text as it can be printed and stored: what a file's name has beside UTF-8 is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
 
 def unknown_name(kind: str, name: object, known: Iterable[str], place: str) -> InputError:
     """The error for a name that is not among the known ones; offers the nearest of them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, SupportsIndex, runtime_checkable
@@ -88,14 +89,16 @@ class Dataset:
         return getattr(self.source, "held", None)
 
     def class_index(self, name: str) -> int:
-        """The label of a class.
+        """The label of a class; names are compared in Unicode's composed form (NFC).
 
         Raises:
           InputError: no class has this name; the nearest one is offered.
         """
-        if name not in self.class_names:
+        names = [unicodedata.normalize("NFC", known) for known in self.class_names]
+        composed = unicodedata.normalize("NFC", name)
+        if composed not in names:
             raise unknown_name("class", name, self.class_names, f"data {self.name!r}")
-        return self.class_names.index(name)
+        return names.index(composed)
 
     def check_label(self, label: int, index: int) -> int:
         """Return the label of an image if it names a class.

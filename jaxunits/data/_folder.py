@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import unicodedata
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +14,17 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import Int
 
-from .._errors import InputError, unknown_name
+from .._errors import InputError, printable, unknown_name
 from ..results import fingerprint
 from ._dataset import Dataset
-from ._decoding import decode
+from ._decoding import decode, stored_bytes
 from ._listing import CORRUPT, UNKNOWN, ClassFolder, Listing, list_files, subfolders
 from ._threads import in_threads
 
-_SPLITS = ("train", "val", "validation", "test")
+# Files whose content counts in the fingerprint: a fraction of a second, however many there are.
+_SAMPLE = 64
+_TRAINING = ("train", "training")
+_SPLITS = (*_TRAINING, "val", "valid", "validation", "test", "testing")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +79,14 @@ def load(
     """A class-per-folder tree as a data set; see `jaxunits.data.load` for the arguments.
 
     Raises:
-      InputError: a folder is missing or empty, an option is unknown, or a file is corrupt.
+      InputError: a folder is missing or empty, an option is unknown, a file is corrupt, names of
+        classes are not UTF-8 or alike, or the split has folders that are no classes of the training
+        split.
     """
     _check_options(channels, on_corrupt, verify)
     root = _root(Path(path), split)
-    classes = tuple(class_names or _classes(Path(path), root, split))
+    given = [_composed(name) for name in class_names or ()]
+    classes = tuple(given or _classes(Path(path), split))
     listing = list_files(root, relist)
     folders = _by_label(listing, classes)
     skipped: list[str] = []
@@ -85,7 +94,7 @@ def load(
         _verify(listing, on_corrupt)
         count = sum(map(len, folders))
         skipped = [
-            folder.path(file)
+            printable(folder.path(file))
             for folder in folders
             for file in np.flatnonzero(folder.channels == CORRUPT).tolist()
         ]
@@ -93,13 +102,14 @@ def load(
         if len(skipped) == count:
             raise InputError(f"folder {root}: none of its {count} image files can be decoded")
     channels = channels or max(int(folder.channels.max(initial=1)) for folder in folders)
+    source = FolderSource(root, folders, channels)
     return Dataset(
-        source=FolderSource(root, folders, channels),
+        source=source,
         class_names=classes,
         channels=channels,
-        name=f"folder:{path}",
+        name=printable(f"folder:{path}"),
         split=split or "all",
-        fingerprint=_fingerprint(folders, classes, channels),
+        fingerprint=_fingerprint(source, classes),
         skipped=tuple(skipped),
     )
 
@@ -123,16 +133,64 @@ def _root(path: Path, split: str | None) -> Path:
     return path / split if split else path
 
 
-def _classes(path: Path, root: Path, split: str | None) -> list[str]:
-    """Class names, the same for every split: a class that one split lacks keeps its label."""
-    siblings = [path / name for name in _SPLITS if split and (path / name).is_dir()]
-    return sorted({name for folder in [root, *siblings] for name in subfolders(folder)})
+def _classes(path: Path, split: str | None) -> list[str]:
+    """Class names, the same for every split: a class that one split lacks keeps its label.
+
+    They are those of the training split, or without one of the split that has most.
+    """
+    if split is None:
+        return sorted(_class_folders(path, subfolders(path)))
+    names = [name for name in dict.fromkeys((*_SPLITS, split)) if (path / name).is_dir()]
+    known = {name: set(_class_folders(path / name, subfolders(path / name))) for name in names}
+    training = [name for name in _TRAINING if known.get(name)]
+    first = training[0] if training else max(known, key=lambda name: len(known[name]))
+    for name in names:
+        strays = sorted(known[name] - known[first])
+        if not strays:
+            continue
+        message = (
+            f"split {name!r} of folder {path} has the folders {', '.join(map(repr, strays))}, "
+            f"which its split {first!r} lacks"
+        )
+        if name == split:
+            raise InputError(
+                f"{message}: rename or remove them, or name all classes in the order of their "
+                "labels with class_names"
+            )
+        warnings.warn(f"{message}: they are no classes of {split!r}", stacklevel=2)
+    return sorted(known[first])
+
+
+def _class_folders(root: Path, folders: Sequence[str]) -> dict[str, str]:
+    """The folders of the classes in a folder, by the classes' names.
+
+    Raises:
+      InputError: a name is not UTF-8, or two of them read alike.
+    """
+    found: dict[str, str] = {}
+    for folder in folders:
+        if printable(folder) != folder:
+            raise InputError(f"class folder {root / folder} is not named in UTF-8: rename it")
+        name = _composed(folder)
+        if name in found:
+            raise InputError(
+                f"folder {root} has two class folders {name!r} that differ in how accents are "
+                f"encoded ({found[name]!a}, {folder!a}): make them one"
+            )
+        found[name] = folder
+    return found
+
+
+def _composed(name: str) -> str:
+    """A name with its accents as Linux and Windows write them, where macOS may take them apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _by_label(listing: Listing, classes: Sequence[str]) -> tuple[ClassFolder, ...]:
     """The classes' folders in the order of the labels; an empty one for a class without any."""
-    found = {folder.name: folder for folder in listing.folders}
-    for name in found:
+    folders = {folder.name: folder for folder in listing.folders}
+    names = _class_folders(listing.root, list(folders))
+    for name in names:
         if name not in classes:
             raise unknown_name("class", name, classes, "class_names")
     if not any(map(len, listing.folders)):
@@ -140,7 +198,15 @@ def _by_label(listing: Listing, classes: Sequence[str]) -> tuple[ClassFolder, ..
             f"folder {listing.root} holds no images: put PNG or JPEG files into one folder a "
             f"class, as {listing.root / 'CLASS' / 'image.png'}"
         )
-    return tuple(found.get(name, ClassFolder.of(name, 0, {})) for name in classes)
+    for folder in listing.folders:
+        if not len(folder):
+            warnings.warn(
+                f"folder {listing.root / folder.name} holds no PNG or JPEG files and counts as a "
+                "class: remove it if it is none",
+                stacklevel=2,
+            )
+    absent = ClassFolder.of("", 0, {})
+    return tuple(folders[names[name]] if name in names else absent for name in classes)
 
 
 def _verify(listing: Listing, on_corrupt: str) -> None:
@@ -170,6 +236,17 @@ def _verify(listing: Listing, on_corrupt: str) -> None:
             listing.save()
 
 
-def _fingerprint(folders: Sequence[ClassFolder], classes: Sequence[str], channels: int) -> str:
-    files = [[folder.names, folder.ends, folder.sizes, folder.times] for folder in folders]
-    return fingerprint({"files": files, "classes": list(classes), "channels": channels})
+def _fingerprint(source: FolderSource, classes: Sequence[str]) -> str:
+    """Of what is known of all files, and of the content of some, evenly spaced."""
+    files = [[folder.names, folder.ends, folder.sizes, folder.times] for folder in source.folders]
+    chosen = np.linspace(0, len(source) - 1, min(len(source), _SAMPLE)).round().astype(int)
+    places = [source.place(index) for index in chosen]
+    contents = [stored_bytes(source.root / folder.path(file)) for folder, file in places]
+    return fingerprint(
+        {
+            "files": files,
+            "classes": list(classes),
+            "channels": source.channels,
+            "contents": [hashlib.sha256(content).hexdigest() for content in contents],
+        }
+    )

@@ -12,12 +12,18 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int8, Int64, UInt8
 
+from .._errors import InputError
 from . import _cache
 from ._threads import in_threads
 
 UNKNOWN, CORRUPT = 0, -1
 
 _SUFFIXES = {"png", "jpg", "jpeg"}
+# What archives, file servers, systems and interpreters leave beside the classes.
+_STRAY = {
+    *("__MACOSX", "__pycache__", "@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found"),
+    "System Volume Information",
+}
 _KEPT_ABOVE = 10_000
 # A file that comes within the same tick of the clock leaves the folder's time as it was, so that a
 # folder that changed just now is to be listed again.
@@ -49,15 +55,15 @@ class ClassFolder:
     channels: Int8[np.ndarray, " files"]
 
     @classmethod
-    def of(cls, name: str, changed: int, files: Mapping[bytes, os.stat_result]) -> ClassFolder:
-        """A folder with these files, by their names."""
+    def of(cls, name: str, changed: int, files: Mapping[bytes, tuple[int, int]]) -> ClassFolder:
+        """A folder with these files' sizes and times, by their names."""
         return cls(
             name,
             changed,
             names=np.frombuffer(b"".join(files), np.uint8),
             ends=np.cumsum([len(each) for each in files], dtype=np.int64),
-            sizes=np.asarray([stat.st_size for stat in files.values()], np.int64),
-            times=np.asarray([stat.st_mtime_ns for stat in files.values()], np.int64),
+            sizes=np.asarray([size for size, _ in files.values()], np.int64),
+            times=np.asarray([time for _, time in files.values()], np.int64),
             channels=np.full(len(files), UNKNOWN, np.int8),
         )
 
@@ -111,11 +117,31 @@ class Listing:
 
 
 def subfolders(root: Path) -> list[str]:
-    """Names of the folders in a folder, hidden ones apart, in alphabetical order."""
-    with os.scandir(root) as items:
-        return sorted(
-            item.name for item in items if item.is_dir() and not item.name.startswith(".")
+    """Names of the folders in a folder, in alphabetical order.
+
+    Left out are hidden ones and those that hold no images of anybody's (`__MACOSX`).
+
+    Raises:
+      InputError: a link leads nowhere, or the folder cannot be listed.
+    """
+    try:
+        with os.scandir(root) as items:
+            return sorted(item.name for item in items if _may_be_class(item))
+    except PermissionError as error:
+        raise InputError(f"folder {root} cannot be listed ({error.strerror})") from error
+
+
+def _may_be_class(item: os.DirEntry[str]) -> bool:
+    if item.name.startswith(".") or item.name in _STRAY:
+        return False
+    if not item.is_symlink():
+        return item.is_dir()
+    path = Path(item.path)
+    if not path.exists():
+        raise InputError(
+            f"link {path} leads nowhere: mend or delete it, since a class may be missing"
         )
+    return path.is_dir()
 
 
 def list_files(root: Path, relist: bool) -> Listing:
@@ -146,14 +172,25 @@ def list_files(root: Path, relist: bool) -> Listing:
 
 
 def _list_folder(root: Path, name: str, changed: int) -> ClassFolder:
-    with os.scandir(root / name) as items:
-        files = sorted((item for item in items if _is_image(item.name)), key=lambda item: item.name)
-    return ClassFolder.of(name, changed, {os.fsencode(item.name): item.stat() for item in files})
+    try:
+        with os.scandir(root / name) as items:
+            files = {item.name: _size_and_time(item) for item in items if _is_image(item.name)}
+    except PermissionError as error:
+        raise InputError(f"folder {root / name} cannot be listed ({error.strerror})") from error
+    return ClassFolder.of(name, changed, {os.fsencode(key): files[key] for key in sorted(files)})
+
+
+def _size_and_time(item: os.DirEntry[str]) -> tuple[int, int]:
+    """Bytes, and when they were modified in ns; zeros for a link that leads nowhere."""
+    if item.is_symlink() and not Path(item.path).exists():
+        return 0, 0
+    stat = item.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _is_image(name: str) -> bool:
-    stem, _, suffix = name.rpartition(".")
-    return stem != "" and suffix.lower() in _SUFFIXES
+    """Whether a file counts as an image; hidden ones (macOS leaves `._cat.png`) do not."""
+    return not name.startswith(".") and name.rpartition(".")[2].lower() in _SUFFIXES
 
 
 def _place(root: Path) -> Path:

@@ -32,7 +32,7 @@ def load(
     | --- | --- | --- | --- |
     | `"digits"` | 5,000 MNIST digits, 500 a class, offline | `train` (4,000), `validation` (1,000) | its version |
     | `"tfds:NAME"` | a TensorFlow data set, read without TensorFlow | its own, `train[:10%]` too | name, version, sizes |
-    | `"folder:PATH"` | one folder a class, PNG and JPEG of any size | folders above the classes; none | names, sizes and times of the files |
+    | `"folder:PATH"` | one folder a class, PNG and JPEG of any size | folders above the classes; none | names, sizes and times of the files, and the content of 64 of them |
     | `(images, labels)` | arrays `[images, height, width, channels]`, `[images]` | a name of yours | every byte |
     | any random-access source | records of `image` and `label` | a name of yours | length, class names, split |
 

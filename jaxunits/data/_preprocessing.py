@@ -11,6 +11,8 @@ from PIL import Image
 
 from .._errors import InputError
 
+_MOST_PIXELS = 2**28
+
 
 class Window(NamedTuple):
     """The part of a resized image that is kept, in its pixels.
@@ -75,7 +77,7 @@ class Preprocessing:
         """Preprocess one image: uint8 in 0 to 255 or floating point in 0 to 1.
 
         Raises:
-          InputError: the image has another number of channels.
+          InputError: the image has another number of channels, or is of another type.
         """
         self._check(image)
         return self.standardise(self.fit(image))
@@ -86,7 +88,7 @@ class Preprocessing:
         """Order, scale and standardise the channels alone, of one image or of many at once.
 
         Raises:
-          InputError: there is another number of channels.
+          InputError: there is another number of channels, or another type.
         """
         self._check(pixels)
         ordered = pixels[..., ::-1] if self.order == "bgr" else pixels
@@ -105,8 +107,18 @@ class Preprocessing:
     def fit(
         self, image: Num[np.ndarray, "height width channels"]
     ) -> Num[np.ndarray, "rows columns channels"]:
-        """Resize and crop alone: what the network sees of the image, its numbers as they were."""
+        """Resize and crop alone: what the network sees of the image, its numbers as they were.
+
+        Raises:
+          InputError: the image is so narrow that the longer side would not fit into memory.
+        """
         height, width, top, left = self.window(*image.shape[:2])
+        if height * width > _MOST_PIXELS:
+            raise InputError(
+                f"image of {image.shape[0]} × {image.shape[1]} pixels: with resize={self.resize} "
+                f"it becomes {height} × {width}, more than {_MOST_PIXELS:,} pixels; crop it first, "
+                "or give resize=None"
+            )
         resized = resize(image, (height, width))
         return resized[top : top + self.size[0], left : left + self.size[1]]
 
@@ -114,13 +126,10 @@ class Preprocessing:
         """Where the network's view lies in an image of this size, once that is resized."""
         if self.resize is None:
             return Window(*self.size, 0, 0)
-        scale = self.resize / min(height, width)
-        # The longer side is cut off, not rounded, as in torchvision's Resize.
-        whole = (
-            (self.resize, int(scale * width))
-            if height <= width
-            else (int(scale * height), self.resize)
-        )
+        # The longer side is cut off, not rounded, as in torchvision's Resize. Dividing first would
+        # round, and lose a pixel where the side is whole.
+        longer = int(self.resize * max(height, width) / min(height, width))
+        whole = (self.resize, longer) if height <= width else (longer, self.resize)
         top, left = (round((whole[axis] - self.size[axis]) / 2) for axis in (0, 1))
         return Window(*whole, top, left)
 
@@ -129,12 +138,18 @@ class Preprocessing:
             raise InputError(
                 f"image of shape {image.shape} for a network that reads {self.channels} channels"
             )
+        _check_type(image)
 
 
 def resize(
     image: Num[np.ndarray, "height width channels"], size: tuple[int, int]
 ) -> Num[np.ndarray, "rows columns channels"]:
-    """Bilinear, with a wider filter when shrinking, as Pillow and torchvision do."""
+    """Bilinear, with a wider filter when shrinking, as Pillow and torchvision do.
+
+    Raises:
+      InputError: the image is neither of uint8 nor of floating point.
+    """
+    _check_type(image)
     if image.shape[:2] == size:
         return image
     shape = (size[1], size[0])
@@ -142,8 +157,17 @@ def resize(
         picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
         resized = np.asarray(picture.resize(shape, Image.Resampling.BILINEAR))
         return resized.reshape(*size, image.shape[-1])
+    # Numbers of 8 bits stay that, since they are scaled as such afterwards.
+    kind = np.uint8 if image.dtype == np.uint8 else np.float32
     planes = [
-        Image.fromarray(plane.astype(np.float32)).resize(shape, Image.Resampling.BILINEAR)
+        Image.fromarray(plane.astype(kind)).resize(shape, Image.Resampling.BILINEAR)
         for plane in np.moveaxis(image, -1, 0)
     ]
     return np.stack([np.asarray(plane) for plane in planes], axis=-1)
+
+
+def _check_type(image: Num[np.ndarray, ...]) -> None:
+    if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
+        raise InputError(
+            f"image of type {image.dtype}: give uint8 (0 to 255) or floating point (0 to 1)"
+        )

@@ -91,6 +91,16 @@ def test_another_number_of_channels():
     assert str(caught.value) == "image of shape (4, 5, 1) for a network that reads 3 channels"
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint16, np.int8, np.int32])
+def test_other_types_would_lose_their_scale(kind):
+    records = [{"image": np.ones((3, 3, 1), kind), "label": 0}]
+    data = ju.data.load(records, class_names=["a"])
+    for size in (3, 6):
+        with pytest.raises(ju.InputError) as caught:
+            list(ju.data.batches(data, ju.data.Preprocessing((size, size), 1), 1))
+        assert f"image of type {np.dtype(kind)}: give uint8 (0 to 255) or" in str(caught.value)
+
+
 @pytest.mark.parametrize("shape", [(40, 60), (60, 40), (33, 33)])
 def test_resizes_the_shorter_side_then_crops_the_middle(shape):
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
@@ -110,6 +120,46 @@ def test_any_number_of_channels_and_floating_point():
     assert found.shape == (6, 5, 5)
     grey = Image.fromarray(image[..., 3]).resize((5, 6), Image.Resampling.BILINEAR)
     np.testing.assert_array_equal(found[..., 3], np.asarray(grey))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 7])
+@pytest.mark.parametrize("size", [(6, 5), (12, 10), (20, 30)])
+def test_numbers_of_8_bits_stay_that_at_any_number_of_channels(channels, size):
+    image = np.random.default_rng(0).integers(0, 256, (12, 10, channels), np.uint8)
+    preprocessing = ju.data.Preprocessing(size, channels)
+    planes = [
+        Image.fromarray(image[..., channel]).resize(size[::-1], Image.Resampling.BILINEAR)
+        for channel in range(channels)
+    ]
+    expected = np.stack([np.asarray(plane) for plane in planes], -1)
+    np.testing.assert_array_equal(preprocessing.fit(image), expected)
+    np.testing.assert_allclose(preprocessing(image), expected / 255, atol=1e-6)
+    crop = ju.data.Augmentation(crop="resized", flip=False)
+    assert crop(image, preprocessing, crop.numbers(0, 0, 1)[0]).dtype == np.uint8
+
+
+@pytest.mark.parametrize("resize", [8, 224, 256])
+def test_the_longer_side_is_multiplied_before_it_is_divided(resize):
+    """Whole numbers say what is left when the fraction is cut off."""
+    preprocessing = ju.data.Preprocessing((8, 8), 1, resize=resize)
+    for short in range(1, 300):
+        for long in (short, short + 1, 2 * short, 300):
+            if long >= short:
+                longer = resize * long // short
+                assert preprocessing.window(short, long)[:2] == (resize, longer)
+                assert preprocessing.window(long, short)[:2] == (longer, resize)
+
+
+@pytest.mark.parametrize("side", [71, 98, 103, 107, 161])
+def test_square_images_stay_square(side):
+    preprocessing = ju.data.Preprocessing((224, 224), 3, resize=224)
+    assert preprocessing(np.zeros((side, side, 3), np.uint8)).shape == (224, 224, 3)
+
+
+def test_images_too_narrow_to_resize():
+    preprocessing = ju.data.Preprocessing((224, 224), 1, resize=256)
+    with pytest.raises(ju.InputError, match=r"image of 1 × 9000000 pixels: with resize=256 it bec"):
+        preprocessing.fit(np.zeros((1, 9_000_000, 1), np.uint8))
 
 
 @pytest.mark.parametrize(

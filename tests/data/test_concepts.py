@@ -138,6 +138,41 @@ class TestFolder:
         table(folder / "concepts.csv", header, *rows)
         assert expected in message(f"folder:{folder}")
 
+    @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-be", "utf-32"])
+    def test_tables_in_other_encodings(self, folder, encoding):
+        path = folder / "concepts.csv"
+        path.write_text("index,concept\n7,forêt\n", encoding=encoding)
+        found = message(f"folder:{folder}")
+        assert found.startswith(f"file {path} ")
+        if encoding != "utf-16-be":
+            assert found.startswith(f"file {path} is not UTF-8 (")
+            assert found.endswith("): save it as CSV in UTF-8")
+        path.write_text("index,concept\n7,forêt\n", encoding="utf-8-sig")
+        assert ju.data.concepts.load(f"folder:{folder}").names == ("forêt",)
+
+    def test_a_field_without_end(self, folder):
+        path = folder / "concepts.csv"
+        path.write_text('index,concept\n7,"' + "x" * 200_000)
+        assert message(f"folder:{folder}").startswith(f"file {path} is not CSV (field larger")
+
+    @pytest.mark.parametrize("index", ["65536", "9" * 5000, "-1", "1.5", "²", "٣", ""])
+    def test_indices_that_no_pixel_has(self, folder, index):
+        table(folder / "concepts.csv", ("index", "concept"), (index, "sky"))
+        assert message(f"folder:{folder}") == (
+            f"index {index[:40]!r} in {folder / 'concepts.csv'}: give a whole number from 0 to "
+            "65535"
+        )
+
+    def test_links_that_lead_nowhere_and_hidden_files(self, folder):
+        (folder / "images" / "._0.png").write_bytes(b"what macOS leaves")
+        assert len(ju.data.concepts.load(f"folder:{folder}")) == 3
+        path = folder / "images" / "1.png"
+        path.unlink()
+        path.symlink_to("nowhere.png")
+        assert message(f"folder:{folder}").startswith(
+            f"image file {path} is no file, or a link that leads nowhere: "
+        )
+
     def test_unknown_names(self, folder):
         assert "unknown concept 'skyy': file" in message(f"folder:{folder}", ignore=["skyy"])
         assert message("camvid") == (
@@ -295,6 +330,15 @@ class TestBroden:
         row = ("x/a.jpg", "train", 8, 12, 4, 6, "", "", "3")
         table(broden / "index.csv", HEADER, row)
         assert "image 'x/a.jpg' in" in message(f"broden:{broden}")
+
+    @pytest.mark.parametrize("number", ["9" * 5000, "70000", "6"])
+    def test_labels_of_an_image_beyond_the_table(self, broden, number):
+        table(broden / "index.csv", HEADER, ("x/a.jpg", "train", 8, 12, 4, 6, "", "", number))
+        assert "which is not in label.csv" in message(f"broden:{broden}")
+
+    def test_masks_that_fit_into_no_memory(self, broden):
+        table(broden / "index.csv", HEADER, ("x/a.jpg", "train", 8, 12, 60000, 60000, "", "", 4))
+        assert "has sh × sw = 60000 × 60000, more than" in message(f"broden:{broden}")
 
     def test_no_labels(self, broden):
         table(broden / "index.csv", HEADER, ("x/a.jpg", "train", 8, 12, 4, 6, "", "", ""))

@@ -83,6 +83,33 @@ def test_fingerprint_follows_the_files(tree):
     assert ju.data.load(f"folder:{tree}", "train").fingerprint != before
 
 
+def test_fingerprint_follows_the_content_of_files_alike_in_name_size_and_time(tmp_path):
+    """As archives that set all times to 0 leave them."""
+    contents = [np.full((4, 4), 7, np.uint8), np.full((4, 4), 9, np.uint8)]
+    for number, pixels in enumerate(contents):
+        path = tmp_path / str(number) / "ape" / "0.png"
+        save(path, pixels)
+        os.utime(path, (0, 0))
+    first, second = (tmp_path / str(number) / "ape" / "0.png" for number in (0, 1))
+    assert first.stat().st_size == second.stat().st_size
+    found = [ju.data.load(f"folder:{tmp_path / str(number)}").fingerprint for number in (0, 1)]
+    assert found[0] != found[1]
+    second.write_bytes(first.read_bytes())
+    os.utime(second, (0, 0))
+    assert ju.data.load(f"folder:{tmp_path / '1'}").fingerprint == found[0]
+
+
+def test_fingerprints_of_large_folders_read_a_fixed_sample(tmp_path, monkeypatch):
+    links(tmp_path, FILES)
+    read = []
+    monkeypatch.setattr(_folder, "stored_bytes", lambda path: read.append(path) or b"")
+    ju.data.load(f"folder:{tmp_path / 'large'}", channels=1, verify=False)
+    once = list(read)
+    ju.data.load(f"folder:{tmp_path / 'large'}", channels=1, verify=False)
+    assert len(set(once)) == 64
+    assert read == 2 * once
+
+
 def test_missing_folder(tmp_path):
     assert message(tmp_path / "nowhere") == (
         f"folder {tmp_path / 'nowhere'} does not exist: give the folder above the classes"
@@ -183,6 +210,99 @@ def test_images_count_from_the_end_too(tree):
 def test_options_that_do_not_exist(tree):
     assert "on_corrupt='ignore'" in message(tree, "train", on_corrupt="ignore")
     assert "channels=2 for image files" in message(tree, "train", channels=2)
+
+
+STRAY = ["__MACOSX", ".hidden", "@eaDir", "__pycache__", "$RECYCLE.BIN", "lost+found"]
+
+
+class TestStrayFolders:
+    @pytest.mark.parametrize("name", STRAY)
+    @pytest.mark.parametrize("place", ["train", "val", "."])
+    def test_known_ones_are_no_classes(self, tree, name, place):
+        save(tree / place / name / "x.png", np.zeros((4, 4), np.uint8))
+        (tree / "train" / "ape" / "._0.png").write_bytes(b"what macOS leaves")
+        data = ju.data.load(f"folder:{tree}", "train")
+        assert data.class_names == ("ape", "bee")
+        assert data.labels.tolist() == [0, 0, 0, 1, 1, 1]
+        assert message(tree, "trian").count(name) == 0
+
+    def test_a_flat_test_split_shifts_no_labels(self, tree):
+        save(tree / "test" / "all" / "x.png", np.zeros((4, 4), np.uint8))
+        expected = rf"split 'test' of folder {tree} has the folders 'all', which its split 'train'"
+        for split, labels in (("train", [0, 0, 0, 1, 1, 1]), ("val", [1, 1, 1])):
+            with pytest.warns(UserWarning, match=expected):
+                data = ju.data.load(f"folder:{tree}", split)
+            assert data.class_names == ("ape", "bee")
+            assert data.labels.tolist() == labels
+        assert message(tree, "test") == (
+            f"split 'test' of folder {tree} has the folders 'all', which its split 'train' lacks: "
+            "rename or remove them, or name all classes in the order of their labels with "
+            "class_names"
+        )
+        assert len(ju.data.load(f"folder:{tree}", "test", class_names=["all"])) == 1
+
+    def test_without_a_training_split_the_one_with_most_classes_decides(self, tree):
+        (tree / "train").rename(tree / "validation")
+        assert ju.data.load(f"folder:{tree}", "val").class_names == ("ape", "bee")
+        save(tree / "test" / "all" / "x.png", np.zeros((4, 4), np.uint8))
+        with pytest.warns(UserWarning, match="split 'test' .* 'all'"):
+            assert ju.data.load(f"folder:{tree}", "val").class_names == ("ape", "bee")
+        assert "its split 'validation' lacks" in message(tree, "test")
+
+    def test_one_without_images_is_named(self, tree):
+        (tree / "train" / "aaa").mkdir()
+        with pytest.warns(UserWarning, match=f"folder {tree}/train/aaa holds no PNG or JPEG"):
+            assert ju.data.load(f"folder:{tree}", "train").class_names == ("aaa", "ape", "bee")
+
+
+COMPOSED, APART = "caf\u00e9", "cafe\u0301"
+
+
+class TestNames:
+    def test_accents_taken_apart_are_the_same_class(self, tree):
+        save(tree / "train" / COMPOSED / "0.png", np.zeros((4, 4), np.uint8))
+        save(tree / "val" / APART / "0.png", np.full((4, 4), 9, np.uint8))
+        train, val = (ju.data.load(f"folder:{tree}", split) for split in ("train", "val"))
+        assert train.class_names == val.class_names == ("ape", "bee", COMPOSED)
+        assert val.labels.tolist() == [1, 1, 1, 2]
+        assert val[3]["image"].max() == 9
+        assert val.class_index(APART) == val.class_index(COMPOSED) == 2
+        named = ju.data.load(f"folder:{tree}", "val", class_names=[APART, "bee"])
+        assert named.labels.tolist() == [0, 1, 1, 1]
+
+    def test_two_that_read_alike(self, tree):
+        for name in (COMPOSED, APART):
+            save(tree / "train" / name / "0.png", np.zeros((4, 4), np.uint8))
+        assert message(tree, "train") == (
+            f"folder {tree}/train has two class folders '{COMPOSED}' that differ in how accents "
+            "are encoded ('cafe\\u0301', 'caf\\xe9'): make them one"
+        )
+
+    def test_a_class_that_is_not_utf_8(self, tree):
+        (tree / "train" / os.fsdecode(b"caf\xe9")).mkdir()
+        found = message(tree, "train")
+        assert found == f"class folder {tree}/train/caf\\udce9 is not named in UTF-8: rename it"
+        found.encode()
+
+    def test_files_that_are_not_utf_8(self, tree):
+        path = tree / "train" / "bee" / os.fsdecode(b"caf\xe9.png")
+        path.write_bytes(b"no image at all")
+        message(tree, "train").encode()
+        data = ju.data.load(f"folder:{tree}", "train", on_corrupt="skip")
+        assert data.skipped == ("bee/caf\\udce9.png",)
+        (tree / "train" / "ape" / "0.png").replace(path)
+        assert len(ju.data.load(f"folder:{tree}", "train")) == 6
+
+
+@pytest.mark.parametrize("target", ["nowhere", "cat"])
+def test_class_folders_that_are_links(tree, target):
+    (tree / "train" / "dog").symlink_to(tree / "train" / "ape")
+    assert ju.data.load(f"folder:{tree}", "train").class_names == ("ape", "bee", "dog")
+    (tree / "train" / "cat").symlink_to(target)
+    for on_corrupt in ("raise", "skip"):
+        assert message(tree, "train", on_corrupt=on_corrupt) == (
+            f"link {tree}/train/cat leads nowhere: mend or delete it, since a class may be missing"
+        )
 
 
 CLASSES, FILES = 12, 20

@@ -2,6 +2,7 @@ import errno
 import multiprocessing
 import os
 import resource
+import stat
 
 import jax
 import jax.numpy as jnp
@@ -84,10 +85,26 @@ class TestFiles:
         ju.results.write_atomically(tmp_path / "a", "é ×")
         assert (tmp_path / "a").read_bytes() == "é ×".encode()
 
-    def test_permissions_are_the_users_own(self, tmp_path):
-        ju.results.write_atomically(tmp_path / "a", "x")
-        (tmp_path / "b").write_text("x")
+    @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+    def test_permissions_are_the_users_own(self, tmp_path, mask):
+        before = os.umask(mask)
+        try:
+            ju.results.write_atomically(tmp_path / "a", "x")
+            (tmp_path / "b").write_text("x")
+        finally:
+            os.umask(before)
         assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+        assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666 & ~mask
+
+    def test_the_umask_is_never_set(self, tmp_path, monkeypatch):
+        """Another thread's files would be made with it."""
+
+        def refuse(mask):
+            raise AssertionError(f"umask({mask:#o})")
+
+        monkeypatch.setattr(os, "umask", refuse)
+        ju.results.write_atomically(tmp_path / "a", "x")
+        assert (tmp_path / "a").read_text() == "x"
 
 
 def _write_beyond_limit(path):

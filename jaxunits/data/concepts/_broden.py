@@ -19,7 +19,9 @@ from ._tables import Row, read_table, whole_number
 
 _COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
 UNKNOWN = -2
-_FREQUENCY = re.compile(r"([^(;]+)\((\d+)\)")
+_FREQUENCY = re.compile(r"([^(;]+)\(([0-9]{1,18})\)")
+_WHOLE = re.compile("[0-9]+")
+_MOST_PIXELS = 2**28
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,8 @@ def _entry(
     row: Row, chosen: Sequence[str], path: Path, table: Int[np.ndarray, " numbers"]
 ) -> _Entry:
     values = [value for name in chosen for value in row[name].split(";") if value]
-    whole = tuple(int(value) for value in values if value.isdigit())
+    # No label has more than five digits, and int() refuses thousands of them.
+    whole = tuple(int(value[:9]) for value in values if _WHOLE.fullmatch(value))
     for number in whole:
         if number >= len(table) or table[number] == UNKNOWN:
             raise InputError(
@@ -176,5 +179,10 @@ def _entry(
                 "add it there, or correct the index"
             )
     size = whole_number(row, "sh", path), whole_number(row, "sw", path)
-    masks = tuple(value for value in values if not value.isdigit())
+    if size[0] * size[1] > _MOST_PIXELS:
+        raise InputError(
+            f"image {row['image']!r} in {path} has sh × sw = {size[0]} × {size[1]}, more than "
+            f"{_MOST_PIXELS:,} pixels: correct the index"
+        )
+    masks = tuple(value for value in values if not _WHOLE.fullmatch(value))
     return _Entry(row["image"], size, masks, whole)

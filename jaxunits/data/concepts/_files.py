@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, UInt8
-from PIL import Image
 
 from ..._errors import InputError
-from .._decoding import FAILURES, decode
+from .._decoding import decode, open_image
 
 WAY_OUT = "replace it, or take its image out of the data"
-_SINGLE = {"1", "L", "P", "I", "I;16", "I;16B"}
+_SINGLE = {"1", "L", "P", "I", "I;16"}
+# Pillow spreads grey of 2 and 4 bits over 0 to 255, and keeps of 16 bits of colour the upper 8.
+_SPREAD = {"L;2": 85, "L;4": 17}
 
 
 def read_image(path: Path, channels: int) -> UInt8[np.ndarray, "height width channels"]:
     """The pixels of a PNG or JPEG, grey (1 channel) or RGB (3).
 
     Raises:
-      InputError: the file is missing or corrupt.
+      InputError: the file is missing, corrupt or of another format.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"image file {path} does not exist: {WAY_OUT}")
     return decode(path, channels, f"image file {path}", WAY_OUT)
 
@@ -35,15 +35,15 @@ def read_mask(file: bytes | Path, place: str) -> Int[np.ndarray, "rows columns c
       place: what the file is called, for the error.
 
     Raises:
-      InputError: the file is missing or corrupt.
+      InputError: the file is missing or corrupt, of another format (JPEG does not keep numbers),
+        or has channels of 16 bits.
     """
-    try:
-        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
-            if image.mode in _SINGLE:
-                return np.asarray(image).astype(np.int32)[..., None]
-            return np.asarray(image.convert("RGB")).astype(np.int32)
-    except FAILURES as error:
-        raise InputError(f"{place} cannot be decoded ({error}): {WAY_OUT}") from error
+    image, stored = open_image(file, place, WAY_OUT, formats=("PNG",))
+    if image.mode in _SINGLE:
+        return np.asarray(image).astype(np.int32)[..., None] // _SPREAD.get(stored, 1)
+    if ";16" in stored:
+        raise InputError(f"{place} has several channels of 16 bits: save it with 8 bits a channel")
+    return np.asarray(image.convert("RGB")).astype(np.int32)
 
 
 def lookup(

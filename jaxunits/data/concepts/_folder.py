@@ -13,7 +13,7 @@ from jaxtyping import Int, Num
 
 from ..._errors import InputError, unknown_name
 from ._concepts import Annotated, Concepts
-from ._files import as_table, lookup, read_image, read_mask
+from ._files import WAY_OUT, as_table, lookup, read_image, read_mask
 from ._tables import Row, read_table, whole_number
 
 _IMAGES = {".png", ".jpg", ".jpeg"}
@@ -113,11 +113,19 @@ def _pairs(root: Path, split: str | None) -> tuple[tuple[Path, Path], ...]:
                 f"folder {folder} does not exist: put images into images/ and masks into masks/, "
                 "and those of a split into a folder of its name in both"
             )
-    images = sorted(file for file in folders[0].iterdir() if file.suffix.lower() in _IMAGES)
+    images = sorted(
+        file
+        for file in folders[0].iterdir()
+        if file.suffix.lower() in _IMAGES and not file.name.startswith(".")
+    )
     if not images:
         raise InputError(f"folder {folders[0]} holds no images: put PNG or JPEG files there")
     pairs = tuple((image, folders[1] / f"{image.stem}.png") for image in images)
     for image, mask in pairs:
+        if not image.is_file():
+            raise InputError(
+                f"image file {image} is no file, or a link that leads nowhere: {WAY_OUT}"
+            )
         if not mask.is_file():
             raise InputError(f"image file {image} has no mask: put it at {mask}")
     return pairs
