@@ -102,7 +102,7 @@ class Topology:
     limit: int = 50
     """The largest birth point that counts."""
     convention: Literal["paper", "authors"] = "paper"
-    """Whether ranks are counted from 1, or from 0 as in the authors' code."""
+    """Whether sizes are ranked from 1, or signed values from 0 as in the authors' code."""
     p: float | None = None
     """The selective rate below which a unit is not effective; the convention's by default."""
     shown_class: str | None = None

@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int, Int64
 from scipy.special import entr
 
 from .._errors import InputError
-from ._question import check_convention
+from ._conventions import convention_of
 
 _THRESHOLD = {"paper": 0.1, "authors": 0.0}
 _SMALLEST_RATIO = 0.1
@@ -66,7 +66,7 @@ def effectiveness(
     Raises:
       InputError: as `selective_rate`; p is outside 0 to 1, or the convention is unknown.
     """
-    check_convention(convention)
+    convention_of(convention)
     threshold = _THRESHOLD[convention] if p is None else p
     if not 0 <= threshold <= 1:
         raise InputError(f"p={p}: give a share of images, from 0 to 1")

@@ -24,7 +24,7 @@ from tests.reference import SMALL, forward, images_of, small_convnet, small_resi
 
 SCALARS = (
     *("l1_norm", "class_correlation", "class_selectivity", "activation_mean", "activation_std"),
-    *("activation_max", "sparsity", "apoz", "taylor", "gradient", "random"),
+    *("activation_max", "apoz", "silent_share", "taylor", "gradient", "random"),
 )
 
 
@@ -71,8 +71,8 @@ def test_attributes_equal_numpy_on_stored_activations(
         near(result.activation_mean, values.mean(0))
         near(result.activation_std, values.std(0))
         near(result.activation_max, flat.max((0, 1)))
-        np.testing.assert_array_equal(result.sparsity, (flat == 0).mean((0, 1)))
-        np.testing.assert_array_equal(result.apoz, (flat == 0).all(1).mean(0))
+        np.testing.assert_array_equal(result.apoz, (flat == 0).mean((0, 1)))
+        np.testing.assert_array_equal(result.silent_share, (flat == 0).all(1).mean(0))
         means = np.stack([values[labels == k].mean(0) for k in range(10)], axis=1)
         near(result.class_mean, means)
         weights = counts if selectivity == "images" else np.ones(10)
@@ -192,7 +192,23 @@ def test_constant_and_silent_units_have_no_correlation_and_no_selectivity(few_di
         assert (found.class_correlation_by_class[unit] == 0).all()
         assert float(abs(found.class_selectivity_by_class[unit]).max()) < 1e-6
     assert found.apoz.values[:2].tolist() == [1, 0]
-    assert found.sparsity.values[:2].tolist() == [1, 0]
+    assert found.silent_share.values[:2].tolist() == [1, 0]
+    assert "negative" not in found.class_selectivity.long_name
+
+
+def test_units_of_both_signs_are_seldom_zero_and_say_so(few_digits):
+    network = small_convnet()
+    network.stages["conv2"].activation = jnp.tanh
+    found = ju.attributes.collect(network, "conv2", few_digits, gradients=False)
+    images = jnp.asarray(images_of(few_digits, SMALL)[0], jnp.float32)
+    maps = np.asarray(network.activations(images, "conv2"))
+    zeros = maps.reshape(len(maps), -1, maps.shape[-1]) == 0
+    np.testing.assert_allclose(found.apoz, zeros.mean((0, 1)), atol=1e-5)
+    np.testing.assert_allclose(found.silent_share, zeros.all(1).mean(0))
+    assert (found.class_mean < 0).any()
+    for name in ("class_selectivity", "class_selectivity_by_class"):
+        expected = "not confined to 0 to 1: class means are negative"
+        assert found[name].long_name.endswith(expected)
     assert found.top_image.values[0].tolist() == list(range(9))
     assert float(found.class_correlation_by_class[2:].max()) > 0
 
