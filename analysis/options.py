@@ -68,8 +68,8 @@ class Concepts:
     computed from the run's own images."""
     split: str | None = None
     """Which part of them."""
-    convention: Literal["netdissect", "dissect2020"] = "netdissect"
-    """Which threshold cuts a unit's maps."""
+    convention: Literal["netdissect", "dissect2020", "dissect2020_code"] = "netdissect"
+    """Which threshold cuts a unit's maps, and on which grid they are compared with masks."""
     quantile: float | None = None
     """Share of all positions above the threshold, instead of the convention's, which suits large
     images: on small ones concepts take up more of the image."""

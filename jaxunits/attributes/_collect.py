@@ -79,11 +79,12 @@ def collect(
       2016's average percentage of zeros, as a share: the positions of all images at which the unit
       is exactly 0, few where values have both signs), `silent_share` (the share of images on which
       the unit is zero everywhere), `gradient` (mean |∂loss/∂mask|, Molchanov et al. 2017), `taylor`
-      (−∂loss/∂mask, what the loss gains to first order) and `random` (uniform, the baseline). By `unit` and `class`: `class_mean`, `class_correlation_by_class`,
-      `class_selectivity_by_class`, `taylor_by_class`, `gradient_by_class`. By `unit` and `rank`:
-      `top_image`, `top_activation`. A class without images has NaN or 0 and is named in the
-      attribute `empty_classes`. Class selectivity lies in 0 to 1 only for activations that are
-      nowhere negative; where a class mean is negative the variable's `long_name` says so.
+      (−∂loss/∂mask, what the loss gains to first order) and `random` (uniform, the baseline). By
+      `unit` and `class`: `class_mean`, `class_correlation_by_class`, `class_selectivity_by_class`,
+      `taylor_by_class`, `gradient_by_class`. By `unit` and `rank`: `top_image`, `top_activation`.
+      A class without images has NaN or 0 and is named in the attribute `empty_classes`. Class
+      selectivity lies in 0 to 1 only for activations that are nowhere negative; where a class mean
+      is negative the variable's `long_name` says so.
 
     Raises:
       InputError: a layer does not exist, the network does not show its activations, images or

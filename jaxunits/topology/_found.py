@@ -41,9 +41,7 @@ class Found(NamedTuple):
     keys: Int32[Array, "edges maps"]
 
 
-def find(
-    maps: Float32[Array, "images height height units"], limit: int, *, signed: bool
-) -> Found:
+def find(maps: Float32[Array, "images height height units"], limit: int, *, signed: bool) -> Found:
     """First holes by the kernel, a piece after another; can be part of a larger program."""
     images, vertices, _, units = maps.shape
     keys = edge_keys(maps, signed=signed)

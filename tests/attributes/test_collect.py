@@ -194,6 +194,8 @@ def test_constant_and_silent_units_have_no_correlation_and_no_selectivity(few_di
     assert found.apoz.values[:2].tolist() == [1, 0]
     assert found.silent_share.values[:2].tolist() == [1, 0]
     assert "negative" not in found.class_selectivity.long_name
+    assert found.top_image.values[0].tolist() == list(range(9))
+    assert float(found.class_correlation_by_class[2:].max()) > 0
 
 
 def test_units_of_both_signs_are_seldom_zero_and_say_so(few_digits):
@@ -209,8 +211,6 @@ def test_units_of_both_signs_are_seldom_zero_and_say_so(few_digits):
     for name in ("class_selectivity", "class_selectivity_by_class"):
         expected = "not confined to 0 to 1: class means are negative"
         assert found[name].long_name.endswith(expected)
-    assert found.top_image.values[0].tolist() == list(range(9))
-    assert float(found.class_correlation_by_class[2:].max()) > 0
 
 
 def test_empty_classes_are_named_and_count_nowhere(trained, few_digits):

@@ -230,7 +230,7 @@ class TestBroden:
         network = ju.networks.convnet(
             2, widths=(3,), pool_after=(), preprocessing=ju.data.Preprocessing((8, 12), 3)
         )
-        result = ju.attributes.dissect(network, "conv1", concepts, mask_size=(4, 6))
+        result = ju.attributes.dissect(network, "conv1", concepts, grid=(4, 6))
         assert result.labelled.to_series().to_dict() == {
             "car": 12,
             "wheel": 12 + 6,
