@@ -96,6 +96,8 @@ def collect(
     settings = collect_settings(network, names, data, **options)
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size={batch_size}: give at least 1")
+    if batch_size is not None:
+        batch_size = min(batch_size, -(-len(data) // jax.local_device_count()))
     collectors = choices.collectors()
     start, stop = share(len(data))
     one_pass = compile_pass(

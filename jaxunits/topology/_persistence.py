@@ -48,10 +48,12 @@ def persistence(
     images, vertices, _, units = values.shape
     ranks = edge_ranks(values, signed=rules.signed)
     last = rules.num_ranks(vertices)
-    one = functools.partial(diagrams_of, vertices=vertices, dimension=max(dimensions), last=last)
+    # Holes of dimension k have at least 2k + 2 vertices.
+    highest = min(max(dimensions), max(vertices // 2 - 1, 0))
+    one = functools.partial(diagrams_of, vertices=vertices, dimension=highest, last=last)
     parts = [np.empty((0, 4))]
     for index, diagrams in enumerate(over_maps(one, ranks, processes)):
-        for dimension in dimensions:
+        for dimension in (each for each in dimensions if each <= highest):
             bars = np.maximum(diagrams[dimension] + (rules.first_rank - 1), 0)
             bars = bars[bars[:, 0] < bars[:, 1]]
             parts.append(np.column_stack([np.full((len(bars), 2), (index, dimension)), bars]))

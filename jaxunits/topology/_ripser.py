@@ -70,5 +70,7 @@ def over_maps(
         return
     # A fork would copy JAX's threads in the middle of their work.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    # All are started at once, whether there is work for them or not.
+    workers = min(processes, -(-len(maps) // _MAPS_AT_ONCE))
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
         yield from pool.map(function, maps, chunksize=_MAPS_AT_ONCE)

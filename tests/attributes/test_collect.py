@@ -198,6 +198,13 @@ def test_constant_and_silent_units_have_no_correlation_and_no_selectivity(few_di
     assert float(found.class_correlation_by_class[2:].max()) > 0
 
 
+def test_batches_are_no_larger_than_the_data(trained, few_digits):
+    some = ju.data.subset(few_digits, range(9))
+    found = ju.attributes.collect(trained, "conv2", some, batch_size=10**9, gradients=False)
+    known = ju.attributes.collect(trained, "conv2", some, batch_size=9, gradients=False)
+    np.testing.assert_array_equal(found.activation_mean, known.activation_mean)
+
+
 def test_units_of_both_signs_are_seldom_zero_and_say_so(few_digits):
     network = small_convnet()
     network.stages["conv2"].activation = jnp.tanh

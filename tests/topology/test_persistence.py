@@ -83,9 +83,10 @@ def test_birth_points_are_where_betti_curves_leave_0():
 
 
 def test_several_processes_give_the_same():
-    maps = maps_of("half zero", 8, 3, 5)
+    """More than one process's share; no more are started than there are shares."""
+    maps = maps_of("half zero", 6, 20, 15)
     one = ju.topology.persistence(maps)
-    assert one.identical(ju.topology.persistence(maps, processes=2))
+    assert one.identical(ju.topology.persistence(maps, processes=10**9))
 
 
 @pytest.mark.parametrize("side", [1, 2])
@@ -95,6 +96,16 @@ def test_few_vertices(side):
     assert curves.sel(dimension=0).values.ravel().tolist() == [1] * (2 * (side - 1))
     holes = ju.topology.persistence(np.ones((0, side, side, 2)))
     assert holes.sizes["hole"] == 0
+
+
+def test_dimensions_that_no_hole_of_so_few_vertices_has():
+    maps = maps_of("random", 6, 1, 2)
+    usual = ju.topology.persistence(maps, dimensions=(0, 1, 2))
+    assert ju.topology.persistence(maps, dimensions=(0, 1, 2, 10**9)).identical(usual)
+    curves = ju.topology.betti_curves(maps, dimensions=(10**9, 1))
+    assert (curves.sel(dimension=10**9) == 0).all()
+    known = ju.topology.betti_curves(maps, dimensions=(1,))
+    np.testing.assert_array_equal(curves.sel(dimension=[1]), known)
 
 
 @pytest.mark.parametrize("dimensions", [(), (-1,), (1, 1)])
