@@ -68,8 +68,8 @@ class Concepts:
     computed from the run's own images."""
     split: str | None = None
     """Which part of them."""
-    convention: Literal["netdissect", "dissect2020"] = "netdissect"
-    """Which threshold cuts a unit's maps."""
+    convention: Literal["netdissect", "dissect2020", "dissect2020_code"] = "netdissect"
+    """Which threshold cuts a unit's maps, and on which grid they are compared with masks."""
     quantile: float | None = None
     """Share of all positions above the threshold, instead of the convention's, which suits large
     images: on small ones concepts take up more of the image."""
@@ -102,7 +102,7 @@ class Topology:
     limit: int = 50
     """The largest birth point that counts."""
     convention: Literal["paper", "authors"] = "paper"
-    """Whether ranks are counted from 1, or from 0 as in the authors' code."""
+    """Whether sizes are ranked from 1, or signed values from 0 as in the authors' code."""
     p: float | None = None
     """The selective rate below which a unit is not effective; the convention's by default."""
     shown_class: str | None = None

@@ -26,12 +26,14 @@ def draw_flow(found: xr.Dataset, births: np.ndarray) -> Canvas:
     upper, lower = canvas.subplots(2, 5)
     values = found.activation.values
     limit = int(found.attrs["topology.limit"])
-    shift = int(found.attrs["topology.convention"] == "authors")
-    curves = ju.topology.betti_curves(values[None, :, :, None])[0, 0]
-    holes = np.flatnonzero(curves.sel(dimension=1).values[: limit + shift])
-    birth = int(holes[0]) + 1 if len(holes) else None
-    ranks = edge_ranks(values)
-    last = birth or min(limit, int(ranks.max()))
+    convention = found.attrs["topology.convention"]
+    curves = ju.topology.betti_curves(values[None, :, :, None], convention=convention)[0, 0]
+    cycles = curves.sel(dimension=1, rank=slice(None, limit))
+    holes = cycles["rank"].values[cycles.values > 0]
+    birth = int(holes[0]) if len(holes) else None
+    ranks = edge_ranks(values, convention)
+    entering = min(limit, int(ranks.max()), int(curves["rank"][-1]))
+    last = max(entering, 0) if birth is None else birth
     shown = sorted({-(-last * part // _SHOWN) for part in range(1, _SHOWN + 1)})
     _picture(upper[0], found)
     _map(canvas, upper[1], values)
@@ -40,18 +42,20 @@ def draw_flow(found: xr.Dataset, births: np.ndarray) -> Canvas:
         _graph(bottom, ranks, rank, birth)
     for spare in (*upper[2 + len(shown) :], *lower[2 + len(shown) :]):
         spare.remove()
-    _betti(lower[0], curves, birth, limit + shift)
+    _betti(lower[0], curves, birth, limit)
     _histogram(lower[1], births)
     return canvas
 
 
-def edge_ranks(values: np.ndarray) -> np.ndarray:
-    """The rank at which each edge of the symmetrised map enters; 0 for never."""
-    symmetric = np.maximum(np.abs(values), np.abs(values).T)
+def edge_ranks(values: np.ndarray, convention: str) -> np.ndarray:
+    """The rank at which each edge of the symmetrised map enters; -1 for never."""
+    authors = convention == "authors"
+    sizes = values if authors else np.abs(values)
     rows, columns = np.triu_indices(len(values), 1)
-    falling, place = np.unique(-symmetric[rows, columns], return_inverse=True)
-    ranks = np.zeros(values.shape, np.int64)
-    ranks[rows, columns] = np.where(falling[place] < 0, place + 1, 0)
+    symmetric = np.maximum(sizes, sizes.T)[rows, columns]
+    place = np.unique(-symmetric, return_inverse=True)[1]
+    ranks = np.full(values.shape, -1)
+    ranks[rows, columns] = place if authors else np.where(symmetric > 0, place + 1, -1)
     return np.maximum(ranks, ranks.T)
 
 
@@ -81,7 +85,7 @@ def _rows_and_columns(axes: Axes) -> None:
 
 def _top_set(axes: Axes, values: np.ndarray, ranks: np.ndarray, rank: int) -> None:
     """Which positions of the symmetrised map have entered."""
-    entered = (ranks > 0) & (ranks <= rank)
+    entered = (ranks >= 0) & (ranks <= rank)
     axes.imshow(np.where(entered, 1.0, 0.0), cmap="Greys", vmin=0, vmax=1.4)
     axes.set_title(f"top set, rank {rank}", fontsize=9)
     _rows_and_columns(axes)
@@ -91,7 +95,7 @@ def _graph(axes: Axes, ranks: np.ndarray, rank: int, birth: int | None) -> None:
     """Vertices on a circle, and the edges so far; those that enter now in another colour."""
     angle = 2 * np.pi * np.arange(len(ranks)) / len(ranks)
     x, y = np.sin(angle), np.cos(angle)
-    for one, other in zip(*np.nonzero(np.triu((ranks > 0) & (ranks <= rank))), strict=True):
+    for one, other in zip(*np.nonzero(np.triu((ranks >= 0) & (ranks <= rank))), strict=True):
         now = ranks[one, other] == rank
         axes.plot(
             x[[one, other]],

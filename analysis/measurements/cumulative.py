@@ -101,7 +101,7 @@ def _rankings(attributes: xr.Dataset, name: str) -> dict[str, Int64[np.ndarray, 
     by_class = attributes.sel({"class": name})
     scores = {"L1 norm": attributes.l1_norm} if "l1_norm" in attributes else {}
     scores |= {
-        "APoZ": -attributes.sparsity,
+        "APoZ": -attributes.apoz,
         "class selectivity": by_class.class_selectivity_by_class,
         "Taylor": by_class.taylor_by_class,
     }

@@ -52,6 +52,7 @@ def class_means(weigh: str) -> Collector[ClassSums]:
             weights=state.images.astype(np.float64) if weigh == "images" else None,
         )
         preferred = np.where(present, means, -np.inf).argmax(1)
+        signed = "; not confined to 0 to 1: class means are negative" if (means < 0).any() else ""
         pairs = ("unit", "class")
         return {
             "class_mean": Variable(
@@ -61,13 +62,13 @@ def class_means(weigh: str) -> Collector[ClassSums]:
                 "mean activation over the images of the class",
             ),
             "class_selectivity_by_class": Variable(
-                pairs, vector, "", "class selectivity, paper A eq. 3"
+                pairs, vector, "", f"class selectivity, paper A eq. 3{signed}"
             ),
             "class_selectivity": Variable(
                 ("unit",),
                 np.take_along_axis(vector, preferred[:, None], 1)[:, 0],
                 "",
-                "class selectivity for the class with the largest mean activation",
+                f"class selectivity for the class with the largest mean activation{signed}",
             ),
         }
 

@@ -75,14 +75,16 @@ def collect(
     Returns:
       For one layer a Dataset, for several a dictionary of them in the network's order. By `unit`:
       `l1_norm` (left out where a layer has no weights of its own), `class_correlation`,
-      `class_selectivity`, `activation_mean`, `activation_std`, `activation_max`, `sparsity` (the
-      share of zero positions: Hu et al. 2016's APoZ of a channel), `apoz` (the share of images on
-      which the unit is zero everywhere), `gradient` (mean |∂loss/∂mask|, Molchanov et al. 2017),
-      `taylor` (−∂loss/∂mask, what the loss gains to first order) and `random` (uniform, the
-      baseline). By `unit` and `class`: `class_mean`, `class_correlation_by_class`,
-      `class_selectivity_by_class`, `taylor_by_class`, `gradient_by_class`. By `unit` and `rank`:
-      `top_image`, `top_activation`. A class without images has NaN or 0 and is named in the
-      attribute `empty_classes`.
+      `class_selectivity`, `activation_mean`, `activation_std`, `activation_max`, `apoz` (Hu et al.
+      2016's average percentage of zeros, as a share: the positions of all images at which the unit
+      is exactly 0, few where values have both signs), `silent_share` (the share of images on which
+      the unit is zero everywhere), `gradient` (mean |∂loss/∂mask|, Molchanov et al. 2017), `taylor`
+      (−∂loss/∂mask, what the loss gains to first order) and `random` (uniform, the baseline). By
+      `unit` and `class`: `class_mean`, `class_correlation_by_class`, `class_selectivity_by_class`,
+      `taylor_by_class`, `gradient_by_class`. By `unit` and `rank`: `top_image`, `top_activation`.
+      A class without images has NaN or 0 and is named in the attribute `empty_classes`. Class
+      selectivity lies in 0 to 1 only for activations that are nowhere negative; where a class mean
+      is negative the variable's `long_name` says so.
 
     Raises:
       InputError: a layer does not exist, the network does not show its activations, images or
@@ -94,6 +96,8 @@ def collect(
     settings = collect_settings(network, names, data, **options)
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size={batch_size}: give at least 1")
+    if batch_size is not None:
+        batch_size = min(batch_size, -(-len(data) // jax.local_device_count()))
     collectors = choices.collectors()
     start, stop = share(len(data))
     one_pass = compile_pass(

@@ -10,6 +10,7 @@ from jaxtyping import Float32, Int64
 
 from ..data import batches
 from ..data.concepts import Concepts, concept_batches, images
+from ._interpolation import Upsampling
 from ._maps import UnitMaps
 from ._overlap import overlaps, rows_at_once, upsampled
 from ._thresholds import Values
@@ -39,16 +40,21 @@ class Passes:
     Attributes:
       maps: of the layer's units.
       concepts: the images and masks.
-      size: rows and columns of the masks.
+      upsampling: of the maps to the grid on which they are compared with the masks.
       batch_size: images a batch.
       max_memory: bytes that upsampled maps may take.
     """
 
     maps: UnitMaps
     concepts: Concepts
-    size: tuple[int, int]
+    upsampling: Upsampling
     batch_size: int
     max_memory: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        return len(self.upsampling.down), len(self.upsampling.across)
 
     def values(self, report: Report) -> Iterator[Values]:
         """Every unit's values, as the layer gives them."""
@@ -56,13 +62,13 @@ class Passes:
             yield np.ascontiguousarray(maps.reshape(-1, self.maps.units).T)
 
     def upsampled_values(self, report: Report) -> Iterator[Values]:
-        """Every unit's values, interpolated to the masks."""
+        """Every unit's values, interpolated to the grid."""
         height, width = self.size
         rows = rows_at_once(self.maps.units, self.size, self.max_memory, counted=False)
         for maps in self._batches(report):
             for one in maps:
                 for first in range(0, height, rows):
-                    values = np.asarray(upsampled(one, first, size=self.size, rows=rows))
+                    values = np.asarray(upsampled(one, first, self.upsampling, rows=rows))
                     yield values[:, : height - first].reshape(-1, min(rows, height - first) * width)
 
     def counts(self, thresholds: Float32[np.ndarray, " units"], report: Report) -> Counts:
@@ -81,6 +87,7 @@ class Passes:
                 self.maps(batch.images, done),
                 thresholds,
                 batch.label_maps,
+                self.upsampling,
                 rows=rows,
                 present=batch.concepts.shape[1],
             )

@@ -7,10 +7,9 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ._interpolation import interpolation_matrix
+from ._interpolation import Upsampling
 
 # Bytes of a piece of all units' interpolated maps. On a CPU what its caches hold, and what it need
 # not ask the system for anew (measured on 2 cores: one image's maps of AlexNet's conv5 at 224×224
@@ -28,7 +27,7 @@ def rows_at_once(
 
     Args:
       units: how many maps there are.
-      size: rows and columns to which they are interpolated.
+      size: rows and columns of the grid to which they are interpolated.
       max_memory: bytes to take.
       counted: whether they are counted on the device, or else handed to the host.
     """
@@ -39,18 +38,18 @@ def rows_at_once(
     return max(1, min(size[0], min(piece, max_memory // 3) // (4 * units * size[1])))
 
 
-@partial(jax.jit, static_argnames=("size", "rows"))
+@partial(jax.jit, static_argnames=("rows",))
 def upsampled(
     maps: Float[Array, "height width units"],
     first: Int[Array, ""],
+    upsampling: Upsampling,
     *,
-    size: tuple[int, int],
     rows: int,
 ) -> Float[Array, "units rows columns"]:
-    """Some rows of one image's maps at the size of the masks; 0 below the last row."""
-    weights = _padded(interpolation_matrix(maps.shape[0], size[0]), rows)
+    """Some rows of one image's maps on the grid; 0 below the last row."""
+    weights = _padded(jnp.asarray(upsampling.down), rows)
     down = jax.lax.dynamic_slice_in_dim(weights, first, rows)
-    return _interpolate(maps, down, interpolation_matrix(maps.shape[1], size[1]))
+    return _interpolate(maps, down, jnp.asarray(upsampling.across))
 
 
 @partial(jax.jit, static_argnames=("rows", "present"))
@@ -58,6 +57,7 @@ def overlaps(
     maps: Float[Array, "images height width units"],
     thresholds: Float[Array, " units"],
     label_maps: Int[Array, "images maps rows columns"],
+    upsampling: Upsampling,
     *,
     rows: int,
     present: int,
@@ -70,14 +70,15 @@ def overlaps(
     Args:
       maps: the units' maps.
       thresholds: one a unit.
-      label_maps: the image's own concepts, -1 where there is none.
-      rows: rows of the masks that are held at once, of all units of one image.
+      label_maps: the image's own concepts on the grid, -1 where there is none.
+      upsampling: of the maps to the grid.
+      rows: rows of the grid that are held at once, of all units of one image.
       present: concepts an image, at most.
     """
-    height, width = label_maps.shape[2:]
-    down = _padded(interpolation_matrix(maps.shape[1], height), rows)
-    across = interpolation_matrix(maps.shape[2], width)
-    inside = _padded(np.ones((height, 1), np.float32), rows)
+    height = label_maps.shape[2]
+    down = _padded(jnp.asarray(upsampling.down), rows)
+    across = jnp.asarray(upsampling.across)
+    inside = _padded(jnp.ones((height, 1)), rows)
 
     def image(arguments: tuple[Array, Array]) -> _Sums:
         one, labels = arguments
@@ -102,7 +103,7 @@ def overlaps(
 def _interpolate(
     maps: Float[Array, "height width units"],
     down: Float[Array, "rows height"],
-    across: Float[np.ndarray, "columns width"],
+    across: Float[Array, "columns width"],
 ) -> Float[Array, "units rows columns"]:
     with jax.default_matmul_precision("highest"):
         lines = jnp.einsum("rh,hwu->urw", down, maps)
@@ -117,10 +118,10 @@ def _one_hot(
     return jnp.concatenate([masks, jnp.ones((*masks.shape[:2], 1), bool)], -1)
 
 
-def _padded(weights: Float[np.ndarray, "height stored"], rows: int) -> Float[Array, "all stored"]:
+def _padded(weights: Float[Array, "height stored"], rows: int) -> Float[Array, "all stored"]:
     """With rows of 0, to a multiple of `rows`."""
     missing = math.ceil(len(weights) / rows) * rows - len(weights)
-    return jnp.asarray(np.pad(weights, ((0, missing), (0, 0))))
+    return jnp.pad(weights, ((0, missing), (0, 0)))
 
 
 def _pieces(array: Array, axis: int, rows: int) -> Array:

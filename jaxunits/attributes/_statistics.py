@@ -1,4 +1,4 @@
-"""Mean, standard deviation, sparsity and largest value of units."""
+"""Mean, standard deviation and largest value of units, and how often they are zero."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ def _finish(state: Statistics) -> dict[str, Variable]:
             "standard deviation of the activation over the images",
         ),
         "activation_max": Variable(unit, state.largest, "", "largest value at any position"),
-        "sparsity": Variable(
+        "apoz": Variable(
             unit,
             state.zeros / state.positions,
             "share of positions",
-            "positions of all images where the unit is zero",
+            "average percentage of zeros: positions of all images where the unit is zero",
         ),
-        "apoz": Variable(
+        "silent_share": Variable(
             unit,
             state.silent / state.images,
             "share of images",

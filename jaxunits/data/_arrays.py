@@ -14,6 +14,9 @@ from .._errors import InputError
 from ..results import fingerprint
 from ._dataset import Dataset, Held
 
+# Of arrays that do not name their classes; the largest public sets have some twenty thousand.
+_MOST_CLASSES = 100_000
+
 
 @dataclass(frozen=True, eq=False)
 class ArraySource:
@@ -64,6 +67,11 @@ def load(
     if len(images) == 0:
         raise InputError("data 'arrays' holds no images")
     count = int(labels.max()) + 1
+    if class_names is None and count > _MOST_CLASSES:
+        raise InputError(
+            f"label {count - 1} of image {labels.argmax()} without class_names: there would be "
+            f"{count:,} classes. Number the classes from 0 on, or give class_names"
+        )
     data = Dataset(
         source=ArraySource(images, labels),
         class_names=tuple(map(str, class_names if class_names is not None else range(count))),

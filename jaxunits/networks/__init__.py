@@ -25,10 +25,13 @@ from ._nnx import from_nnx as from_nnx
 from ._pools import AdaptiveAveragePool as AdaptiveAveragePool
 from ._pools import AveragePool as AveragePool
 from ._pools import MaxPool as MaxPool
+from ._receptive_fields import receptive_fields as receptive_fields
 from ._residual import Branch as Branch
 from ._residual import Merge as Merge
 from ._resnet import resnet18 as resnet18
+from ._stages import Centres as Centres
 from ._stages import LinearStage as LinearStage
+from ._stages import LocalStage as LocalStage
 from ._stages import RandomStage as RandomStage
 from ._stages import SeparableStage as SeparableStage
 from ._stages import Stage as Stage

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 from ._one_output import convolve_to_one
 from ._stages import (
     Activation,
+    Centres,
     evaluation_norm,
     initial_kernel,
     is_elementwise,
@@ -137,6 +138,15 @@ class Convolution(nnx.Module):
         """The convolution that reads its input in another orthonormal basis."""
         kernel = jnp.einsum("hwio,id->hwdo", self.kernel[...], basis)
         return cast(Convolution, with_parameter(self, "kernel", kernel))
+
+    def centres(self, size: tuple[int, int]) -> tuple[Centres, Centres]:
+        """Where the kernel lies, see `LocalStage`."""
+        (top, _), (left, _) = self._edges(size)
+        rows, columns = self.kernel.shape[:2]
+        return (
+            Centres(self.strides, (rows - 1) / 2 - top),
+            Centres(self.strides, (columns - 1) / 2 - left),
+        )
 
     def _convolve(self, state: Array, kernel: Array) -> Array:
         rows, columns, inputs, outputs = kernel.shape

@@ -8,6 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from ._pooling import max_pool
+from ._stages import Centres
 
 
 class MaxPool(nnx.Module):
@@ -33,6 +34,11 @@ class MaxPool(nnx.Module):
         """Pool."""
         return max_pool(state, self.size, self.strides, self.padding)
 
+    def centres(self, _: tuple[int, int]) -> tuple[Centres, Centres]:
+        """Where the windows lie, see `LocalStage`."""
+        window = Centres(self.strides, (self.size - 1) / 2 - self.padding)
+        return window, window
+
 
 class AveragePool(nnx.Module):
     """The mean of each window of each channel; rows and columns left over are dropped.
@@ -56,6 +62,13 @@ class AveragePool(nnx.Module):
         if self.size is None or self.strides is None:
             return state.mean((1, 2))
         return nnx.avg_pool(state, (self.size,) * 2, (self.strides,) * 2)
+
+    def centres(self, size: tuple[int, int]) -> tuple[Centres, Centres]:
+        """Where the windows lie, see `LocalStage`."""
+        if self.size is None or self.strides is None:
+            return _evenly(size[0], 1), _evenly(size[1], 1)
+        window = Centres(self.strides, (self.size - 1) / 2)
+        return window, window
 
 
 class AdaptiveAveragePool(nnx.Module):
@@ -83,6 +96,16 @@ class AdaptiveAveragePool(nnx.Module):
             for sides, windows in zip(state.shape[1:3], self.size, strict=True)
         )
         return jnp.einsum("nhwu,rh,cw->nrcu", state, down, across)
+
+    def centres(self, size: tuple[int, int]) -> tuple[Centres, Centres]:
+        """Where the windows lie on average, see `LocalStage`."""
+        return _evenly(size[0], self.size[0]), _evenly(size[1], self.size[1])
+
+
+def _evenly(length: int, windows: int) -> Centres:
+    """Windows side by side."""
+    step = length / windows
+    return Centres(step, (step - 1) / 2)
 
 
 def _window_means(length: int, windows: int) -> Float[np.ndarray, "windows length"]:

@@ -8,6 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from ._convolution import Convolution
+from ._stages import Centres
 from ._state import Branched
 
 
@@ -42,6 +43,10 @@ class Branch(nnx.Module):
     def __call__(self, state: Float[Array, "images height width inputs"]) -> Branched:
         """Convolve and apply the non-linearity; project the shortcut."""
         return self.nonlinear(self.linear(state))
+
+    def centres(self, size: tuple[int, int]) -> tuple[Centres, Centres]:
+        """Where the convolution's kernel lies, see `LocalStage`."""
+        return self.convolution.centres(size)
 
     def linear(self, state: Float[Array, "images height width inputs"]) -> Branched:
         """Both affine maps."""
@@ -113,6 +118,10 @@ class Merge(nnx.Module):
     def __call__(self, state: Branched) -> Float[Array, "images rows columns units"]:
         """Convolve, add the shortcut, apply the non-linearity."""
         return self.nonlinear(self.linear(state))
+
+    def centres(self, size: tuple[int, int]) -> tuple[Centres, Centres]:
+        """Where the convolution's kernel lies, see `LocalStage`."""
+        return self.convolution.centres(size)
 
     def linear(self, state: Branched) -> Float[Array, "images rows columns units"]:
         """The sum of convolution and shortcut."""

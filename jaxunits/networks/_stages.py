@@ -4,15 +4,16 @@ A stage is an NNX module called with the state that the stage before it left. Tw
 a stage has them, let ablation be computed exactly without running the stage once for every unit:
 a stage that acts on each channel by itself says so in `per_channel`, and a stage that is affine up
 to its non-linearity is a `LinearStage`. A `LinearStage` that can compute one unit without the
-others is a `SeparableStage`, a stage that is random in training a `RandomStage`, and one whose
-units have incoming weights of their own a `WeightedStage`.
+others is a `SeparableStage`, a stage that is random in training a `RandomStage`, one whose units
+have incoming weights of their own a `WeightedStage`, and one that tells where its windows lie a
+`LocalStage`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +39,27 @@ class Stage(Protocol):
     def per_channel(self) -> bool: ...
 
     def __call__(self, state: PyTree, /) -> PyTree: ...
+
+
+class Centres(NamedTuple):
+    """Centres of windows along an axis: that of output i lies at scale · i + offset.
+
+    Attributes:
+      scale: pixels between the centres of two neighbours.
+      offset: pixels from the centre of the first pixel to that of the first window.
+    """
+
+    scale: float
+    offset: float
+
+
+@runtime_checkable
+class LocalStage(Protocol):
+    """A stage each position of whose output is computed of a window of its input."""
+
+    def centres(self, size: tuple[int, int], /) -> tuple[Centres, Centres]:
+        """Where the windows lie on maps of this height and width, down and across."""
+        ...
 
 
 @runtime_checkable

@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from .._bounds import check_table
 from .._errors import InputError
 from ._intervals import checked_counts
+
+# Draws of one unit's classes that are held at once.
+_HELD = 2**20
 
 
 def chance_drops(
@@ -30,18 +34,24 @@ def chance_drops(
       For each draw the units' max class accuracy drops, sorted, the largest first, as in a curve.
 
     Raises:
-      InputError: the counts cannot be, no class has images, or there are no draws.
+      InputError: the counts cannot be, no class has images, there are no draws, or they and the
+        units make more than 2^26 numbers.
     """
     b, c, n = checked_counts(broken, repaired, count)
     if draws < 1:
         raise InputError(f"draws={draws}: give at least 1")
+    check_table(draws, len(b), f"draws={draws}")
     held = n[0] > 0
     if not held.any():
         raise InputError("no class has images: give the counts of a sweep over some")
     changed = (b + c)[:, held].astype(np.int64)
     random = np.random.default_rng(seed)
     largest = np.empty((draws, len(b)))
+    at_once = max(1, _HELD // changed.shape[1])
     for unit, each in enumerate(changed):
-        drops = (2 * random.binomial(each, 0.5, (draws, len(each))) - each) / n[0, held]
-        largest[:, unit] = drops.max(1)
-    return -np.sort(-largest, axis=1)
+        for start in range(0, draws, at_once):
+            some = largest[start : start + at_once, unit]
+            drops = (2 * random.binomial(each, 0.5, (len(some), len(each))) - each) / n[0, held]
+            some[:] = drops.max(1)
+    largest.sort(axis=1)
+    return largest[:, ::-1]

@@ -46,9 +46,14 @@ def maximise(
     (`images_at_once`, little memory) round otherwise, which ascent over the kinks of ReLUs can make
     visible in some images.
 
-    Ascent ends on one of many hills, so that two images of a unit can differ for that alone. To
-    compare AM with IAM let each start from the other's result (`initial`) with a small learning
-    rate: both then end on the same hill.
+    Ascent ends on one of many hills, so that two images of a unit can differ for that alone. From
+    the same image (`initial`) a plain loop over the units reaches the same activation (over 64
+    steps, of 32 units of a conv net's fourth layer, 1.00 to 1.01 times it); from other noise it
+    reaches 0.70 to 1.76 times it, with a median of 1.0. So a comparison of single images with
+    those of another program needs the same starts, and whoever wants high hills takes the best of
+    several (`starts=4`: at least 0.95 times what one start of the loop reaches, in the median
+    1.05). To compare AM with IAM let each start from the other's result (`initial`) with a small
+    learning rate: both then end on the same hill.
 
     Args:
       network: any network of `jaxunits.networks` that shows its activations. Images are of the size

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int64, Num
 
-from ._edges import checked_maps, edges_of, in_float32
+from ._edges import checked_maps, edge_ranks, in_float32
 from ._found import Found, find, settle
 from ._question import Question
 from ._ripser import first_births
@@ -39,16 +39,19 @@ def birth_points(
     maps of 1×1 to 3×3 have no birth point.
 
     Args:
-      maps: activations of square maps, `[images, height, width, units]`; signs do not matter.
+      maps: activations of square maps, `[images, height, width, units]`.
       limit: the largest birth point that counts, B_max.
       dimension: k, of the holes, at least 1.
       method: `"kernel"` looks at the edges of many maps at once on JAX's device, for k = 1 and maps
         up to 64×64, and hands the rare map to ripser where equal values leave it in doubt;
         `"ripser"` takes one map after another on the CPU; `"auto"` is the kernel where it can.
         Both give the same.
-      convention: `"paper"` counts ranks from 1. `"authors"`, as the authors' code, counts from 0:
-        birth points are smaller by 1, a hole at the very first rank reads as none, and `limit`
-        falls one rank later.
+      convention: `"paper"` is as above: signs do not matter, and ranks count from 1. `"authors"` is
+        what the authors' code does. It orders signed values, max(F(x, y), F(y, x)), zeros and
+        negative ones among them, which behind a ReLU gives the same births. It counts from 0: birth
+        points are smaller by 1, a hole at the very first rank reads as none, and `limit` falls one
+        rank later. And only the first ⌈0.8 · n(n−1)/2⌉ ranks of an n×n map enter, which with the
+        default limit matters up to 11×11.
       processes: how many run ripser side by side where it takes all maps; a script that asks for
         several has to start its work under `if __name__ == "__main__":`.
 
@@ -66,10 +69,11 @@ def birth_points(
     if vertices < 2 * dimension + 2 or not images * units:
         return np.zeros((images, units), np.int64)
     if by_kernel:
-        ranks = _by_kernel(in_float32(values), question)
+        ranks = _by_kernel(in_float32(values, signed=question.rules.signed), question)
     else:
-        edges = edges_of(values)
-        ranks = first_births(edges, vertices, dimension, question.last_rank, processes)
+        entering = edge_ranks(values, signed=question.rules.signed)
+        last = question.last_rank(vertices)
+        ranks = first_births(entering, vertices, dimension, last, processes)
     return question.counted(ranks.reshape(images, units))
 
 
@@ -79,11 +83,11 @@ def _by_kernel(
     """Blocks of images, all of one size."""
     images, vertices, _, units = maps.shape
     block = min(_power_of_two(images), max(1, _MAPS_A_CALL // units))
-    limit = question.last_rank
+    limit, signed = question.last_rank(vertices), question.rules.signed
 
     def births(start: int) -> Int64[np.ndarray, " maps"]:
         part = _filled(maps[start : start + block], block)
-        return settle(_find(part, limit), vertices, limit)
+        return settle(_find(part, limit, signed), vertices, limit)
 
     # A block keeps one core of a CPU busy.
     side_by_side = (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
@@ -101,6 +105,6 @@ def _filled(maps: Num[np.ndarray, "images ..."], images: int) -> Num[np.ndarray,
     return np.pad(maps, [(0, missing), *[(0, 0)] * (maps.ndim - 1)]) if missing else maps
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _find(maps: Float32[Array, "images height height units"], limit: int) -> Found:
-    return find(jnp.asarray(maps), limit)
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _find(maps: Float32[Array, "images height height units"], limit: int, signed: bool) -> Found:
+    return find(jnp.asarray(maps), limit, signed=signed)

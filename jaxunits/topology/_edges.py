@@ -14,6 +14,9 @@ from .._errors import InputError
 _AXES = "[images, height, width, units]"
 _WITHOUT_SIGN = 0x7FFFFFFF
 
+# The key of edges that never enter, below all others.
+NEVER = np.int32(np.iinfo(np.int32).min)
+
 
 def checked_maps(maps: Any) -> Num[np.ndarray, "images height height units"]:
     """The maps as an array.
@@ -63,35 +66,43 @@ def vertex_pairs(vertices: int) -> tuple[np.ndarray, np.ndarray]:
     return np.triu_indices(vertices, 1)
 
 
-def edges_of(
-    maps: Num[np.ndarray, "images height height units"],
-) -> Num[np.ndarray, "images*units edges"]:
-    """The symmetrised maps above the diagonal, without signs (paper B eq. 9)."""
+def edge_ranks(
+    maps: Num[np.ndarray, "images height height units"], *, signed: bool
+) -> Int64[np.ndarray, "images*units edges"]:
+    """The rank at which each edge of the symmetrised maps enters; 0 for never (paper B eq. 9)."""
     images, side, _, units = maps.shape
     rows, columns = vertex_pairs(side)
-    edges = np.maximum(_sizes(maps[:, rows, columns]), _sizes(maps[:, columns, rows]))
-    return np.moveaxis(edges, 2, 1).reshape(images * units, len(rows))
+    upper, lower = maps[:, rows, columns], maps[:, columns, rows]
+    if not signed:
+        upper, lower = _sizes(upper), _sizes(lower)
+    edges = np.moveaxis(np.maximum(upper, lower), 2, 1).reshape(images * units, len(rows))
+    return dense_ranks(edges, never=None if signed else 0)
 
 
 def edge_keys(
-    maps: Float32[Array, "images height height units"],
+    maps: Float32[Array, "images height height units"], *, signed: bool
 ) -> Int32[Array, "edges images*units"]:
-    """As `edges_of`, bit by bit as integers, a column a map.
+    """For each edge an integer, a column a map: larger ones enter earlier, `NEVER` never.
 
     Floating-point numbers without a sign are in the order of their bits. Integers are compared
     faster, and exactly on devices that take the smallest numbers for 0.
     """
     side = maps.shape[1]
-    bits = jax.lax.bitcast_convert_type(maps, jnp.int32) & _WITHOUT_SIGN
-    last = jnp.moveaxis(bits, 0, 2).reshape(side, side, -1)
+    bits = jax.lax.bitcast_convert_type(maps, jnp.int32)
+    sizes = bits & _WITHOUT_SIGN
+    keys = jnp.where(bits < 0, -sizes, sizes) if signed else sizes
+    last = jnp.moveaxis(keys, 0, 2).reshape(side, side, -1)
     rows = [jnp.maximum(last[row, row + 1 :], last[row + 1 :, row]) for row in range(side)]
-    return jnp.concatenate(rows)
+    edges = jnp.concatenate(rows)
+    # Where all values enter, the smallest ones complete the full simplex, which has no hole. As
+    # they would often be many at once, such as the zeros behind a ReLU, they are spared the walk.
+    return jnp.where(edges == (edges.min(0, keepdims=True) if signed else 0), NEVER, edges)
 
 
 def in_float32(
-    maps: Num[np.ndarray, "images height height units"],
+    maps: Num[np.ndarray, "images height height units"], *, signed: bool
 ) -> Float32[np.ndarray, "images height height units"]:
-    """The maps if float32 can hold them, else whole numbers in the order of their sizes."""
+    """The maps if float32 can hold them, else whole numbers in the order in which they enter."""
     if np.can_cast(maps.dtype, np.float32):
         return maps.astype(np.float32, copy=False)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -101,7 +112,8 @@ def in_float32(
     if held:
         return small
     images, side, _, units = maps.shape
-    ranks = dense_ranks(_sizes(np.moveaxis(maps, 3, 1).reshape(images * units, -1)))
+    values = np.moveaxis(maps, 3, 1).reshape(images * units, -1)
+    ranks = dense_ranks(values) if signed else dense_ranks(_sizes(values), never=0)
     numbers = np.where(ranks > 0, side**2 + 1 - ranks, 0).astype(np.float32)
     return np.moveaxis(numbers.reshape(images, units, side, side), 1, 3)
 
@@ -113,12 +125,22 @@ def _sizes(values: Num[np.ndarray, "*shape"]) -> Num[np.ndarray, "*shape"]:
     return sizes.view(f"u{sizes.itemsize}") if sizes.dtype.kind == "i" else sizes
 
 
-def dense_ranks(values: Num[np.ndarray, "maps values"]) -> Int64[np.ndarray, "maps values"]:
-    """The place of each value among its map's distinct values, falling, from 1 on; 0 for zeros."""
+def dense_ranks(
+    values: Num[np.ndarray, "maps values"], *, never: int | np.integer[Any] | None = None
+) -> Int64[np.ndarray, "maps values"]:
+    """The place of each value among its map's distinct values, falling, from 1 on.
+
+    Args:
+      values: of each map.
+      never: the value that gets 0 instead, below which there is none.
+    """
     order = np.argsort(values, axis=1)[:, ::-1]
     falling = np.take_along_axis(values, order, 1)
     first = np.ones(values.shape, np.int64)
     first[:, 1:] = falling[:, 1:] < falling[:, :-1]
+    places = first.cumsum(1)
+    if never is not None:
+        places[falling == never] = 0
     ranks = np.empty(values.shape, np.int64)
-    np.put_along_axis(ranks, order, first.cumsum(1) * (falling > 0), 1)
+    np.put_along_axis(ranks, order, places, 1)
     return ranks

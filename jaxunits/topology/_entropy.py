@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int, Int64
 from scipy.special import entr
 
 from .._errors import InputError
-from ._question import check_convention
+from ._conventions import convention_of
 
 _THRESHOLD = {"paper": 0.1, "authors": 0.0}
 _SMALLEST_RATIO = 0.1
@@ -38,12 +38,7 @@ def feature_entropy(births: Any) -> Float64[np.ndarray, " units"]:
     Raises:
       InputError: as `selective_rate`.
     """
-    values = _checked(births)
-    units = values.shape[1]
-    frequency = np.zeros((units, values.max(initial=0) + 1))
-    np.add.at(frequency, (np.arange(units), values), 1)
-    having = frequency[:, 1:]
-    return entr(having / np.maximum(having.sum(1, keepdims=True), 1)).sum(1)
+    return np.asarray([_entropy(unit[unit > 0]) for unit in _checked(births).T], np.float64)
 
 
 def effectiveness(
@@ -66,7 +61,7 @@ def effectiveness(
     Raises:
       InputError: as `selective_rate`; p is outside 0 to 1, or the convention is unknown.
     """
-    check_convention(convention)
+    convention_of(convention)
     threshold = _THRESHOLD[convention] if p is None else p
     if not 0 <= threshold <= 1:
         raise InputError(f"p={p}: give a share of images, from 0 to 1")
@@ -96,6 +91,12 @@ def importance_rank(effectiveness: Any) -> Int64[np.ndarray, " units"]:
     if len(wrong):
         raise InputError(f"effectiveness of unit {wrong[0]} is NaN: leave the unit out")
     return np.argsort(-values, kind="stable")
+
+
+def _entropy(births: Int[np.ndarray, " images"]) -> float:
+    """Of the values' frequencies; memory does not depend on how large they are."""
+    counts = np.unique(births, return_counts=True)[1]
+    return float(entr(counts / max(1, len(births))).sum())
 
 
 def _smallest_entropy(images: int) -> float:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int, Int32, Int64
 
-from ._edges import edge_keys
+from ._edges import NEVER, dense_ranks, edge_keys
 from ._kernel import walk_on
 from ._ripser import first_births
 from ._ties import walk_on_with_ties
@@ -41,14 +41,15 @@ class Found(NamedTuple):
     keys: Int32[Array, "edges maps"]
 
 
-def find(maps: Float32[Array, "images height height units"], limit: int) -> Found:
+def find(maps: Float32[Array, "images height height units"], limit: int, *, signed: bool) -> Found:
     """First holes by the kernel, a piece after another; can be part of a larger program."""
     images, vertices, _, units = maps.shape
-    keys = edge_keys(maps)
+    keys = edge_keys(maps, signed=signed)
     many = images * units
     at_once = min(_MAPS_AT_ONCE.get(jax.default_backend(), _MAPS_AT_ONCE_ELSEWHERE), many)
     pieces = -(-many // at_once)
-    padded = jnp.pad(keys, ((0, 0), (0, pieces * at_once - many)))
+    filling = ((0, 0), (0, pieces * at_once - many))
+    padded = jnp.pad(keys, filling, constant_values=NEVER)
     split = padded.reshape(len(keys), pieces, at_once).swapaxes(0, 1)
     start = before_all_edges(vertices, at_once)
     steps = vertices + _EDGES_BEYOND_VERTICES
@@ -76,8 +77,8 @@ def settle(found: Found, vertices: int, limit: int) -> Int64[np.ndarray, " maps"
             further = _with_ties(part, vertices, limit)
             births[chosen] = np.asarray(further.births)[: len(chosen)]
             left = np.flatnonzero(np.asarray(further.tied)[: len(chosen)])
-        edges = np.asarray(part.keys).T[left]
-        births[chosen[left]] = first_births(edges, vertices, 1, limit, processes=1)
+        ranks = dense_ranks(np.asarray(part.keys).T[left], never=NEVER)
+        births[chosen[left]] = first_births(ranks, vertices, 1, limit, processes=1)
     return births
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Int32
 
-from ._edges import vertex_pairs
+from ._edges import NEVER, vertex_pairs
 from ._graph import alone, both, each_alone, for_all, meets, of_vertex, where
 from ._walk import Walk
 
@@ -28,7 +28,7 @@ def walk_on(
     come only if L is empty, and then does if and only if x and y are connected already.
 
     Args:
-      keys: of the edges (0, 1), (0, 2), …, (1, 2), …; larger ones enter earlier, 0 never.
+      keys: of the edges (0, 1), (0, 2), …, (1, 2), …; larger ones enter earlier, `NEVER` never.
       walk: how far each map has come.
       vertices: how many there are, at most 64.
       limit: the last rank that counts.
@@ -41,11 +41,11 @@ def walk_on(
 
     def step(walk: Walk) -> Walk:
         # Two passes over all edges are faster than a sort, as few come before the first hole.
-        key = jnp.where(keys < walk.key[None], keys, 0).max(0)
+        key = jnp.where(keys < walk.key[None], keys, NEVER).max(0)
         # One sum says which edge it is and, beyond its two vertices, whether it is the only one.
         edge = jnp.where(keys == key[None], edges, 0).sum(0, dtype=jnp.int32)
         rank = walk.rank + walk.walking
-        going = walk.walking & (key > 0) & (rank <= limit)
+        going = walk.walking & (key > NEVER) & (rank <= limit)
         tied = going & (edge >= 2 * _ONE_EDGE)
         # A map that is tied stays as it was before the edges that enter together.
         stays = walk.tied | tied

@@ -150,7 +150,8 @@ def _program(
             maps = show(params, images, layer).astype(jnp.float32)
         finite = jnp.isfinite(maps).all((1, 2, 3))
         if by_kernel:
-            return _Answer(None, find(maps, question.last_rank), finite)
+            found = find(maps, question.last_rank(side), signed=question.rules.signed)
+            return _Answer(None, found, finite)
         return _Answer(maps, None, finite)
 
     return answer
@@ -169,7 +170,7 @@ def _births(
     answer: _Answer, question: Question, side: int, images: int
 ) -> Int64[np.ndarray, "images units"]:
     if answer.found is not None:
-        ranks = settle(answer.found, side, question.last_rank)
+        ranks = settle(answer.found, side, question.last_rank(side))
         return question.counted(ranks.reshape(images, -1))
     return birth_points(
         answer.maps,

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Int
 
 from .._errors import InputError, unknown_name
+from ._conventions import Convention, convention_of
 from ._graph import VERTICES_AT_MOST
 
 METHODS = ("auto", "kernel", "ripser")
-CONVENTIONS = ("paper", "authors")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Question:
       limit: the largest birth point that counts.
       dimension: of the holes.
       method: `"kernel"`, `"ripser"`, or `"auto"` for the kernel where it can.
-      convention: how ranks are counted.
+      convention: which values enter and how their ranks are counted.
       processes: how many run ripser.
     """
 
@@ -40,7 +40,7 @@ class Question:
         """
         if self.method not in METHODS:
             raise unknown_name("method", self.method, METHODS, "birth_points")
-        check_convention(self.convention)
+        convention_of(self.convention)
         if self.limit < 1:
             raise InputError(f"limit={self.limit}: give the last rank that counts, at least 1")
         if self.dimension < 1:
@@ -56,9 +56,13 @@ class Question:
         check_processes(self.processes)
 
     @property
-    def last_rank(self) -> int:
-        """The last rank that counts, from 1 on."""
-        return self.limit + (self.convention == "authors")
+    def rules(self) -> Convention:
+        """Its convention."""
+        return convention_of(self.convention)
+
+    def last_rank(self, vertices: int) -> int:
+        """The last rank that counts in maps of this size, from 1 on."""
+        return min(self.limit + 1 - self.rules.first_rank, self.rules.num_ranks(vertices))
 
     def by_kernel(self, vertices: int) -> bool:
         """Whether the kernel looks for them in maps of this size.
@@ -76,17 +80,7 @@ class Question:
     def counted(self, ranks: Int[np.ndarray, "*shape"]) -> Int[np.ndarray, "*shape"]:
         """Birth points by the convention, from ranks."""
         # The authors' code gives 0 both for none and for a hole at its first rank, 0.
-        return np.maximum(ranks - 1, 0) if self.convention == "authors" else ranks
-
-
-def check_convention(convention: str) -> None:
-    """Refuse an unknown convention.
-
-    Raises:
-      InputError: it is unknown.
-    """
-    if convention not in CONVENTIONS:
-        raise unknown_name("convention", convention, CONVENTIONS, "feature topology")
+        return np.maximum(ranks - 1 + self.rules.first_rank, 0)
 
 
 def check_processes(processes: int) -> None:

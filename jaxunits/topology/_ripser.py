@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from ._edges import dense_ranks, vertex_pairs
+from ._edges import vertex_pairs
 
 _MAPS_AT_ONCE = 256
 
@@ -20,7 +20,7 @@ Diagrams = list[Float64[np.ndarray, "bars 2"]]
 
 
 def diagrams_of(
-    ranks: Int64[np.ndarray, " edges"], vertices: int, dimension: int, last: int | None
+    ranks: Int64[np.ndarray, " edges"], vertices: int, dimension: int, last: int
 ) -> Diagrams:
     """Birth and death of every hole of one map, in ranks, for each dimension up to one.
 
@@ -28,7 +28,7 @@ def diagrams_of(
       ranks: at which each edge enters; 0 for never.
       vertices: how many there are.
       dimension: the highest dimension.
-      last: the last rank that is looked at; all by default.
+      last: the last rank that is looked at.
     """
     # Imported here because it brings scikit-learn, which takes seconds.
     from ripser import ripser
@@ -37,7 +37,7 @@ def diagrams_of(
     distances = np.zeros((vertices, vertices), np.float32)
     rows, columns = vertex_pairs(vertices)
     distances[rows, columns] = distances[columns, rows] = np.where(ranks > 0, ranks, end + 1)
-    until = end if last is None else min(last, end)
+    until = min(last, end)
     return ripser(distances, maxdim=dimension, thresh=until, distance_matrix=True)["dgms"]
 
 
@@ -50,11 +50,15 @@ def first_birth(
 
 
 def first_births(
-    edges: np.ndarray, vertices: int, dimension: int, limit: int, processes: int
+    ranks: Int64[np.ndarray, "maps edges"],
+    vertices: int,
+    dimension: int,
+    limit: int,
+    processes: int,
 ) -> Int64[np.ndarray, " maps"]:
-    """As `first_birth`, of many maps, from the values of their edges (`[maps, edges]`)."""
+    """As `first_birth`, of many maps."""
     one = functools.partial(first_birth, vertices=vertices, dimension=dimension, limit=limit)
-    return np.fromiter(over_maps(one, dense_ranks(edges), processes), np.int64, len(edges))
+    return np.fromiter(over_maps(one, ranks, processes), np.int64, len(ranks))
 
 
 def over_maps(
@@ -66,5 +70,7 @@ def over_maps(
         return
     # A fork would copy JAX's threads in the middle of their work.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    # All are started at once, whether there is work for them or not.
+    workers = min(processes, -(-len(maps) // _MAPS_AT_ONCE))
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
         yield from pool.map(function, maps, chunksize=_MAPS_AT_ONCE)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
+from .._bounds import check_table
 from .._errors import InputError
 from ._entropy import effectiveness, importance_rank
 
@@ -23,13 +24,15 @@ def random_subsets(
       seed: of the draw.
 
     Raises:
-      InputError: a number is below 1, or a subset is larger than the set.
+      InputError: a number is below 1, a subset is larger than the set, or the subsets hold more
+        than 2^26 numbers.
     """
     if subsets < 1 or not 1 <= size <= images:
         raise InputError(
             f"{subsets} subsets of {size} out of {images} images: give at least one subset, of 1 "
             "to all images"
         )
+    check_table(subsets, size, f"subsets={subsets}")
     random = np.random.default_rng(seed)
     return np.stack([random.choice(images, size, replace=False) for _ in range(subsets)])
 
@@ -68,10 +71,16 @@ def times_in_top(ranks: Any, *, top: int = 20) -> Int64[np.ndarray, " units"]:
       top: how many units are the first.
 
     Raises:
-      InputError: there are fewer units.
+      InputError: there are fewer units, or a rank names none of them.
     """
     values = np.asarray(ranks)
     _check_share(top, values.shape[1], "top")
+    outside = values[(values < 0) | (values >= values.shape[1])]
+    if outside.size:
+        raise InputError(
+            f"unit {outside[0]} in a rank of {values.shape[1]} units: give each unit once, from 0 "
+            f"to {values.shape[1] - 1}"
+        )
     return np.bincount(values[:, :top].ravel(), minlength=values.shape[1])
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32
 
-from ._edges import vertex_pairs
+from ._edges import NEVER, vertex_pairs
 from ._graph import (
     Sets,
     both,
@@ -52,7 +52,7 @@ def walk_on_with_ties(
         left = _any(without(entering, added))
         stuck = walk.walking & left & ~_any(added)
         done = walk.walking & ~left
-        below = jnp.where(keys < walk.key[None], keys, 0).max(0)
+        below = jnp.where(keys < walk.key[None], keys, NEVER).max(0)
         key = jnp.where(done, below, walk.key)
         rank = walk.rank + done
         return Walk(
@@ -60,7 +60,7 @@ def walk_on_with_ties(
             rank=rank,
             neighbours=where(walk.walking[None], both(walk.neighbours, added), walk.neighbours),
             component=_joined(walk.component, ends, every),
-            walking=walk.walking & ~stuck & (key > 0) & (rank <= limit),
+            walking=walk.walking & ~stuck & (key > NEVER) & (rank <= limit),
             hole=walk.hole,
             tied=walk.tied | stuck,
         )
@@ -73,11 +73,11 @@ def walk_on_with_ties(
 def _table(
     keys: Int32[Array, "edges maps"], vertices: int
 ) -> Int32[Array, "vertices vertices maps"]:
-    """Keys by both vertices, 0 on the diagonal."""
+    """Keys by both vertices, `NEVER` on the diagonal."""
     edge = np.full((vertices, vertices), len(keys))
     rows, columns = vertex_pairs(vertices)
     edge[rows, columns] = edge[columns, rows] = np.arange(len(keys))
-    return jnp.concatenate([keys, jnp.zeros_like(keys[:1])])[edge]
+    return jnp.concatenate([keys, jnp.full_like(keys[:1], NEVER)])[edge]
 
 
 def _entering(table: Int32[Array, "vertices vertices maps"], walk: Walk, every: Sets) -> Sets:

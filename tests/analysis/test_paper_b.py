@@ -200,14 +200,19 @@ def test_roles():
     assert roles_of(rises) == expected
 
 
-def test_edges_enter_by_the_distinct_values_of_the_symmetrised_map():
-    values = np.random.default_rng(0).integers(0, 6, (7, 7)).astype(float)
-    symmetric = np.maximum(values, values.T)
-    above = {symmetric[row, column] for row in range(7) for column in range(row)} - {0}
-    falling = sorted(above, reverse=True)
-    ranks = edge_ranks(values)
+@pytest.mark.parametrize("convention", ["paper", "authors"])
+def test_edges_enter_by_the_distinct_values_of_the_symmetrised_map(convention):
+    values = np.random.default_rng(0).integers(-3, 4, (7, 7)).astype(float)
+    authors = convention == "authors"
+    sizes = values if authors else abs(values)
+    symmetric = np.maximum(sizes, sizes.T)
+    above = {symmetric[row, column] for row in range(7) for column in range(row)}
+    falling = sorted(above if authors else above - {0}, reverse=True)
+    ranks = edge_ranks(values, convention)
     for row in range(7):
         for column in range(row):
             value = symmetric[row, column]
-            assert ranks[row, column] == (falling.index(value) + 1 if value else 0)
+            never = value not in falling
+            expected = -1 if never else falling.index(value) + (0 if authors else 1)
+            assert ranks[row, column] == expected
     np.testing.assert_array_equal(ranks, ranks.T)

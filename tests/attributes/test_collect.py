@@ -32,7 +32,7 @@ from tests.reference import (
 
 SCALARS = (
     *("l1_norm", "class_correlation", "class_selectivity", "activation_mean", "activation_std"),
-    *("activation_max", "sparsity", "apoz", "taylor", "gradient", "random"),
+    *("activation_max", "apoz", "silent_share", "taylor", "gradient", "random"),
 )
 
 
@@ -90,9 +90,9 @@ def test_attributes_equal_numpy_on_stored_activations(
         unclear = np.abs(before_relu(trained, stored["images"], layer)).reshape(flat.shape)
         unclear = unclear <= ROUNDING * flat.max()
         assert unclear.mean() < 0.01
-        off = np.abs(result.sparsity.values - (flat == 0).mean((0, 1)))
+        off = np.abs(result.apoz.values - (flat == 0).mean((0, 1)))
         assert (off <= unclear.mean((0, 1)) + 1e-12).all()
-        off = np.abs(result.apoz.values - (flat == 0).all(1).mean(0))
+        off = np.abs(result.silent_share.values - (flat == 0).all(1).mean(0))
         assert (off <= unclear.any(1).mean(0) + 1e-12).all()
         means = np.stack([values[labels == k].mean(0) for k in range(10)], axis=1)
         near(result.class_mean, means)
@@ -253,9 +253,32 @@ def test_constant_and_silent_units_have_no_correlation_and_no_selectivity(few_di
         assert (found.class_correlation_by_class[unit] == 0).all()
         assert float(abs(found.class_selectivity_by_class[unit]).max()) < 1e-6
     assert found.apoz.values[:2].tolist() == [1, 0]
-    assert found.sparsity.values[:2].tolist() == [1, 0]
+    assert found.silent_share.values[:2].tolist() == [1, 0]
+    assert "negative" not in found.class_selectivity.long_name
     assert found.top_image.values[0].tolist() == list(range(9))
     assert float(found.class_correlation_by_class[2:].max()) > 0
+
+
+def test_batches_are_no_larger_than_the_data(trained, few_digits):
+    some = ju.data.subset(few_digits, range(9))
+    found = ju.attributes.collect(trained, "conv2", some, batch_size=10**9, gradients=False)
+    known = ju.attributes.collect(trained, "conv2", some, batch_size=9, gradients=False)
+    np.testing.assert_array_equal(found.activation_mean, known.activation_mean)
+
+
+def test_units_of_both_signs_are_seldom_zero_and_say_so(few_digits):
+    network = small_convnet()
+    network.stages["conv2"].activation = jnp.tanh
+    found = ju.attributes.collect(network, "conv2", few_digits, gradients=False)
+    images = jnp.asarray(images_of(few_digits, SMALL)[0], jnp.float32)
+    maps = np.asarray(network.activations(images, "conv2"))
+    zeros = maps.reshape(len(maps), -1, maps.shape[-1]) == 0
+    np.testing.assert_allclose(found.apoz, zeros.mean((0, 1)), atol=1e-5)
+    np.testing.assert_allclose(found.silent_share, zeros.all(1).mean(0))
+    assert (found.class_mean < 0).any()
+    for name in ("class_selectivity", "class_selectivity_by_class"):
+        expected = "not confined to 0 to 1: class means are negative"
+        assert found[name].long_name.endswith(expected)
 
 
 def test_empty_classes_are_named_and_count_nowhere(trained, few_digits):

@@ -77,14 +77,15 @@ def maps(patches, drawn):
     return np.asarray(patches.activations(images, "conv1"), np.float64)
 
 
-def brute_force(maps, drawn, share, from_upsampled, factor):
+def brute_force(maps, drawn, share, from_upsampled, factor, centres=None, mode="nearest"):
     """Thresholds and counts, unit by unit and image by image, with SciPy's interpolation."""
-    centres = (np.arange(7 * factor) + 0.5) / factor - 0.5
+    if centres is None:
+        centres = (np.arange(7 * factor) + 0.5) / factor - 0.5
     points = np.meshgrid(centres, centres, indexing="ij")
     large = np.asarray(
         [
             [
-                ndimage.map_coordinates(image[:, :, unit], points, order=1, mode="nearest")
+                ndimage.map_coordinates(image[:, :, unit], points, order=1, mode=mode)
                 for image in maps
             ]
             for unit in range(UNITS)
@@ -129,7 +130,7 @@ def test_equals_brute_force(patches, drawn, maps, convention, quantile, expected
         drawn,
         convention=convention,
         quantile=quantile,
-        mask_size=(7 * factor, 7 * factor),
+        grid=(7 * factor, 7 * factor),
         batch_size=8,
     )
     upsampled = convention == "dissect2020"
@@ -146,6 +147,76 @@ def test_equals_brute_force(patches, drawn, maps, convention, quantile, expected
     assert result.attrs["quantile"] == expected
     # The network answers, and what is compared is not trivial.
     assert (intersection[:, :5] > 0).any(0).all()
+
+
+@pytest.mark.parametrize("outside", ["edge", "zero"])
+@pytest.mark.parametrize("alignment", ["corners", "receptive_field", (4.0, 1.5), (2.0, 9.0)])
+def test_other_alignments_equal_brute_force(patches, drawn, maps, alignment, outside):
+    result = ju.attributes.dissect(
+        patches,
+        "conv1",
+        drawn,
+        convention="dissect2020",
+        quantile=0.15,
+        grid=(28, 28),
+        alignment=alignment,
+        outside=outside,
+    )
+    # Patches of 4×4 pixels: the first has its centre between the second and the third pixel.
+    scale, offset = (4, 1.5) if isinstance(alignment, str) else alignment
+    centres = (np.arange(28) - offset) / scale
+    mode = {"edge": "nearest", "zero": "grid-constant"}[outside]
+    known = brute_force(maps, drawn, 0.15, True, 4, centres, mode)
+    np.testing.assert_allclose(result.threshold, known[0], rtol=1e-6)
+    np.testing.assert_array_equal(result.intersection, known[3])
+    assert result.attrs["outside"] == outside
+    assert result.attrs["map_alignment"].startswith(
+        alignment if isinstance(alignment, str) else f"receptive_field, scale {scale:g}"
+    )
+
+
+def test_the_code_of_2020_is_its_options(patches, drawn):
+    named = ju.attributes.dissect(patches, "conv1", drawn, convention="dissect2020_code")
+    options = ju.attributes.dissect(
+        patches,
+        "conv1",
+        drawn,
+        convention="dissect2020",
+        grid=(56, 56),
+        alignment="receptive_field",
+        outside="zero",
+    )
+    assert named.attrs["grid_rows"] == named.attrs["grid_columns"] == 56
+    assert named.assign_attrs(convention="dissect2020").identical(options)
+    # Grid point i lies at pixel 27 / 55 · i, and maps fall to 0 outside their outermost centres.
+    maps = np.asarray(patches.activations(jnp.asarray(drawn.source.images), "conv1"), np.float64)
+    centres = (np.arange(56) * 27 / 55 - 1.5) / 4
+    points = np.meshgrid(centres, centres, indexing="ij")
+    for unit in range(UNITS):
+        large = [
+            ndimage.map_coordinates(image[:, :, unit], points, order=1, mode="grid-constant")
+            for image in maps
+        ]
+        known = np.quantile(large, 0.99, method="inverted_cdf")
+        np.testing.assert_allclose(named.threshold[unit], known, rtol=1e-5)
+
+
+def test_networks_that_do_not_tell_their_receptive_fields(drawn):
+    network = ju.networks.from_callable(
+        lambda params, images, masks: images.mean((1, 2)) @ params,
+        jnp.ones((1, 2)),
+        layers={"conv1": 1},
+        preprocessing=PLAIN,
+        activations=lambda params, images, masks: {"conv1": images[:, ::4, ::4]},
+    )
+    with pytest.raises(ju.InputError) as caught:
+        ju.attributes.dissect(network, "conv1", drawn, convention="dissect2020_code")
+    expected = "network 'callable' does not tell the receptive fields of layer 'conv1'"
+    assert expected in str(caught.value)
+    given = ju.attributes.dissect(
+        network, "conv1", drawn, convention="dissect2020_code", alignment=(4.0, 0.0)
+    )
+    assert given.activated.values > 0
 
 
 @pytest.mark.parametrize("convention", ["netdissect", "dissect2020"])
@@ -175,7 +246,7 @@ def test_depends_on_neither_batches_nor_memory(patches, drawn, convention):
 def test_parts_that_fill_the_image_add_up(few_digits):
     network = with_random_weights(small_convnet, 0)
     concepts = ju.data.concepts.computed(few_digits, ["quadrants", "edges"])
-    result = ju.attributes.dissect(network, "conv2", concepts, quantile=0.05, mask_size=(14, 14))
+    result = ju.attributes.dissect(network, "conv2", concepts, quantile=0.05, grid=(14, 14))
     quadrants = result.isel(concept=result.category == "quadrants")
     np.testing.assert_array_equal(quadrants.intersection.sum("concept"), result.activated)
     np.testing.assert_array_equal(quadrants.labelled, [300 * 49] * 4)
@@ -244,11 +315,17 @@ class TestDetectors:
     ("options", "expected"),
     [
         ({"layer": "conv2"}, "unknown layer 'conv2': network 'assembled' has conv1, fc2"),
-        ({"convention": "lite"}, "convention='lite': give one of netdissect, dissect2020"),
+        ({"convention": "dissect"}, "Did you mean 'netdissect'?"),
+        ({"alignment": "corner"}, "Did you mean 'corners'?"),
+        (
+            {"alignment": (0.0, 3.0)},
+            "alignment=(0.0, 3.0): give one of corners, receptive_field, or",
+        ),
+        ({"outside": "zeros"}, "Did you mean 'zero'?"),
         ({"quantile": 1.0}, "quantile=1.0, detector_iou=0.04: give a share between 0 and 1"),
         ({"detector_iou": -0.1}, "detector_iou=-0.1"),
-        ({"mask_size": (0, 7)}, "mask_size=(0, 7): give rows and columns of at least 1"),
-        ({"mask_size": (5000, 5000)}, "at most 16,777,216 pixels"),
+        ({"grid": (0, 7)}, "grid=(0, 7): give rows and columns of at least 1"),
+        ({"grid": (5000, 5000)}, "at most 16,777,216 pixels"),
         ({"batch_size": 0}, "batch_size=0, max_memory=1073741824: give at least 1"),
     ],
 )
@@ -322,8 +399,6 @@ def test_street_scenes_have_detectors_in_alexnet():
         lambda: ju.networks.alexnet(10, preprocessing=ju.data.IMAGENET), 0
     )
     ju.networks.load_weights(network, weights, partial=True)
-    result = ju.attributes.dissect(
-        network, "conv5", few, convention="dissect2020", mask_size=(56, 56)
-    )
+    result = ju.attributes.dissect(network, "conv5", few, convention="dissect2020", grid=(56, 56))
     assert ju.attributes.detectors_by_concept(result).size >= 4
     assert 0.05 < float(result.alignment.max()) < 0.5

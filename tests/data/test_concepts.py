@@ -265,7 +265,7 @@ class TestBroden:
         network = ju.networks.convnet(
             2, widths=(3,), pool_after=(), preprocessing=ju.data.Preprocessing((8, 12), 3)
         )
-        result = ju.attributes.dissect(network, "conv1", concepts, mask_size=(4, 6))
+        result = ju.attributes.dissect(network, "conv1", concepts, grid=(4, 6))
         assert result.labelled.to_series().to_dict() == {
             "car": 12,
             "wheel": 12 + 6,
@@ -524,11 +524,10 @@ class TestComputed:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    # Odd, so that no centre lies on the line between two pixels, where Pillow rounds.
-    height=st.integers(0, 20).map(lambda half: 2 * half + 1),
-    width=st.integers(0, 20).map(lambda half: 2 * half + 1),
-    size=st.tuples(st.integers(1, 20), st.integers(1, 20)),
-    resize=st.one_of(st.none(), st.integers(20, 30)),
+    height=st.integers(1, 60),
+    width=st.integers(1, 60),
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    resize=st.one_of(st.none(), st.integers(40, 50)),
 )
 def test_masks_are_cut_as_pillow_resizes_and_images_are_cropped(height, width, size, resize):
     preprocessing = ju.data.Preprocessing(size, 1, resize=resize)
@@ -538,6 +537,39 @@ def test_masks_are_cut_as_pillow_resizes_and_images_are_cropped(height, width, s
     picture = Image.fromarray(mask).resize((window.width, window.height), Image.Resampling.NEAREST)
     known = np.asarray(picture)[window.top :, window.left :][: size[0], : size[1]]
     np.testing.assert_array_equal(found, known)
+
+
+@pytest.mark.parametrize(("stored", "wanted"), [(480, 341), (360, 224), (97, 7), (5, 400)])
+def test_a_centre_between_two_pixels_goes_where_pillow_puts_it(stored, wanted):
+    mask = np.arange(stored, dtype=np.int32)[None, None].repeat(2, 1)
+    preprocessing = ju.data.Preprocessing((2, wanted), 1)
+    found = ju.data.concepts.cut(mask, (2, stored), preprocessing, (2, wanted))[0]
+    known = Image.fromarray(mask[0]).resize((wanted, 2), Image.Resampling.NEAREST)
+    np.testing.assert_array_equal(found, np.asarray(known))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    stored=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    image=st.tuples(st.integers(20, 80), st.integers(20, 80)),
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+)
+def test_masks_of_another_resolution_are_cut_as_pillow_resizes_a_box(stored, image, size):
+    preprocessing = ju.data.Preprocessing((24, 20), 1, resize=32)
+    mask = np.random.default_rng(0).integers(0, 256, stored, np.uint8)
+    found = ju.data.concepts.cut(mask[None], image, preprocessing, size)[0]
+    window = preprocessing.window(*image)
+    rows = [edge * stored[0] / window.height for edge in (window.top, window.top + 24)]
+    columns = [edge * stored[1] / window.width for edge in (window.left, window.left + 20)]
+    box = (columns[0], rows[0], columns[1], rows[1])
+    known = Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST, box)
+    # Where a centre falls between two pixels, the two ways of rounding may differ.
+    centres = [
+        (edges[0] + (np.arange(number) + 0.5) * (edges[1] - edges[0]) / number)
+        for edges, number in zip((rows, columns), size, strict=True)
+    ]
+    sure = [abs(each - each.round()) > 1e-6 for each in centres]
+    np.testing.assert_array_equal(found[np.ix_(*sure)], np.asarray(known)[np.ix_(*sure)])
 
 
 def test_coarser_masks_of_a_crop():

@@ -284,6 +284,11 @@ class TestArrays:
             (images.astype(np.int32), np.arange(6), "images of type int32: give uint8"),
             (images, np.arange(6) / 2, "labels of type float64: give integers"),
             (images[:0], np.arange(0), "data 'arrays' holds no images"),
+            (
+                images,
+                [0, 1, 10**9, 3, 4, 5],
+                "label 1000000000 of image 2 without class_names: there would be 1,000,000,001",
+            ),
         ],
     )
     def test_arrays_that_cannot_be_used(self, images, labels, expected):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import jaxunits as ju
+from jaxunits.statistics import _chance
 
 
 def coverage(breaks, repairs, images, draws=20_000, level=0.95):
@@ -135,6 +136,13 @@ def test_chance_is_what_flipped_directions_give():
     assert (np.diff(found, axis=1) <= 0).all()
 
 
+def test_chance_does_not_depend_on_how_many_draws_are_held_at_once(monkeypatch):
+    counts = np.asarray([[2, 0, 5], [1, 1, 9]]), np.asarray([[0, 1, 3], [1, 0, 2]]), [[9, 7, 20]]
+    whole = ju.statistics.chance_drops(*counts, draws=101, seed=4)
+    monkeypatch.setattr(_chance, "_HELD", 6)
+    np.testing.assert_array_equal(ju.statistics.chance_drops(*counts, draws=101, seed=4), whole)
+
+
 def test_a_sweep_without_effect_lies_within_chance():
     random = np.random.default_rng(2)
     outside = 0
@@ -182,6 +190,14 @@ def test_a_whole_sweep(trained, few_digits):
         (
             lambda: ju.statistics.chance_drops([[1]], [[0]], [[9]], draws=0),
             "draws=0: give at least",
+        ),
+        (
+            lambda: ju.statistics.chance_drops([[1]] * 3, [[0]] * 3, [[9]], draws=10**9),
+            "draws=1000000000 gives 1,000,000,000 × 3 numbers: give fewer, at most 22,369,621",
+        ),
+        (
+            lambda: ju.statistics.uncertainty(sweep_of([[0]], [[0]], [5], [9]), draws=10**9),
+            "draws=1000000000 gives 1,000,000,000 × 1 numbers",
         ),
         (lambda: ju.statistics.chance_drops([[0]], [[0]], [[0]]), "no class has images"),
         (

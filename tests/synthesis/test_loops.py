@@ -2,6 +2,7 @@
 
 import importlib.util
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -29,6 +30,26 @@ def by_pytorch(network, layer, unit, start, method):
     from tests.benchmarks.torch_networks import torch_twin
 
     return ascend(torch_twin(network), network.preprocessing, layer, unit, start, method)
+
+
+def test_from_the_same_images_a_loop_reaches_no_more():
+    """Over many steps images part at the kinks of ReLUs, but not their activations."""
+    images = ju.data.Preprocessing((16, 16), 3, mean=(0.5,), std=(0.25,))
+    network = with_random_weights(
+        lambda: ju.networks.convnet(10, widths=(8, 8, 16, 32), preprocessing=images), 0
+    )
+    starts = np.random.default_rng(0).uniform(0.3, 0.7, (32, 16, 16, 3)).astype(np.float32)
+    method = ju.synthesis.Method(steps=64)
+    made = ju.synthesis.maximise(network, "conv4", initial=starts, method=method)
+    ascend = jax_ascent.ascent(ju.networks.functional(network), "conv4", method)
+    looped = np.stack([ascend(unit, start) for unit, start in enumerate(starts)])
+    response = np.asarray(network.activations((jnp.asarray(looped) - 0.5) / 0.25, "conv4"))
+    reached = response.mean((1, 2))[np.arange(32), np.arange(32)]
+    rises = reached > 0.01 * reached.max()
+    assert rises.sum() >= 24
+    ratio = made.activation.values[rises] / reached[rises]
+    assert np.quantile(ratio, 0.1) > 0.97
+    assert np.median(ratio) == pytest.approx(1, abs=0.01)
 
 
 needs_pytorch = pytest.mark.skipif(

@@ -1,6 +1,7 @@
 """Betti numbers from the definition: ranks of boundary matrices over the field of two elements."""
 
 import itertools
+import math
 
 
 def ranks_of(values):
@@ -52,4 +53,27 @@ def birth_point(values, dimension=1, limit=50):
         entered = [edge for edge, at in ranks.items() if at <= rank]
         if betti_numbers(len(values), entered, dimension)[dimension]:
             return rank
+    return 0
+
+
+def authors_curves(values, dimension=1):
+    """Betti numbers as the authors' code has them: row i is after the values of index up to i."""
+    side = len(values)
+    pairs = list(itertools.combinations(range(side), 2))
+    weights = {(x, y): max(float(values[x][y]), float(values[y][x])) for x, y in pairs}
+    falling = sorted(set(weights.values()), reverse=True)
+    curves = []
+    for index in range(math.ceil(math.comb(side, 2) * 0.8)):
+        entered = [edge for edge, weight in weights.items() if weight in falling[: index + 1]]
+        curves.append(betti_numbers(side, entered, dimension))
+    return curves
+
+
+def authors_birth_point(values, dimension=1, limit=50):
+    """The index of the first row with a hole; 0 for none, and for a hole in row 0."""
+    for index, numbers in enumerate(authors_curves(values, dimension)):
+        if index > limit:
+            return 0
+        if numbers[dimension] != 0:
+            return index
     return 0

@@ -4,12 +4,12 @@ import gudhi
 import numpy as np
 
 
-def birth_by_gudhi(values, dimension=1, limit=50):
-    """The birth point of one map, `[side, side]`, by GUDHI; 0 for none."""
+def birth_by_gudhi(values, dimension=1, limit=50, signed=False):
+    """The first rank of one map, `[side, side]`, with a hole, by GUDHI; 0 for none."""
     side = len(values)
-    weight = np.abs(values)
+    weight = values if signed else np.abs(values)
     weight = np.maximum(weight, weight.T)
-    places = [(x, y) for x in range(side) for y in range(x + 1, side) if weight[x, y] > 0]
+    places = [(x, y) for x in range(side) for y in range(x + 1, side) if signed or weight[x, y] > 0]
     falling = sorted({weight[place] for place in places}, reverse=True)
     rank = {value: place + 1 for place, value in enumerate(falling)}
     tree = gudhi.SimplexTree()
@@ -24,11 +24,14 @@ def birth_by_gudhi(values, dimension=1, limit=50):
     return int(min((birth for birth, _ in holes), default=0))
 
 
-def births_by_gudhi(maps, dimension=1, limit=50):
+def births_by_gudhi(maps, dimension=1, limit=50, signed=False):
     """As `birth_by_gudhi`, of `[images, side, side, units]`."""
     return np.asarray(
         [
-            [birth_by_gudhi(image[..., unit], dimension, limit) for unit in range(image.shape[-1])]
+            [
+                birth_by_gudhi(image[..., unit], dimension, limit, signed)
+                for unit in range(image.shape[-1])
+            ]
             for image in maps
         ]
     )

@@ -1,3 +1,6 @@
+import itertools
+import math
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -6,7 +9,7 @@ from hypothesis import strategies as st
 
 import jaxunits as ju
 from tests.reference import SMALL, images_of
-from tests.topology.brute_force import birth_point
+from tests.topology.brute_force import authors_birth_point, birth_point
 from tests.topology.gudhi_holes import births_by_gudhi
 from tests.topology.maps import KINDS, maps_of
 
@@ -140,6 +143,80 @@ def test_the_limit_and_the_conventions(method):
     authors = birth_points(maps, method=method, limit=6, convention="authors")
     # What their loop gives: curves are indexed from 0, and 0 stands for none.
     np.testing.assert_array_equal(authors, np.where(ranks - 1 <= 6, np.maximum(ranks - 1, 0), 0))
+
+
+def signed_kinds(side):
+    """Maps with values of both signs: with ties, with zeros, below zero alone."""
+    maps = all_kinds(side)
+    shifted = np.where(maps == 0, 0, maps - np.float32(0.5))
+    return np.concatenate([maps, -maps, shifted, maps - np.float32(0.25)])
+
+
+@pytest.mark.parametrize("method", ["kernel", "ripser"])
+def test_the_authors_births_equal_their_loop(method):
+    maps = signed_kinds(7)[::3, :, :, :2]
+    expected = [[authors_birth_point(image[..., unit]) for unit in range(2)] for image in maps]
+    assert np.count_nonzero(expected) > 20
+    for values in (maps, maps.astype(np.float64) * (1 + 1e-12)):
+        births = birth_points(values, method=method, convention="authors")
+        np.testing.assert_array_equal(births, expected)
+
+
+@pytest.mark.parametrize("side", [8, 11, 14, 33])
+def test_the_authors_births_equal_gudhi(side):
+    maps = signed_kinds(side)[::4]
+    last = min(51, math.ceil(0.8 * side * (side - 1) / 2))
+    ranks = births_by_gudhi(maps, limit=last, signed=True)
+    expected = np.maximum(ranks - 1, 0)
+    for method in ("kernel", "ripser"):
+        births = birth_points(maps, method=method, convention="authors")
+        np.testing.assert_array_equal(births, expected)
+    assert (expected != np.maximum(births_by_gudhi(maps, limit=51) - 1, 0)).any()
+
+
+def test_the_authors_do_not_take_absolute_values():
+    """A hollow square of the strongest negative values is the last that enters."""
+    hollow = -map_of(((0, 1), 9.0), ((1, 2), 8.0), ((2, 3), 7.0), ((0, 3), 6.0), ((0, 2), 5.0))
+    for method in ("kernel", "ripser"):
+        assert birth_points(hollow, method=method).tolist() == [[4]]
+        assert birth_points(hollow, method=method, convention="authors").tolist() == [[0]]
+
+
+def test_zeros_enter_before_negative_values_by_the_authors():
+    """Four sides of a square are zero and its diagonals negative."""
+    square = -map_of(((0, 2), 2.0), ((1, 3), 3.0), ((0, 1), 0.0))
+    larger = np.full((1, 5, 5, 1), -9, np.float32)
+    larger[:, :4, :4] = square
+    larger[:, 0, 1] = larger[:, 1, 0] = 4
+    for method in ("kernel", "ripser"):
+        assert birth_points(larger, method=method, convention="authors").tolist() == [[1]]
+
+
+@pytest.mark.parametrize("method", ["kernel", "ripser"])
+def test_behind_a_relu_both_conventions_see_the_same_holes(method):
+    maps = np.maximum(maps_of("signed", 14, 8, 6), 0)
+    ranks = birth_points(maps, method=method, limit=51)
+    authors = birth_points(maps, method=method, convention="authors")
+    np.testing.assert_array_equal(authors, np.maximum(ranks - 1, 0))
+    assert (authors > 0).any()
+
+
+@pytest.mark.parametrize(("side", "authors"), [(8, 21), (9, 28), (10, 0), (11, 0), (12, 0)])
+@pytest.mark.parametrize("method", ["kernel", "ripser"])
+def test_edges_beyond_the_authors_density_do_not_enter(side, authors, method):
+    """A clique, two vertices at disjoint halves of it, and then the edge between the two."""
+    x, y = side - 2, side - 1
+    clique = list(itertools.combinations(range(x), 2))
+    halves = [(each, x if each < x // 2 else y) for each in range(x)]
+    order = [*clique, *halves, (x, y)]
+    rank = len(order)
+    order += [edge for edge in itertools.combinations(range(side), 2) if edge not in order]
+    values = map_of(*((edge, len(order) - place) for place, edge in enumerate(order)))
+    assert birth_points(values, method=method, limit=100).tolist() == [[rank]]
+    found = birth_points(values, method=method, limit=100, convention="authors")
+    assert found.tolist() == [[authors]]
+    # So many rows have the curves of their code; the hole would come in row `rank - 1`.
+    assert authors == (rank - 1 if rank <= math.ceil(0.8 * math.comb(side, 2)) else 0)
 
 
 def test_holes_of_dimension_2():

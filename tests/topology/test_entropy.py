@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -77,6 +78,16 @@ def test_entropy_is_scipys():
     values, counts = np.unique(BIRTHS[:, 0][BIRTHS[:, 0] > 0], return_counts=True)
     assert len(values) == 3
     np.testing.assert_allclose(topology.feature_entropy(BIRTHS)[0], stats.entropy(counts))
+
+
+def test_large_birth_points_take_no_more_memory():
+    births = np.asarray([[10**9, 1], [10**9, 2**62], [7, 0]])
+    known = [stats.entropy([1, 2]), stats.entropy([1, 1])]
+    tracemalloc.start()
+    np.testing.assert_allclose(topology.feature_entropy(births), known)
+    topology.effectiveness(births)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
 
 
 def test_a_unit_of_equal_births_is_no_less_effective_than_one_apart():

@@ -10,6 +10,7 @@ import jaxunits as ju
 from jaxunits.topology import _layer as layer_module
 from tests.benchmarks.networks import with_random_weights
 from tests.reference import SMALL, images_of, small_convnet
+from tests.topology.gudhi_holes import births_by_gudhi
 
 layer_birth_points = ju.topology.layer_birth_points
 
@@ -60,6 +61,22 @@ def test_the_conventions_of_a_layer(network, few_digits):
     result = layer_birth_points(network, "conv2", some, limit=9, convention="authors")
     assert (ranks == 10).sum() > 0
     np.testing.assert_array_equal(result.birth_point, np.where(ranks <= 10, ranks - 1, 0).clip(0))
+
+
+@pytest.mark.parametrize("method", ["auto", "ripser"])
+def test_a_layer_of_both_signs_by_the_authors(few_digits, method):
+    network = with_random_weights(small_convnet, 0)
+    network.stages["conv2"].activation = jnp.tanh
+    some = ju.data.subset(few_digits, range(40))
+    maps = np.asarray(
+        network.activations(jnp.asarray(images_of(some, SMALL)[0], jnp.float32), "conv2")
+    )
+    assert (maps < 0).any()
+    by_authors = births_by_gudhi(maps, limit=51, signed=True)
+    result = layer_birth_points(network, "conv2", some, method=method, convention="authors")
+    # Convolutions of another batch round otherwise, which can change a rank.
+    assert (result.birth_point.values == np.maximum(by_authors - 1, 0)).mean() > 0.99
+    assert (result.birth_point.values != np.maximum(births_by_gudhi(maps) - 1, 0)).mean() > 0.1
 
 
 def test_arrays_on_the_device_do_not_grow_with_the_images(network, few_digits):
@@ -143,10 +160,18 @@ def test_values_that_are_not_finite_are_reported(few_digits):
     assert "layer 'conv2' answers image 0 with a value that is not finite" in str(caught.value)
 
 
+def _counting(function, calls):
+    def counted(*given, **named):
+        calls.append(1)
+        return function(*given, **named)
+
+    return counted
+
+
 def test_a_program_serves_all_networks_of_a_build(few_digits, monkeypatch):
     traced = []
     find = layer_module.find
-    monkeypatch.setattr(layer_module, "find", lambda *given: traced.append(1) or find(*given))
+    monkeypatch.setattr(layer_module, "find", _counting(find, traced))
     some = ju.data.subset(few_digits, range(24))
     networks = [with_random_weights(small_convnet, seed) for seed in (5, 6)]
     first, second = (layer_birth_points(each, "conv2", some, limit=43) for each in networks)

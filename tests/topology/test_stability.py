@@ -25,6 +25,26 @@ def test_subsets_are_drawn_without_repetition():
     assert (subsets != topology.random_subsets(50, 20, subsets=200, seed=4)).any()
 
 
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (
+            lambda: topology.random_subsets(50, 20, subsets=10**9),
+            "subsets=1000000000 gives 1,000,000,000 × 20 numbers: give fewer, at most 3,355,443",
+        ),
+        (
+            lambda: topology.times_in_top([[0, 10**9]], top=1),
+            "unit 1000000000 in a rank of 2 units: give each unit once, from 0 to 1",
+        ),
+        (lambda: topology.times_in_top([[0, -1]], top=1), "unit -1 in a rank of 2 units"),
+    ],
+)
+def test_numbers_that_would_fill_the_memory(call, expected):
+    with pytest.raises(ju.InputError) as caught:
+        call()
+    assert expected in str(caught.value)
+
+
 def test_a_worked_example():
     """By hand: units 0 to 5 are among the first two 4, 4, 1, 0, 1 and 0 times."""
     assert topology.times_in_top(RANKS, top=2).tolist() == [4, 4, 1, 0, 1, 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Int, Shaped
+from PIL import Image
 
 from .._preprocessing import Preprocessing
 
@@ -16,8 +17,10 @@ def cut(
 ) -> Shaped[np.ndarray, "maps height width"]:
     """Resize and crop masks as `Preprocessing.fit` does their image, by the nearest pixel.
 
-    A pixel takes the value of the stored pixel that its centre falls into, as with Pillow's
-    `NEAREST`; on the line between two that of the second.
+    Exactly as Pillow's `NEAREST`: a pixel takes the value of the stored pixel that its centre falls
+    into, and where that is the line between two the one that Pillow's rounding finds. The whole
+    mask is resampled and then cropped; where `size` asks for a resolution at which the crop does
+    not begin and end at whole pixels, the crop's box is resampled in one step.
 
     Args:
       masks: masks or label maps of the whole image, at any resolution.
@@ -35,6 +38,12 @@ def cut(
 def _nearest(
     stored: int, whole: int, start: int, seen: int, wanted: int
 ) -> Int[np.ndarray, " wanted"]:
-    """The stored pixels below the centres of the wanted ones, in whole numbers throughout."""
-    centres = 2 * start * wanted + (2 * np.arange(wanted) + 1) * seen
-    return centres * stored // (2 * wanted * whole)
+    """The stored pixels that Pillow gives to the wanted ones, along one axis."""
+    numbers = Image.fromarray(np.arange(stored, dtype=np.int32)[None])
+    if whole * wanted % seen == 0 and start * wanted % seen == 0:
+        resized = numbers.resize((whole * wanted // seen, 1), Image.Resampling.NEAREST)
+        first = start * wanted // seen
+        return np.asarray(resized)[0, first : first + wanted]
+    # Multiplied first: exact in float64, so that the box ends within the mask.
+    box = (start * stored / whole, 0, (start + seen) * stored / whole, 1)
+    return np.asarray(numbers.resize((wanted, 1), Image.Resampling.NEAREST, box))[0]
