@@ -86,6 +86,8 @@ def _attribute(holder: Any, name: str, path: Path) -> Any:
     if name not in holder.attrs:
         raise damaged(path, f"attribute {name!r} of {shortened(holder.name)!r} is missing")
     head = holder.attrs.get_id(name)
+    if head.shape is None:
+        return None
     # Memory for all of it is taken before any of it is read.
     if math.prod(head.shape) * head.dtype.itemsize > _MOST_TEXT:
         raise damaged(path, f"attribute {name!r} of {shortened(holder.name)!r} is too large")

@@ -23,7 +23,15 @@ from ._tensors import storage_dtype, stored_tensors
 _ENCRYPTED = 1
 # What zipfile raises for damaged archives: names of bad bytes are ValueErrors, versions and kinds
 # of compression that it does not know NotImplementedErrors, the rest RuntimeErrors.
-_DAMAGED = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, struct.error, OverflowError)
+_DAMAGED = (
+    zipfile.BadZipFile,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    OverflowError,
+)
 
 
 @contextmanager
