@@ -128,6 +128,8 @@ def test_integers_of_one_hash_as_keys(network, path, arrays):
         (b"Np9999999999999\n", "(it remembers an object as number 9999999999999)"),
         (b"\x82\x01", "(it has operation EXT1)"),
         (b"Pabc\n", "(it has operation PERSID)"),
+        (b"S'\\q'\n", "(it has escape sequences)"),
+        (b"ca\\q\nb\n", "(it has escape sequences)"),
         (b"\x80\x06", "(it has protocol 6)"),
         (b"\x97", "(it has operation NEXT_BUFFER)"),
         (b"K\x01K\x02a", "(it appends to what is no list)"),

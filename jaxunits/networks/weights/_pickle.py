@@ -86,7 +86,11 @@ class _Limited:
         return self._counted(self._file.read(size))
 
     def readline(self) -> bytes:
-        return self._counted(self._file.readline(self._left))
+        line = self._counted(self._file.readline(self._left))
+        # Only protocols 0 and 1 have them, which PyTorch never wrote; unknown ones are warned of.
+        if b"\\" in line:
+            raise ValueError("it has escape sequences")
+        return line
 
     def _counted(self, data: bytes) -> bytes:
         self._left -= len(data)
