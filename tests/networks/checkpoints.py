@@ -42,6 +42,13 @@ class Altered:
     state: object
 
 
+@dataclass(frozen=True)
+class Raw:
+    """Operations of a pickle that leave one object."""
+
+    operations: bytes
+
+
 def pickled(value, python=3):
     """The pickle of a value, in protocol 2."""
     return b"\x80\x02" + _encoded(value, python) + b"."
@@ -77,6 +84,8 @@ def _encoded(value, python):
             return inner(Global(value.module, value.name), value.arguments) + b"R"
         case Persistent():
             return inner(value.key) + b"Q"
+        case Raw():
+            return value.operations
         case Altered():
             return inner(value.thing, value.state) + b"b"
     raise TypeError(value)

@@ -10,7 +10,7 @@ from ..._errors import InputError
 from .._dense import Dense
 from .._network import Network
 from ._parameters import Parameter
-from ._stored import FLOATING, StoredArray
+from ._stored import FLOATING, StoredArray, printable
 
 _MOST_ROWS = 20
 
@@ -111,14 +111,14 @@ def _misfit(
         )
         for parameter in wrong
     ]
-    surplus = [(name, _shape(found[name]), "missing") for name in comparison.surplus]
     # Both sides get a place.
-    shown = rows[: _MOST_ROWS - min(len(surplus), _MOST_ROWS // 2)]
-    shown += surplus[: _MOST_ROWS - len(shown)]
+    shown = rows[: _MOST_ROWS - min(len(comparison.surplus), _MOST_ROWS // 2)]
+    surplus = comparison.surplus[: _MOST_ROWS - len(shown)]
+    shown += [(printable(name), _shape(found[name]), "missing") for name in surplus]
     table = [("name", "in the file", "in the network"), *shown]
     widths = [max(len(row[column]) for row in table) for column in (0, 1)]
     lines = [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in table]
-    if more := len(rows) + len(surplus) - len(shown):
+    if more := len(rows) + len(comparison.surplus) - len(shown):
         lines.append(f"  … and {more} more")
     total = len(comparison.fitting) + len(wrong)
     return InputError(
@@ -131,7 +131,7 @@ def _misfit(
 
 
 def _shape(array: StoredArray | None) -> str:
-    return "missing" if array is None else str(list(array.shape))
+    return "missing" if array is None else printable(str(list(array.shape)))
 
 
 def _check_floating(name: str, array: StoredArray, path: Path) -> None:

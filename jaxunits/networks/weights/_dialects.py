@@ -10,7 +10,7 @@ from ..._errors import InputError
 from .._convolution import Convolution
 from .._network import Network
 from ._parameters import Parameter, parameters
-from ._stored import StoredArray, WeightsFile
+from ._stored import StoredArray, WeightsFile, printable
 
 # Wrappers of PyTorch put these into names: DataParallel and torch.compile.
 _WRAPPERS = {"module", "_orig_mod"}
@@ -44,8 +44,8 @@ def _torch_arrays(file: WeightsFile, known: set[str]) -> dict[str, StoredArray]:
         ours = name if name in known else _unwrapped(name, known)
         if ours in arrays:
             raise InputError(
-                f"weights file {file.path} has two arrays for {ours!r}, one of them as {name!r}: "
-                "save one state dict alone"
+                f"weights file {file.path} has two arrays for '{printable(ours)}', one of them as "
+                f"'{printable(name)}': save one state dict alone"
             )
         if ours != name and len(array.shape) == 4 and ours.startswith("classifier."):
             array = dataclasses.replace(array, shape=(array.shape[0], math.prod(array.shape[1:])))

@@ -17,7 +17,7 @@ from ._comparison import Comparison, check_fit, compare
 from ._dialects import matched
 from ._open import opened
 from ._parameters import Parameter, flat_arrays
-from ._stored import StoredArray
+from ._stored import StoredArray, printable
 
 _logger = logging.getLogger(__name__)
 _MOST_NAMES = 20
@@ -113,4 +113,4 @@ def _log_rest(comparison: Comparison, wanted: Iterable[Parameter], path: Path) -
 def _listed(names: Iterable[str]) -> str:
     names = list(names)
     more = f", … ({len(names)} in all)" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+    return ", ".join(map(printable, names[:_MOST_NAMES])) + more

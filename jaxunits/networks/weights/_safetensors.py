@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from ._stored import StoredArray, damaged
+from ._stored import StoredArray, check_number_of_arrays, damaged
 
 _DTYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32", "F64": "float64"}
 
@@ -26,8 +26,10 @@ def open_safetensors(path: Path) -> Iterator[dict[str, StoredArray]]:
     except SafetensorError as error:
         raise damaged(path, error) from error
     with file:
+        names = file.keys()
+        check_number_of_arrays(len(names), path)
         arrays = {}
-        for name in file.keys():  # noqa: SIM118
+        for name in names:
             head = file.get_slice(name)
             dtype = _DTYPES.get(head.get_dtype(), head.get_dtype())
             shape = tuple(head.get_shape())

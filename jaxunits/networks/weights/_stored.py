@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 
 from ..._errors import InputError
 
+_MOST_ARRAYS = 20_000
 FLOATING = ("bfloat16", "float16", "float32", "float64")
 
 
@@ -47,5 +48,30 @@ class WeightsFile:
 def damaged(path: Path, reason: object) -> InputError:
     """The error for a file that breaks off or contradicts itself."""
     return InputError(
-        f"weights file {path} is damaged or cut off: {reason}. Fetch it or write it again"
+        f"weights file {path} is damaged or cut off: {printable(str(reason), 400)}. Fetch it or "
+        "write it again"
     )
+
+
+def check_number_of_arrays(count: int, path: Path) -> None:
+    """Refuse files with far more arrays than networks have, whose names alone take seconds.
+
+    Raises:
+      InputError: there are more.
+    """
+    if count > _MOST_ARRAYS:
+        raise InputError(
+            f"weights file {path} has {count:,} arrays, and at most {_MOST_ARRAYS:,} are read: "
+            "save the weights of one network alone"
+        )
+
+
+def shortened(text: str, most: int = 100) -> str:
+    """The beginning of a text that came from a file."""
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def printable(text: str, most: int = 100) -> str:
+    """The beginning of a text that came from a file, without line ends or terminals' codes."""
+    text = shortened(text, most)
+    return text if text.isprintable() else repr(text)[1:-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from ..._errors import InputError
-from ._pickle import WAY_OUT, Storage, Tensor
-from ._stored import StoredArray, damaged
+from ._pickle_names import IGNORED, WAY_OUT, Storage, Tensor
+from ._stored import StoredArray, check_number_of_arrays, damaged, printable, shortened
 
 # Under these names training programs keep the weights beside their other state.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -48,26 +48,23 @@ def storage_dtype(name: str) -> np.dtype[Any]:
 def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
     # A pickled dictionary can contain itself.
     for _ in range(_MOST_WRAPPERS):
-        if not isinstance(content, Mapping):
+        if not isinstance(content, dict):
             break
-        inner = [content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)]
+        inner = [content[key] for key in _WRAPPERS if isinstance(content.get(key), dict)]
         content = inner[0] if inner else content
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
+        kind = "another type" if content is IGNORED else f"type {type(content).__name__}"
         raise InputError(
-            f"weights file {path} holds an object of type {type(content).__name__} and no state "
-            f"dict. {WAY_OUT}"
+            f"weights file {path} holds an object of {kind} and no state dict. {WAY_OUT}"
         )
-    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
         raise InputError(
             f"weights file {path} holds no state dict but a dictionary with "
-            f"{_short(', '.join(map(str, content))) or 'nothing in it'}. {WAY_OUT}"
+            f"{printable(', '.join(content), 200) or 'nothing in it'}. {WAY_OUT}"
         )
+    check_number_of_arrays(len(tensors), path)
     return tensors
-
-
-def _short(text: str) -> str:
-    return text if len(text) < 200 else text[:200] + "…"
 
 
 def _stored(
@@ -88,6 +85,7 @@ def _stored(
 def _window(name: str, tensor: Tensor, path: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Shape and strides of an array whose every number lies in its storage, none of them twice."""
     storage, offset, shape, strides = tensor.storage, tensor.offset, tensor.shape, tensor.strides
+    name = shortened(name)
     if not (
         isinstance(storage, Storage)
         and isinstance(shape, tuple)
@@ -96,13 +94,24 @@ def _window(name: str, tensor: Tensor, path: Path) -> tuple[tuple[int, ...], tup
         and all(type(number) is int and number >= 0 for number in (offset, *shape, *strides))
     ):
         raise damaged(path, f"array {name!r} is described wrongly")
+    # Along an axis of one number nothing is stepped over, whatever its stride.
+    strides = tuple(step if side > 1 else 0 for side, step in zip(shape, strides, strict=True))
     size = math.prod(shape)
     last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
     inside = storage.start + storage.length <= storage.count
+    described = f"array {name!r} of shape {list(shape)} and strides {list(tensor.strides)}"
     if size and not (inside and size <= storage.length and last < storage.length):
-        raise damaged(
-            path,
-            f"array {name!r} of shape {list(shape)} and strides {list(strides)} reaches out of its "
-            f"storage of {storage.length} numbers",
-        )
+        raise damaged(path, f"{described} reaches out of its storage of {storage.length} numbers")
+    if size and _overlaps(shape, strides):
+        raise damaged(path, f"{described} has numbers in two places")
     return shape, strides
+
+
+def _overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether a step along some axis falls among the numbers of the axes with smaller steps."""
+    reach = 0
+    for step, side in sorted(zip(strides, shape, strict=True)):
+        if side > 1 and step <= reach:
+            return True
+        reach += (side - 1) * step
+    return False

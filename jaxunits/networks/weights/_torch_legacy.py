@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Shaped
 
 from ..._errors import InputError
-from ._pickle import Storage, Tensor, read_pickle
-from ._stored import StoredArray, damaged
+from ._pickle import read_pickle
+from ._pickle_names import Storage
+from ._stored import StoredArray, damaged, shortened
 from ._tensors import storage_dtype, stored_tensors
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -29,75 +30,50 @@ def open_legacy(path: Path) -> Iterator[dict[str, StoredArray]]:
       InputError: it is another pickle, breaks off, or wants to run something.
     """
     with path.open("rb") as file:
-        if read_pickle(file, path) != MAGIC:
+        if read_pickle(file, path).content != MAGIC:
             raise InputError(
                 f"weights file {path} is a pickle that PyTorch did not write: give a file of "
                 "torch.save(model.state_dict(), path)"
             )
-        if (protocol := read_pickle(file, path)) != _PROTOCOL:
-            raise InputError(f"weights file {path} has PyTorch's unknown protocol {protocol!r}")
+        if (protocol := read_pickle(file, path).content) != _PROTOCOL:
+            number = protocol if isinstance(protocol, int) else "that is no number"
+            raise InputError(f"weights file {path} has PyTorch's unknown protocol {number}")
         # The machine that wrote it; numbers are little-endian whatever it was.
         read_pickle(file, path)
-        content = read_pickle(file, path)
-        keys = read_pickle(file, path)
-        places = _places(file, keys, _counted(content), path)
+        checkpoint = read_pickle(file, path)
+        keys = read_pickle(file, path).content
+        places = _places(file, keys, checkpoint.storages, path)
 
         def read(storage: Storage) -> Shaped[np.ndarray, ...]:
-            place, size = places[storage.key]
-            # A pickle can speak of one storage twice, each time in another way.
-            if _bytes(storage) != size:
-                raise damaged(path, f"storage {storage.key!r} has two sizes")
-            file.seek(place)
-            return np.frombuffer(file.read(size), storage_dtype(storage.dtype))
+            file.seek(places[storage.key])
+            return np.frombuffer(file.read(_bytes(storage)), storage_dtype(storage.dtype))
 
-        yield stored_tensors(content, read, path)
-
-
-def _counted(content: Any) -> dict[str, Storage]:
-    """All storages that an object speaks of, by their keys."""
-    found: dict[str, Storage] = {}
-    # Objects of a pickle can contain themselves.
-    seen: set[int] = set()
-    waiting = [content]
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, Tensor):
-            item = item.storage
-        if isinstance(item, Storage):
-            found[item.key] = item
-        elif isinstance(item, dict):
-            waiting += item.values()
-        elif isinstance(item, list | tuple | set | frozenset):
-            waiting += item
-    return found
+        yield stored_tensors(checkpoint.content, read, path)
 
 
 def _places(
     file: BufferedIOBase, keys: Any, storages: dict[str, Storage], path: Path
-) -> dict[str, tuple[int, int]]:
-    """Where in the file the numbers of each storage begin, and how many bytes they take."""
+) -> dict[str, int]:
+    """Where in the file the numbers of each storage begin."""
     end = path.stat().st_size
-    places: dict[str, tuple[int, int]] = {}
-    if not isinstance(keys, list):
+    places: dict[str, int] = {}
+    if not isinstance(keys, list) or not all(isinstance(key, str | int) for key in keys):
         raise damaged(path, "the list of its storages is missing")
     for key in map(str, keys):
+        name = shortened(key)
         if key not in storages:
-            raise damaged(path, f"storage {key!r} is of an unknown type")
+            raise damaged(path, f"storage {name!r} is of an unknown type")
         head = file.read(8)
         place = file.tell()
-        storage = storages[key]
-        size = _bytes(storage)
+        size = _bytes(storages[key])
         if len(head) < 8 or place + size > end:
-            raise damaged(path, f"storage {key!r} of {size} bytes ends behind the file's end")
-        if struct.unpack("<q", head)[0] != storage.count:
-            raise damaged(path, f"storage {key!r} has another size than the file says")
-        places[key] = place, size
+            raise damaged(path, f"storage {name!r} of {size} bytes ends behind the file's end")
+        if struct.unpack("<q", head)[0] != storages[key].count:
+            raise damaged(path, f"storage {name!r} has another size than the file says")
+        places[key] = place
         file.seek(place + size)
     if missing := storages.keys() - places.keys():
-        raise damaged(path, f"storage {min(missing)!r} is missing")
+        raise damaged(path, f"storage {shortened(min(missing))!r} is missing")
     return places
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +15,23 @@ import numpy as np
 from jaxtyping import Shaped
 
 from ..._errors import InputError
-from ._pickle import Storage, read_pickle
-from ._stored import StoredArray, damaged
+from ._pickle import MOST_BYTES, read_pickle
+from ._pickle_names import Storage
+from ._stored import StoredArray, check_number_of_arrays, damaged, printable, shortened
 from ._tensors import storage_dtype, stored_tensors
 
 _ENCRYPTED = 1
+# What zipfile raises for damaged archives: names of bad bytes are ValueErrors, versions and kinds
+# of compression that it does not know NotImplementedErrors, the rest RuntimeErrors.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    OverflowError,
+)
 
 
 @contextmanager
@@ -30,22 +43,25 @@ def open_zip(path: Path) -> Iterator[dict[str, StoredArray]]:
     """
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise damaged(path, f"the end of the archive is missing ({error})") from error
+    except _DAMAGED as error:
+        raise damaged(path, f"its archive cannot be read ({error})") from error
     with archive:
         yield stored_tensors(*_content(archive, path))
 
 
 def _content(archive: zipfile.ZipFile, path: Path) -> tuple[Any, Any, Path]:
-    folder = _folder(archive.namelist(), path)
-    if f"{folder}/byteorder" in archive.namelist():
+    names = archive.namelist()
+    check_number_of_arrays(len(names), path)
+    folder = _folder(dict.fromkeys(names), path)
+    if f"{folder}/byteorder" in names:
         order = _entry(archive, f"{folder}/byteorder", path).strip()
         if order != b"little":
             raise InputError(
-                f"weights file {path} has byte order {order.decode('latin1')!r}: load it with "
-                "PyTorch and save it on a machine with little-endian numbers"
+                f"weights file {path} has byte order '{printable(order.decode('latin1'))}': load "
+                "it with PyTorch and save it on a machine with little-endian numbers"
             )
-    content = read_pickle(io.BytesIO(_entry(archive, f"{folder}/data.pkl", path)), path)
+    pickled = _entry(archive, f"{folder}/data.pkl", path, MOST_BYTES)
+    content = read_pickle(io.BytesIO(pickled), path).content
 
     # Arrays that share a storage come one after another.
     @lru_cache(maxsize=1)
@@ -53,7 +69,8 @@ def _content(archive: zipfile.ZipFile, path: Path) -> tuple[Any, Any, Path]:
         data = _entry(archive, f"{folder}/data/{key}", path)
         expected = count * storage_dtype(dtype).itemsize
         if len(data) != expected:
-            raise damaged(path, f"storage {key!r} has {len(data)} bytes instead of {expected}")
+            name = shortened(key)
+            raise damaged(path, f"storage {name!r} has {len(data)} bytes instead of {expected}")
         return np.frombuffer(data, storage_dtype(dtype))
 
     def read(storage: Storage) -> Shaped[np.ndarray, ...]:
@@ -62,7 +79,7 @@ def _content(archive: zipfile.ZipFile, path: Path) -> tuple[Any, Any, Path]:
     return content, read, path
 
 
-def _folder(names: list[str], path: Path) -> str:
+def _folder(names: Collection[str], path: Path) -> str:
     """The folder that everything in the archive lies in."""
     folders = [name.rpartition("/")[0] for name in names if name.count("/") == 1]
     pickled = [folder for folder in folders if f"{folder}/data.pkl" in names]
@@ -81,19 +98,22 @@ def _folder(names: list[str], path: Path) -> str:
     return pickled[0]
 
 
-def _entry(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+def _entry(archive: zipfile.ZipFile, name: str, path: Path, most: int | None = None) -> bytes:
     """The bytes of an entry, which has to be stored as it is."""
+    shown = printable(name)
     try:
         entry = archive.getinfo(name)
-        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & _ENCRYPTED:
-            raise InputError(
-                f"weights file {path}: entry {name!r} is compressed or encrypted, which PyTorch "
-                "does not do. Save the weights again with PyTorch"
-            )
-        if entry.file_size != entry.compress_size or entry.file_size > path.stat().st_size:
-            raise damaged(path, f"entry {name!r} claims {entry.file_size} bytes")
-        return archive.read(entry)
     except KeyError as error:
-        raise damaged(path, f"entry {name!r} is missing") from error
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
-        raise damaged(path, f"entry {name!r} cannot be read ({error})") from error
+        raise damaged(path, f"entry '{shown}' is missing") from error
+    if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & _ENCRYPTED:
+        raise InputError(
+            f"weights file {path}: entry '{shown}' is compressed or encrypted, which PyTorch "
+            "does not do. Save the weights again with PyTorch"
+        )
+    limit = path.stat().st_size if most is None else min(most, path.stat().st_size)
+    if entry.file_size != entry.compress_size or entry.file_size > limit:
+        raise damaged(path, f"entry '{shown}' claims {entry.file_size} bytes")
+    try:
+        return archive.read(entry)
+    except _DAMAGED as error:
+        raise damaged(path, f"entry '{shown}' cannot be read ({error})") from error
