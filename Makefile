@@ -2,7 +2,7 @@
 # make paper-a  paper A's experiments on five seeds of three small networks
 # make paper-b  paper B's experiments on two seeds of four small networks
 # make paper-c  paper C's experiments on two seeds of three small networks
-# make test     run the tests
+# make test     run the tests, in 12 minutes on 2 cores at most; test-quick leaves the slow ones out
 # All make the environment first where it is missing. Needs Python 3.11 or newer, and make.
 
 PYTHON ?= python3
@@ -10,8 +10,11 @@ VENV ?= .venv
 RUN_FOLDER ?= runs/demo
 IN := $(VENV)/bin/python
 PIP := $(IN) -m pip install --quiet --disable-pip-version-check
+# A file's tests stay together, because they share what they measure.
+PYTEST := $(IN) -m pytest --numprocesses auto --dist loadfile --durations 10
+NUMERICAL := tests/ablation tests/attributes tests/networks tests/synthesis tests/topology
 
-.PHONY: demo paper-a paper-b paper-c test lint format lock clean
+.PHONY: demo paper-a paper-b paper-c test test-quick test-numerical lint format lock clean
 
 demo: $(VENV)/.ready
 	$(IN) -m train digits_convnet --run-folder $(RUN_FOLDER)
@@ -29,9 +32,15 @@ paper-c: $(VENV)/.ready
 	$(IN) -m train paper_c_digits
 	$(IN) -m analysis runs/paper_c_digits paper_c --synthesis.steps 64 --synthesis.noise-seeds 2
 
-# A file's tests stay together, because they share what they train.
 test: $(VENV)/.ready
-	$(IN) -m pytest --numprocesses auto --dist loadfile
+	$(PYTEST)
+
+test-quick: $(VENV)/.ready
+	$(PYTEST) -m "not slow"
+
+# What depends on the last bits of a processor; .ci/run repeats it where these are others.
+test-numerical: $(VENV)/.ready
+	$(PYTEST) -m "not slow" $(NUMERICAL)
 
 lint: $(VENV)/.ready
 	$(IN) -m ruff check .

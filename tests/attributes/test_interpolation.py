@@ -19,7 +19,7 @@ def by_corners(stored, wanted):
     return interpolation_matrix(points_by_corners(stored, wanted), stored)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(stored=st.tuples(sizes, sizes), wanted=st.tuples(st.integers(1, 60), st.integers(1, 60)))
 def test_equals_scipy_at_pixel_centres(stored, wanted):
     values = np.random.default_rng(0).random(stored)
@@ -45,7 +45,7 @@ def test_one_value_goes_on_everywhere():
         np.testing.assert_array_equal(weights, np.ones((5, 1)))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     stored=sizes,
     wanted=st.integers(1, 60),

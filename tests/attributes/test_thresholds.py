@@ -20,7 +20,7 @@ def found(values, share, max_memory, pieces=3):
     return quantiles, len(calls)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     values=hnp.arrays(
         np.float32,

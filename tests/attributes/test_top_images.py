@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxunits as ju
@@ -14,7 +14,7 @@ def maps(trained, few_digits):
     return np.asarray(trained.activations(images, "conv2"))
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10)
 @given(
     batch_size=st.integers(20, 400),
     count=st.integers(1, 20),

@@ -145,7 +145,7 @@ def test_a_resized_crop_is_resized_as_pillow_does():
         np.testing.assert_array_equal(found[index], expected.astype(np.float32) / 255)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(crop=st.sampled_from(["none", "padded", "resized"]))
 def test_floating_point_images_of_any_channels(crop):
     images = np.random.default_rng(0).random((6, 12, 12, 5)).astype(np.float32)

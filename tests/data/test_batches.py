@@ -19,7 +19,7 @@ def seen(stream):
     return [int(image[0, 0, 0]) for batch in stream for image in batch.images[batch.valid]]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(count=st.integers(1, 30), batch_size=st.integers(1, 40))
 def test_all_images_once_in_order_in_batches_of_one_shape(count, batch_size):
     found = list(ju.data.batches(numbered(count), SIZE, batch_size))
@@ -49,7 +49,7 @@ def test_shuffling_depends_on_seed_and_epoch_alone():
     assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(count=st.integers(1, 30), batch_size=st.integers(1, 70))
 def test_the_last_training_batch_goes_on_with_the_first_images(count, batch_size):
     found = list(ju.data.shuffled_batches(numbered(count), SIZE, batch_size, seed=0, epoch=0))

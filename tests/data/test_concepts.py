@@ -522,7 +522,7 @@ class TestComputed:
         assert expected in str(caught.value)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     height=st.integers(1, 60),
     width=st.integers(1, 60),
@@ -548,7 +548,7 @@ def test_a_centre_between_two_pixels_goes_where_pillow_puts_it(stored, wanted):
     np.testing.assert_array_equal(found, np.asarray(known))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     stored=st.tuples(st.integers(1, 60), st.integers(1, 60)),
     image=st.tuples(st.integers(20, 80), st.integers(20, 80)),

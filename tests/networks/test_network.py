@@ -54,7 +54,7 @@ def test_any_number_of_channels(channels):
     np.testing.assert_allclose(logits, forward(network, images), rtol=1e-4, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_running_in_parts_equals_running_through(data):
     network = small_convnet()
@@ -169,7 +169,7 @@ def test_a_network_of_ones_own_in_a_few_lines(few_digits):
     assert result.correct.sizes == {"unit": 12, "class": 10}
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(data=st.data(), size=st.integers(1, 3), strides=st.integers(1, 3))
 def test_pooling_and_its_gradient_equal_a_loop_over_windows(data, size, strides):
     height, width = (data.draw(st.integers(size, 8)) for _ in range(2))

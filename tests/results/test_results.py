@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -115,7 +115,6 @@ def _write_beyond_limit(path):
 
 
 class TestFingerprint:
-    @settings(deadline=None)
     @given(
         array=hnp.arrays(np.float32, (3, 2), elements=st.floats(0, 1, width=32)),
         place=st.integers(0, 5),

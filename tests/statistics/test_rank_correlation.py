@@ -33,7 +33,7 @@ def ranks(values):
     ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**16), units=st.integers(3, 30), levels=st.integers(2, 20))
 def test_r_is_the_correlation_of_ranks(seed, units, levels):
     random = np.random.default_rng(seed)

@@ -41,7 +41,7 @@ def test_another_level_is_kept_too():
     assert 0.98 <= coverage(0.2, 0.1, 200, level=0.99) <= 1.0
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(b=st.integers(0, 40), c=st.integers(0, 40), rest=st.integers(0, 60))
 def test_ends_lie_where_the_score_test_does_not_reject(b, c, rest):
     n = b + c + rest

@@ -70,7 +70,7 @@ def test_gradients_are_finite_differences(layer, objective, activation, method):
     assert abs(gradient).max() > 1e-3
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**16), units=st.integers(2, 9))
 def test_iam_takes_the_mean_of_the_others(seed, units):
     random = np.random.default_rng(seed)

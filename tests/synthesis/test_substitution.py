@@ -15,7 +15,7 @@ def labelled(response, units):
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**16), units=st.integers(1, 8), levels=st.integers(1, 6))
 def test_counts_the_units_that_answer_more(seed, units, levels):
     random = np.random.default_rng(seed)

@@ -87,7 +87,7 @@ def test_edges_that_fill_one_another_go_to_ripser():
     assert not birth_points(many, method="kernel").any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS, kind=st.sampled_from(KINDS), factor=st.sampled_from([2.0**-40, 0.1, 3.0, 1e9]))
 def test_order_alone_matters(seed, kind, factor):
     maps = maps_of(kind, 8, 4, 6, seed)
@@ -98,7 +98,7 @@ def test_order_alone_matters(seed, kind, factor):
     np.testing.assert_array_equal(birth_points(increasing), births)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS, kind=st.sampled_from(KINDS))
 def test_names_of_vertices_do_not_matter(seed, kind):
     maps = maps_of(kind, 8, 4, 6, seed)
@@ -108,7 +108,7 @@ def test_names_of_vertices_do_not_matter(seed, kind):
     np.testing.assert_array_equal(birth_points(maps.swapaxes(1, 2)), births)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS, kind=st.sampled_from(KINDS), apex=st.integers(0, 7))
 def test_a_cone_has_no_birth_point(seed, kind, apex):
     maps = maps_of(kind, 8, 4, 6, seed)

@@ -56,7 +56,7 @@ def test_degenerate_units(convention, p):
     ]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     seed=st.integers(0, 2**32 - 1),
     images=st.integers(1, 40),
