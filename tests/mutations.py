@@ -74,7 +74,7 @@ def survives(place):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, root / name)
         place.delete(root)
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-n", "auto"]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "auto"]
         done = subprocess.run(
             [*command, "--dist", "loadfile", *TESTS],
             cwd=root,

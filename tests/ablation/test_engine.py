@@ -156,7 +156,7 @@ def test_programs_do_not_depend_on_images_or_units(trained, few_digits, layer, c
 
 
 def test_checked_precision_has_the_counts_of_float32(trained, digits):
-    clear = without_near_ties(trained, digits)
+    clear = without_near_ties(trained, ju.data.subset(digits, np.arange(500)))
     differing = 0
     for layer in trained.layers:
         exact = ju.ablation.sweep(trained, layer, clear)
@@ -169,7 +169,7 @@ def test_checked_precision_has_the_counts_of_float32(trained, digits):
         assert exact.attrs["repeated_share"] == low.attrs["repeated_share"] == 0
         np.testing.assert_allclose(checked.loss, exact.loss, rtol=0.1, atol=0.05)
         assert checked.attrs["precision"] == "checked"
-    # Of some 25,000 images under masks, hundreds are nearer than bfloat16 can tell.
+    # Of 12,000 images under masks, some are nearer than bfloat16 can tell.
     assert differing > 0
 
 

@@ -14,6 +14,8 @@ import jaxunits as ju
 from analysis.__main__ import main
 from train.__main__ import main as train
 
+pytestmark = pytest.mark.slow
+
 CONFIGURATIONS = ("convnet_batch_norm", "convnet_plain")
 QUICK = (
     *("--greedy.steps", "4", "--greedy.classes", "1", "8", "--greedy.random-orders", "3"),

@@ -18,6 +18,8 @@ from analysis.stretches import change_points, roles_of, stretches
 from analysis.transition import transition
 from train.__main__ import main as train
 
+pytestmark = pytest.mark.slow
+
 QUICK = (
     *("--layers", "conv2", "--topology.classes", "3", "8", "--topology.images", "12"),
     *("--topology.random-orders", "2", "--stability.sizes", "4", "6", "--stability.subsets", "10"),

@@ -21,6 +21,8 @@ from analysis.options import Synthesis
 from jaxunits.synthesis import Method
 from train.__main__ import main as train
 
+pytestmark = pytest.mark.slow
+
 QUICK = (
     *("--synthesis.steps", "6", "--synthesis.noise-seeds", "2"),
     *("--synthesis.layers", "conv3", "fc2"),

@@ -382,6 +382,7 @@ def unlabelled(source, index):
     return Annotated(source.images[index], source.maps[index][:0])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     "JAXUNITS_TEST_DATA" not in os.environ, reason="JAXUNITS_TEST_DATA names no folder"
 )

@@ -28,6 +28,7 @@ def tree(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_photographs_load_and_run_through_a_sweep(tree):
     data = ju.data.load(f"folder:{tree}", "test")
     assert (len(data), len(data.class_names), data.channels) == (300, 10, 3)

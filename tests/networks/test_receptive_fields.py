@@ -5,6 +5,7 @@ import pytest
 from flax import nnx
 
 import jaxunits as ju
+from tests.benchmarks.networks import with_random_weights
 
 receptive_fields = ju.networks.receptive_fields
 
@@ -24,13 +25,13 @@ def fields_of(network, layer):
     ],
 )
 def test_known_networks(build, layer, scale, offset):
-    down, across = fields_of(build(10, width=0.05), layer)
+    down, across = fields_of(with_random_weights(lambda: build(10, width=0.05), 0), layer)
     assert down == across == (scale, offset)
 
 
 def test_a_residual_networks_fields_stay_centred_on_the_first_pixel():
     """As their padding is half a kernel everywhere, five steps of 2 leave the offset at 0."""
-    network = ju.networks.resnet18(10, width=0.05)
+    network = with_random_weights(lambda: ju.networks.resnet18(10, width=0.05), 0)
     last = [layer.name for layer in network.layers.values() if layer.map_shape == (7, 7)][-1]
     assert fields_of(network, last)[0] == (32, 0)
 

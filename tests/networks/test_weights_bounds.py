@@ -59,6 +59,7 @@ def test_what_nobody_looks_at_may_be_as_deep_and_shared_as_it_likes(
     np.testing.assert_array_equal(loaded.stages["conv1"].bias[...], arrays["conv1.bias"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_large_objects_in_places_that_mean_something(name, network, path):
     large = LARGE[name]

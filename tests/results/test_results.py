@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import jaxunits as ju
+from tests.processes import LIMIT
 
 
 def message(function, *args, **kwargs):
@@ -70,13 +71,14 @@ class TestFiles:
         assert path.read_bytes() == b"old"
         assert [item.name for item in tmp_path.iterdir()] == ["result.nc"]
 
+    @pytest.mark.slow
     def test_a_write_that_the_system_refuses_keeps_the_old_file(self, tmp_path):
         path = tmp_path / "result.nc"
         ju.results.write_atomically(path, b"old")
         context = multiprocessing.get_context("spawn")
         child = context.Process(target=_write_beyond_limit, args=(str(path),))
         child.start()
-        child.join()
+        child.join(LIMIT)
         assert child.exitcode == 0
         assert path.read_bytes() == b"old"
         assert [item.name for item in tmp_path.iterdir()] == ["result.nc"]
@@ -178,6 +180,7 @@ class TestRunFolder:
             f"{tmp_path}/nowhere is not a run folder: there is no {folder.configuration}"
         )
 
+    @pytest.mark.slow
     def test_in_use_by_another_process(self, tmp_path):
         context = multiprocessing.get_context("spawn")
         with ju.results.RunFolder(tmp_path).in_use():

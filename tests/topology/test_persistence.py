@@ -82,6 +82,7 @@ def test_birth_points_are_where_betti_curves_leave_0():
     np.testing.assert_array_equal(ju.topology.birth_points(maps), first.where(first <= 50, 0))
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_same():
     """More than one process's share; no more are started than there are shares."""
     maps = maps_of("half zero", 6, 20, 15)

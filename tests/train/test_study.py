@@ -75,6 +75,7 @@ def close(left, right):
     return np.linalg.norm(left - right) <= 1e-3 * np.linalg.norm(left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["vmap", "threads"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_seeds_side_by_side_are_those_one_after_another(name, how, tmp_path):
@@ -137,6 +138,7 @@ def test_threads_keep_the_order_and_hand_on_errors():
         in_threads(act, [0, 9])
 
 
+@pytest.mark.slow
 def test_a_finished_study_is_not_repeated_and_more_seeds_are_added(tmp_path):
     config = Config(network=NETWORKS["mlp"], **SETTINGS)
     studies.train_study({"one": config}, (0, 1), tmp_path, 2, Quiet())
@@ -150,6 +152,7 @@ def test_a_finished_study_is_not_repeated_and_more_seeds_are_added(tmp_path):
     assert stamps.items() <= {path: path.stat().st_mtime_ns for path in stamps}.items()
 
 
+@pytest.mark.slow
 def test_runs_that_were_stopped_between_their_saves_end_the_same(tmp_path):
     config = Config(network=NETWORKS["mlp"], **{**SETTINGS, "epochs": 3})
     paths = [tmp_path / "killed" / f"seed{seed}" for seed in (0, 1)]

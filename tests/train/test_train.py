@@ -208,6 +208,7 @@ def test_learning_rate_rises_and_falls(kind):
     assert np.all(np.diff(rate[10:]) <= 1e-9)
 
 
+@pytest.mark.slow
 def test_every_configuration_of_the_repository_builds():
     known = configurations()
     assert {"digits_convnet", "digits_convnet_wide", "digits_mlp"} <= set(known)
@@ -225,6 +226,7 @@ def test_every_configuration_of_the_repository_builds():
             json.dumps(config.description())
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_trains(tmp_path):
     random_numbers = np.random.default_rng(0)
     from PIL import Image
@@ -237,8 +239,8 @@ def test_a_folder_of_images_trains(tmp_path):
                 pixels = random_numbers.integers(0, 99, (12, 10, 3)) + 150 * (label == "light")
                 Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
     arguments = [
-        *("digits_mlp", "--network.widths", "16", "--epochs", "60", "--batch-size", "8"),
-        *("--optimizer.learning-rate", "0.003"),
+        *("digits_mlp", "--network.widths", "16", "--epochs", "25", "--batch-size", "8"),
+        *("--optimizer.learning-rate", "0.01"),
         *("--data.source", f"folder:{tmp_path / 'images'}", "--data.validation-split", "val"),
         *("--preprocessing.channels", "3", "--preprocessing.size", "8", "8"),
         *("--preprocessing.mean", "0.5", "--schedule.kind", "constant"),
@@ -344,6 +346,7 @@ def test_other_images_are_another_configuration(finished, capsys, tmp_path):
     assert "data_fingerprint.train is" in refused(capsys, folder)
 
 
+@pytest.mark.slow
 def test_settings_of_data_and_augmentation_reach_training(tmp_path):
     longer = ("--epochs", "8", "--network.widths", "32", "--optimizer.learning-rate", "0.005")
     run(tmp_path / "plain", *longer)
