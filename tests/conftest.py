@@ -1,8 +1,11 @@
 """What all tests share."""
 
+import contextlib
+import ctypes
 import gc
 import os
 import tempfile
+from pathlib import Path
 
 # Before JAX starts: no accelerator, and no memory taken beforehand.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -31,12 +34,27 @@ settings.register_profile("explore", **shared)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shared"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_programs():
-    """Programs that a file compiled do not pile up in the process that runs the next one."""
+# Bytes of a test process above which the programs that it has compiled are dropped.
+ENOUGH = 1_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def _bounded_memory():
+    """Compiled programs, two megabytes for the smallest, do not pile up in a process."""
     yield
-    jax.clear_caches()
-    gc.collect()
+    if resident() > ENOUGH:
+        jax.clear_caches()
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def resident():
+    """Bytes of memory that this process holds; 0 where the system does not tell."""
+    statistics = Path("/proc/self/statm")
+    if not statistics.exists():
+        return 0
+    return int(statistics.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture(scope="session")

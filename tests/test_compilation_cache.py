@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import jax, jaxunits as ju
 print(ju.use_compilation_cache(*{arguments}))
@@ -23,7 +25,6 @@ def run(arguments, **environment):
     return done.stdout.strip()
 
 
-@pytest.mark.slow
 def test_compiled_programs_are_kept_in_the_folder(tmp_path):
     folder = tmp_path / "compiled"
     assert run((str(folder),)) == str(folder)
@@ -33,7 +34,6 @@ def test_compiled_programs_are_kept_in_the_folder(tmp_path):
     assert {path.stem for path in folder.iterdir()} == {path.stem for path in kept}
 
 
-@pytest.mark.slow
 def test_the_folder_is_the_users_own_or_what_jax_was_told(tmp_path):
     told = run((), JAX_COMPILATION_CACHE_DIR=str(tmp_path / "told"))
     assert told == str(tmp_path / "told")

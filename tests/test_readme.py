@@ -19,6 +19,8 @@ import jaxunits as ju
 from tests.networks.keras_files import keras_layers, write_h5
 from train.__main__ import main as train
 
+pytestmark = pytest.mark.slow
+
 README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(r"(?:<!-- needs: (?P<needs>\w+) -->\n)?```python\n(?P<code>.*?)```", re.DOTALL)
 
@@ -72,7 +74,6 @@ def weights(names, patch):
 NEEDS = {made.__name__: made for made in (scenes, module, weights)}
 
 
-@pytest.mark.slow
 def test_blocks_run_in_order(tmp_path, monkeypatch):
     blocks = list(BLOCK.finditer(README.read_text()))
     assert len(blocks) > 10

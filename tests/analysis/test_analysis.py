@@ -16,6 +16,8 @@ from tests.processes import finish, running
 from tests.stored import stored
 from train.__main__ import main as train
 
+pytestmark = pytest.mark.slow
+
 LAYERS = ["conv1", "conv2", "conv3"]
 
 
@@ -159,7 +161,6 @@ def test_a_process_outside_a_cluster_is_no_part_of_a_job(trained_run, capsys):
     assert "--distributed: this process is not part of a cluster job that JAX knows" in found
 
 
-@pytest.mark.slow
 def test_the_processes_of_a_slurm_job_share_the_images(trained_run, analysed, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(trained_run, folder)

@@ -32,7 +32,7 @@ def study(tmp_path_factory):
         *("digits_variants", "--run-folder", str(folder), "--seeds", "0", "1"),
         *("--only", *CONFIGURATIONS, "--", "--network.widths", "6", "8"),
         *("--network.pool-after", "conv1", "conv2", "--network.dense", "12", "--epochs", "2"),
-        *("--data.fraction", "0.4", "--data.validation-split", "validation[:300]"),
+        *("--data.fraction", "0.2", "--data.validation-split", "validation[:300]"),
     ]
     assert train(arguments) == 0
     return folder

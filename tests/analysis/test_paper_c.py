@@ -46,7 +46,7 @@ def analysed(tmp_path_factory):
     arguments = [
         *("paper_c_digits", "--run-folder", str(folder), "--seeds", "1"),
         *("--only", "convnet", "mlp", "--", "--network.widths", "6", "6", "8"),
-        *("--epochs", "1", "--data.fraction", "0.5"),
+        *("--epochs", "1", "--data.fraction", "0.2"),
         *("--data.validation-split", "validation[:200]"),
     ]
     assert train(arguments) == 0

@@ -10,9 +10,12 @@ import jaxunits as ju
 
 FOLDER = os.environ.get("JAXUNITS_TEST_DATA")
 
-pytestmark = pytest.mark.skipif(
-    FOLDER is None, reason="set JAXUNITS_TEST_DATA to a folder with data/cifar10_jpeg_test.npz"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        FOLDER is None, reason="set JAXUNITS_TEST_DATA to a folder with data/cifar10_jpeg_test.npz"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,6 @@ def tree(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 def test_photographs_load_and_run_through_a_sweep(tree):
     data = ju.data.load(f"folder:{tree}", "test")
     assert (len(data), len(data.class_names), data.channels) == (300, 10, 3)

@@ -1,8 +1,11 @@
 """A few hundred damaged weights files; `python -m tests.fuzz.weights` takes any number."""
 
 import numpy as np
+import pytest
 
 from tests.fuzz import weights
+
+pytestmark = pytest.mark.slow
 
 
 def test_damaged_weights_files_load_or_are_refused(tmp_path):

@@ -8,6 +8,8 @@ import jaxunits as ju
 from tests.reference import SMALL, arrays_equal
 from train.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

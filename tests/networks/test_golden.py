@@ -11,6 +11,8 @@ import jaxunits as ju
 from tests.networks import golden
 from tests.networks.keras_files import keras_layers, write_h5
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", golden.NETWORKS)
 def test_weights_out_of_files_give_what_the_other_library_gives(name, tmp_path):

@@ -13,6 +13,8 @@ from jaxunits.results import RunFolder
 from tests.benchmarks.networks import with_random_weights
 from tests.outcomes import assert_agree, logits_under, standardized
 
+pytestmark = pytest.mark.slow
+
 SMALL = ju.data.Preprocessing((64, 64), 3)
 CIFAR = ju.data.Preprocessing((32, 32), 3)
 

@@ -11,6 +11,8 @@ import jaxunits as ju
 from tests.networks import golden
 from tests.networks.test_golden import every_layer
 
+pytestmark = pytest.mark.slow
+
 LARGER = ju.data.Preprocessing((256, 288), 3)
 CIFAR = ju.data.Preprocessing((32, 32), 3)
 

@@ -7,6 +7,8 @@ from flax import nnx
 import jaxunits as ju
 from tests.benchmarks.networks import with_random_weights
 
+pytestmark = pytest.mark.slow
+
 receptive_fields = ju.networks.receptive_fields
 
 

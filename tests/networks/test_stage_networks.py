@@ -6,6 +6,8 @@ from flax import nnx
 
 from tests.benchmarks.networks import alexnet, convnet32, resnet18, vgg16
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch")
 twins = pytest.importorskip("tests.benchmarks.torch_networks")
 

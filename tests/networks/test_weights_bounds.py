@@ -23,6 +23,8 @@ from tests.networks.checkpoints import (
 )
 from tests.networks.weights_files import message
 
+pytestmark = pytest.mark.slow
+
 # Tuples in tuples, and a pair of pairs with 2**200 leaves: comparing, hashing and printing them
 # take the whole stack or forever.
 LARGE = {
@@ -59,7 +61,6 @@ def test_what_nobody_looks_at_may_be_as_deep_and_shared_as_it_likes(
     np.testing.assert_array_equal(loaded.stages["conv1"].bias[...], arrays["conv1.bias"])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_large_objects_in_places_that_mean_something(name, network, path):
     large = LARGE[name]

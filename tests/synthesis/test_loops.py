@@ -11,6 +11,8 @@ from tests.benchmarks import jax_ascent
 from tests.benchmarks.networks import with_random_weights
 from tests.reference import SMALL, small_residual
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {
     "conv2": lambda: ju.networks.convnet(
         10, widths=(4, 8), pool_after=("conv1",), preprocessing=SMALL

@@ -23,6 +23,8 @@ from train.networks import MLP, ConvNet
 from train.progress import Progress
 from train.together import batched, in_threads, lanes
 
+pytestmark = pytest.mark.slow
+
 # Of the moments at which processes are killed.
 SEED = 20_170_413
 SETTINGS = {
@@ -75,7 +77,6 @@ def close(left, right):
     return np.linalg.norm(left - right) <= 1e-3 * np.linalg.norm(left)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["vmap", "threads"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_seeds_side_by_side_are_those_one_after_another(name, how, tmp_path):
@@ -138,7 +139,6 @@ def test_threads_keep_the_order_and_hand_on_errors():
         in_threads(act, [0, 9])
 
 
-@pytest.mark.slow
 def test_a_finished_study_is_not_repeated_and_more_seeds_are_added(tmp_path):
     config = Config(network=NETWORKS["mlp"], **SETTINGS)
     studies.train_study({"one": config}, (0, 1), tmp_path, 2, Quiet())
@@ -152,7 +152,6 @@ def test_a_finished_study_is_not_repeated_and_more_seeds_are_added(tmp_path):
     assert stamps.items() <= {path: path.stat().st_mtime_ns for path in stamps}.items()
 
 
-@pytest.mark.slow
 def test_runs_that_were_stopped_between_their_saves_end_the_same(tmp_path):
     config = Config(network=NETWORKS["mlp"], **{**SETTINGS, "epochs": 3})
     paths = [tmp_path / "killed" / f"seed{seed}" for seed in (0, 1)]
@@ -178,10 +177,12 @@ STUDY = [
     *("-m", "train", "digits_variants", "--only", "convnet_batch_norm", "convnet_dropout"),
     *("--seeds", "0", "1", "--run-folder"),
 ]
-QUICK = ["--", "--epochs", "4", "--network.widths", "4", "4", "4", "4", "--batch-size", "100"]
+QUICK = [
+    *("--", "--epochs", "4", "--network.widths", "4", "4", "4", "4", "--batch-size", "50"),
+    *("--data.train-split", "train[:500]"),
+]
 
 
-@pytest.mark.slow
 def test_a_killed_study_ends_as_one_that_was_not(tmp_path):
     undisturbed, killed = (tmp_path / name for name in ("undisturbed", "killed"))
     output_of(*STUDY, undisturbed, *QUICK)
@@ -218,7 +219,6 @@ sys.exit(main(["digits_convnet", "--network.widths", "4", "4", "--network.batch-
 """
 
 
-@pytest.mark.slow
 def test_several_devices_and_processes_train_what_one_does(tmp_path):
     program, address = code(SHARED), free_address()
     output_of(*program, 1, tmp_path / "one")

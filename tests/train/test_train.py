@@ -22,6 +22,8 @@ from train.optimizers import build_optimizer, learning_rate
 from train.regularizers import Regularizers
 from train.step import build_step, initial_state
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     *("digits_mlp", "--network.widths", "8", "--epochs", "2", "--batch-size", "50"),
     *("--data.train-split", "train[:400]", "--data.validation-split", "validation[:100]"),
@@ -92,7 +94,7 @@ def test_checkpoints_are_kept_as_asked(tmp_path):
 SEED = 20_170_413
 KILLED = [
     *("digits_convnet", "--network.widths", "4", "4", "--network.pool-after", "conv1", "conv2"),
-    *("--epochs", "6", "--batch-size", "100"),
+    *("--epochs", "6", "--batch-size", "50", "--data.train-split", "train[:1000]"),
 ]
 
 
@@ -106,7 +108,6 @@ def wait_for_epochs(folder, count, process):
         time.sleep(0.01)
 
 
-@pytest.mark.slow
 def test_killed_at_three_random_moments_it_ends_with_the_same_parameters(
     tmp_path, record_testsuite_property
 ):
@@ -208,7 +209,6 @@ def test_learning_rate_rises_and_falls(kind):
     assert np.all(np.diff(rate[10:]) <= 1e-9)
 
 
-@pytest.mark.slow
 def test_every_configuration_of_the_repository_builds():
     known = configurations()
     assert {"digits_convnet", "digits_convnet_wide", "digits_mlp"} <= set(known)
@@ -226,7 +226,6 @@ def test_every_configuration_of_the_repository_builds():
             json.dumps(config.description())
 
 
-@pytest.mark.slow
 def test_a_folder_of_images_trains(tmp_path):
     random_numbers = np.random.default_rng(0)
     from PIL import Image
@@ -346,7 +345,6 @@ def test_other_images_are_another_configuration(finished, capsys, tmp_path):
     assert "data_fingerprint.train is" in refused(capsys, folder)
 
 
-@pytest.mark.slow
 def test_settings_of_data_and_augmentation_reach_training(tmp_path):
     longer = ("--epochs", "8", "--network.widths", "32", "--optimizer.learning-rate", "0.005")
     run(tmp_path / "plain", *longer)
