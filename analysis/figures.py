@@ -37,16 +37,19 @@ def rendered(name: str, canvas: Canvas, caption: str) -> Figure:
       canvas: what was drawn.
       caption: what it shows; characters that no font has are added to it.
     """
+    fonts = families()
     texts = [text for text in canvas.findobj(Text) if isinstance(text, Text)]
     for text in texts:
         text.set_text(text.get_text().removeprefix(_VISIBLE))
         # A dollar in a name is no formula.
         text.set_parse_math(False)
-        text.set_fontfamily(families())
+        text.set_fontfamily(fonts)
     file = io.BytesIO()
     # Ticks are made again while a figure is drawn.
-    settings = {"text.parse_math": False, "font.family": families()}
-    with rc_context(settings), warnings.catch_warnings():
+    with (
+        rc_context({"text.parse_math": False, "font.family": fonts}),
+        warnings.catch_warnings(),
+    ):
         # The caption says so instead.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
         canvas.savefig(file, format="png", dpi=_DPI)
