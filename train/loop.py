@@ -48,11 +48,12 @@ def train_together(
 
     Raises:
       InputError: a run folder is in use, or belongs to another configuration or other images; the
-        data cannot be used; or a loss is NaN.
+        data or a batch of them cannot be used; or a loss is NaN.
       OSError: no space is left.
     """
     config = configs[0]
     devices = Devices(config.batch_size)
+    ju.data.check_batch(config.preprocessing, config.batch_size, devices.processes)
     train_data, validation_data = _load(config)
     classes = len(train_data.class_names)
     networks = [_build(each, classes) for each in configs]

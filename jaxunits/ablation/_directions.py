@@ -10,6 +10,7 @@ import xarray as xr
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
+from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Layer, functional
@@ -81,7 +82,11 @@ def haar(units: int, *, seed: int) -> Float32[np.ndarray, "units directions"]:
     """A random orthogonal matrix, every rotation as likely as any other.
 
     QR of a Gaussian matrix, signs fixed by R's diagonal (Mezzadri 2007; paper A §3.4).
+
+    Raises:
+      InputError: the seed is outside 0 to 2^32 - 1.
     """
+    check_numbers(seed=(seed, SEEDS))
     gaussian = np.random.default_rng(seed).normal(size=(units, units))
     rotation, triangle = np.linalg.qr(gaussian)
     return (rotation * np.sign(np.diag(triangle))).astype(np.float32)

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float32, Int64, PyTree
 
+from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from .._processes import share
 from ..data import Batch, Dataset, batches, of_class
@@ -77,6 +78,7 @@ def greedy(
     names = list(data.class_names if classes is None else classes)
     images = {data.class_index(name): of_class(data, name) for name in names}
     length = place.units if steps is None else steps
+    check_numbers(seed=(seed, SEEDS))
     if not 1 <= length <= place.units or random < 0 or not names:
         raise InputError(
             f"classes={classes}, steps={steps}, random={random}: give at least one class, 1 to "

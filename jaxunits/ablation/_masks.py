@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32
 
+from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 
 Masks = Float32[np.ndarray, "masks units"]
@@ -56,10 +57,11 @@ def random_groups(units: int, size: int, count: int, *, seed: int) -> Masks:
       seed: of the draw.
 
     Raises:
-      InputError: the group is larger than the layer.
+      InputError: the group is larger than the layer, or the seed is outside 0 to 2^32 - 1.
     """
     if not 0 <= size <= units:
         raise InputError(f"random groups of {size} units in a layer of {units}: give 0 to {units}")
+    check_numbers(seed=(seed, SEEDS))
     random = np.random.default_rng(seed)
     return groups(units, [random.choice(units, size, replace=False).tolist() for _ in range(count)])
 

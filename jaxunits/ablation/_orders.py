@@ -11,6 +11,7 @@ import xarray as xr
 from jaxtyping import Float32, Int
 from numpy.typing import ArrayLike
 
+from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Functional, Layer, functional
@@ -119,7 +120,12 @@ def measure_orders(
 
 
 def random_orders(units: int, count: int, *, seed: int) -> Int[np.ndarray, "orders units"]:
-    """Random orders of all units of a layer, to compare with."""
+    """Random orders of all units of a layer, to compare with.
+
+    Raises:
+      InputError: the seed is outside 0 to 2^32 - 1.
+    """
+    check_numbers(seed=(seed, SEEDS))
     random = np.random.default_rng(seed)
     orders = [random.permutation(units) for _ in range(count)]
     return np.asarray(orders, np.int64).reshape(count, units)

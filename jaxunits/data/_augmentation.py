@@ -9,11 +9,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Num
 
+from .._bounds import Range, check_numbers
 from .._errors import InputError
 from ._preprocessing import Preprocessing, resize
 from ._random import generator
 
 _TRIES = 10
+_MOST_PADDING = 1024
 
 
 class Window(NamedTuple):
@@ -50,11 +52,10 @@ class Augmentation:
     def __post_init__(self) -> None:
         if self.crop not in ("none", "padded", "resized"):
             raise InputError(f"crop={self.crop!r}: give 'none', 'padded' or 'resized'")
-        if self.padding < 0:
-            raise InputError(f"padding={self.padding}: give a whole number from 0 on")
+        check_numbers(padding=(self.padding, Range(0, _MOST_PADDING)))
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise InputError(f"scale={self.scale}: give two shares above 0, to 1, the least first")
-        if not 0 < self.ratio[0] <= self.ratio[1]:
+        if not 0 < self.ratio[0] <= self.ratio[1] < math.inf:
             raise InputError(f"ratio={self.ratio}: give two numbers above 0, the least first")
 
     def numbers(self, seed: int, epoch: int, images: int) -> Float[np.ndarray, "images numbers"]:

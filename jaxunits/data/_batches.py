@@ -10,6 +10,7 @@ import grain
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Shaped
 
+from .._bounds import MOST_BATCH_NUMBERS, SEEDS, THREADS, check_numbers, check_table
 from .._errors import InputError
 from ._augmentation import Augmentation
 from ._dataset import Dataset
@@ -57,10 +58,10 @@ def batches(
 
     Raises:
       InputError: the images have another number of channels than the network reads, the batch size
-        is not positive or cannot be shared out, there are fewer images than processes, or a label
-        is outside the classes.
+        is not positive, cannot be shared out or takes more than 8 GiB a process, there are fewer
+        images than processes, the threads are not 1 to 1024, or a label is outside the classes.
     """
-    _check(data, preprocessing, batch_size)
+    _check(data, preprocessing, batch_size, threads, processes)
     preparation = Preparation(data, preprocessing, None, np.empty((len(data), 0)))
     indices = grain.MapDataset.range(len(data))[start:stop]
     share = _share(indices, batch_size, process, processes)
@@ -97,9 +98,10 @@ def shuffled_batches(
       processes: as in `batches`.
 
     Raises:
-      InputError: as `batches`.
+      InputError: as `batches`, or a seed is outside 0 to 2^32 - 1.
     """
-    _check(data, preprocessing, batch_size)
+    _check(data, preprocessing, batch_size, threads, processes)
+    check_numbers(seed=(seed, SEEDS), epoch=(epoch, SEEDS))
     numbers = np.empty((len(data), 0))
     if augmentation is not None:
         numbers = augmentation.numbers(seed, epoch, len(data))
@@ -108,6 +110,23 @@ def shuffled_batches(
     indices = grain.MapDataset.range(len(data)).shuffle(seed=int(order))
     share = _share(indices, batch_size, process, processes)
     return _run(preparation, share, threads, cyclic=True)
+
+
+def check_batch(preprocessing: Preprocessing, batch_size: int, processes: int = 1) -> None:
+    """Refuse batches without images, and those that would fill the memory.
+
+    Args:
+      preprocessing: what the network expects.
+      batch_size: images per batch.
+      processes: how many processes share a batch.
+
+    Raises:
+      InputError: there is less than an image, or a process would hold more than 8 GiB.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size={batch_size}: give at least 1")
+    rows, asked = batch_size // processes, f"batch_size={batch_size}"
+    check_table(rows, preprocessing.numbers, asked, MOST_BATCH_NUMBERS)
 
 
 def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
@@ -125,10 +144,12 @@ def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
         )
 
 
-def _check(data: Dataset, preprocessing: Preprocessing, batch_size: int) -> None:
+def _check(
+    data: Dataset, preprocessing: Preprocessing, batch_size: int, threads: int, processes: int
+) -> None:
     check_channels(data, preprocessing)
-    if batch_size < 1:
-        raise InputError(f"batch_size={batch_size}: give at least 1")
+    check_batch(preprocessing, batch_size, processes)
+    check_numbers(threads=(threads, THREADS))
 
 
 class _Share(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Num
 
+from .._bounds import THREADS, check_numbers
 from .._errors import InputError
 from ._arrays import ArraySource
 from ._dataset import Dataset
@@ -26,9 +27,10 @@ def in_memory(data: Dataset, *, max_bytes: int = 2 * 2**30, threads: int = 4) ->
       threads: how many threads decode.
 
     Raises:
-      InputError: it would take more memory, images differ in size or type, one is corrupt, or a
-        label is outside the classes.
+      InputError: it would take more memory, images differ in size or type, one is corrupt, a
+        label is outside the classes, or the threads are not 1 to 1024.
     """
+    check_numbers(threads=(threads, THREADS))
     if data.held is not None:
         return data
     first = np.asarray(data[0]["image"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -70,6 +71,11 @@ class Preprocessing:
                 f"order={self.order!r} for {self.channels} channels: give 'rgb', or 'bgr' for 3 "
                 "channels"
             )
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a preprocessed image has."""
+        return math.prod(self.size) * self.channels
 
     def __call__(
         self, image: Num[np.ndarray, "height width channels"]

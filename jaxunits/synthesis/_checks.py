@@ -66,17 +66,6 @@ def check_question(
         )
 
 
-def check_numbers(starts: int, images_at_once: int | None) -> None:
-    """Refuse numbers that leave nothing to do.
-
-    Raises:
-      InputError: naming the value.
-    """
-    for name, value in (("starts", starts), ("images_at_once", images_at_once)):
-        if value is not None and value < 1:
-            raise InputError(f"{name}={value}: give at least 1")
-
-
 def check_finite(
     values: Float[np.ndarray, " images"],
     units: Int32[np.ndarray, " images"],

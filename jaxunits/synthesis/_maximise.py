@@ -8,12 +8,13 @@ from typing import Any
 
 import xarray as xr
 
+from .._bounds import SEEDS, Range, check_numbers
 from ..ablation import Execution
 from ..networks import functional
 from ..results import environment, fingerprint
 from ._answers import reader
 from ._ascent import Ascent
-from ._checks import check_numbers, check_question, checked_units
+from ._checks import check_question, checked_units
 from ._climb import Progress, climb
 from ._method import Method
 from ._program import compile_program
@@ -101,7 +102,9 @@ def maximise(
     method = Method() if method is None else method
     chosen = checked_units(place, units)
     check_question(place, network.preprocessing, objective, activation, method)
-    check_numbers(starts, images_at_once)
+    check_numbers(starts=(starts, Range(1)), seed=(seed, SEEDS))
+    if images_at_once is not None:
+        check_numbers(images_at_once=(images_at_once, Range(1)))
     ascent = Ascent(reader(network, layer), network.preprocessing, objective, activation, method)
     first = checked_initial(initial, chosen, ascent.shape)
     execution = Execution(max_memory=max_memory)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from .._bounds import check_table
+from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from ._entropy import effectiveness, importance_rank
 
@@ -24,8 +24,8 @@ def random_subsets(
       seed: of the draw.
 
     Raises:
-      InputError: a number is below 1, a subset is larger than the set, or the subsets hold more
-        than 2^26 numbers.
+      InputError: a number is below 1, a subset is larger than the set, the subsets hold more
+        than 2^26 numbers, or the seed is outside 0 to 2^32 - 1.
     """
     if subsets < 1 or not 1 <= size <= images:
         raise InputError(
@@ -33,6 +33,7 @@ def random_subsets(
             "to all images"
         )
     check_table(subsets, size, f"subsets={subsets}")
+    check_numbers(seed=(seed, SEEDS))
     random = np.random.default_rng(seed)
     return np.stack([random.choice(images, size, replace=False) for _ in range(subsets)])
 

@@ -287,6 +287,9 @@ def test_a_loss_that_becomes_nan(tmp_path, capsys):
         (("--data.source", "digit"), "unknown data 'digit'"),
         (("--preprocessing.channels", "3"), "have 1 channels and the network reads 3"),
         (("--network.widths", "0"), "give at least one layer, and whole numbers above 0"),
+        (("--network.widths", "1000000000000"), "or more, and at most 536,870,912 fit"),
+        (("--network.dropout", "nan"), "dropout of rate nan: give a number from 0 on and below 1"),
+        (("--batch-size", "100000000"), "batch_size=100000000 gives 100,000,000 × 784 numbers"),
     ],
 )
 def test_settings_that_cannot_be(tmp_path, capsys, overrides, expected):
@@ -297,8 +300,17 @@ def test_settings_that_cannot_be(tmp_path, capsys, overrides, expected):
 @pytest.mark.parametrize(
     ("override", "value", "expected"),
     [
-        ("--epochs", "0", "epochs=0: give numbers above 0"),
-        ("--optimizer.learning-rate", "-1", "optimizer.learning_rate=-1.0: give numbers above 0"),
+        ("--epochs", "0", "epochs=0: give a number from 1 up to 1000000"),
+        ("--optimizer.learning-rate", "-1", "optimizer.learning_rate=-1.0: give a number above 0"),
+        ("--optimizer.learning-rate", "nan", "optimizer.learning_rate=nan: give a number above 0"),
+        ("--optimizer.b1", "2", "optimizer.b1=2.0: give a number from 0 below 1"),
+        ("--optimizer.weight-decay", "-1", "optimizer.weight_decay=-1.0: give a number from 0"),
+        ("--regularizers.l1-weights", "-1", "regularizers.l1_weights=-1.0: give a number from 0"),
+        ("--schedule.warmup-epochs", "nan", "schedule.warmup_epochs=nan: give a number from 0"),
+        ("--schedule.warmup-epochs", "-1", "schedule.warmup_epochs=-1.0: give a number from 0"),
+        ("--schedule.warmup-epochs", "3", "warmup_epochs=3.0 of epochs=2: give a number from 0 up"),
+        ("--data.threads", "0", "data.threads=0: give a number from 1 up to 1024"),
+        ("--seed", str(2**64), f"seed={2**64}: give a number from 0 up to {2**32 - 1}"),
         ("--epoch", "3", "Perhaps you meant: --epochs"),
     ],
 )
@@ -307,6 +319,49 @@ def test_overrides_that_cannot_be(capsys, override, value, expected):
         main([*TINY, override, value])
     assert caught.value.code == 2
     assert expected in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+# Sections whose numbers are checked where they are used.
+CHECKED_ELSEWHERE = ("network", "preprocessing", "augmentation")
+
+
+def numbers_of(settings, prefix=()):
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value) and field.name not in CHECKED_ELSEWHERE:
+            yield from numbers_of(value, (*prefix, field.name))
+        elif type(value) in (int, float):
+            yield (*prefix, field.name), type(value)
+
+
+def with_value(settings, path, value):
+    name, *rest = path
+    inner = with_value(getattr(settings, name), rest, value) if rest else value
+    return dataclasses.replace(settings, **{name: inner})
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), AdamW()])
+def test_every_number_among_the_settings_has_a_range(optimizer):
+    config = Config(preprocessing=SMALL, optimizer=optimizer)
+    paths = list(numbers_of(config))
+    assert len(paths) > 12
+    for path, kind in paths:
+        name = ".".join(path)
+        wrong = [kind(-1)] * (name != "regularizers.class_selectivity")
+        wrong += [float("nan"), float("inf"), float("-inf")] * (kind is float)
+        for value in wrong:
+            with pytest.raises(ju.InputError, match=rf"(^|; ){name}={value}: give a "):
+                with_value(config, path, value)
+
+
+def test_settings_that_are_wrong_are_all_named():
+    with pytest.raises(ju.InputError) as caught:
+        Config(preprocessing=SMALL, epochs=0, seed=10**5000, data=Data(fraction=0.0))
+    assert str(caught.value).split("; ") == [
+        "data.fraction=0.0: give a number above 0 up to 1",
+        "epochs=0: give a number from 1 up to 1000000",
+        "seed=1e5000: give a number from 0 up to 4294967295",
+    ]
 
 
 def test_unknown_configuration(capsys):
