@@ -13,6 +13,7 @@ from jaxtyping import Num, Shaped
 from .._errors import InputError
 from ..results import fingerprint
 from ._dataset import Dataset, Held
+from ._pixels import check_pixels
 
 # Of arrays that do not name their classes; the largest public sets have some twenty thousand.
 _MOST_CLASSES = 100_000
@@ -51,7 +52,7 @@ def load(
     """Arrays as a data set; without `class_names` the classes are called by their numbers.
 
     Raises:
-      InputError: shapes, types or labels cannot be used.
+      InputError: shapes, types, pixels or labels cannot be used.
     """
     if images.ndim != 4 or labels.shape != images.shape[:1]:
         raise InputError(
@@ -82,6 +83,7 @@ def load(
     )
     # Reading the labels checks them.
     _ = data.labels
+    check_pixels(images, data.describe)
     return data
 
 

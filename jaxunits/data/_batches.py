@@ -57,8 +57,8 @@ def batches(
 
     Raises:
       InputError: the images have another number of channels than the network reads, the batch size
-        is not positive or cannot be shared out, there are fewer images than processes, or a label
-        is outside the classes.
+        is not positive or cannot be shared out, there are fewer images than processes, a label is
+        outside the classes, or an image holds NaN or infinity.
     """
     _check(data, preprocessing, batch_size)
     preparation = Preparation(data, preprocessing, None, np.empty((len(data), 0)))

@@ -96,6 +96,11 @@ class Dataset:
         """
         names = [unicodedata.normalize("NFC", known) for known in self.class_names]
         composed = unicodedata.normalize("NFC", name)
+    def describe(self, index: int) -> str:
+        """What an image is called in messages: its number in the data that were loaded."""
+        inner = getattr(self.source, "describe", None)
+        return inner(index) if inner else f"image {index} of data {self.name!r}"
+
         if composed not in names:
             raise unknown_name("class", name, self.class_names, f"data {self.name!r}")
         return names.index(composed)

@@ -11,6 +11,7 @@ from jaxtyping import Num
 from .._errors import InputError
 from ._arrays import ArraySource
 from ._dataset import Dataset
+from ._pixels import check_pixels
 from ._threads import in_threads
 
 
@@ -26,8 +27,8 @@ def in_memory(data: Dataset, *, max_bytes: int = 2 * 2**30, threads: int = 4) ->
       threads: how many threads decode.
 
     Raises:
-      InputError: it would take more memory, images differ in size or type, one is corrupt, or a
-        label is outside the classes.
+      InputError: it would take more memory, images differ in size or type, one is corrupt or
+        holds NaN or infinity, or a label is outside the classes.
     """
     if data.held is not None:
         return data
@@ -51,6 +52,7 @@ def in_memory(data: Dataset, *, max_bytes: int = 2 * 2**30, threads: int = 4) ->
                 f"{_described(first)}: in_memory holds images of one size; leave these where they "
                 "are"
             )
+        check_pixels(image[None], lambda _: data.describe(index))
         images[index] = image
         labels[index] = data.check_label(int(record["label"]), index)
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from ._augmentation import Augmentation
 from ._dataset import Dataset, Held
+from ._pixels import check_pixels
 from ._preprocessing import Preprocessing
 
 Arrays = Mapping[str, np.ndarray]
@@ -52,6 +53,7 @@ class Preparation:
         record = self.data[index]
         label = self.data.check_label(int(record["label"]), index)
         pixels = np.asarray(record["image"])
+        check_pixels(pixels[None], lambda _: self.data.describe(index))
         if self.augmentation is None:
             pixels = self.preprocessing.fit(pixels)
         else:
@@ -61,6 +63,7 @@ class Preparation:
 
     def _many(self, held: Held, indices: Int[np.ndarray, " images"]) -> Arrays:
         pixels = held.images[held.positions[indices]]
+        check_pixels(pixels, lambda position: self.data.describe(int(indices[position])))
         if self.augmentation is not None:
             pixels = self.augmentation.many(pixels, self.numbers[indices])
         images = self.preprocessing.standardise(pixels)

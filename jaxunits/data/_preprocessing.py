@@ -13,6 +13,7 @@ from .._errors import InputError
 
 _MOST_PIXELS = 2**28
 
+from ._pixels import check_pixels
 
 class Window(NamedTuple):
     """The part of a resized image that is kept, in its pixels.
@@ -77,7 +78,8 @@ class Preprocessing:
         """Preprocess one image: uint8 in 0 to 255 or floating point in 0 to 1.
 
         Raises:
-          InputError: the image has another number of channels, or is of another type.
+          InputError: the image has another number of channels, is of another type, or holds NaN or
+            infinity.
         """
         self._check(image)
         return self.standardise(self.fit(image))
@@ -114,6 +116,7 @@ class Preprocessing:
         """
         height, width, top, left = self.window(*image.shape[:2])
         if height * width > _MOST_PIXELS:
+        check_pixels(image[None], lambda _: f"image of shape {image.shape}")
             raise InputError(
                 f"image of {image.shape[0]} × {image.shape[1]} pixels: with resize={self.resize} "
                 f"it becomes {height} × {width}, more than {_MOST_PIXELS:,} pixels; crop it first, "

@@ -26,6 +26,9 @@ class _Relabelled:
     def held(self) -> Held | None:
         return self._data.held
 
+    def describe(self, index: int) -> str:
+        return self._data.describe(index)
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -32,6 +32,9 @@ class _Chosen:
         return held and Held(held.images, held.positions[self._indices])
 
     def __len__(self) -> int:
+    def describe(self, index: int) -> str:
+        return self._data.describe(int(self._indices[index]))
+
         return len(self._indices)
 
     def __getitem__(self, index: SupportsIndex) -> Mapping[str, Any]:

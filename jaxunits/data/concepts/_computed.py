@@ -12,6 +12,7 @@ from jaxtyping import Int32, Num
 
 from ..._errors import InputError, unknown_name
 from .._dataset import Dataset
+from .._pixels import check_pixels
 from . import _colours, _edges, _quadrants
 from ._concepts import Annotated, Concepts
 
@@ -38,7 +39,9 @@ class ComputedSource:
         return len(self.data)
 
     def image(self, index: SupportsIndex) -> Num[np.ndarray, "height width channels"]:
-        return np.asarray(self.data[index]["image"])
+        image = np.asarray(self.data[index]["image"])
+        check_pixels(image[None], lambda _: self.data.describe(int(index)))
+        return image
 
     def __getitem__(self, index: SupportsIndex) -> Annotated:
         image = self.image(index)
