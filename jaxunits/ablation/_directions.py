@@ -10,6 +10,7 @@ import xarray as xr
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
+from .._arguments import check_whole, real_array
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Layer, functional
@@ -81,7 +82,13 @@ def haar(units: int, *, seed: int) -> Float32[np.ndarray, "units directions"]:
     """A random orthogonal matrix, every rotation as likely as any other.
 
     QR of a Gaussian matrix, signs fixed by R's diagonal (Mezzadri 2007; paper A §3.4).
+
+    Raises:
+      InputError: there are no units, or the seed is negative.
     """
+    check_whole(units=units, seed=seed)
+    if units < 1 or seed < 0:
+        raise InputError(f"units={units}, seed={seed}: give at least one unit and a seed from 0 on")
     gaussian = np.random.default_rng(seed).normal(size=(units, units))
     rotation, triangle = np.linalg.qr(gaussian)
     return (rotation * np.sign(np.diag(triangle))).astype(np.float32)
@@ -93,7 +100,7 @@ def _checked_basis(basis: ArrayLike, layer: Layer) -> Float32[np.ndarray, "units
     Raises:
       InputError: it is not square, not finite or not orthogonal.
     """
-    array = np.asarray(basis, np.float64)
+    array = real_array(basis, "basis", f" for layer {layer.name!r}").astype(np.float64)
     if array.shape != (layer.units, layer.units):
         raise InputError(
             f"basis of shape {array.shape} for layer {layer.name!r}: expected "

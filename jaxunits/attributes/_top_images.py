@@ -70,9 +70,7 @@ def top_images(
     """
     network = functional(network)
     place = network.layer(layer)
-    for unit in units:
-        if not 0 <= unit < place.units:
-            raise InputError(f"unit {unit} of layer {layer!r}: it has units 0 to {place.units - 1}")
+    chosen = place.chosen(units)
     if network.activations is None:
         raise InputError(f"network {network.name!r} does not show its activations")
     if count < 1 or not 0 < quantile < 1 or activation not in ("mean", "max"):
@@ -81,7 +79,6 @@ def top_images(
             "share between 0 and 1, and 'mean' or 'max'"
         )
     show = network.activations
-    chosen = np.asarray(units, int)
 
     @jax.jit
     def maps_of(params: PyTree, images: Array) -> Float[Array, "images rows columns units"]:

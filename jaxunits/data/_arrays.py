@@ -10,9 +10,10 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import Num, Shaped
 
+from .._arguments import whole_array
 from .._errors import InputError
 from ..results import fingerprint
-from ._dataset import Dataset, Held
+from ._dataset import Dataset, Held, checked_class_names
 from ._pixels import check_pixels
 
 # Of arrays that do not name their classes; the largest public sets have some twenty thousand.
@@ -63,10 +64,9 @@ def load(
         raise InputError(
             f"images of type {images.dtype}: give uint8 (0 to 255) or floating point (0 to 1)"
         )
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"labels of type {labels.dtype}: give integers")
     if len(images) == 0:
         raise InputError("data 'arrays' holds no images")
+    labels = whole_array(labels, "labels", " of data 'arrays'")
     count = int(labels.max()) + 1
     if class_names is None and count > _MOST_CLASSES:
         raise InputError(
@@ -75,15 +75,17 @@ def load(
         )
     data = Dataset(
         source=ArraySource(images, labels),
-        class_names=tuple(map(str, class_names if class_names is not None else range(count))),
+        class_names=checked_class_names(
+            range(count) if class_names is None else class_names, "data 'arrays'"
+        ),
         channels=images.shape[-1],
         name="arrays",
         split=split,
         fingerprint=fingerprint({"images": images, "labels": labels}),
     )
+    check_pixels(images, data.describe)
     # Reading the labels checks them.
     _ = data.labels
-    check_pixels(images, data.describe)
     return data
 
 
@@ -101,6 +103,7 @@ def load_source(source: Any, split: str, class_names: Sequence[str] | None) -> D
         )
     if class_names is None:
         raise InputError(f"data {name!r} does not name its classes: give class_names")
+    names = checked_class_names(class_names, f"data {name!r}")
     if len(source) == 0:
         raise InputError(f"data {name!r} holds no images")
     first = source[0]
@@ -109,10 +112,10 @@ def load_source(source: Any, split: str, class_names: Sequence[str] | None) -> D
             f"record 0 of data {name!r} has the fields {sorted(first)}: give an 'image' "
             "[height, width, channels] and a 'label'"
         )
-    settings = repr((name, len(source), split, tuple(class_names)))
+    settings = repr((name, len(source), split, names))
     return Dataset(
         source=source,
-        class_names=tuple(map(str, class_names)),
+        class_names=names,
         channels=np.shape(first["image"])[-1],
         name=name,
         split=split,

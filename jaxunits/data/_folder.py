@@ -16,7 +16,7 @@ from jaxtyping import Int
 
 from .._errors import InputError, printable, unknown_name
 from ..results import fingerprint
-from ._dataset import Dataset
+from ._dataset import Dataset, checked_class_names
 from ._decoding import decode, stored_bytes
 from ._listing import CORRUPT, UNKNOWN, ClassFolder, Listing, list_files, subfolders
 from ._threads import in_threads
@@ -85,8 +85,10 @@ def load(
     """
     _check_options(channels, on_corrupt, verify)
     root = _root(Path(path), split)
-    given = [_composed(name) for name in class_names or ()]
-    classes = tuple(given or _classes(Path(path), split))
+    if class_names is None:
+        classes = tuple(_classes(Path(path), split))
+    else:
+        classes = tuple(map(_composed, checked_class_names(class_names, f"folder {path}")))
     listing = list_files(root, relist)
     folders = _by_label(listing, classes)
     skipped: list[str] = []

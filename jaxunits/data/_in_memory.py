@@ -54,7 +54,7 @@ def in_memory(data: Dataset, *, max_bytes: int = 2 * 2**30, threads: int = 4) ->
             )
         check_pixels(image[None], lambda _: data.describe(index))
         images[index] = image
-        labels[index] = data.check_label(int(record["label"]), index)
+        labels[index] = data.check_label(record["label"], index)
 
     for _ in in_threads(read, range(len(data)), threads):
         pass

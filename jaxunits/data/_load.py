@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._arguments import as_array
 from .._errors import InputError, unknown_name
 from . import _arrays, _digits, _folder, _tfds
 from ._dataset import Dataset
@@ -81,4 +82,4 @@ def load(
 def _pair(source: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
     if len(source) != 2:
         raise InputError(f"data of {len(source)} arrays: give two, (images, labels)")
-    return np.asarray(source[0]), np.asarray(source[1])
+    return as_array(source[0], "images"), as_array(source[1], "labels")

@@ -51,7 +51,7 @@ class Preparation:
 
     def _one(self, index: int) -> Arrays:
         record = self.data[index]
-        label = self.data.check_label(int(record["label"]), index)
+        label = self.data.check_label(record["label"], index)
         pixels = np.asarray(record["image"])
         check_pixels(pixels[None], lambda _: self.data.describe(index))
         if self.augmentation is None:

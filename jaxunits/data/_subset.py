@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 
+from .._arguments import whole_array
 from .._errors import InputError
 from ._dataset import Dataset, Held
 
@@ -31,10 +32,10 @@ class _Chosen:
         held = self._data.held
         return held and Held(held.images, held.positions[self._indices])
 
-    def __len__(self) -> int:
     def describe(self, index: int) -> str:
         return self._data.describe(int(self._indices[index]))
 
+    def __len__(self) -> int:
         return len(self._indices)
 
     def __getitem__(self, index: SupportsIndex) -> Mapping[str, Any]:
@@ -63,16 +64,13 @@ def checked_indices(indices: ArrayLike, images: int, name: str) -> Int[np.ndarra
     Raises:
       InputError: there are none, or an index is outside the data.
     """
-    chosen = np.asarray(indices)
-    if chosen.ndim != 1 or len(chosen) == 0 or not np.issubdtype(chosen.dtype, np.integer):
-        raise InputError(
-            f"indices of shape {chosen.shape} and type {chosen.dtype}: give at least one whole "
-            "number"
-        )
+    chosen = whole_array(indices, "indices", f" of images of data {name!r}")
+    if chosen.ndim != 1 or len(chosen) == 0:
+        raise InputError(f"indices of shape {chosen.shape}: give a list of at least one image")
     wrong = chosen[(chosen < 0) | (chosen >= images)]
     if len(wrong):
         raise InputError(f"image {wrong[0]} of data {name!r}: give 0 to {images - 1}")
-    return chosen.astype(np.int64)
+    return chosen
 
 
 def of_class(data: Dataset, name: str) -> Dataset:

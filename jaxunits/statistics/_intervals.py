@@ -9,6 +9,7 @@ from jaxtyping import Float64
 from scipy import stats
 from scipy.optimize import elementwise
 
+from .._arguments import real_array
 from .._errors import InputError
 
 _STEP = 1e-9
@@ -53,7 +54,10 @@ def checked_counts(
       InputError: one is negative, or more images changed than there are.
     """
     b, c, n = np.broadcast_arrays(
-        *(np.asarray(each, np.float64) for each in (broken, repaired, count))
+        *(
+            real_array(each, name).astype(np.float64)
+            for name, each in (("broken", broken), ("repaired", repaired), ("count", count))
+        )
     )
     wrong = np.flatnonzero((b < 0) | (c < 0) | (b + c > n))
     if len(wrong):

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from ..ablation import Execution
@@ -13,7 +14,7 @@ from ..networks import functional
 from ..results import environment, fingerprint
 from ._answers import reader
 from ._ascent import Ascent
-from ._checks import check_numbers, check_question, checked_units
+from ._checks import check_numbers, check_question
 from ._climb import Progress, climb
 from ._method import Method
 from ._program import compile_program
@@ -99,7 +100,7 @@ def maximise(
     network = functional(network)
     place = network.layer(layer)
     method = Method() if method is None else method
-    chosen = checked_units(place, units)
+    chosen = place.chosen(units).astype(np.int32)
     check_question(place, network.preprocessing, objective, activation, method)
     check_numbers(starts, images_at_once)
     ascent = Ascent(reader(network, layer), network.preprocessing, objective, activation, method)

@@ -282,7 +282,7 @@ class TestArrays:
             (np.zeros((3, 4, 4)), [0, 1, 2], "images of shape (3, 4, 4) with labels of shape (3,)"),
             (images, [0, 1], "with labels of shape (2,)"),
             (images.astype(np.int32), np.arange(6), "images of type int32: give uint8"),
-            (images, np.arange(6) / 2, "labels of type float64: give integers"),
+            (images, np.arange(6) / 2, "labels of type float64 of data 'arrays', such as 0.0:"),
             (images[:0], np.arange(0), "data 'arrays' holds no images"),
             (
                 images,

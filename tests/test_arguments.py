@@ -1,0 +1,337 @@
+"""Arguments of the wrong kind: each is answered with its name and what the function takes."""
+
+import jaxtyping
+import numpy as np
+import pytest
+import xarray as xr
+
+import jaxunits as ju
+
+
+@pytest.fixture(autouse=True)
+def _as_users_call_it():
+    """Without the checks of types that tests otherwise run with."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), np.uint8)
+LABELS = np.arange(4)
+NAMES = [f"class {label}" for label in range(10)]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return ju.data.load((IMAGES, LABELS), class_names=NAMES)
+
+
+def refused(function, *args, **kwargs):
+    with pytest.raises(ju.InputError) as caught:
+        function(*args, **kwargs)
+    return str(caught.value)
+
+
+class Records:
+    """A random-access source."""
+
+    def __init__(self, labels):
+        self.given = labels
+
+    def __len__(self):
+        return len(self.given)
+
+    def __getitem__(self, index):
+        return {"image": IMAGES[index], "label": self.given[index]}
+
+
+class WithLabels(Records):
+    @property
+    def labels(self):
+        return self.given
+
+
+class TestClassNames:
+    WRONG = (
+        ("abcd", "class_names of type str for {}: give a list of names in the order of the labels"),
+        (b"abcd", "class_names of type bytes for {}"),
+        ({"a", "b", "c", "d"}, "class_names of type set for {}"),
+        (dict.fromkeys("abcd"), "class_names of type dict for {}"),
+        (4, "class_names of type int for {}"),
+        ([], "class_names for {} are empty: name at least one class"),
+        (["a", "", "c", "d"], "class name '' for {}: give a text that is not empty"),
+        (["a", " ", "c", "d"], "class name ' ' for {}: give a text"),
+        (["a", None, "c", "d"], "class name None for {}: give a text"),
+        (["a", 1.5, "c", "d"], "class name 1.5 for {}: give a text"),
+        (["a", "b", "c", "b"], "class name 'b' for {} comes twice, for the labels 1 and 3"),
+        (["caf\u00e9", "b", "c", "cafe\u0301"], "for {} comes twice, for the labels 0 and 3"),
+        ([1, 2, 3, "1"], "class name '1' for {} comes twice, for the labels 0 and 3"),
+    )
+
+    @pytest.mark.parametrize(("names", "expected"), WRONG)
+    def test_of_arrays_sources_and_folders(self, names, expected, tmp_path):
+        for folder in "abcd":
+            (tmp_path / folder).mkdir()
+        for source, place in (
+            ((IMAGES, LABELS), "data 'arrays'"),
+            (Records(LABELS), "data 'Records'"),
+            (f"folder:{tmp_path}", f"folder {tmp_path}"),
+        ):
+            assert expected.format(place) in refused(ju.data.load, source, class_names=names)
+
+    @pytest.mark.parametrize("names", [("a", "b", "c", "d"), np.array(list("abcd")), [*"abcd"]])
+    def test_lists_tuples_and_arrays_of_names(self, names):
+        data = ju.data.load((IMAGES, LABELS), class_names=names)
+        assert data.class_names == ("a", "b", "c", "d")
+
+    def test_whole_numbers_as_names(self):
+        data = ju.data.load((IMAGES, LABELS), class_names=range(10, 14))
+        assert data.class_names == ("10", "11", "12", "13")
+
+
+class TestLabels:
+    WRONG = (0.9, 1.7, 1.0, "1", None, True, np.bool_(True), np.float32(1), np.array([1]), 1 + 0j)
+
+    @pytest.mark.parametrize("label", WRONG)
+    @pytest.mark.parametrize(
+        "read",
+        [
+            lambda data: data.labels,
+            ju.data.in_memory,
+            lambda data: list(ju.data.batches(data, ju.data.Preprocessing((28, 28), 1), 4)),
+            lambda data: ju.data.of_class(data, "class 1"),
+        ],
+        ids=["labels", "in_memory", "batches", "of_class"],
+    )
+    def test_of_records(self, label, read):
+        data = ju.data.load(Records([0, label, 2, 3]), class_names=NAMES)
+        assert refused(read, data) == (
+            f"label {label!r} of image 1 in data 'Records', split 'all': give a whole number, the "
+            "index of the image's class"
+        )
+
+    def test_whole_numbers_of_any_type(self):
+        labels = [np.uint8(0), np.int64(1), np.array(2), 3]
+        data = ju.data.load(Records(labels), class_names=NAMES)
+        assert data.labels.tolist() == [0, 1, 2, 3]
+
+    @pytest.mark.parametrize(
+        ("labels", "expected"),
+        [
+            ([0.9, 1.7, 0, 0], "labels of type float64 of data {}, such as 0.9: give whole"),
+            ([0.0, 1, 2, 3], "labels of type float64 of data {}, such as 0.0: give whole numbers"),
+            ([*"0123"], "labels of type <U1 of data {}, such as '0': give whole numbers"),
+            ([True] * 4, "labels of type bool of data {}, such as True: give whole numbers"),
+            ([1j] * 4, "labels of type complex128 of data {}"),
+            (np.full(4, 2**63, np.uint64), "labels of data {} go up to 9223372036854775808"),
+        ],
+    )
+    def test_of_whole_sources(self, labels, expected):
+        given = np.asarray(labels)
+        assert expected.format("'arrays'") in refused(ju.data.load, (IMAGES, given))
+        of_source = ju.data.load(WithLabels(given), class_names=NAMES)
+        assert expected.format("'WithLabels'") in refused(lambda: of_source.labels)
+
+    def test_another_number_of_labels_than_images(self):
+        class Short(Records):
+            labels = (0, 1)
+
+        data = ju.data.load(Short(LABELS), class_names=NAMES)
+        assert refused(lambda: data.labels) == (
+            "labels of shape (2,) of data 'Short': give one for each of its 4 images"
+        )
+
+
+class TestPreprocessing:
+    @pytest.mark.parametrize(
+        ("settings", "expected"),
+        [
+            ({"size": (28, 28, 1)}, "size=(28, 28, 1): give two whole numbers of pixels"),
+            ({"size": (28,)}, "size=(28,): give two whole numbers"),
+            ({"size": 28}, "size=28: give two whole numbers"),
+            ({"size": "28"}, "size='28': give two whole numbers"),
+            ({"size": (28.0, 28)}, "size=(28.0, 28): give two whole numbers"),
+            ({"size": (np.nan, 28)}, "size=(nan, 28): give two whole numbers"),
+            ({"size": (0, 28)}, "preprocessing to (0, 28) × 3: give sizes above 0"),
+            ({"channels": 1.5}, "channels=1.5: give a whole number"),
+            ({"channels": "3"}, "channels='3': give a whole number"),
+            ({"resize": np.nan}, "resize=nan: give a whole number"),
+            ({"resize": 256.0}, "resize=256.0: give a whole number"),
+            ({"mean": (np.nan, 0, 0)}, "mean=(nan, 0, 0): give finite numbers in a tuple"),
+            ({"mean": 0.5}, "mean=0.5: give finite numbers in a tuple"),
+            ({"mean": "000"}, "mean='000': give finite numbers in a tuple"),
+            ({"mean": (1j,)}, "mean=(1j,): give finite numbers in a tuple"),
+            ({"std": (np.inf,)}, "std=(inf,): give finite numbers in a tuple"),
+            ({"std": (np.nan,)}, "std=(nan,): give finite numbers in a tuple"),
+            ({"std": (-1.0,)}, "std=(-1.0,): give numbers above 0"),
+            ({"std": (1e-300,)}, "make of white [inf]: give numbers whose quotients float32 holds"),
+        ],
+    )
+    def test_what_it_cannot_be(self, settings, expected):
+        usual = {"size": (28, 28), "channels": 3}
+        assert expected in refused(ju.data.Preprocessing, **{**usual, **settings})
+
+    def test_lists_and_numbers_of_numpy_are_the_same_as_tuples(self):
+        listed = ju.data.Preprocessing(
+            [np.int64(28), 28], 1, mean=[np.float64(0.5)], std=[np.float32(0.25)]
+        )
+        assert listed == ju.data.Preprocessing((28, 28), 1, mean=(0.5,), std=(0.25,))
+        assert str(listed) == str(ju.data.Preprocessing((28, 28), 1, mean=(0.5,), std=(0.25,)))
+
+    @pytest.mark.parametrize(
+        ("settings", "expected"),
+        [
+            ({"padding": 2.5}, "padding=2.5: give a whole number"),
+            ({"scale": (0.1, 0.5, 1)}, "scale=(0.1, 0.5, 1): give two numbers"),
+            ({"scale": 0.5}, "scale=0.5: give two numbers"),
+            ({"scale": (np.nan, 1)}, "scale=(nan, 1): give two shares"),
+            ({"ratio": (1, np.inf)}, "ratio=(1, inf): give two numbers"),
+            ({"ratio": (1, np.nan)}, "ratio=(1, nan): give two numbers"),
+        ],
+    )
+    def test_augmentation(self, settings, expected):
+        assert expected in refused(ju.data.Augmentation, **settings)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (
+            lambda network, data: ju.ablation.sweep(network, "conv2", data, np.ones((2, 8)) * 1j),
+            "masks of type complex128 for layer 'conv2': give real numbers",
+        ),
+        (
+            lambda network, data: ju.ablation.sweep(
+                network, "conv2", data, values=np.ones(8, np.complex64)
+            ),
+            "values of type complex64 for layer 'conv2': give real numbers",
+        ),
+        (
+            lambda network, data: ju.ablation.sweep(
+                network, "conv2", data, other_masks={"conv1": np.ones(8) * 1j}
+            ),
+            "masks of type complex128 for layer 'conv1': give real numbers",
+        ),
+        (
+            lambda network, data: ju.ablation.sweep(network, "conv2", data, np.full((1, 8), 1e39)),
+            "masks for layer 'conv2' hold 1e+39 at [0, 0]: give finite numbers",
+        ),
+        (
+            lambda network, data: ju.ablation.directions(network, "conv2", data, np.eye(8) * 1j),
+            "basis of type complex128 for layer 'conv2': give real numbers",
+        ),
+        (
+            lambda network, data: network(IMAGES / 255.0, {"conv2": np.ones(8) * 1j}),
+            "mask of type complex128 for layer 'conv2' of network 'convnet': give real numbers",
+        ),
+        (
+            lambda network, data: ju.statistics.paired_interval([1 + 1j], [0], [3]),
+            "broken of type complex128: give real numbers",
+        ),
+        (
+            lambda network, data: ju.topology.importance_rank([1j, 2]),
+            "effectiveness of type complex128: give real numbers",
+        ),
+        (
+            lambda network, data: ju.synthesis.representative_substitution(np.eye(2) * 1j),
+            "responses of type complex128: give real numbers",
+        ),
+    ],
+)
+def test_complex_numbers(trained, data, call, expected):
+    assert expected in refused(call, trained, data)
+
+
+@pytest.mark.parametrize(
+    ("units", "expected"),
+    [
+        ([0.7], "of type float64{}, such as 0.7: give whole numbers"),
+        ([0, 1.0], "of type float64{}, such as 0.0: give whole numbers"),
+        (["0"], "of type <U1{}, such as '0': give whole numbers"),
+        ([True, False], "of type bool{}, such as True: give whole numbers"),
+        ([None], "of type object{}, such as None: give whole numbers"),
+        ([[0, 1], [2]], "{} are ragged: their rows differ in length or shape"),
+    ],
+)
+def test_units_and_indices_that_are_no_whole_numbers(trained, data, units, expected):
+    calls = {
+        "units of layer 'conv2'": lambda: ju.synthesis.maximise(trained, "conv2", units),
+        "units of layer 'conv2' ": lambda: ju.attributes.top_images(trained, "conv2", data, units),
+        "units of group 1": lambda: ju.ablation.groups(8, [[0], units]),
+        "units of group 0": lambda: ju.ablation.all_but(8, [units]),
+        "orders for layer 'conv2'": lambda: ju.ablation.cumulative(trained, "conv2", data, units),
+        "indices of images of data 'arrays'": lambda: ju.data.subset(data, units),
+    }
+    for what, call in calls.items():
+        name, _, place = what.strip().partition(" ")
+        found = refused(call)
+        if "ragged" in expected:
+            assert f"{name} {place} are ragged" in found
+        else:
+            assert f"{name} {expected.format(' ' + place)}" in found
+
+
+@pytest.mark.parametrize(
+    ("units", "expected"),
+    [
+        ([8], "unit 8 of layer 'conv2': it has units 0 to 7"),
+        ([-1], "unit -1 of layer 'conv2': it has units 0 to 7"),
+        ([3, 3], "unit 3 of layer 'conv2' comes twice: give it once"),
+        ([], "units of shape (0,) of layer 'conv2': give a list of at least one"),
+        (3, "units of shape () of layer 'conv2': give a list of at least one"),
+    ],
+)
+def test_units_that_a_layer_does_not_have(trained, data, units, expected):
+    assert expected in refused(ju.synthesis.maximise, trained, "conv2", units)
+    assert expected in refused(ju.attributes.top_images, trained, "conv2", data, units)
+
+
+class TestCounts:
+    RESULT = xr.Dataset(
+        {
+            "overall_accuracy_drop": ("unit", [0.1, 0.2, 0.3]),
+            "max_class_accuracy_drop": ("unit", [0.5, 0.9, 0.5]),
+        }
+    )
+
+    @pytest.mark.parametrize(
+        ("count", "expected"),
+        [
+            (-1, "count=-1: give at least 1"),
+            (0, "count=0: give at least 1"),
+            (1.5, "count=1.5: give a whole number"),
+            ("2", "count='2': give a whole number"),
+            (None, "count=None: give a whole number"),
+        ],
+    )
+    def test_most_damaging(self, count, expected):
+        assert expected in refused(ju.ablation.most_damaging, self.RESULT, count)
+
+    def test_most_damaging_of_what_is_no_sweep(self):
+        assert "give what sweep returns" in refused(ju.ablation.most_damaging, xr.Dataset(), 3)
+
+    def test_the_most_damaging_units(self):
+        assert ju.ablation.most_damaging(self.RESULT, 2).tolist() == [1, 2]
+
+    @pytest.mark.parametrize(
+        ("call", "expected"),
+        [
+            (lambda: ju.ablation.single_units(-1), "units=-1: give the units of a layer"),
+            (lambda: ju.ablation.single_units(2.5), "units=2.5: give a whole number"),
+            (lambda: ju.ablation.groups(-1, [[0]]), "units=-1: give the units of a layer"),
+            (lambda: ju.ablation.random_groups(8, 2, -1, seed=0), "count=-1, seed=0: give"),
+            (lambda: ju.ablation.random_groups(8, 2.5, 1, seed=0), "size=2.5: give a whole"),
+            (lambda: ju.ablation.random_groups(8, 2, 1, seed=-1), "count=1, seed=-1: give"),
+            (lambda: ju.ablation.random_orders(8, -1, seed=0), "units=8, count=-1, seed=0"),
+            (lambda: ju.ablation.random_orders(8, 1, seed=0.5), "seed=0.5: give a whole number"),
+            (lambda: ju.ablation.haar(-1, seed=0), "units=-1, seed=0: give at least one unit"),
+            (lambda: ju.ablation.haar(0, seed=0), "units=0, seed=0: give at least one unit"),
+            (lambda: ju.ablation.haar(4, seed=-1), "units=4, seed=-1: give at least one unit"),
+            (lambda: ju.ablation.haar(4.0, seed=0), "units=4.0: give a whole number"),
+            (lambda: ju.topology.random_subsets(5, 2.0), "size=2.0: give a whole number"),
+            (lambda: ju.topology.times_in_top([[0, 1]], top=1.5), "top=1.5: give a whole"),
+            (lambda: ju.topology.times_in_top([0, 1], top=1), "ranks of shape (2,): give [subsets"),
+        ],
+    )
+    def test_counts_units_and_seeds(self, call, expected):
+        assert expected in refused(call)
