@@ -335,3 +335,231 @@ class TestCounts:
     )
     def test_counts_units_and_seeds(self, call, expected):
         assert expected in refused(call)
+
+
+DATA = ju.data.load((IMAGES, LABELS), class_names=NAMES)
+
+CALLS = {
+    "batches": lambda network, data: ju.data.batches(data, network.preprocessing, 2),
+    "shuffled_batches": lambda network, data: ju.data.shuffled_batches(
+        data, network.preprocessing, 2, seed=0, epoch=0
+    ),
+    "subset": lambda network, data: ju.data.subset(data, [0]),
+    "of_class": lambda network, data: ju.data.of_class(data, "class 1"),
+    "sample": lambda network, data: ju.data.sample(data, 1),
+    "random_labels": lambda network, data: ju.data.random_labels(data, 0.5),
+    "in_memory": lambda network, data: ju.data.in_memory(data),
+    "computed": lambda network, data: ju.data.concepts.computed(data),
+    "sweep": lambda network, data: ju.ablation.sweep(network, "conv2", data),
+    "reference": lambda network, data: ju.ablation.sweep(
+        network, "conv2", DATA, values="mean", reference=data
+    ),
+    "cumulative": lambda network, data: ju.ablation.cumulative(network, "conv2", data, [0]),
+    "directions": lambda network, data: ju.ablation.directions(network, "conv2", data, np.eye(8)),
+    "greedy": lambda network, data: ju.ablation.greedy(network, "conv2", data),
+    "unit_means": lambda network, data: ju.ablation.unit_means(network, "conv2", data),
+    "collect": lambda network, data: ju.attributes.collect(network, None, data),
+    "top_images": lambda network, data: ju.attributes.top_images(network, "conv2", data, [0]),
+    "births": lambda network, data: ju.topology.layer_birth_points(network, "conv2", data),
+}
+
+
+class TestDataSets:
+    @pytest.mark.parametrize("name", CALLS)
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            ((IMAGES, LABELS), "data of type tuple: give what ju.data.load returns, such as "),
+            ("digits", "such as ju.data.load('digits')"),
+            (IMAGES, "data of type ndarray: give what ju.data.load returns"),
+            (None, "data of type NoneType: give what ju.data.load returns"),
+        ],
+        ids=["tuple", "text", "array", "none"],
+    )
+    def test_what_is_none(self, trained, name, given, expected):
+        if name == "reference" and given is None:
+            pytest.skip("None stands for the data themselves")
+        assert expected in refused(CALLS[name], trained, given)
+
+    def test_concepts_and_data_sets_are_not_taken_for_each_other(self, trained, data):
+        concepts = ju.data.concepts.computed(data)
+        assert "data of type Concepts: give what ju.data.load returns, or ju.data.concepts" in (
+            refused(ju.attributes.top_images, trained, "conv2", concepts, [0])
+        )
+        assert "concepts of type Dataset: give what ju.data.concepts.load" in refused(
+            ju.attributes.dissect, trained, "conv2", data
+        )
+
+    def test_a_network_is_no_preprocessing(self, trained, data):
+        assert "preprocessing of type Network: give a ju.data.Preprocessing" in refused(
+            ju.data.batches, data, trained, 2
+        )
+
+
+@pytest.mark.parametrize("layer", [["conv1", "conv2"], ("conv1",), 1, None, np.array(["conv1"])])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda network, layer: ju.ablation.sweep(network, layer, DATA),
+        lambda network, layer: ju.ablation.plan(network, layer, 4),
+        lambda network, layer: ju.ablation.cumulative(network, layer, DATA, [0]),
+        lambda network, layer: ju.ablation.greedy(network, layer, DATA),
+        lambda network, layer: ju.ablation.unit_means(network, layer, DATA),
+        lambda network, layer: ju.attributes.top_images(network, layer, DATA, [0]),
+        lambda network, layer: ju.attributes.l1_norm(network, layer),
+        lambda network, layer: ju.attributes.dissect(
+            network, layer, ju.data.concepts.computed(DATA)
+        ),
+        lambda network, layer: ju.topology.layer_birth_points(network, layer, DATA),
+        lambda network, layer: ju.synthesis.maximise(network, layer),
+        lambda network, layer: network.activations(IMAGES, layer),
+    ],
+)
+def test_several_layers_in_the_place_of_one(trained, call, layer):
+    assert refused(call, trained, layer) == (
+        f"layer of type {type(layer).__name__}: give the name of one layer of network 'convnet', "
+        "such as 'conv1'"
+    )
+
+
+@pytest.mark.parametrize("layers", [[], (), 3, {}])
+def test_no_layers(trained, layers):
+    assert refused(ju.attributes.collect, trained, layers, DATA) == (
+        f"layers={layers!r}: give the name of a layer, a list of at least one, or None for all"
+    )
+
+
+RAGGED = [[1.0] * 8, [1.0] * 7]
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda n: ju.ablation.sweep(n, "conv2", DATA, RAGGED), "masks for layer 'conv2'"),
+        (
+            lambda n: ju.ablation.sweep(n, "conv2", DATA, values=RAGGED),
+            "values for layer 'conv2'",
+        ),
+        (
+            lambda n: ju.ablation.sweep(n, "conv2", DATA, other_masks={"conv1": RAGGED}),
+            "masks for layer 'conv1'",
+        ),
+        (
+            lambda n: ju.ablation.directions(n, "conv2", DATA, RAGGED),
+            "basis for layer 'conv2'",
+        ),
+        (
+            lambda n: ju.ablation.cumulative(n, "conv2", DATA, [[0, 1], [2]]),
+            "orders for layer 'conv2'",
+        ),
+        (lambda n: ju.data.load((RAGGED, LABELS)), "images"),
+        (lambda n: ju.data.load((IMAGES, RAGGED)), "labels"),
+        (lambda n: ju.data.subset(DATA, RAGGED), "indices of images of data 'arrays'"),
+        (lambda n: ju.topology.birth_points(RAGGED), "maps"),
+        (lambda n: ju.topology.feature_entropy(RAGGED), "birth points"),
+        (lambda n: ju.topology.times_in_top(RAGGED), "ranks"),
+        (lambda n: ju.statistics.paired_interval(RAGGED, [0], [1]), "broken"),
+        (lambda n: ju.synthesis.representative_substitution(RAGGED), "responses"),
+    ],
+)
+def test_ragged_arrays(trained, call, expected):
+    assert refused(call, trained).startswith(
+        f"{expected} are ragged: their rows differ in length or shape"
+    )
+
+
+SETTINGS = [
+    *({"batch_size": value} for value in (2.5, "8", True, np.float32(2))),
+    *({"max_memory": value} for value in ("1GB", 1e9)),
+]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(
+    ("call", "takes"),
+    [
+        (lambda n, **given: ju.ablation.sweep(n, "conv2", DATA, **given), None),
+        (lambda n, **given: ju.ablation.plan(n, "conv2", 4, **given), None),
+        (lambda n, **given: ju.ablation.greedy(n, "conv2", DATA, **given), None),
+        (lambda n, **given: ju.ablation.Execution(**given), None),
+        (
+            lambda n, **given: ju.attributes.dissect(
+                n, "conv2", ju.data.concepts.computed(DATA), **given
+            ),
+            None,
+        ),
+        (lambda n, **given: ju.synthesis.maximise(n, "conv2", **given), "max_memory"),
+        (lambda n, **given: ju.attributes.collect(n, None, DATA, **given), "batch_size"),
+        (lambda n, **given: ju.ablation.unit_means(n, "conv2", DATA, **given), "batch_size"),
+        (
+            lambda n, **given: ju.attributes.top_images(n, "conv2", DATA, [0], **given),
+            "batch_size",
+        ),
+        (
+            lambda n, **given: ju.topology.layer_birth_points(n, "conv2", DATA, **given),
+            "batch_size",
+        ),
+        (lambda n, **given: ju.data.batches(DATA, n.preprocessing, **given), "batch_size"),
+    ],
+)
+def test_sizes_that_are_no_whole_numbers(trained, call, takes, setting):
+    ((name, value),) = setting.items()
+    if takes in (None, name):
+        assert refused(call, trained, **setting) == (
+            f"{name}={value!r}: give a whole number, such as {name}=8"
+        )
+
+
+@pytest.mark.parametrize("devices", [["cpu"], "cpu", [], 2, [None]])
+def test_devices_that_are_none(trained, devices):
+    assert refused(ju.ablation.sweep, trained, "conv2", DATA, devices=devices).startswith(
+        f"devices={devices!r}: give a list of JAX's devices, such as jax.devices('cpu')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        (["ab"], "units of type <U2 of group 0, such as 'ab': give whole numbers"),
+        (["conv1", "conv2"], "units of type <U5 of group 0, such as 'conv1'"),
+        ([["1"]], "units of type <U1 of group 0, such as '1': give whole numbers"),
+        ("abc", "groups of type str: give a list of lists of units"),
+        ([0, 1], "group 0 of shape (): give a list of lists of units"),
+        (3, "groups of type int: give a list of lists of units"),
+    ],
+)
+def test_groups_of_what_is_no_unit(members, expected):
+    assert expected in refused(ju.ablation.groups, 8, members)
+    assert expected in refused(ju.ablation.all_but, 8, members)
+
+
+@pytest.mark.parametrize(
+    ("call", "typo", "nearest"),
+    [
+        (lambda n, **given: ju.ablation.sweep(n, "conv2", DATA, **given), "batchsize", ""),
+        (lambda n, **given: ju.ablation.sweep(n, "conv2", DATA, **given), "refrence", "reference"),
+        (lambda n, **given: ju.ablation.sweep(n, "conv2", DATA, **given), "valuse", "values"),
+        (lambda n, **given: ju.ablation.plan(n, "conv2", 4, **given), "batchsize", ""),
+        (
+            lambda n, **given: ju.ablation.cumulative(n, "conv2", DATA, [0], **given),
+            "insert",
+            "insertion",
+        ),
+        (
+            lambda n, **given: ju.ablation.directions(n, "conv2", DATA, np.eye(8), **given),
+            "max_mem",
+            "max_memory",
+        ),
+        (lambda n, **given: ju.ablation.greedy(n, "conv2", DATA, **given), "step", "steps"),
+        (
+            lambda n, **given: ju.attributes.collect(n, None, DATA, **given),
+            "topimages",
+            "top_images",
+        ),
+        (lambda n, **given: ju.attributes.collect(n, None, DATA, **given), "batchsize", ""),
+    ],
+)
+def test_options_with_a_typo(trained, call, typo, nearest):
+    found = refused(call, trained, **{typo: 3})
+    assert found.startswith(f"unknown option {typo!r}: ")
+    assert found.endswith(f"Did you mean {nearest or 'batch_size'!r}?")

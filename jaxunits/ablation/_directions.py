@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
-from .._arguments import check_whole, real_array
+from .._arguments import check_whole, from_options, real_array
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Layer, functional
@@ -56,6 +56,7 @@ def directions(
     Raises:
       InputError: the basis is not orthogonal, the network is not made of stages; and as in `sweep`.
     """
+    execution = from_options(Execution, options, directions)
     network = functional(network)
     place = network.layer(layer)
     rotation = _checked_basis(basis, place)
@@ -74,7 +75,7 @@ def directions(
         basis=rotation,
         file=file,
         progress=progress,
-        execution=Execution(**options),
+        execution=execution,
     )
 
 

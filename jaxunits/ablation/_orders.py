@@ -11,7 +11,7 @@ import xarray as xr
 from jaxtyping import Float32, Int
 from numpy.typing import ArrayLike
 
-from .._arguments import check_whole, whole_array
+from .._arguments import check_whole, from_options, whole_array
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Functional, Layer, functional
@@ -59,6 +59,7 @@ def cumulative(
     Raises:
       InputError: an order names a unit that does not exist or one twice; and as in `sweep`.
     """
+    execution = from_options(Execution, options, cumulative)
     network = functional(network)
     given = whole_array(orders, "orders", f" for layer {layer!r}")
     several = checked_orders(given[None] if given.ndim == 1 else given, network.layer(layer))
@@ -75,7 +76,7 @@ def cumulative(
         reference=reference,
         file=file,
         progress=progress,
-        execution=Execution(**options),
+        execution=execution,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from .._arguments import check_whole
 from .._errors import InputError
 from ._class_means import class_means
 from ._collector import Collector
@@ -55,6 +56,9 @@ class Choices:
         for name, known in (("activation", ACTIVATIONS), ("selectivity", WEIGHED)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name}={getattr(self, name)!r}: give one of {', '.join(known)}")
+        check_whole(top_images=self.top_images, seed=self.seed)
+        if not isinstance(self.gradients, bool):
+            raise InputError(f"gradients={self.gradients!r}: give True or False")
         if self.top_images < 0 or self.seed < 0:
             raise InputError(
                 f"top_images={self.top_images}, seed={self.seed}: give numbers from 0 on"

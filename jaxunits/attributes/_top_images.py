@@ -11,8 +11,9 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Float32, Int64, PyTree
 
+from .._arguments import check_real, check_whole
 from .._errors import InputError
-from ..data import Dataset, batches
+from ..data import Dataset, batches, check_channels
 from ..networks import functional
 
 
@@ -73,6 +74,9 @@ def top_images(
     chosen = place.chosen(units)
     if network.activations is None:
         raise InputError(f"network {network.name!r} does not show its activations")
+    check_channels(data, network.preprocessing)
+    check_whole(count=count, batch_size=batch_size)
+    check_real(quantile=quantile)
     if count < 1 or not 0 < quantile < 1 or activation not in ("mean", "max"):
         raise InputError(
             f"count={count}, quantile={quantile}, activation={activation!r}: give at least 1, a "

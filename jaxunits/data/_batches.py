@@ -10,9 +10,10 @@ import grain
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Shaped
 
+from .._arguments import check_whole
 from .._errors import InputError
 from ._augmentation import Augmentation
-from ._dataset import Dataset
+from ._dataset import Dataset, check_dataset
 from ._preparation import Arrays, Preparation
 from ._preprocessing import Preprocessing
 
@@ -114,8 +115,14 @@ def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
     """Refuse images that the network cannot read.
 
     Raises:
-      InputError: the number of channels differs.
+      InputError: this is no data set, or the number of channels differs.
     """
+    check_dataset(data)
+    if not isinstance(preprocessing, Preprocessing):
+        raise InputError(
+            f"preprocessing of type {type(preprocessing).__name__}: give a ju.data.Preprocessing, "
+            "such as network.preprocessing"
+        )
     if data.channels != preprocessing.channels:
         raise InputError(
             f"images of data {data.name!r} have {data.channels} channels and the network reads "
@@ -127,6 +134,7 @@ def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
 
 def _check(data: Dataset, preprocessing: Preprocessing, batch_size: int) -> None:
     check_channels(data, preprocessing)
+    check_whole(batch_size=batch_size)
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}: give at least 1")
 

@@ -107,6 +107,8 @@ class Dataset:
         Raises:
           InputError: no class has this name; the nearest one is offered.
         """
+        if not isinstance(name, str):
+            raise unknown_name("class", name, self.class_names, f"data {self.name!r}")
         names = [unicodedata.normalize("NFC", known) for known in self.class_names]
         composed = unicodedata.normalize("NFC", name)
         if composed not in names:
@@ -166,3 +168,21 @@ def checked_class_names(names: Any, place: str) -> tuple[str, ...]:
                 f"{label}: give every class a name of its own"
             )
     return tuple(map(str, known))
+
+
+def check_dataset(data: Any) -> None:
+    """Refuse what is no data set, such as what `load` makes one of.
+
+    Raises:
+      InputError: it is of another type; the message says how to load it.
+    """
+    if isinstance(data, Dataset):
+        return
+    way_out = "give what ju.data.load returns"
+    if isinstance(data, str):
+        way_out += f", such as ju.data.load({data!r})"
+    elif isinstance(data, tuple | list):
+        way_out += ", such as ju.data.load((images, labels))"
+    elif hasattr(data, "categories"):
+        way_out += ", or ju.data.concepts.images(concepts)"
+    raise InputError(f"data of type {type(data).__name__}: {way_out}")

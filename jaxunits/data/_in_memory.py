@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Num
 
+from .._arguments import check_whole
 from .._errors import InputError
 from ._arrays import ArraySource
-from ._dataset import Dataset
+from ._dataset import Dataset, check_dataset
 from ._pixels import check_pixels
 from ._threads import in_threads
 
@@ -30,6 +31,8 @@ def in_memory(data: Dataset, *, max_bytes: int = 2 * 2**30, threads: int = 4) ->
       InputError: it would take more memory, images differ in size or type, one is corrupt or
         holds NaN or infinity, or a label is outside the classes.
     """
+    check_dataset(data)
+    check_whole(max_bytes=max_bytes, threads=threads)
     if data.held is not None:
         return data
     first = np.asarray(data[0]["image"])

@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 
+from .._arguments import check_whole
 from .._errors import InputError
 
 
@@ -17,9 +18,10 @@ def generator(purpose: str, **numbers: int) -> np.random.Generator:
       numbers: seeds, by their names for the error.
 
     Raises:
-      InputError: one is negative.
+      InputError: one is negative or no whole number.
     """
     for name, number in numbers.items():
+        check_whole(**{name: number})
         if number < 0:
             raise InputError(f"{name}={number}: give a whole number from 0 on")
     return np.random.default_rng([zlib.crc32(purpose.encode()), *numbers.values()])

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from .._arguments import whole_array
 from .._errors import InputError
-from ._dataset import Dataset, Held
+from ._dataset import Dataset, Held, check_dataset
 
 
 class _Chosen:
@@ -48,6 +48,7 @@ def subset(data: Dataset, indices: ArrayLike) -> Dataset:
     Raises:
       InputError: there are none, or an index is outside the data.
     """
+    check_dataset(data)
     chosen = checked_indices(indices, len(data), data.name)
     digest = hashlib.sha256(f"{data.fingerprint} ".encode() + chosen.tobytes())
     return dataclasses.replace(data, source=_Chosen(data, chosen), fingerprint=digest.hexdigest())
@@ -79,6 +80,7 @@ def of_class(data: Dataset, name: str) -> Dataset:
     Raises:
       InputError: no class has this name, or it has no images.
     """
+    check_dataset(data)
     indices = np.flatnonzero(data.labels == data.class_index(name))
     if len(indices) == 0:
         raise InputError(f"class {name!r} has no images in data {data.name!r}: choose another")

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from scipy import stats
 from scipy.optimize import elementwise
 
-from .._arguments import real_array
+from .._arguments import check_real, real_array
 from .._errors import InputError
 
 _STEP = 1e-9
@@ -36,6 +36,7 @@ def paired_interval(
       InputError: the counts cannot be, or the level is not between 0 and 1.
     """
     b, c, n = checked_counts(broken, repaired, count)
+    check_real(level=level)
     if not 0 < level < 1:
         raise InputError(f"level={level}: give a number between 0 and 1")
     quantile = stats.norm.ppf((1 + level) / 2)

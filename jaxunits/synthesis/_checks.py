@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int32
 
+from .._arguments import check_whole_or_none
 from .._errors import InputError
 from ..data import Preprocessing
 from ..networks import Layer
@@ -50,6 +51,7 @@ def check_numbers(starts: int, images_at_once: int | None) -> None:
       InputError: naming the value.
     """
     for name, value in (("starts", starts), ("images_at_once", images_at_once)):
+        check_whole_or_none(**{name: value})
         if value is not None and value < 1:
             raise InputError(f"{name}={value}: give at least 1")
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from .._arguments import check_whole
+from .._errors import InputError
 from ..ablation import Execution
 from ..networks import functional
 from ..results import environment, fingerprint
@@ -100,8 +102,11 @@ def maximise(
     network = functional(network)
     place = network.layer(layer)
     method = Method() if method is None else method
+    if not isinstance(method, Method):
+        raise InputError(f"method={method!r}: give a ju.synthesis.Method, such as ROBUST")
     chosen = place.chosen(units).astype(np.int32)
     check_question(place, network.preprocessing, objective, activation, method)
+    check_whole(starts=starts, seed=seed)
     check_numbers(starts, images_at_once)
     ascent = Ascent(reader(network, layer), network.preprocessing, objective, activation, method)
     first = checked_initial(initial, chosen, ascent.shape)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int32, Num
 
 from ..._errors import InputError, unknown_name
-from .._dataset import Dataset
+from .._dataset import Dataset, check_dataset
 from .._pixels import check_pixels
 from . import _colours, _edges, _quadrants
 from ._concepts import Annotated, Concepts
@@ -81,6 +81,7 @@ def computed(
       InputError: a kind is unknown, named twice or none is given, the contrast is not above 0, or
         the images have another number of channels.
     """  # noqa: E501
+    check_dataset(data)
     for kind in kinds:
         if kind not in KINDS:
             raise unknown_name("kind", kind, KINDS, "ju.data.concepts.computed")
