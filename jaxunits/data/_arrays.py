@@ -14,7 +14,7 @@ from .._arguments import whole_array
 from .._errors import InputError
 from ..results import fingerprint
 from ._dataset import Dataset, Held, checked_class_names
-from ._pixels import check_pixels
+from ._pixels import ValueRange, check_pixels
 
 # Of arrays that do not name their classes; the largest public sets have some twenty thousand.
 _MOST_CLASSES = 100_000
@@ -49,6 +49,7 @@ def load(
     labels: Shaped[np.ndarray, ...],
     split: str,
     class_names: Sequence[str] | None,
+    value_range: ValueRange,
 ) -> Dataset:
     """Arrays as a data set; without `class_names` the classes are called by their numbers.
 
@@ -82,14 +83,17 @@ def load(
         name="arrays",
         split=split,
         fingerprint=fingerprint({"images": images, "labels": labels}),
+        value_range=value_range,
     )
-    check_pixels(images, data.describe)
+    check_pixels(images, data.describe, data.value_range)
     # Reading the labels checks them.
     _ = data.labels
     return data
 
 
-def load_source(source: Any, split: str, class_names: Sequence[str] | None) -> Dataset:
+def load_source(
+    source: Any, split: str, class_names: Sequence[str] | None, value_range: ValueRange
+) -> Dataset:
     """A random-access source as a data set; its labels are checked as they are read.
 
     Raises:
@@ -117,6 +121,7 @@ def load_source(source: Any, split: str, class_names: Sequence[str] | None) -> D
         source=source,
         class_names=names,
         channels=np.shape(first["image"])[-1],
+        value_range=value_range,
         name=name,
         split=split,
         fingerprint=hashlib.sha256(settings.encode()).hexdigest(),

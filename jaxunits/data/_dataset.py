@@ -13,6 +13,7 @@ from jaxtyping import Int, Num
 
 from .._arguments import is_whole, whole_array
 from .._errors import InputError, unknown_name
+from ._pixels import ValueRange
 
 
 @runtime_checkable
@@ -53,6 +54,7 @@ class Dataset:
       fingerprint: changes whenever the images or labels may have changed; `load` says what of
         each kind of source it covers.
       skipped: files that could not be decoded and were left out.
+      value_range: least and largest value of floating-point images; None for any.
     """
 
     source: Source
@@ -62,6 +64,7 @@ class Dataset:
     split: str
     fingerprint: str
     skipped: tuple[str, ...] = ()
+    value_range: ValueRange = (0.0, 1.0)
 
     def __len__(self) -> int:
         return len(self.source)

@@ -55,7 +55,7 @@ def in_memory(data: Dataset, *, max_bytes: int = 2 * 2**30, threads: int = 4) ->
                 f"{_described(first)}: in_memory holds images of one size; leave these where they "
                 "are"
             )
-        check_pixels(image[None], lambda _: data.describe(index))
+        check_pixels(image[None], lambda _: data.describe(index), data.value_range)
         images[index] = image
         labels[index] = data.check_label(record["label"], index)
 

@@ -12,6 +12,7 @@ from .._arguments import as_array
 from .._errors import InputError, unknown_name
 from . import _arrays, _digits, _folder, _tfds
 from ._dataset import Dataset
+from ._pixels import checked_range
 
 _DOORS = ("digits", "tfds:NAME", "folder:PATH")
 
@@ -26,6 +27,7 @@ def load(
     verify: bool = True,
     relist: bool = False,
     data_dir: str | Path | None = None,
+    value_range: tuple[float, float] | None = (0.0, 1.0),
 ) -> Dataset:
     """Load labelled images.
 
@@ -57,10 +59,14 @@ def load(
     Raises:
       InputError: the source, split or data cannot be used; the message says what to do.
     """  # noqa: E501
+      value_range: for arrays and sources: the least and the largest value of floating-point images.
+        Images beyond it are refused; they reach the network's preprocessing as they are, whatever
+        the range. None for any values. Images of uint8 are 0 to 255 and scaled by the preprocessing.
     if isinstance(source, tuple):
-        return _arrays.load(*_pair(source), split or "all", class_names)
+        return _arrays.load(*_pair(source), split or "all", class_names, allowed)
     if not isinstance(source, str):
-        return _arrays.load_source(source, split or "all", class_names)
+        return _arrays.load_source(source, split or "all", class_names, allowed)
+    allowed = checked_range(value_range)
     kind, _, rest = source.partition(":")
     if source == "digits":
         return _digits.load(split, data_dir)

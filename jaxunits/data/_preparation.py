@@ -53,7 +53,7 @@ class Preparation:
         record = self.data[index]
         label = self.data.check_label(record["label"], index)
         pixels = np.asarray(record["image"])
-        check_pixels(pixels[None], lambda _: self.data.describe(index))
+        check_pixels(pixels[None], lambda _: self.data.describe(index), self.data.value_range)
         if self.augmentation is None:
             pixels = self.preprocessing.fit(pixels)
         else:
@@ -63,7 +63,11 @@ class Preparation:
 
     def _many(self, held: Held, indices: Int[np.ndarray, " images"]) -> Arrays:
         pixels = held.images[held.positions[indices]]
-        check_pixels(pixels, lambda position: self.data.describe(int(indices[position])))
+        check_pixels(
+            pixels,
+            lambda position: self.data.describe(int(indices[position])),
+            self.data.value_range,
+        )
         if self.augmentation is not None:
             pixels = self.augmentation.many(pixels, self.numbers[indices])
         images = self.preprocessing.standardise(pixels)

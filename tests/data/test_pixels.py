@@ -134,3 +134,68 @@ def test_no_measurement_takes_them(trained, broken, measure, layer, size):
 )
 def test_no_compiled_measurement_takes_them(trained, broken, measure):
     assert message(lambda: measure(trained, broken)).startswith("image 47 of data 'list' holds nan")
+
+
+class TestValueRange:
+    def test_floats_from_0_to_255_are_refused(self):
+        images = 255 * pictures()
+        images[0] /= 255
+        images[1] = 200
+        assert message(lambda: ju.data.load((images, np.zeros(5, int)))) == (
+            "image 1 of data 'arrays' has values from 200 to 200, outside value_range=(0, 1): "
+            "scale the images (uint8 in 0 to 255 needs no scaling); if the network reads such "
+            "numbers as they are, say so with ju.data.load(..., value_range=(low, high)), or None "
+            "for any"
+        )
+
+    @pytest.mark.parametrize("value_range", [(0.0, 255.0), (-1000.0, 1000.0), None])
+    def test_what_is_declared_reaches_the_network_as_it_is(self, value_range):
+        images = 255 * pictures()
+        for source, names in (((images, np.zeros(5, int)), None), (records(images), ["class"])):
+            data = ju.data.load(source, class_names=names, value_range=value_range)
+            for some in (data, ju.data.in_memory(data), ju.data.subset(data, range(5))):
+                (batch,) = ju.data.batches(some, PREPROCESSING, 5)
+                np.testing.assert_array_equal(batch.images, images)
+
+    @pytest.mark.parametrize(
+        ("value", "value_range"),
+        [
+            (1.01, (0.0, 1.0)),
+            (-0.01, (0.0, 1.0)),
+            (-1.01, (-1.0, 1.0)),
+            (256, (0.0, 255.0)),
+            (2.7, (-2.2, 2.6)),
+        ],
+    )
+    def test_beyond_it(self, value, value_range):
+        images = np.zeros((3, 3, 4, 1))
+        images[2, 1, 2, 0] = value
+        for source, names, name in (
+            ((images, np.zeros(3, int)), None, "arrays"),
+            (records(images), ["class"], "list"),
+        ):
+
+            def read(source=source, names=names):
+                data = ju.data.load(source, class_names=names, value_range=value_range)
+                list(ju.data.batches(data, PREPROCESSING, 2))
+
+            assert message(read).startswith(f"image 2 of data {name!r} has values from ")
+
+    def test_rounding_is_no_other_range(self):
+        images = np.array([1 + 2**-10, -(2.0**-11)], np.float16).reshape(2, 1, 1, 1)
+        ju.data.load((images, np.zeros(2, int)))
+
+    def test_bytes_have_their_own(self):
+        images = np.full((2, 3, 4, 1), 255, np.uint8)
+        data = ju.data.load((images, np.zeros(2, int)), value_range=(0.0, 1.0))
+        (batch,) = ju.data.batches(data, PREPROCESSING, 2)
+        assert (batch.images == 1).all()
+
+    def test_concepts_have_that_of_their_data(self):
+        images = 255 * pictures()
+        data = ju.data.load((images, np.zeros(5, int)), value_range=(0.0, 255.0))
+        concepts = ju.data.concepts.computed(data, ["quadrants"])
+        (batch,) = ju.data.concepts.concept_batches(concepts, PREPROCESSING, 5, (3, 4))
+        np.testing.assert_array_equal(batch.images, images)
+        (batch,) = ju.data.batches(ju.data.concepts.images(concepts), PREPROCESSING, 5)
+        np.testing.assert_array_equal(batch.images, images)

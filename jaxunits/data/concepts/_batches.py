@@ -86,7 +86,9 @@ def _prepare(
     concepts: Concepts, index: int, preprocessing: Preprocessing, size: tuple[int, int]
 ) -> _Prepared:
     image, label_maps = concepts[index]
-    check_pixels(image[None], lambda _: f"image {index} of data {concepts.name!r}")
+    check_pixels(
+        image[None], lambda _: f"image {index} of data {concepts.name!r}", concepts.value_range
+    )
     seen = cut(label_maps, image.shape[:2], preprocessing, size)
     present, places = np.unique(seen, return_inverse=True)
     if len(present) and not -1 <= present[0] <= present[-1] < len(concepts.names):

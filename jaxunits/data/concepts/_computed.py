@@ -40,7 +40,7 @@ class ComputedSource:
 
     def image(self, index: SupportsIndex) -> Num[np.ndarray, "height width channels"]:
         image = np.asarray(self.data[index]["image"])
-        check_pixels(image[None], lambda _: self.data.describe(int(index)))
+        check_pixels(image[None], lambda _: self.data.describe(int(index)), self.data.value_range)
         return image
 
     def __getitem__(self, index: SupportsIndex) -> Annotated:
@@ -109,4 +109,5 @@ def computed(
         name=data.name,
         split=data.split,
         fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
+        value_range=data.value_range,
     )
