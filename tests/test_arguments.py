@@ -129,8 +129,9 @@ class TestLabels:
     def test_of_whole_sources(self, labels, expected):
         given = np.asarray(labels)
         assert expected.format("'arrays'") in refused(ju.data.load, (IMAGES, given))
-        of_source = ju.data.load(WithLabels(given), class_names=NAMES)
-        assert expected.format("'WithLabels'") in refused(lambda: of_source.labels)
+        assert expected.format("'WithLabels'") in refused(
+            ju.data.load, WithLabels(given), class_names=NAMES
+        )
 
     def test_another_number_of_labels_than_images(self):
         class Short(Records):
@@ -372,13 +373,11 @@ class TestDataSets:
             ((IMAGES, LABELS), "data of type tuple: give what ju.data.load returns, such as "),
             ("digits", "such as ju.data.load('digits')"),
             (IMAGES, "data of type ndarray: give what ju.data.load returns"),
-            (None, "data of type NoneType: give what ju.data.load returns"),
+            (5, "data of type int: give what ju.data.load returns"),
         ],
-        ids=["tuple", "text", "array", "none"],
+        ids=["tuple", "text", "array", "number"],
     )
     def test_what_is_none(self, trained, name, given, expected):
-        if name == "reference" and given is None:
-            pytest.skip("None stands for the data themselves")
         assert expected in refused(CALLS[name], trained, given)
 
     def test_concepts_and_data_sets_are_not_taken_for_each_other(self, trained, data):
@@ -563,3 +562,34 @@ def test_options_with_a_typo(trained, call, typo, nearest):
     found = refused(call, trained, **{typo: 3})
     assert found.startswith(f"unknown option {typo!r}: ")
     assert found.endswith(f"Did you mean {nearest or 'batch_size'!r}?")
+
+
+@pytest.mark.parametrize(
+    "value_range",
+    [(1, 0), (0, 0), (0,), (0, 1, 2), (0, np.nan), (-np.inf, 0), ("0", "1"), "01", 1, (0, 1j)],
+)
+def test_ranges_that_are_none(value_range):
+    for source in ((IMAGES, LABELS), Records(LABELS)):
+        assert refused(ju.data.load, source, class_names=NAMES, value_range=value_range).startswith(
+            f"value_range={value_range!r}: give the least and the largest value of"
+        )
+
+
+def test_ranges_of_whole_numbers():
+    data = ju.data.load((IMAGES / 255.0, LABELS), class_names=NAMES, value_range=(0, 1))
+    assert data.value_range == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ([(IMAGES[0], 0)], "record 0 of data 'list' is of type tuple: give a mapping of 'image'"),
+        ([IMAGES, LABELS], "record 0 of data 'list' is of type ndarray: give a mapping of"),
+        (IMAGES, "record 0 of data 'ndarray' is of type ndarray: give a mapping of"),
+        ({"image": IMAGES, "label": LABELS}, "data of type dict: give 'digits', 'tfds:NAME'"),
+        (None, "data of type NoneType: give 'digits'"),
+        (5, "data of type int: give 'digits'"),
+    ],
+)
+def test_what_is_no_source_of_records(source, expected):
+    assert expected in refused(ju.data.load, source, class_names=NAMES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
@@ -13,6 +12,7 @@ from jaxtyping import Num, Shaped
 from .._arguments import whole_array
 from .._errors import InputError
 from ..results import fingerprint
+from ._content import source_fingerprint
 from ._dataset import Dataset, Held, checked_class_names
 from ._pixels import ValueRange, check_pixels
 
@@ -100,7 +100,8 @@ def load_source(
       InputError: it is empty, its records are not of the form, or the classes are not named.
     """
     name = type(source).__name__
-    if not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
+    indexed = hasattr(source, "__len__") and hasattr(source, "__getitem__")
+    if not indexed or isinstance(source, Mapping):
         raise InputError(
             f"data of type {name}: give 'digits', 'tfds:NAME', 'folder:PATH', a pair of arrays or "
             "an object with __len__ and __getitem__"
@@ -111,18 +112,22 @@ def load_source(
     if len(source) == 0:
         raise InputError(f"data {name!r} holds no images")
     first = source[0]
+    if not isinstance(first, Mapping):
+        raise InputError(
+            f"record 0 of data {name!r} is of type {type(first).__name__}: give a mapping of "
+            "'image' and 'label'; arrays go in a pair, (images, labels)"
+        )
     if not {"image", "label"} <= set(first) or np.ndim(first["image"]) != 3:
         raise InputError(
             f"record 0 of data {name!r} has the fields {sorted(first)}: give an 'image' "
             "[height, width, channels] and a 'label'"
         )
-    settings = repr((name, len(source), split, names))
     return Dataset(
         source=source,
         class_names=names,
         channels=np.shape(first["image"])[-1],
-        value_range=value_range,
         name=name,
         split=split,
-        fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
+        fingerprint=source_fingerprint(source, (name, len(source), split, names)),
+        value_range=value_range,
     )
