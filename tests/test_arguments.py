@@ -278,8 +278,8 @@ def test_units_and_indices_that_are_no_whole_numbers(trained, data, units, expec
         ([8], "unit 8 of layer 'conv2': it has units 0 to 7"),
         ([-1], "unit -1 of layer 'conv2': it has units 0 to 7"),
         ([3, 3], "unit 3 of layer 'conv2' comes twice: give it once"),
-        ([], "units of shape (0,) of layer 'conv2': give a list of at least one"),
-        (3, "units of shape () of layer 'conv2': give a list of at least one"),
+        ([], "no units of layer 'conv2': give at least one, or None for all"),
+        (3, "units of shape () of layer 'conv2': give a list, such as [3, 5]"),
     ],
 )
 def test_units_that_a_layer_does_not_have(trained, data, units, expected):

@@ -38,11 +38,10 @@ class Layer:
             return np.arange(self.units)
         place = f" of layer {self.name!r}"
         numbers = whole_array(units, "units", place)
-        if numbers.ndim != 1 or not len(numbers):
-            raise InputError(
-                f"units of shape {numbers.shape}{place}: give a list of at least one, or None for "
-                "all"
-            )
+        if numbers.size == 0:
+            raise InputError(f"no units{place}: give at least one, or None for all")
+        if numbers.ndim != 1:
+            raise InputError(f"units of shape {numbers.shape}{place}: give a list, such as [3, 5]")
         for unit in numbers[(numbers < 0) | (numbers >= self.units)]:
             raise InputError(f"unit {unit}{place}: it has units 0 to {self.units - 1}")
         values, times = np.unique(numbers, return_counts=True)
