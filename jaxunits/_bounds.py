@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
+from ._arguments import is_real, is_whole, shown
 from ._errors import InputError
 
 # 512 MiB in float64.
@@ -27,14 +28,18 @@ class Range:
       least: the smallest number.
       most: the largest.
       open: the ends that are left out: `""`, `"least"`, `"most"` or `"both"`.
+      whole: whether whole numbers alone are in the range.
     """
 
     least: int | float = -math.inf
     most: int | float = math.inf
     open: str = ""
+    whole: bool = False
 
-    def __contains__(self, number: int | float) -> bool:
-        """Whether a number is in the range, ends that are left out and infinity not."""
+    def __contains__(self, number: Any) -> bool:
+        """Whether this is a number in the range; infinity and ends that are left out are not."""
+        if not (is_whole(number) if self.whole else is_real(number)):
+            return False
         # Whole numbers of any length compare with infinity, but do not all become floating point.
         if not -math.inf < number < math.inf:
             return False
@@ -50,12 +55,13 @@ class Range:
         if self.most < math.inf:
             high = f"below {self.most}" if self.open in ("most", "both") else f"up to {self.most}"
         ends = " ".join(filter(None, (low, high)))
-        return f"a number {ends}" if ends else "a finite number"
+        kind = "whole number" if self.whole else "number"
+        return f"a {kind} {ends}" if ends else f"a finite {kind}"
 
 
 # JAX draws from the last 32 bits of a seed alone: larger ones would be the same as small ones.
-SEEDS = Range(0, 2**32 - 1)
-THREADS = Range(1, MOST_THREADS)
+SEEDS = Range(0, 2**32 - 1, whole=True)
+THREADS = Range(1, MOST_THREADS, whole=True)
 
 
 def check_numbers(**numbers: tuple[int | float, Range]) -> None:
@@ -94,8 +100,10 @@ def _refuse(numbers: Iterator[tuple[str, int | float, Range]]) -> None:
         raise InputError("; ".join(wrong))
 
 
-def _short(number: int | float) -> str:
-    """A number, as a power of ten where it is too long to read."""
+def _short(number: Any) -> str:
+    """A number, as a power of ten where it is too long to read; anything else as it is written."""
+    if not is_real(number):
+        return shown(number)
     if isinstance(number, int) and abs(number) >= 10**40:
         return f"{'-' if number < 0 else ''}1e{int(math.log10(abs(number)))}"
     return str(number)

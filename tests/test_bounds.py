@@ -29,6 +29,8 @@ SIZE = ju.data.Preprocessing((8, 8), 1)
         (ju.Range(0, open="least"), (1e-300, 10**400), (0, -1), "a number above 0"),
         (ju.Range(0, 1, open="most"), (0,), (1,), "a number from 0 below 1"),
         (ju.Range(), (-(10**400), 0), (), "a finite number"),
+        (ju.Range(1, whole=True), (1, np.uint8(3)), (0, 1.0, "1", True), "a whole number from 1"),
+        (ju.Range(whole=True), (-(10**400), 0), (0.5,), "a finite whole number"),
     ],
 )
 def test_ranges(allowed, inside, outside, text):
@@ -77,7 +79,9 @@ def test_settings_are_checked_at_any_depth():
     ],
 )
 def test_seeds_have_32_bits(draw, seed):
-    with pytest.raises(ju.InputError, match=f"seed={seed}: give a number from 0 up to 4294967295"):
+    with pytest.raises(
+        ju.InputError, match=f"seed={seed}: give a whole number from 0 up to 4294967295"
+    ):
         draw(seed)
 
 
@@ -126,7 +130,7 @@ def test_threads(threads):
         lambda: ju.data.batches(data, ju.data.Preprocessing((28, 28), 1), 4, threads=threads),
         lambda: ju.data.in_memory(data, threads=threads),
     ):
-        with pytest.raises(ju.InputError, match=f"threads={threads}: give a number from 1 up to"):
+        with pytest.raises(ju.InputError, match=f"threads={threads}: give a whole number from"):
             act()
 
 

@@ -10,6 +10,7 @@ import xarray as xr
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
+from .._arguments import check_whole, from_options, real_array
 from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from ..data import Dataset
@@ -56,6 +57,7 @@ def directions(
     Raises:
       InputError: the basis is not orthogonal, the network is not made of stages; and as in `sweep`.
     """
+    execution = from_options(Execution, options, directions)
     network = functional(network)
     place = network.layer(layer)
     rotation = _checked_basis(basis, place)
@@ -74,7 +76,7 @@ def directions(
         basis=rotation,
         file=file,
         progress=progress,
-        execution=Execution(**options),
+        execution=execution,
     )
 
 
@@ -84,8 +86,11 @@ def haar(units: int, *, seed: int) -> Float32[np.ndarray, "units directions"]:
     QR of a Gaussian matrix, signs fixed by R's diagonal (Mezzadri 2007; paper A §3.4).
 
     Raises:
-      InputError: the seed is outside 0 to 2^32 - 1.
+      InputError: there are no units, or the seed is outside 0 to 2^32 - 1.
     """
+    check_whole(units=units)
+    if units < 1:
+        raise InputError(f"units={units}: give at least one unit")
     check_numbers(seed=(seed, SEEDS))
     gaussian = np.random.default_rng(seed).normal(size=(units, units))
     rotation, triangle = np.linalg.qr(gaussian)
@@ -98,7 +103,7 @@ def _checked_basis(basis: ArrayLike, layer: Layer) -> Float32[np.ndarray, "units
     Raises:
       InputError: it is not square, not finite or not orthogonal.
     """
-    array = np.asarray(basis, np.float64)
+    array = real_array(basis, "basis", f" for layer {layer.name!r}").astype(np.float64)
     if array.shape != (layer.units, layer.units):
         raise InputError(
             f"basis of shape {array.shape} for layer {layer.name!r}: expected "

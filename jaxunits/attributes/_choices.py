@@ -56,7 +56,9 @@ class Choices:
         for name, known in (("activation", ACTIVATIONS), ("selectivity", WEIGHED)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name}={getattr(self, name)!r}: give one of {', '.join(known)}")
-        check_numbers(top_images=(self.top_images, Range(0)), seed=(self.seed, SEEDS))
+        if not isinstance(self.gradients, bool):
+            raise InputError(f"gradients={self.gradients!r}: give True or False")
+        check_numbers(top_images=(self.top_images, Range(0, whole=True)), seed=(self.seed, SEEDS))
 
     def collectors(self) -> list[Collector[Any]]:
         """The collectors that serve these choices, paper A's attributes first."""

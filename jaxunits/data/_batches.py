@@ -10,10 +10,11 @@ import grain
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Shaped
 
+from .._arguments import check_whole
 from .._bounds import MOST_BATCH_NUMBERS, SEEDS, THREADS, check_numbers, check_table
 from .._errors import InputError
 from ._augmentation import Augmentation
-from ._dataset import Dataset
+from ._dataset import Dataset, check_dataset
 from ._preparation import Arrays, Preparation
 from ._preprocessing import Preprocessing
 
@@ -59,7 +60,8 @@ def batches(
     Raises:
       InputError: the images have another number of channels than the network reads, the batch size
         is not positive, cannot be shared out or takes more than 8 GiB a process, there are fewer
-        images than processes, the threads are not 1 to 1024, or a label is outside the classes.
+        images than processes, the threads are not 1 to 1024, a label is outside the classes, or an
+        image holds NaN or infinity.
     """
     _check(data, preprocessing, batch_size, threads, processes)
     preparation = Preparation(data, preprocessing, None, np.empty((len(data), 0)))
@@ -123,6 +125,7 @@ def check_batch(preprocessing: Preprocessing, batch_size: int, processes: int = 
     Raises:
       InputError: there is less than an image, or a process would hold more than 8 GiB.
     """
+    check_whole(batch_size=batch_size)
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}: give at least 1")
     rows, asked = batch_size // processes, f"batch_size={batch_size}"
@@ -133,8 +136,14 @@ def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
     """Refuse images that the network cannot read.
 
     Raises:
-      InputError: the number of channels differs.
+      InputError: this is no data set, or the number of channels differs.
     """
+    check_dataset(data)
+    if not isinstance(preprocessing, Preprocessing):
+        raise InputError(
+            f"preprocessing of type {type(preprocessing).__name__}: give a ju.data.Preprocessing, "
+            "such as network.preprocessing"
+        )
     if data.channels != preprocessing.channels:
         raise InputError(
             f"images of data {data.name!r} have {data.channels} channels and the network reads "

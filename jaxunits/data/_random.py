@@ -17,7 +17,7 @@ def generator(purpose: str, **numbers: int) -> np.random.Generator:
       numbers: seeds, by their names for the error.
 
     Raises:
-      InputError: one is outside 0 to 2^32 - 1.
+      InputError: one is outside 0 to 2^32 - 1 or no whole number.
     """
     check_numbers(**{name: (number, SEEDS) for name, number in numbers.items()})
     return np.random.default_rng([zlib.crc32(purpose.encode()), *numbers.values()])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from .._arguments import check_whole
 from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from ._intervals import checked_counts
@@ -38,6 +39,7 @@ def chance_drops(
         units make more than 2^26 numbers, or the seed is outside 0 to 2^32 - 1.
     """
     b, c, n = checked_counts(broken, repaired, count)
+    check_whole(draws=draws)
     if draws < 1:
         raise InputError(f"draws={draws}: give at least 1")
     check_table(draws, len(b), f"draws={draws}")

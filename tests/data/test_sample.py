@@ -87,7 +87,7 @@ def test_samples_that_cannot_be():
         f"per_class=150: class 'dog' of data 'arrays', split 'all', has {SIZES[3]} images: give "
         "fewer, or a fraction"
     )
-    assert message(DATA, 3, seed=-1) == "seed=-1: give a number from 0 up to 4294967295"
+    assert message(DATA, 3, seed=-1) == "seed=-1: give a whole number from 0 up to 4294967295"
 
 
 def test_a_class_without_images_is_named():

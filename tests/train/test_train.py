@@ -309,8 +309,8 @@ def test_settings_that_cannot_be(tmp_path, capsys, overrides, expected):
         ("--schedule.warmup-epochs", "nan", "schedule.warmup_epochs=nan: give a number from 0"),
         ("--schedule.warmup-epochs", "-1", "schedule.warmup_epochs=-1.0: give a number from 0"),
         ("--schedule.warmup-epochs", "3", "warmup_epochs=3.0 of epochs=2: give a number from 0 up"),
-        ("--data.threads", "0", "data.threads=0: give a number from 1 up to 1024"),
-        ("--seed", str(2**64), f"seed={2**64}: give a number from 0 up to {2**32 - 1}"),
+        ("--data.threads", "0", "data.threads=0: give a whole number from 1 up to 1024"),
+        ("--seed", str(2**64), f"seed={2**64}: give a whole number from 0 up to {2**32 - 1}"),
         ("--epoch", "3", "Perhaps you meant: --epochs"),
     ],
 )
@@ -360,7 +360,7 @@ def test_settings_that_are_wrong_are_all_named():
     assert str(caught.value).split("; ") == [
         "data.fraction=0.0: give a number above 0 up to 1",
         "epochs=0: give a number from 1 up to 1000000",
-        "seed=1e5000: give a number from 0 up to 4294967295",
+        "seed=1e5000: give a whole number from 0 up to 4294967295",
     ]
 
 
