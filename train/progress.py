@@ -53,6 +53,10 @@ class Progress:
             left = "nothing is left to do" if done >= epochs else "going on from there"
             self.console.print(f"{done} of {epochs} epochs are done: {left}")
 
+    def tell(self, message: str) -> None:
+        """Tell something about the run's files, whose names are no markup."""
+        self.console.print(message, markup=False, highlight=False)
+
     def step(self) -> None:
         """One step is done."""
         self._bar.advance(self._task)

@@ -7,6 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
+from .._errors import InputError
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -40,6 +42,22 @@ def write_atomically(path: str | Path, content: bytes | memoryview | str) -> Non
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def read_regular(path: Path, kind: str) -> bytes:
+    """The bytes of a regular file; reading others can wait forever or never end.
+
+    Args:
+      path: the file.
+      kind: what it should be, for the error.
+
+    Raises:
+      InputError: it is a folder, a named pipe or a device.
+      OSError: it is missing or must not be read.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{kind} {path} is no regular file: give the path of one")
+    return path.read_bytes()
 
 
 def no_space(path: Path, size: int, code: int = errno.ENOSPC) -> OSError:

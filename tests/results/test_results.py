@@ -1,4 +1,5 @@
 import errno
+import json
 import multiprocessing
 import os
 import resource
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import jaxunits as ju
+from jaxunits.results import seal
 
 
 def message(function, *args, **kwargs):
@@ -50,8 +52,81 @@ class TestNetcdf:
         path.write_bytes(content[: int(share * len(content))])
         found = message(ju.results.read, path)
         assert found.startswith(f"result file {path} (")
-        assert "it is truncated or not netCDF" in found
-        assert found.endswith("Delete it and measure again")
+        assert "is damaged (its digest is missing from the end" in found
+        assert "delete it and measure again" in found
+
+    def test_a_flipped_bit_anywhere_is_noticed(self, result, tmp_path):
+        path = tmp_path / "sweep.nc"
+        ju.results.write(result, path)
+        content = path.read_bytes()
+        random = np.random.default_rng(0)
+        for place in [*random.integers(len(content), size=200), *range(-60, 0)]:
+            changed = bytearray(content)
+            changed[place] ^= 1 << random.integers(8)
+            path.write_bytes(changed)
+            assert message(ju.results.read, path).startswith(f"result file {path} (")
+        path.write_bytes(content)
+        xr.testing.assert_identical(ju.results.read(path), result)
+
+    def test_other_readers_find_changed_numbers_by_the_checksums_of_hdf5(self, tmp_path):
+        numbers = np.random.default_rng(0).normal(size=(3, 4))
+        ju.results.write(xr.Dataset({"numbers": (("a", "b"), numbers)}), tmp_path / "numbers.nc")
+        content = bytearray((tmp_path / "numbers.nc").read_bytes())
+        content[content.index(numbers.tobytes()) + 5] ^= 1
+        (tmp_path / "numbers.nc").write_bytes(content)
+        with xr.open_dataset(tmp_path / "numbers.nc") as dataset, pytest.raises(OSError):
+            dataset.load()
+
+    def test_files_of_other_programs(self, result, tmp_path):
+        result.to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+        found = message(ju.results.read, tmp_path / "other.nc")
+        assert "it is truncated, or not of jaxunits" in found
+        assert found.endswith("opened with xarray.open_dataset")
+        other = (tmp_path / "other.nc").read_bytes()
+        for content in (b"", b"no netCDF", other[:700], other[:48] + bytes(48) + other[96:]):
+            (tmp_path / "sealed.nc").write_bytes(seal(content))
+            assert "is damaged (" in message(ju.results.read, tmp_path / "sealed.nc")
+
+    def test_what_is_no_regular_file(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe.nc")
+        for path in (tmp_path, tmp_path / "pipe.nc"):
+            assert message(ju.results.read, path) == (
+                f"result file {path} is no regular file: give the path of one"
+            )
+
+
+class TestSettings:
+    SETTINGS = {"epochs": 8, "rate": 0.1, "name": "café", "layers": ["a", "b"], "none": None}
+
+    def test_what_is_read_equals_what_was_written(self, tmp_path):
+        ju.results.write_json(tmp_path / "a.json", self.SETTINGS)
+        assert ju.results.read_json(tmp_path / "a.json", "nothing") == self.SETTINGS
+        assert json.loads((tmp_path / "a.json").read_text())["epochs"] == 8
+
+    def test_no_changed_bit_is_read_as_another_setting(self, tmp_path):
+        path = tmp_path / "a.json"
+        ju.results.write_json(path, self.SETTINGS)
+        content = path.read_bytes()
+        read = 0
+        for place in range(len(content)):
+            changed = bytearray(content)
+            changed[place] ^= 1
+            path.write_bytes(changed)
+            try:
+                assert ju.results.read_json(path, "nothing") == self.SETTINGS
+                read += 1
+            except ju.InputError as error:
+                assert str(error).startswith(f"{path} is damaged (")
+        assert read < 10
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"{}", b"[]", b"3", b"{" * 100_000, b"[" * 100_000, b"\xff", b'{"a": 1}']
+    )
+    def test_what_is_not_ours(self, tmp_path, content):
+        (tmp_path / "a.json").write_bytes(content)
+        found = message(ju.results.read_json, tmp_path / "a.json", "nothing", way_out="do this")
+        assert found.startswith(f"{tmp_path}/a.json is damaged (")
+        assert "): do this. " in found
 
 
 class TestFiles:
