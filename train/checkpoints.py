@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +13,7 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 import jaxunits as ju
-from jaxunits.networks import abstract, load_state, save_state
+from jaxunits.networks import abstract, load_state, open_checkpoints, save_state
 from jaxunits.results import no_space
 
 from .config import Checkpoints
@@ -34,8 +35,9 @@ class CheckpointFolder:
         keep = (
             policies.PreserveAll() if settings.keep == "all" else policies.LatestN(settings.latest)
         )
-        self._checkpointer = ocp.training.Checkpointer(
-            path.resolve(), preservation_policy=keep, cleanup_tmp_directories=True
+        self._held = contextlib.ExitStack()
+        self._checkpointer = self._held.enter_context(
+            open_checkpoints(path, preservation_policy=keep, cleanup_tmp_directories=True)
         )
 
     def __enter__(self) -> CheckpointFolder:
@@ -47,7 +49,7 @@ class CheckpointFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._checkpointer.close()
+        self._held.__exit__(kind, error, trace)
 
     @property
     def epochs(self) -> int:

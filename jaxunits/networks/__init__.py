@@ -32,6 +32,7 @@ from ._resnet import resnet18 as resnet18
 from ._saved_states import DamagedCheckpointError as DamagedCheckpointError
 from ._saved_states import abstract as abstract
 from ._saved_states import load_state as load_state
+from ._saved_states import open_checkpoints as open_checkpoints
 from ._saved_states import save_state as save_state
 from ._stages import Centres as Centres
 from ._stages import LinearStage as LinearStage

@@ -19,7 +19,7 @@ from ._convnet import convnet
 from ._mlp import mlp
 from ._network import Network, arrays
 from ._resnet import resnet18
-from ._saved_states import abstract, describe_state, load_state, shapes
+from ._saved_states import abstract, describe_state, load_state, open_checkpoints, shapes
 from ._vgg import vgg16, vgg16_bn
 
 _BUILDERS: Mapping[str, Callable[..., Network]] = {
@@ -109,7 +109,7 @@ def _opened(
     )
     if not folder.checkpoints.is_dir():
         raise nothing
-    with ocp.training.Checkpointer(folder.checkpoints.resolve()) as checkpointer:
+    with open_checkpoints(folder.checkpoints) as checkpointer:
         steps = [checkpoint.step for checkpoint in checkpointer.checkpoints]
         if not steps:
             raise nothing

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import glob
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,26 @@ class DamagedCheckpointError(InputError):
 
     def __init__(self, place: Path, error: Exception, way_out: str) -> None:
         super().__init__(f"checkpoint {place} is damaged ({error}): {way_out}")
+
+
+@contextlib.contextmanager
+def open_checkpoints(path: Path, **options: Any) -> Iterator[ocp.training.Checkpointer]:
+    """Orbax's checkpointer of a folder, which is made where it is missing.
+
+    Args:
+      path: the folder.
+      **options: of the checkpointer.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    folder = path.resolve()
+    with contextlib.ExitStack() as held:
+        if glob.has_magic(str(folder)):
+            # Orbax looks for its files with patterns that begin with the folder's name.
+            links = held.enter_context(tempfile.TemporaryDirectory(prefix="jaxunits-"))
+            link = Path(links) / "checkpoints"
+            link.symlink_to(folder, target_is_directory=True)
+            folder = link
+        yield held.enter_context(ocp.training.Checkpointer(folder, **options))
 
 
 def save_state(
@@ -119,4 +142,4 @@ def shapes(tree: PyTree) -> dict[str, list[int]]:
 
 
 def _place(checkpointer: ocp.training.Checkpointer, step: int) -> Path:
-    return Path(checkpointer.directory) / str(step)
+    return Path(checkpointer.directory).resolve() / str(step)

@@ -1,3 +1,4 @@
+import gc
 import json
 import shutil
 
@@ -108,13 +109,15 @@ def damages(content, random):
     return [content[: len(content) // 2], b"", bytes(len(content)), bytes(changed), None]
 
 
+# Orbax forgets what it began when a checkpoint cannot be read.
+@pytest.mark.filterwarnings("ignore:coroutine 'PyTreeHandler:RuntimeWarning")
 @pytest.mark.slow
 def test_no_damaged_checkpoint_is_read_as_another_network(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     checkpoint = tmp_path / "run" / "checkpoints" / "2"
     whole = ju.networks.arrays(ju.networks.restore(run))
     random = np.random.default_rng(0)
-    refused = 0
+    refusals = []
     for path in files_of(checkpoint):
         content = path.read_bytes()
         for damage in damages(content, random):
@@ -124,14 +127,16 @@ def test_no_damaged_checkpoint_is_read_as_another_network(run, tmp_path):
             try:
                 found = ju.networks.restore(tmp_path / "run")
             except ju.InputError as error:
-                assert f"checkpoint {checkpoint} is damaged (" in str(error)
-                assert "or restore another one (epoch=1)" in str(error)
-                refused += 1
+                refusals.append(str(error))
             else:
                 # Not every file is needed for the network.
                 assert arrays_equal(ju.networks.arrays(found), whole)
             path.write_bytes(content)
-    assert refused > 10
+    assert len(refusals) > 10
+    for refusal in refusals:
+        assert refusal.startswith(f"checkpoint {checkpoint} is damaged (")
+        assert refusal.endswith("or restore another one (epoch=1)")
+    gc.collect()
 
 
 @pytest.mark.parametrize("name", ["_CHECKPOINT_METADATA", "network/_METADATA", "network"])
