@@ -143,7 +143,7 @@ def print_plans(config: Config, console: Console) -> None:
     for layer in subject.layers:
         done = file_of(config, "ablation", layer).exists() and not config.overwrite
         plan = ju.ablation.plan(subject.network, layer, len(subject.data), **subject.options())
-        console.print(f"{plan}\n{'measured already' if done else ''}", highlight=False)
+        console.print(f"{plan}\n{'measured already' if done else ''}")
 
 
 def _wanted(experiments: Sequence[Experiment]) -> dict[str, Experiment]:

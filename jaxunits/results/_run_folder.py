@@ -12,6 +12,7 @@ from typing import Any
 import filelock
 
 from .._errors import InputError
+from ._files import remove_partial
 from ._json import read_json, write_json
 from ._provenance import raise_if_different
 
@@ -74,6 +75,7 @@ class RunFolder:
                 "or choose another folder"
             ) from error
         try:
+            remove_partial(self.path)
             yield
         finally:
             lock.release()
