@@ -10,11 +10,6 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-try:
-    import resource
-except ImportError:  # Windows has no such limits.
-    resource = None  # type: ignore[assignment]
-
 STOPPED = "stopped: the same command goes on from here"
 # What the shell says of a program that Ctrl-C ended.
 STOPPED_STATUS = 128 + signal.SIGINT
@@ -58,8 +53,10 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 def _raise_file_limit() -> str | None:
     """Let enough files be open at once; what is wrong where the system does not allow it."""
-    if resource is None:
+    if sys.platform == "win32":
         return None
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     if soft == unlimited or soft >= _FEWEST_FILES:
