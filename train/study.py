@@ -106,7 +106,7 @@ def train_study(
         results[name] = []
         for start in range(0, len(seeds), together):
             chosen = seeds[start : start + together]
-            progress.console.print(f"{name}, seeds {', '.join(map(str, chosen))}", highlight=False)
+            progress.console.print(f"{name}, seeds {', '.join(map(str, chosen))}")
             results[name] += train_together(
                 [dataclasses.replace(config, seed=seed) for seed in chosen],
                 [path / name / f"seed{seed}" for seed in chosen],

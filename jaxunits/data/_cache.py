@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from .._cache_folder import user_cache
-from ..results import write_atomically
+from ..results import read_regular, seal, unseal, write_atomically
 
 
 def path_of(kind: str, key: str) -> Path | None:
@@ -25,10 +24,11 @@ def read(path: Path | None) -> dict[str, np.ndarray]:
     if path is None:
         return {}
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        content = unseal(read_regular(path, "cached file"))
+    except (OSError, ValueError):
         return {}
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def write(path: Path | None, arrays: Mapping[str, np.ndarray]) -> None:
@@ -38,4 +38,4 @@ def write(path: Path | None, arrays: Mapping[str, np.ndarray]) -> None:
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
     with contextlib.suppress(OSError):
-        write_atomically(path, content.getbuffer())
+        write_atomically(path, seal(content.getbuffer()))

@@ -50,6 +50,30 @@ class TestDigits:
         np.testing.assert_array_equal(data[3]["image"], again[3]["image"])
         assert capfd.readouterr() == ("", "")
 
+    def test_damaged_files_are_prepared_anew(self, tmp_path):
+        def images():
+            data = ju.data.load("digits", "validation", data_dir=tmp_path)
+            return np.stack([data[index]["image"] for index in range(0, len(data), 50)])
+
+        whole = images()
+        (path,) = tmp_path.rglob("*validation.array_record*")
+        content = path.read_bytes()
+        middle = len(content) // 2
+        changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+        for damage in (content[:middle], b"", changed):
+            path.write_bytes(damage)
+            (tmp_path / ".preparing-killed").mkdir()
+            np.testing.assert_array_equal(images(), whole)
+        path.unlink()
+        (path.parent / "dataset_info.json").write_text("{")
+        np.testing.assert_array_equal(images(), whole)
+        (path.parent / "digests.json").write_text("{}")
+        np.testing.assert_array_equal(images(), whole)
+        assert {item.name for item in tmp_path.iterdir() if item.is_dir()} <= {
+            "embedded_digits",
+            "downloads",
+        }
+
     def test_unknown_split(self):
         assert message("digits", "val") == (
             "unknown split 'val': data 'digits' has train, validation. Did you mean 'validation'?"
