@@ -45,7 +45,7 @@ class Range:
             return False
         above = number > self.least if self.open in ("least", "both") else number >= self.least
         below = number < self.most if self.open in ("most", "both") else number <= self.most
-        return above and below
+        return bool(above and below)
 
     def __str__(self) -> str:
         """The range in words."""

@@ -27,7 +27,8 @@ def test_every_number_has_a_range():
         wrong = [kind(-1), *([float("nan"), float("inf")] if kind is float else [2**64])]
         for value in wrong:
             changed = dataclasses.replace(getattr(config, section), **{name: value})
-            with pytest.raises(ju.InputError, match=f"^{section}.{name}={value}: give a number"):
+            expected = f"^{section}.{name}={value}: give a (whole )?number"
+            with pytest.raises(ju.InputError, match=expected):
                 dataclasses.replace(config, **{section: changed})
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 import jaxunits as ju
 
 LABELS = np.random.default_rng(0).choice(4, 200, p=[0.5, 0.3, 0.15, 0.05])
-IMAGES = np.arange(200, dtype=np.float32).reshape(-1, 1, 1, 1)
+IMAGES = np.arange(200, dtype=np.uint8).reshape(-1, 1, 1, 1)
 NAMES = ["ape", "bee", "cat", "dog", "emu"]
 DATA = ju.data.load((IMAGES, LABELS), class_names=NAMES[:4])
 SIZES = np.bincount(LABELS)
