@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from programs.start import STOPPED, STOPPED_STATUS, start_program, stoppable
+
+if __name__ == "__main__":
+    start_program()
+
 import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +18,7 @@ from rich.console import Console
 from rich.table import Table as Screen
 
 import jaxunits as ju
+from programs.console import plain_console
 
 from .config import Config, Experiment
 from .experiments import (
@@ -54,35 +60,40 @@ _RUN: Mapping[Experiment, Callable[[Runs], Section]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    console = Console(soft_wrap=True)
+    console = plain_console()
     try:
-        config = tyro.cli(
-            Config,
-            prog="python -m analysis",
-            args=sys.argv[1:] if arguments is None else arguments,
-        )
-        if config.distributed:
-            ju.join_cluster()
-        paths = folders(config.run)
-        experiments = config.chosen(len(paths))
-        if config.plan:
-            for path in paths:
-                print_plans(dataclasses.replace(config, run=path), console)
-            return 0
-        runs = Runs([_run(path, config, experiments, console) for path in paths], config)
-        if jax.process_index() > 0:
-            return 0
-        sections = [_RUN[name](runs) for name in experiments]
-        path = write_report(config.run, sections, runs)
+        with stoppable():
+            _analyse(sys.argv[1:] if arguments is None else arguments, console)
     except (ju.InputError, OSError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False)
+        plain_console(stderr=True).print(f"error: {error}", style="red")
         return 2
     except KeyboardInterrupt:
-        console.print("stopped: the same command goes on from here")
-        return 130
-    _print_summary(console, runs)
-    console.print(f"report: {path}", highlight=False)
+        console.print(STOPPED)
+        return STOPPED_STATUS
     return 0
+
+
+def _analyse(arguments: list[str], console: Console) -> None:
+    config = tyro.cli(
+        Config,
+        prog="python -m analysis",
+        args=arguments,
+    )
+    if config.distributed:
+        ju.join_cluster()
+    paths = folders(config.run)
+    experiments = config.chosen(len(paths))
+    if config.plan:
+        for path in paths:
+            print_plans(dataclasses.replace(config, run=path), console)
+        return
+    runs = Runs([_run(path, config, experiments, console) for path in paths], config)
+    if jax.process_index() > 0:
+        return
+    sections = [_RUN[name](runs) for name in experiments]
+    path = write_report(config.run, sections, runs)
+    _print_summary(console, runs)
+    console.print(f"report: {path}")
 
 
 def _run(path: Path, config: Config, experiments: Sequence[Experiment], console: Console) -> Run:
@@ -92,7 +103,7 @@ def _run(path: Path, config: Config, experiments: Sequence[Experiment], console:
         configuration, seed = path.name, path.name
     else:
         configuration, seed = path.parent.name, path.name
-        console.print(f"{configuration}, {seed}", highlight=False)
+        console.print(f"{configuration}, {seed}")
     if config.measure:
         return Run(configuration, seed, measure(own, experiments, console))
     return Run(configuration, seed, read_measurements(own, experiments))

@@ -84,16 +84,16 @@ class Config:
     """Stretches of the insertion curves, and what their units are."""
     synthesis: Synthesis = field(default_factory=Synthesis)
     """Images that units answer to most, and which other units answer to them."""
-    epoch: int | None = None
+    epoch: Annotated[int | None, ju.Range(0)] = None
     """The checkpoint after so many epochs; the last by default."""
     path: Literal["auto", "fast", "reference"] = "auto"
     """How ablations are computed: by what a unit adds to the next affine stage, or by running the
     network under every mask."""
     precision: Literal["float32", "bfloat16", "checked"] = "float32"
     """Of the sweeps; checked is bfloat16 with every close image repeated in float32."""
-    batch_size: int | None = None
+    batch_size: Annotated[int | None, ju.Range(1)] = None
     """Images a batch and device; 32 on CPUs and 256 elsewhere by default."""
-    max_memory: Annotated[int | None, tyro.conf.arg(metavar="BYTES")] = None
+    max_memory: Annotated[int | None, ju.Range(1), tyro.conf.arg(metavar="BYTES")] = None
     """Bytes that a device may hold; most of its memory by default."""
     plan: bool = False
     """Say what the sweeps will cost, and measure nothing."""
@@ -107,33 +107,7 @@ class Config:
     """Measure again, even where the folder has results of other settings."""
 
     def __post_init__(self) -> None:
-        panels = self.panels
-        if min(panels.units, panels.images, panels.classes, panels.samples) < 1:
-            raise ju.InputError(f"{panels}: give numbers above 0")
-        if not 0 < panels.quantile < 1:
-            raise ju.InputError(f"panels.quantile={panels.quantile}: give a share between 0 and 1")
-        if min(self.rotations.count, self.greedy.steps, self.prediction.fitted_on) < 1:
-            raise ju.InputError(
-                f"{self.rotations}, {self.greedy}, {self.prediction}: give numbers above 0"
-            )
-        synthesis = self.synthesis
-        units = 1 if synthesis.units is None else synthesis.units
-        if min(synthesis.steps, synthesis.noise_seeds, units) < 1:
-            raise ju.InputError(f"{synthesis}: give numbers above 0")
-
-        self._check_topology()
-
-    def _check_topology(self) -> None:
-        topology, stability, roles = self.topology, self.stability, self.roles
-        numbers = (topology.images, topology.random_orders, stability.subsets, *stability.sizes)
-        if min(*numbers, roles.shortest, roles.resamples) < 1 or topology.seed < 0:
-            raise ju.InputError(
-                f"{topology}, {stability}, {roles}: give numbers above 0 (a seed from 0 on)"
-            )
-        if not 0 < roles.confidence < 1 or roles.penalty < 0:
-            raise ju.InputError(
-                f"{roles}: give a confidence between 0 and 1, and a penalty from 0 on"
-            )
+        ju.check_settings(self)
 
     def chosen(self, networks: int) -> tuple[Experiment, ...]:
         """The experiments to run, in the report's order.

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import io
+import warnings
 
+from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+
+from .fonts import families, without_glyph
+from .section import Figure
 
 # Okabe and Ito's palette.
 DAMAGE = "#D55E00"
@@ -19,13 +25,47 @@ SERIES = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8
 STYLES = ("-", "--", ":", "-.")
 POINTS = "accuracy drop\n(percentage points)"
 _DPI = 160
+# Goes before labels, and is taken off when the figure is drawn.
+_VISIBLE = "\N{WORD JOINER}"
 
 
-def png(canvas: Canvas) -> bytes:
-    """A figure as the content of a PNG file."""
+def rendered(name: str, canvas: Canvas, caption: str) -> Figure:
+    """A figure as the report takes it, its texts drawn as they are.
+
+    Args:
+      name: its file's name, without suffix.
+      canvas: what was drawn.
+      caption: what it shows; characters that no font has are added to it.
+    """
+    fonts = families()
+    texts = [text for text in canvas.findobj(Text) if isinstance(text, Text)]
+    for text in texts:
+        text.set_text(text.get_text().removeprefix(_VISIBLE))
+        # A dollar in a name is no formula.
+        text.set_parse_math(False)
+        text.set_fontfamily(fonts)
     file = io.BytesIO()
-    canvas.savefig(file, format="png", dpi=_DPI)
-    return file.getvalue()
+    # Ticks are made again while a figure is drawn.
+    with (
+        rc_context({"text.parse_math": False, "font.family": fonts}),
+        warnings.catch_warnings(),
+    ):
+        # The caption says so instead.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+        canvas.savefig(file, format="png", dpi=_DPI)
+    missing = without_glyph(text.get_text() for text in texts)
+    if missing:
+        caption += (
+            " Characters that no font of this machine has, drawn as boxes: "
+            f"{' '.join(missing[:40])}{' …' if len(missing) > 40 else ''}; install one that has "
+            "them, such as Noto Sans of their script, and run the analysis again."
+        )
+    return Figure(name, file.getvalue(), caption)
+
+
+def label_of(name: str) -> str:
+    """A name from outside as the label of a curve; Matplotlib hides labels that begin with `_`."""
+    return _VISIBLE + name
 
 
 def tidy(axes: Axes) -> None:

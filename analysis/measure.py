@@ -82,7 +82,7 @@ def read_measurements(config: Config, experiments: Sequence[Experiment]) -> Meas
     for name, experiment in _wanted(experiments).items():
         files = folder.measurements.glob(file_name(config, name, "*"))
         results = sorted(map(ju.ablation.read_result, files), key=_layer_number)
-        found[name] = {str(result.layer): result for result in results}
+        found[name] = {str(result.attrs["layer"]): result for result in results}
         if not found[name]:
             raise ju.InputError(
                 f"{folder.measurements} holds no measurements of the kind {name!r}, which "
@@ -143,7 +143,7 @@ def print_plans(config: Config, console: Console) -> None:
     for layer in subject.layers:
         done = file_of(config, "ablation", layer).exists() and not config.overwrite
         plan = ju.ablation.plan(subject.network, layer, len(subject.data), **subject.options())
-        console.print(f"{plan}\n{'measured already' if done else ''}", highlight=False)
+        console.print(f"{plan}\n{'measured already' if done else ''}")
 
 
 def _wanted(experiments: Sequence[Experiment]) -> dict[str, Experiment]:
@@ -153,7 +153,15 @@ def _wanted(experiments: Sequence[Experiment]) -> dict[str, Experiment]:
 
 
 def _layer_number(result: xr.Dataset) -> int:
-    return int(result.attrs["layer_number"])
+    try:
+        if "layer" not in result.attrs:
+            raise KeyError("layer")
+        return int(result.attrs["layer_number"])
+    except (KeyError, ValueError) as error:
+        raise ju.InputError(
+            f"measurement {result.encoding.get('source')} does not say which layer it is of "
+            f"({error}): delete it and measure again"
+        ) from error
 
 
 def _complete(

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
 import jaxunits as ju
 
+_COUNT = ju.Range(1, 10**6)
+_FROM_ZERO = ju.Range(0, 10**6)
+_SHARE = ju.Range(0, 1, open="both")
+
 
 @dataclass(frozen=True)
 class Panels:
     """What is shown of a unit."""
 
-    units: int = 3
+    units: Annotated[int, _COUNT] = 3
     """Units a layer: those with the largest max class accuracy drop."""
-    images: int = 9
+    images: Annotated[int, _COUNT] = 9
     """Top-activating images a unit."""
     activation: Literal["mean", "max"] = "mean"
     """What ranks images: the mean of the unit's map, or its largest value."""
-    quantile: float = 0.02
+    quantile: Annotated[float, _SHARE] = 0.02
     """Share of all positions of all images that counts as active, and is left uncovered."""
-    classes: int = 3
+    classes: Annotated[int, _COUNT] = 3
     """Most damaged classes a unit."""
-    samples: int = 6
+    samples: Annotated[int, _COUNT] = 6
     """Images of each of them."""
 
 
@@ -34,9 +38,9 @@ class Panels:
 class Rotations:
     """Random rotations of a layer's units."""
 
-    count: int = 5
+    count: Annotated[int, _COUNT] = 5
     """How many."""
-    seed: int = 0
+    seed: Annotated[int, ju.SEEDS] = 0
     """Of the first; the others follow."""
     layers: tuple[str, ...] = ()
     """Which layers; the last with maps by default. Where a max-pool follows, every direction takes
@@ -47,13 +51,13 @@ class Rotations:
 class Greedy:
     """Greedy ablation, class by class."""
 
-    steps: int = 32
+    steps: Annotated[int, _COUNT] = 32
     """Units to ablate, at most."""
     classes: tuple[str, ...] = ()
     """Which classes; all by default."""
-    random_orders: int = 10
+    random_orders: Annotated[int, _FROM_ZERO] = 10
     """Random orders to compare with."""
-    seed: int = 0
+    seed: Annotated[int, ju.SEEDS] = 0
     """Of the random orders."""
     layers: tuple[str, ...] = ()
     """Which layers; the last with maps by default."""
@@ -70,10 +74,10 @@ class Concepts:
     """Which part of them."""
     convention: Literal["netdissect", "dissect2020", "dissect2020_code"] = "netdissect"
     """Which threshold cuts a unit's maps, and on which grid they are compared with masks."""
-    quantile: float | None = None
+    quantile: Annotated[float | None, _SHARE] = None
     """Share of all positions above the threshold, instead of the convention's, which suits large
     images: on small ones concepts take up more of the image."""
-    detector_iou: float = 0.04
+    detector_iou: Annotated[float, ju.Range(0, 1)] = 0.04
     """A unit with a larger IoU is a detector."""
     layers: tuple[str, ...] = ()
     """Which layers; the last with maps by default."""
@@ -83,9 +87,9 @@ class Concepts:
 class Prediction:
     """Prediction of the class that a unit's ablation damages most."""
 
-    fitted_on: int = 3
+    fitted_on: Annotated[int, _COUNT] = 3
     """Networks to fit on, of those that differ in their seeds alone; the others are tested."""
-    minimum_drop: float | None = None
+    minimum_drop: Annotated[float | None, ju.Range()] = None
     """Units with a smaller max class accuracy drop are left out."""
 
 
@@ -97,21 +101,21 @@ class Topology:
     """Which layers; the first with square maps of 6×6 to 14×14 by default."""
     classes: tuple[str, ...] = ()
     """Which classes; all by default."""
-    images: int = 200
+    images: Annotated[int, _COUNT] = 200
     """Training images a class, at most, drawn at random."""
-    limit: int = 50
+    limit: Annotated[int, _COUNT] = 50
     """The largest birth point that counts."""
     convention: Literal["paper", "authors"] = "paper"
     """Whether sizes are ranked from 1, or signed values from 0 as in the authors' code."""
-    p: float | None = None
+    p: Annotated[float | None, ju.Range(0, 1)] = None
     """The selective rate below which a unit is not effective; the convention's by default."""
     shown_class: str | None = None
     """The class that figures of a single class show; the first by default."""
-    random_orders: int = 10
+    random_orders: Annotated[int, _COUNT] = 10
     """Random orders to compare cumulative ablation with."""
     greedy: bool = True
     """Whether greedy ablation of the shown class is a bound to compare with."""
-    seed: int = 0
+    seed: Annotated[int, ju.SEEDS] = 0
     """Of the images, the random orders and the subsets."""
 
     def effectiveness(self, births: Int[np.ndarray, "images units"]) -> Float[np.ndarray, " units"]:
@@ -129,15 +133,15 @@ class Topology:
 class Stability:
     """Whether the importance rank depends on which images are taken."""
 
-    sizes: tuple[int, ...] = (10, 20, 50, 100)
+    sizes: Annotated[tuple[int, ...], _COUNT] = (10, 20, 50, 100)
     """Images a subset; sizes that a class has too few images for are left out."""
-    subsets: int = 100
+    subsets: Annotated[int, _COUNT] = 100
     """Random subsets of each size."""
-    top: int | None = None
+    top: Annotated[int | None, _COUNT] = None
     """How many units are the first; 20 as in paper B by default, at most a quarter of the layer."""
-    chosen: int | None = None
+    chosen: Annotated[int | None, _COUNT] = None
     """How many of those most often among them are named; three quarters of them by default."""
-    compared: int | None = None
+    compared: Annotated[int | None, _COUNT] = None
     """Over how many the stability is averaged; half of them by default."""
 
     def sizes_within(self, images: int) -> list[int]:
@@ -154,14 +158,14 @@ class Stability:
 class Roles:
     """Stretches of the insertion curves, and what their units are."""
 
-    penalty: float = 0.02
+    penalty: Annotated[float, _FROM_ZERO] = 0.02
     """Of a further stretch, against the summed squares that it saves (of accuracy as a share): the
     larger, the fewer stretches."""
-    shortest: int = 5
+    shortest: Annotated[int, _COUNT] = 5
     """Units that a stretch has at least."""
-    confidence: float = 0.95
+    confidence: Annotated[float, _SHARE] = 0.95
     """Of the intervals of the slopes."""
-    resamples: int = 2000
+    resamples: Annotated[int, _COUNT] = 2000
     """Bootstrap samples a stretch."""
 
 
@@ -169,11 +173,11 @@ class Roles:
 class Synthesis:
     """Images that units answer to most: activation maximisation (AM) and independent AM (IAM)."""
 
-    steps: int = 256
+    steps: Annotated[int, _COUNT] = 256
     """Steps of ascent."""
-    learning_rate: float = 0.1
+    learning_rate: Annotated[float, ju.Range(0, open="least")] = 0.1
     """Of plain ascent: how far a step moves the pixels, in root mean square; it falls to 0."""
-    noise_seeds: int = 3
+    noise_seeds: Annotated[int, _COUNT] = 3
     """How many images of every unit and objective, each from other noise."""
     iam_from: Literal["noise", "am"] = "noise"
     """Where IAM starts: from noise as in paper C, or from AM's image with small steps, so that
@@ -181,7 +185,7 @@ class Synthesis:
     robust: bool = False
     """Make images that people can read (small random movements, Fourier basis) instead of plain
     ascent on pixels as in paper C."""
-    units: int | None = None
+    units: Annotated[int | None, _COUNT] = None
     """Units a layer that have images, evenly spread; all by default."""
     layers: tuple[str, ...] = ()
     """Which layers, in the networks that have them; all by default."""

@@ -31,7 +31,7 @@ def image_bar(
       clock: seconds that have passed.
     """
     bar = Progress(
-        TextColumn(title),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(of),
@@ -53,9 +53,9 @@ def image_bar(
             return
         said = now
         left = (now - begun[0]) / (done - begun[1]) * (total - done)
-        console.print(f"{title}: {done:,} of {total:,} {of}, {left:,.0f} s left", highlight=False)
+        console.print(f"{title}: {done:,} of {total:,} {of}, {left:,.0f} s left")
 
     with bar:
         task = bar.add_task(title, total=None)
         yield show
-    console.print(f"{title}: done", highlight=False)
+    console.print(f"{title}: done")

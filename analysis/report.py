@@ -17,6 +17,8 @@ import jaxunits as ju
 from .runs import Runs
 from .section import Section, Table
 
+# Of measurements whose file of times was deleted.
+_UNKNOWN = "not known"
 _TEMPLATES = Path(__file__).parent / "templates"
 _PROVENANCE = (
     "network",
@@ -107,7 +109,6 @@ def summary(runs: Runs) -> Table:
     rows: list[tuple[str, ...]] = []
     for layer, sweep in runs.every[0].sweeps.items():
         unit = int(ju.ablation.most_damaging(sweep, 1)[0])
-        seconds = sweep.attrs["compile_seconds"] + sweep.attrs["run_seconds"]
         rows.append(
             (
                 layer,
@@ -115,7 +116,7 @@ def summary(runs: Runs) -> Table:
                 f"{float(sweep.overall_accuracy_drop[unit]):.2%}",
                 f"{float(sweep.max_class_accuracy_drop[unit]):.1%}",
                 f"{sweep.most_damaged_class.values[unit]} (unit {unit})",
-                f"{seconds:.1f}",
+                _seconds_of([sweep]),
             )
         )
     return Table(
@@ -133,9 +134,6 @@ def _means(runs: Runs) -> Table:
             worst = [each.isel(unit=ju.ablation.most_damaging(each, 1)[0]) for each in swept]
             overall = statistics.fmean(float(each.overall_accuracy_drop) for each in worst)
             largest = statistics.fmean(float(each.max_class_accuracy_drop) for each in worst)
-            seconds = sum(
-                each.attrs["compile_seconds"] + each.attrs["run_seconds"] for each in swept
-            )
             rows.append(
                 (
                     name,
@@ -144,7 +142,7 @@ def _means(runs: Runs) -> Table:
                     str(sweep.sizes["unit"]),
                     f"{overall:.2%}",
                     f"{largest:.1%}",
-                    f"{seconds:.1f}",
+                    _seconds_of(swept),
                 )
             )
     return Table(
@@ -162,6 +160,18 @@ def _provenance(sweep: xr.Dataset) -> list[tuple[str, str]]:
     return [(key.replace("_", " "), value or "none") for key, value in shown.items()]
 
 
+def _seconds_of(sweeps: Sequence[xr.Dataset]) -> str:
+    """How long sweeps took together, where all their times are known."""
+    try:
+        return f"{sum(s.attrs['compile_seconds'] + s.attrs['run_seconds'] for s in sweeps):.1f}"
+    except KeyError:
+        return _UNKNOWN
+
+
+def _time(sweep: xr.Dataset, name: str) -> str:
+    return f"{sweep.attrs[name]:.2f}" if name in sweep.attrs else _UNKNOWN
+
+
 def _seconds(runs: Runs) -> Table:
     head = ("network",) if runs.several else ()
     return Table(
@@ -175,8 +185,7 @@ def _seconds(runs: Runs) -> Table:
                 *((run.name,) if head else ()),
                 layer,
                 f"{sweep.attrs['path']}: {sweep.attrs['path_reason']}",
-                f"{sweep.attrs['compile_seconds']:.2f}",
-                f"{sweep.attrs['run_seconds']:.2f}",
+                *(_time(sweep, name) for name in ("compile_seconds", "run_seconds")),
                 str(sweep.attrs["masks_at_once"]),
                 f"{sweep.attrs['peak_bytes'] / 2**20:.0f}",
             )

@@ -8,6 +8,10 @@ from . import results as results
 from . import statistics as statistics
 from . import synthesis as synthesis
 from . import topology as topology
+from ._bounds import SEEDS as SEEDS
+from ._bounds import THREADS as THREADS
+from ._bounds import Range as Range
+from ._bounds import check_settings as check_settings
 from ._cluster import join_cluster as join_cluster
 from ._compilation_cache import use_compilation_cache as use_compilation_cache
 from ._errors import InputError as InputError

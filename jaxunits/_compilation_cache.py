@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import jax
-import platformdirs
+
+from ._cache_folder import is_writable, user_cache
 
 
-def use_compilation_cache(folder: str | Path | None = None) -> Path:
+def use_compilation_cache(folder: str | Path | None = None) -> Path | None:
     """Keep compiled programs in a folder, so that the next run does not compile them again.
 
     Programs call this once, before anything is compiled; the library never does by itself. What
@@ -19,11 +20,14 @@ def use_compilation_cache(folder: str | Path | None = None) -> Path:
         in the user's cache.
 
     Returns:
-      The folder.
+      The folder; None where it cannot be written, with a warning, and nothing is kept.
     """
     given = folder or jax.config.values["jax_compilation_cache_dir"]
-    path = Path(given or Path(platformdirs.user_cache_dir("jaxunits")) / "compilation")
-    path.mkdir(parents=True, exist_ok=True)
+    above = Path(given).absolute() if given else user_cache()
+    path = above if given or above is None else above / "compilation"
+    if path is None or not is_writable(path):
+        jax.config.update("jax_compilation_cache_dir", None)
+        return None
     jax.config.update("jax_compilation_cache_dir", str(path))
     # JAX keeps what took a second by default; building a network is many programs of less.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from programs.start import STOPPED, STOPPED_STATUS, start_program, stoppable
+
+if __name__ == "__main__":
+    start_program()
+
 import importlib
 import pkgutil
 import sys
@@ -15,6 +20,7 @@ from rich.console import Console
 
 import configs
 import jaxunits as ju
+from programs.console import plain_console
 
 from .config import Config
 from .loop import train
@@ -39,15 +45,16 @@ def configurations() -> dict[str, tuple[str, Config | Study]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    console = Console(soft_wrap=True)
+    console = plain_console()
     try:
-        _run(sys.argv[1:] if arguments is None else arguments, console)
+        with stoppable():
+            _run(sys.argv[1:] if arguments is None else arguments, console)
     except (ju.InputError, OSError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False)
+        plain_console(stderr=True).print(f"error: {error}", style="red")
         return 2
     except KeyboardInterrupt:
-        console.print("stopped: the same command goes on from here")
-        return 130
+        console.print(STOPPED)
+        return STOPPED_STATUS
     return 0
 
 
@@ -83,7 +90,6 @@ def _run_config(
     _joined(False, console).print(
         f"{path}: validation accuracy {metrics[-1].validation_accuracy:.2%} after "
         f"{metrics[-1].epoch} epochs, {sum(epoch.seconds for epoch in metrics):.0f} s",
-        highlight=False,
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
@@ -10,10 +13,11 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 import jaxunits as ju
-from jaxunits.networks import abstract
+from jaxunits.networks import abstract, load_state, open_checkpoints, save_state
 from jaxunits.results import no_space
 
 from .config import Checkpoints
+from .metrics import EpochMetrics
 from .step import State, network_arrays, with_arrays
 
 _ROOM = 1.2
@@ -31,8 +35,9 @@ class CheckpointFolder:
         keep = (
             policies.PreserveAll() if settings.keep == "all" else policies.LatestN(settings.latest)
         )
-        self._checkpointer = ocp.training.Checkpointer(
-            path.resolve(), preservation_policy=keep, cleanup_tmp_directories=True
+        self._held = contextlib.ExitStack()
+        self._checkpointer = self._held.enter_context(
+            open_checkpoints(path, preservation_policy=keep, cleanup_tmp_directories=True)
         )
 
     def __enter__(self) -> CheckpointFolder:
@@ -44,7 +49,7 @@ class CheckpointFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._checkpointer.close()
+        self._held.__exit__(kind, error, trace)
 
     @property
     def epochs(self) -> int:
@@ -52,11 +57,14 @@ class CheckpointFolder:
         latest = self._checkpointer.latest
         return 0 if latest is None else int(latest.step)
 
-    def load(self, epochs: int, like: State, sharding: jax.sharding.Sharding) -> State:
-        """The state after `epochs` epochs, into the shapes of another.
+    def load(
+        self, epochs: int, like: State, sharding: jax.sharding.Sharding
+    ) -> tuple[State, list[EpochMetrics]]:
+        """The state after `epochs` epochs, into the shapes of another, and all epochs' metrics.
 
         Raises:
-          InputError: that checkpoint is not kept.
+          DamagedCheckpointError: that checkpoint was damaged since it was written.
+          InputError: it is not kept.
         """
         if epochs not in [checkpoint.step for checkpoint in self._checkpointer.checkpoints]:
             raise ju.InputError(
@@ -64,17 +72,34 @@ class CheckpointFolder:
                 "it alone, with --seeds"
             )
         network = network_arrays(like)
-        loaded = self._checkpointer.load_checkpointables(
+        loaded, metrics = load_state(
+            self._checkpointer,
             epochs,
             {
                 "network": abstract(network, sharding),
                 "optimizer": abstract(like.optimizer, sharding),
             },
+            f"it is moved to {self._aside(epochs)}",
         )
-        return with_arrays(like, loaded["network"], loaded["optimizer"])
+        state = with_arrays(like, loaded["network"], loaded["optimizer"])
+        return state, [EpochMetrics(**epoch) for epoch in metrics]
 
-    def save(self, epochs: int, state: State) -> None:
-        """Save a state after `epochs` epochs.
+    def set_aside(self, epochs: int) -> None:
+        """Move a damaged checkpoint out of the way of whole ones."""
+        aside = self._aside(epochs)
+        if aside.is_dir():
+            shutil.rmtree(aside)
+        (self.path / str(epochs)).rename(aside)
+
+    def reload(self) -> None:
+        """Look again which checkpoints there are."""
+        self._checkpointer.reload()
+
+    def _aside(self, epochs: int) -> Path:
+        return self.path.parent / f"damaged-checkpoint-{epochs}"
+
+    def save(self, epochs: int, state: State, metrics: Sequence[EpochMetrics]) -> None:
+        """Save a state after `epochs` epochs, and all epochs' metrics.
 
         Raises:
           OSError: the disk has no room for it; earlier checkpoints are still there.
@@ -82,10 +107,10 @@ class CheckpointFolder:
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         if shutil.disk_usage(self.path).free < _ROOM * size:
             raise no_space(self.path / str(epochs), size)
-        self._checkpointer.save_checkpointables(
+        # Of runs that were stopped between two saves, some are ahead and come here again.
+        save_state(
+            self._checkpointer,
             epochs,
             {"network": network_arrays(state), "optimizer": state.optimizer},
-            force=True,
-            # Of runs that were stopped between two saves, some are ahead and come here again.
-            overwrite=True,
+            [asdict(epoch) for epoch in metrics],
         )

@@ -6,12 +6,15 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jaxunits as ju
 
 from .networks import AnyNetwork, ConvNet
 from .regularizers import Regularizers
+
+_ABOVE_ZERO = ju.Range(0, open="least")
+_DECAY = ju.Range(0, 1, open="most")
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,15 @@ class Data:
     """What to do about files of a folder that cannot be decoded."""
     verify: bool = True
     """Decode every file of a folder before the first epoch, so that a corrupt one is found."""
-    fraction: float = 1.0
+    fraction: Annotated[float, ju.Range(0, 1, open="least")] = 1.0
     """Share of each class's training images that is used."""
-    random_labels: float = 0.0
+    random_labels: Annotated[float, ju.Range(0, 1)] = 0.0
     """Share of the training images whose labels are drawn at random (Morcos et al. 2018)."""
-    seed: int = 0
+    seed: Annotated[int, ju.SEEDS] = 0
     """Of the choice of training images and of the random labels."""
     in_memory: bool = False
     """Decode all images once and keep them: images of one size, up to 2 GiB a split."""
-    threads: int = 4
+    threads: Annotated[int, ju.THREADS] = 4
     """How many threads decode images."""
 
     def load_train(self) -> ju.data.Dataset:
@@ -81,7 +84,7 @@ class Schedule:
 
     kind: Literal["constant", "cosine"] = "cosine"
     """Constant, or a cosine down to zero at the last step."""
-    warmup_epochs: float = 0.0
+    warmup_epochs: Annotated[float, ju.Range(0)] = 0.0
     """Epochs of a linear rise from zero at the start."""
 
 
@@ -89,13 +92,13 @@ class Schedule:
 class SGD:
     """Stochastic gradient descent with momentum."""
 
-    learning_rate: float = 0.05
+    learning_rate: Annotated[float, _ABOVE_ZERO] = 0.05
     """The peak of the learning rate."""
-    momentum: float = 0.9
+    momentum: Annotated[float, _DECAY] = 0.9
     """Share of the last update that is kept."""
     nesterov: bool = True
     """Look ahead along the momentum."""
-    weight_decay: float = 0.0
+    weight_decay: Annotated[float, ju.Range(0)] = 0.0
     """L2 penalty on kernels, added to the gradient."""
 
 
@@ -103,13 +106,13 @@ class SGD:
 class AdamW:
     """Adam with decoupled weight decay."""
 
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, _ABOVE_ZERO] = 1e-3
     """The peak of the learning rate."""
-    weight_decay: float = 1e-4
+    weight_decay: Annotated[float, ju.Range(0)] = 1e-4
     """Share of the kernels taken off a step, times the learning rate."""
-    b1: float = 0.9
+    b1: Annotated[float, _DECAY] = 0.9
     """Decay of the mean of the gradients."""
-    b2: float = 0.999
+    b2: Annotated[float, _DECAY] = 0.999
     """Decay of the mean of their squares."""
 
 
@@ -117,11 +120,11 @@ class AdamW:
 class Checkpoints:
     """Which epochs are kept."""
 
-    every: int = 1
+    every: Annotated[int, ju.Range(1)] = 1
     """Save after every so many epochs; the last epoch is always saved."""
     keep: Literal["all", "latest"] = "latest"
     """Keep them all (to study training) or the latest few."""
-    latest: int = 2
+    latest: Annotated[int, ju.Range(1)] = 2
     """How many the latest few are."""
 
 
@@ -149,11 +152,11 @@ class Config:
     """Random crops and flips of the training images; none by default."""
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     """What is saved."""
-    epochs: int = 10
+    epochs: Annotated[int, ju.Range(1, 10**6)] = 10
     """How many times every training image is seen."""
-    batch_size: int = 128
+    batch_size: Annotated[int, ju.Range(1)] = 128
     """Images a step."""
-    seed: int = 0
+    seed: Annotated[int, ju.SEEDS] = 0
     """Of the weights, the order of the images, their augmentation and dropout."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of activations and gradients; parameters stay in float32."""
@@ -163,22 +166,12 @@ class Config:
     """This process is one of several of a cluster job, which train together."""
 
     def __post_init__(self) -> None:
-        wrong = [
-            f"{name}={value}"
-            for name, value, least in (
-                ("epochs", self.epochs, 1),
-                ("batch_size", self.batch_size, 1),
-                ("seed", self.seed, 0),
-                ("checkpoints.every", self.checkpoints.every, 1),
-                ("checkpoints.latest", self.checkpoints.latest, 1),
+        ju.check_settings(self)
+        if self.schedule.warmup_epochs > self.epochs:
+            raise ju.InputError(
+                f"schedule.warmup_epochs={self.schedule.warmup_epochs} of epochs={self.epochs}: "
+                f"give a number from 0 up to {self.epochs}"
             )
-            if value < least
-        ]
-        if wrong or self.optimizer.learning_rate <= 0:
-            wrong += [f"optimizer.learning_rate={self.optimizer.learning_rate}"] * (
-                self.optimizer.learning_rate <= 0
-            )
-            raise ju.InputError(f"{', '.join(wrong)}: give numbers above 0 (a seed from 0 on)")
 
     def description(self) -> dict[str, Any]:
         """The settings that decide what is computed, as JSON can hold them."""

@@ -12,7 +12,7 @@ import jaxunits as ju
 from .checkpoints import CheckpointFolder
 from .config import Config
 from .devices import Devices
-from .metrics import EpochMetrics, read_metrics, write_metrics
+from .metrics import EpochMetrics, restore_metrics, write_metrics
 from .optimizers import build_optimizer
 from .program import Program, prepare, run_epoch
 from .progress import Progress
@@ -48,11 +48,12 @@ def train_together(
 
     Raises:
       InputError: a run folder is in use, or belongs to another configuration or other images; the
-        data cannot be used; or a loss is NaN.
+        data or a batch of them cannot be used; or a loss is NaN.
       OSError: no space is left.
     """
     config = configs[0]
     devices = Devices(config.batch_size)
+    ju.data.check_batch(config.preprocessing, config.batch_size, devices.processes)
     train_data, validation_data = _load(config)
     classes = len(train_data.class_names)
     networks = [_build(each, classes) for each in configs]
@@ -119,11 +120,11 @@ def _epochs(
     progress: Progress,
 ) -> list[list[EpochMetrics]]:
     config, devices = programs[0].config, programs[0].devices
-    # Runs that were stopped between two of their saves go on from where the last of them was.
-    done = min(folder.epochs for folder in folders)
-    states = _states(programs, networks, folders, done)
+    done, states, metrics = _saved(programs, networks, folders, progress)
     places = [ju.results.RunFolder(path).metrics for path in paths]
-    metrics = [[row for row in read_metrics(place) if row.epoch <= done] for place in places]
+    if done and devices.first:
+        for place, rows in zip(places, metrics, strict=True):
+            restore_metrics(place, rows, progress.tell)
     progress.start(config.epochs, done, programs[0].steps_per_epoch * len(programs))
     for epoch in range(done, config.epochs):
         lanes_done = in_threads(
@@ -137,30 +138,54 @@ def _epochs(
             if devices.first:
                 write_metrics(place, rows)
         if (epoch + 1) % config.checkpoints.every == 0 or epoch + 1 == config.epochs:
-            for folder, state in zip(folders, _apart(programs, states), strict=True):
-                folder.save(epoch + 1, state)
+            for folder, state, rows in zip(folders, _apart(programs, states), metrics, strict=True):
+                folder.save(epoch + 1, state, rows)
         progress.epoch(results)
     return metrics
 
 
-def _states(
+def _saved(
     programs: Sequence[Program],
     networks: Sequence[ju.networks.Network],
     folders: Sequence[CheckpointFolder],
-    done: int,
-) -> list[State]:
-    """The state of each program after so many epochs."""
+    progress: Progress,
+) -> tuple[int, list[State], list[list[EpochMetrics]]]:
+    """Epochs done, the state of each program and the metrics of each run after them."""
     devices = programs[0].devices
     optimizer = build_optimizer(programs[0].config, programs[0].steps_per_epoch)
-    states = iter([initial_state(network, optimizer) for network in networks])
-    if done:
-        states = iter(
-            [
-                folder.load(done, state, devices.everywhere)
-                for folder, state in zip(folders, states, strict=True)
-            ]
-        )
-    return [devices.replicate(stack([next(states) for _ in program.seeds])) for program in programs]
+    fresh = [initial_state(network, optimizer) for network in networks]
+    # Runs that were stopped between two of their saves go on from where the last of them was.
+    while done := min(folder.epochs for folder in folders):
+        loaded = [
+            _whole(folder, done, state, devices, progress)
+            for folder, state in zip(folders, fresh, strict=True)
+        ]
+        whole = [each for each in loaded if each is not None]
+        if len(whole) == len(folders):
+            return done, _batched(programs, [state for state, _ in whole]), [m for _, m in whole]
+    return 0, _batched(programs, fresh), [[] for _ in folders]
+
+
+def _whole(
+    folder: CheckpointFolder, done: int, like: State, devices: Devices, progress: Progress
+) -> tuple[State, list[EpochMetrics]] | None:
+    """What a checkpoint holds; nothing if it is damaged, which is told, and it is set aside."""
+    try:
+        return folder.load(done, like, devices.everywhere)
+    except ju.networks.DamagedCheckpointError as error:
+        devices.agree(f"checkpoints {folder.path}", functools.partial(folder.set_aside, done))
+        folder.reload()
+        progress.tell(str(error))
+        return None
+
+
+def _batched(programs: Sequence[Program], states: Sequence[State]) -> list[State]:
+    """The state of each program, of the states of its runs."""
+    runs = iter(states)
+    return [
+        program.devices.replicate(stack([next(runs) for _ in program.seeds]))
+        for program in programs
+    ]
 
 
 def _apart(programs: Sequence[Program], states: Sequence[State]) -> Iterator[State]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from jaxunits.results import write_atomically
+import jaxunits as ju
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,41 @@ class EpochMetrics:
 
 
 def read_metrics(path: Path) -> list[EpochMetrics]:
-    """The epochs of a metrics file; none if it is not there."""
+    """The epochs of a metrics file; none if it is not there.
+
+    Raises:
+      InputError: a line of it is damaged.
+    """
     if not path.exists():
         return []
-    return [EpochMetrics(**json.loads(line)) for line in path.read_text().splitlines()]
+    epochs: list[EpochMetrics] = []
+    try:
+        for line in path.read_text("utf-8").splitlines():
+            epochs.append(EpochMetrics(**json.loads(line)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ju.InputError(
+            f"{path} is damaged at line {len(epochs) + 1} ({error}): train again with the same "
+            "command, which writes it anew from the last checkpoint"
+        ) from error
+    return epochs
 
 
 def write_metrics(path: Path, metrics: list[EpochMetrics]) -> None:
     """Write the epochs so far, whole or not at all."""
-    write_atomically(path, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in metrics))
+    ju.results.write_atomically(path, _lines(metrics))
+
+
+def restore_metrics(path: Path, metrics: list[EpochMetrics], tell: Callable[[str], None]) -> None:
+    """Make a metrics file hold the epochs of a checkpoint; tell where it was damaged."""
+    wanted = _lines(metrics).encode()
+    found = path.read_bytes() if path.exists() else b""
+    if found == wanted:
+        return
+    # A run that was stopped between two saves has epochs of which no checkpoint tells.
+    if not found.startswith(wanted):
+        tell(f"{path} was damaged or missing: it is written anew from the last checkpoint")
+    write_metrics(path, metrics)
+
+
+def _lines(metrics: list[EpochMetrics]) -> str:
+    return "".join(json.dumps(asdict(epoch)) + "\n" for epoch in metrics)

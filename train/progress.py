@@ -53,6 +53,10 @@ class Progress:
             left = "nothing is left to do" if done >= epochs else "going on from there"
             self.console.print(f"{done} of {epochs} epochs are done: {left}")
 
+    def tell(self, message: str) -> None:
+        """Tell something about the run."""
+        self.console.print(message)
+
     def step(self) -> None:
         """One step is done."""
         self._bar.advance(self._task)
@@ -68,7 +72,6 @@ class Progress:
             f"validation loss {_mean(run.validation_loss for run in runs):.4f}, "
             f"accuracy {_mean(run.validation_accuracy for run in runs):7.2%}  "
             f"{first.seconds:.1f} s",
-            highlight=False,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +20,11 @@ _EPSILON = 1e-7
 class Regularizers:
     """Penalties on units; weight decay is the optimizer's, dropout and batch norm the network's."""
 
-    l1_weights: float = 0.0
+    l1_weights: Annotated[float, ju.Range(0)] = 0.0
     """Times the L1 norms of all units' incoming weights, added up."""
-    l1_activations: float = 0.0
+    l1_activations: Annotated[float, ju.Range(0)] = 0.0
     """Times the mean absolute activation of a layer, averaged over layers."""
-    class_selectivity: float = 0.0
+    class_selectivity: Annotated[float, ju.Range()] = 0.0
     """Times a layer's mean class selectivity in the batch, averaged over layers and taken off the
     loss: above 0 units become selective, below 0 the opposite (Leavitt and Morcos 2020)."""
     layers: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from rich.console import Console
 from rich.table import Table
@@ -39,11 +40,11 @@ class Study:
 class StudyOptions:
     """How to train a study; what follows `--` goes to every configuration of it."""
 
-    seeds: tuple[int, ...] = ()
+    seeds: Annotated[tuple[int, ...], ju.SEEDS] = ()
     """Seeds instead of the study's own."""
     only: tuple[str, ...] = ()
     """Some of its configurations; all by default."""
-    together: int = 5
+    together: Annotated[int, ju.Range(1)] = 5
     """How many seeds are trained at once."""
     side_by_side: SideBySide = "auto"
     """How they are: as one batched computation, or in threads (on CPUs)."""
@@ -53,10 +54,9 @@ class StudyOptions:
     """This process is one of several of a cluster job, which train together."""
 
     def __post_init__(self) -> None:
-        if self.together < 1:
-            raise ju.InputError(f"together={self.together}: give at least 1")
-        if len(set(self.seeds)) < len(self.seeds) or min(self.seeds, default=0) < 0:
-            raise ju.InputError(f"seeds={self.seeds}: give different whole numbers from 0 on")
+        ju.check_settings(self)
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ju.InputError(f"seeds={self.seeds}: give different whole numbers")
 
 
 def grid(
@@ -106,7 +106,7 @@ def train_study(
         results[name] = []
         for start in range(0, len(seeds), together):
             chosen = seeds[start : start + together]
-            progress.console.print(f"{name}, seeds {', '.join(map(str, chosen))}", highlight=False)
+            progress.console.print(f"{name}, seeds {', '.join(map(str, chosen))}")
             results[name] += train_together(
                 [dataclasses.replace(config, seed=seed) for seed in chosen],
                 [path / name / f"seed{seed}" for seed in chosen],

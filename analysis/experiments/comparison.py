@@ -11,9 +11,9 @@ from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
-from ..figures import CHANCE, POINTS, colour_of, legend, panel, png
+from ..figures import CHANCE, POINTS, colour_of, label_of, legend, panel, rendered
 from ..runs import Run, Runs
-from ..section import Figure, Section, Table
+from ..section import Section, Table
 
 _COLUMNS = 4
 _DRAWS = 50
@@ -30,7 +30,7 @@ def run(runs: Runs) -> Section:
     return Section(
         title="Class accuracy drop, network by network",
         text=[_TEXT],
-        figures=[Figure("drop_curves", png(_draw(runs, layers)), _caption(runs))],
+        figures=[rendered("drop_curves", _draw(runs, layers), _caption(runs))],
         tables=[_table(runs, layers)],
     )
 
@@ -60,7 +60,7 @@ def _draw_layer(axes: Axes, runs: Runs, layer: str) -> None:
         largest = sorted_drops(sweeps, "max_class_accuracy_drop")
         rank = np.arange(1, largest.shape[1] + 1)
         axes.fill_between(rank, *_range(largest), color=colour, alpha=0.2, linewidth=0)
-        axes.plot(rank, largest.mean(0), color=colour, linewidth=1.5, label=name)
+        axes.plot(rank, largest.mean(0), color=colour, linewidth=1.5, label=label_of(name))
         overall = sorted_drops(sweeps, "overall_accuracy_drop").mean(0)
         axes.plot(rank, overall, color=colour, linewidth=1, linestyle="--")
         sure = ju.statistics.uncertainty(sweeps[0], draws=_DRAWS)

@@ -13,9 +13,9 @@ from matplotlib.ticker import MaxNLocator
 
 import jaxunits as ju
 
-from ..figures import colour_of, png, tidy
+from ..figures import colour_of, label_of, rendered, tidy
 from ..runs import Run, Runs
-from ..section import Figure, Section, Table
+from ..section import Section, Table
 
 _MOST = 30
 _LISTED = 10
@@ -35,7 +35,7 @@ def run(runs: Runs) -> Section:
     return Section(
         title="What units detect",
         text=[_TEXT],
-        figures=[Figure("concepts", png(_draw(runs, panels)), _caption(runs, panels))],
+        figures=[rendered("concepts", _draw(runs, panels), _caption(runs, panels))],
         tables=[_counts(panels), _best(runs)],
     )
 
@@ -56,7 +56,7 @@ def _draw(runs: Runs, panels: Sequence[tuple[str, str, Sequence[xr.Dataset]]]) -
             f"{results[0].sizes['unit']} units",
             fontsize=10,
         )
-    handles = [Patch(color=colour, label=name) for name, colour in colours.items()]
+    handles = [Patch(color=colour, label=label_of(name)) for name, colour in colours.items()]
     canvas.legend(
         handles=handles,
         loc="outside upper center",

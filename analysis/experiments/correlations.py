@@ -12,9 +12,9 @@ from scipy import stats
 
 import jaxunits as ju
 
-from ..figures import DAMAGE, OVERALL, png
+from ..figures import DAMAGE, OVERALL, rendered
 from ..runs import Run, Runs
-from ..section import Figure, Section, Table
+from ..section import Section, Table
 
 _COLUMNS = 4
 # Fewer units have no rank correlation.
@@ -45,7 +45,7 @@ def run(runs: Runs) -> Section:
     return Section(
         title=title,
         text=[_TEXT],
-        figures=[Figure("correlations", png(_draw(runs, panels)), _caption(runs))],
+        figures=[rendered("correlations", _draw(runs, panels), _caption(runs))],
         tables=[_table(runs, panels)],
     )
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
-from ..figures import CHANCE, DAMAGE, GAIN, OVERALL, POINTS, legend, panel, png
+from ..figures import CHANCE, DAMAGE, GAIN, OVERALL, POINTS, legend, panel, rendered
 from ..runs import Runs
-from ..section import Figure, Section, Table
+from ..section import Section, Table
 from . import comparison
 
 _COLUMNS = 4
@@ -42,7 +42,7 @@ def run(runs: Runs) -> Section:
     return Section(
         title="Class accuracy drop, layer by layer",
         text=[_MEASURED, f"{_READING} {_resolution(sweeps)} {_CHANCE}"],
-        figures=[Figure("drop_curves", png(_draw(sweeps, sure)), _caption(sweeps))],
+        figures=[rendered("drop_curves", _draw(sweeps, sure), _caption(sweeps))],
         tables=[_table(sweeps, sure)],
     )
 

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
-from ..figures import CHANCE, DAMAGE, colour_of, legend, png, style_of, tidy
+from ..figures import CHANCE, DAMAGE, colour_of, label_of, legend, rendered, style_of, tidy
 from ..runs import Run, Runs
-from ..section import Figure, Section, Table
+from ..section import Section, Table
 
 _CLASSES = 5
 _TEXT = """For a class, the unit is ablated whose loss leaves the fewest of its images correct,
@@ -28,7 +28,7 @@ def run(runs: Runs) -> Section:
     return Section(
         title="Greedy ablation",
         text=[_TEXT],
-        figures=[Figure("greedy", png(_draw(runs, panels)), _caption(panels))],
+        figures=[rendered("greedy", _draw(runs, panels), _caption(panels))],
         tables=[_table(panels)],
     )
 
@@ -59,7 +59,7 @@ def _draw_classes(axes: Axes, greedy: xr.Dataset) -> None:
         axes.plot(
             np.arange(len(curve)),
             curve,
-            label=names[place],
+            label=label_of(names[place]),
             color=colour_of(number),
             linestyle=style_of(number),
         )

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from ..figures import CHANCE, OVERALL, colour_of, legend, panel, png
+from ..figures import CHANCE, OVERALL, colour_of, legend, panel, rendered
 from ..runs import Run, Runs
 from ..section import Figure, Section, Table
 from ..transition import Transition, transition
@@ -70,9 +70,9 @@ def _figures(runs: Runs, name: str, layer: str, members: Sequence[Run]) -> list[
     classes = each[0].sizes["class"]
     averaged = f"{classes} classes" + (f" and {len(each)} seeds" if len(each) > 1 else "")
     return [
-        Figure(
+        rendered(
             stem,
-            png(_draw(each, shown)),
+            _draw(each, shown),
             f"{place}: accuracy and loss along cumulative ablation, the most important unit first "
             f"and the least important first; upper two rows class {shown} "
             f"({members[0].seed}), lower two the mean over {averaged}. After paper B, "

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
-from ..figures import CHANCE, GAIN, OVERALL, png, tidy
+from ..figures import CHANCE, GAIN, OVERALL, rendered, tidy
 from ..runs import Run, Runs
-from ..section import Figure, Section, Table
+from ..section import Section, Table
 
 _EXAMPLES = 8
 _VECTORS = ("class_correlation_by_class", "class_selectivity_by_class")
@@ -45,7 +45,7 @@ def run(runs: Runs) -> Section:
     return Section(
         title=title,
         text=[_TEXT],
-        figures=[Figure("prediction", png(_draw(panels)), _caption(fitted_on))],
+        figures=[rendered("prediction", _draw(panels), _caption(fitted_on))],
         tables=[_table(panels), _examples(panels)],
     )
 

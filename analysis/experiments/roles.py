@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
 
-from ..figures import DAMAGE, GAIN, panel, png
+from ..figures import DAMAGE, GAIN, panel, rendered
 from ..runs import Run, Runs
-from ..section import Figure, Section, Table
+from ..section import Section, Table
 from ..stretches import SIDES, stretches
 
 _ROLES = {
@@ -49,7 +49,7 @@ def run(runs: Runs) -> Section:
     return Section(
         title="Roles of units",
         text=[_TEXT.format(**dataclasses.asdict(roles))],
-        figures=[Figure("roles", png(_draw(runs, panels, found, shown)), _caption(runs, shown))],
+        figures=[rendered("roles", _draw(runs, panels, found, shown), _caption(runs, shown))],
         tables=[_stretch_table(panels, found, shown), _share_table(runs, panels)],
     )
 

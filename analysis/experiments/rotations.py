@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from scipy import stats
 
-from ..figures import DAMAGE, GAIN, POINTS, legend, panel, png
+from ..figures import DAMAGE, GAIN, POINTS, legend, panel, rendered
 from ..runs import Run, Runs
-from ..section import Figure, Section, Table
+from ..section import Section, Table
 
 _NAMES = {"max_class_accuracy_drop": "max class drop", "overall_accuracy_drop": "overall drop"}
 _TEXT = """The activations of a layer are rotated at random, one coordinate is set to zero, and
@@ -29,7 +29,7 @@ def run(runs: Runs) -> Section:
     return Section(
         title="Units against random directions",
         text=[_TEXT],
-        figures=[Figure("rotations", png(_draw(runs, panels)), _caption(runs, panels))],
+        figures=[rendered("rotations", _draw(runs, panels), _caption(runs, panels))],
         tables=[_table(panels)],
     )
 

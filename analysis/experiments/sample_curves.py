@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from ..figures import colour_of, legend, panel, png, style_of
+from ..figures import colour_of, legend, panel, rendered, style_of
 from ..runs import Run, Runs
 from ..section import Figure, Table
 
@@ -33,9 +33,9 @@ def curves_figure(runs: Runs, panels: Panels) -> Figure:
     legend(canvas, grid[0, 0])
     shown = found[0].attrs["class"]
     seed = " First seed of each configuration." if runs.several else ""
-    return Figure(
+    return rendered(
         "stability_curves",
-        png(canvas),
+        canvas,
         f"Cumulative ablation of class {shown}, the most important unit first, by the importance "
         "ranks that different images of the class give; the columns are the images on which the "
         f"accuracy is measured.{seed} After paper B, figures 4A and 4B.",

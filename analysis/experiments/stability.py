@@ -13,10 +13,10 @@ from scipy import stats
 import jaxunits as ju
 
 from ..config import Config
-from ..figures import colour_of, legend, png, style_of, tidy
+from ..figures import colour_of, legend, rendered, style_of, tidy
 from ..measurements.births import births_of
 from ..runs import Run, Runs
-from ..section import Figure, Section, Table
+from ..section import Section, Table
 from .sample_curves import curves_figure, curves_table
 
 _TEXT = """Random subsets of a class's training images give an importance rank each. Left: the
@@ -65,9 +65,7 @@ def run(runs: Runs) -> Section:
         title="Stability of the importance rank",
         text=[_TEXT.format(shown=shown), _CURVES],
         figures=[
-            Figure(
-                "stability", png(_draw(titles, found, panels, runs.config, shown)), _caption(runs)
-            ),
+            rendered("stability", _draw(titles, found, panels, runs.config, shown), _caption(runs)),
             curves_figure(runs, panels),
         ],
         tables=[_table(panels, found, runs.config, shown), curves_table(panels)],

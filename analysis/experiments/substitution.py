@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from ..figures import DAMAGE, GAIN, legend, png, tidy
+from ..figures import DAMAGE, GAIN, legend, rendered, tidy
 from ..runs import Run, Runs
 from ..section import Figure, Section
 from .ranks import OBJECTIVES, RELATIONS, rank_of, units_of
@@ -75,9 +75,9 @@ def _scatter(runs: Runs, run: Run, layers: ByLayer) -> Figure:
         else ("substitution_selectivity")
     )
     of = f" of {run.name}" if runs.several else ""
-    return Figure(
+    return rendered(
         name,
-        png(canvas),
+        canvas,
         f"RS against class selectivity{of}; a dot is a unit under AM, a triangle one under IAM. "
         "After paper C, figures 1 and 4 to 6.",
     )
@@ -122,9 +122,9 @@ def _by_layer(runs: Runs, found: Sequence[tuple[Run, ByLayer]]) -> Figure:
         axes.set_ylabel(label, fontsize=8)
     legend(canvas, grid.flat[0])
     seeds = " Networks of one configuration stand beside each other." if runs.several else ""
-    return Figure(
+    return rendered(
         "substitution_layers",
-        png(canvas),
+        canvas,
         "Mean RS of each layer, and Spearman's r of RS over its units with class selectivity and "
         f"with accuracy drops; bars are 95 % intervals.{seeds} After paper C, figures 3 and 6.",
     )

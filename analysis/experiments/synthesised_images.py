@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from PIL import Image, ImageDraw, ImageFont
 
-from ..figures import png
+from ..figures import rendered
 from ..runs import Run, Runs
 from ..section import Figure, Section
 
@@ -66,9 +66,9 @@ def _covered(runs: Runs, run: Run) -> Figure | None:
         axes.set_visible(False)
     for line, (layer, unit) in zip(grid, rows, strict=True):
         _draw_row(line, run, layer, unit)
-    return Figure(
+    return rendered(
         f"covered_units{_suffix(runs, run)}",
-        png(canvas),
+        canvas,
         f"The most selective unit of each layer{' of ' + run.name if runs.several else ''} that "
         "others cover, and those that answer most to its IAM image, with their answer as a "
         "multiple of the unit's own. After paper C, figure 2.",

@@ -12,11 +12,11 @@ from matplotlib.ticker import MaxNLocator
 
 import jaxunits as ju
 
-from ..figures import DAMAGE, GAIN, colour_of, legend, png, style_of, tidy
+from ..figures import DAMAGE, GAIN, colour_of, legend, rendered, style_of, tidy
 from ..measurements.births import births_of
 from ..options import Topology
 from ..runs import Run, Runs
-from ..section import Figure, Section, Table
+from ..section import Section, Table
 from .flow import draw_flow
 
 _MEASURED = """A unit's map is read as a weighted graph: its rows, which are its columns too, are
@@ -39,16 +39,16 @@ def run(runs: Runs) -> Section:
     layers = runs.layers("births")
     first = runs.every[0]
     flows = [
-        Figure(f"topology_flow_{layer}", png(draw_flow(*_flow(first, layer))), _flow_caption(layer))
+        rendered(f"topology_flow_{layer}", draw_flow(*_flow(first, layer)), _flow_caption(layer))
         for layer in layers
         if layer in first.kind("maps")
     ]
     panels = runs.panels("training")
     kept = min(members[0].kind("training")[layer].sizes["epoch"] for _, layer, members in panels)
     figures = [
-        Figure(
+        rendered(
             f"topology_training_{layer}",
-            png(_draw_training(runs, [panel for panel in panels if panel[1] == layer])),
+            _draw_training(runs, [panel for panel in panels if panel[1] == layer]),
             _training_caption(first.kind("training")[layer], runs.several),
         )
         for layer in layers

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.figure import SubFigure
 from PIL import Image
 
-from ..figures import DAMAGE, GAIN, png, tidy
+from ..figures import DAMAGE, GAIN, rendered, tidy
 from ..runs import Runs
-from ..section import Figure, Section
+from ..section import Section
 
 _COVERED = 0.25
 _MOST_BARS = 40
@@ -27,9 +27,9 @@ answers to belongs to these classes, the damage has its explanation."""
 def run(runs: Runs) -> Section:
     """One panel a unit."""
     figures = [
-        Figure(
+        rendered(
             f"unit_{run.seed}_{layer}_{unit}" if runs.several else f"unit_{layer}_{unit}",
-            png(_draw(panels.sel(unit=unit), run.sweeps[layer].sel(unit=unit))),
+            _draw(panels.sel(unit=unit), run.sweeps[layer].sel(unit=unit)),
             _caption(layer, panels.sel(unit=unit), run.sweeps[layer].sel(unit=unit)),
         )
         for run in runs.every

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -40,8 +39,8 @@ def _epochs(subject: Subject) -> list[int]:
 
 
 def _losses(subject: Subject) -> dict[int, dict[str, Any]]:
-    rows = [json.loads(line) for line in subject.folder.metrics.read_text().splitlines()]
-    return {int(row["epoch"]): row for row in rows}
+    """The metrics of every epoch, out of the last checkpoint."""
+    return {int(row["epoch"]): row for row in ju.networks.saved_metrics(subject.folder.path)}
 
 
 def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:

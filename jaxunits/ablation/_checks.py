@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 from numpy.typing import ArrayLike
 
+from .._arguments import real_array
 from .._errors import InputError
 from ..networks import Layer
 
@@ -16,7 +17,7 @@ def checked_masks(masks: ArrayLike, layer: Layer) -> Float32[np.ndarray, "masks 
     Raises:
       InputError: the shape is another one, or an entry is not a finite number.
     """
-    array = np.asarray(masks)
+    array = real_array(masks, "masks", f" for layer {layer.name!r}")
     if array.ndim != 2 or array.shape[1] != layer.units or len(array) == 0:
         raise InputError(
             f"masks of shape {array.shape} for layer {layer.name!r}: expected "
@@ -31,7 +32,7 @@ def checked_values(values: ArrayLike, layer: Layer) -> Float32[np.ndarray, " uni
     Raises:
       InputError: the shape is another one, or a value is not a finite number.
     """
-    array = np.asarray(values)
+    array = real_array(values, "values", f" for layer {layer.name!r}")
     if array.shape != (layer.units,):
         raise InputError(
             f"values of shape {array.shape} for layer {layer.name!r}: give 'zero', 'mean' or "
@@ -43,13 +44,13 @@ def checked_values(values: ArrayLike, layer: Layer) -> Float32[np.ndarray, " uni
 def _checked_numbers(
     array: Shaped[np.ndarray, ...], kind: str, layer: Layer
 ) -> Float32[np.ndarray, ...]:
-    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
-        raise InputError(f"{kind} of type {array.dtype} for layer {layer.name!r}: give numbers")
-    wrong = np.argwhere(~np.isfinite(array))
+    with np.errstate(over="ignore"):
+        numbers = array.astype(np.float32)
+    wrong = np.argwhere(~np.isfinite(numbers))
     if len(wrong):
         place = ", ".join(map(str, wrong[0]))
         raise InputError(
             f"{kind} for layer {layer.name!r} hold {array[tuple(wrong[0])]} at [{place}]: give "
             "finite numbers (1 keeps a unit, 0 ablates it)"
         )
-    return array.astype(np.float32)
+    return numbers

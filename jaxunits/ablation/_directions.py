@@ -10,6 +10,8 @@ import xarray as xr
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
+from .._arguments import check_whole, from_options, real_array
+from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Layer, functional
@@ -55,6 +57,7 @@ def directions(
     Raises:
       InputError: the basis is not orthogonal, the network is not made of stages; and as in `sweep`.
     """
+    execution = from_options(Execution, options, directions)
     network = functional(network)
     place = network.layer(layer)
     rotation = _checked_basis(basis, place)
@@ -73,7 +76,7 @@ def directions(
         basis=rotation,
         file=file,
         progress=progress,
-        execution=Execution(**options),
+        execution=execution,
     )
 
 
@@ -81,7 +84,14 @@ def haar(units: int, *, seed: int) -> Float32[np.ndarray, "units directions"]:
     """A random orthogonal matrix, every rotation as likely as any other.
 
     QR of a Gaussian matrix, signs fixed by R's diagonal (Mezzadri 2007; paper A §3.4).
+
+    Raises:
+      InputError: there are no units, or the seed is outside 0 to 2^32 - 1.
     """
+    check_whole(units=units)
+    if units < 1:
+        raise InputError(f"units={units}: give at least one unit")
+    check_numbers(seed=(seed, SEEDS))
     gaussian = np.random.default_rng(seed).normal(size=(units, units))
     rotation, triangle = np.linalg.qr(gaussian)
     return (rotation * np.sign(np.diag(triangle))).astype(np.float32)
@@ -93,7 +103,7 @@ def _checked_basis(basis: ArrayLike, layer: Layer) -> Float32[np.ndarray, "units
     Raises:
       InputError: it is not square, not finite or not orthogonal.
     """
-    array = np.asarray(basis, np.float64)
+    array = real_array(basis, "basis", f" for layer {layer.name!r}").astype(np.float64)
     if array.shape != (layer.units, layer.units):
         raise InputError(
             f"basis of shape {array.shape} for layer {layer.name!r}: expected "

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import jax
 
+from .._arguments import check_whole, check_whole_or_none
 from .._errors import InputError
 
 PATHS = ("auto", "fast", "reference")
@@ -66,15 +67,30 @@ class Execution:
         """Refuse what cannot be carried out.
 
         Raises:
-          InputError: a name is unknown or a number is not above 0.
+          InputError: a name is unknown, a number is not a whole one above 0, or what was given for
+            devices are none.
         """
         for name, known in (("path", PATHS), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name}={getattr(self, name)!r}: give one of {', '.join(known)}")
+        check_whole(images_per_piece=self.images_per_piece)
         for name in ("batch_size", "masks_at_once", "max_memory", "images_per_piece"):
             value = getattr(self, name)
+            check_whole_or_none(**{name: value})
             if value is not None and value < 1:
                 raise InputError(f"{name}={value}: give a number above 0")
+        self._check_devices()
+
+    def _check_devices(self) -> None:
+        devices: Any = self.devices
+        if devices is None:
+            return
+        known = isinstance(devices, Sequence) and not isinstance(devices, str)
+        if not known or not devices or not all(isinstance(each, jax.Device) for each in devices):
+            raise InputError(
+                f"devices={devices!r}: give a list of JAX's devices, such as jax.devices('cpu'), "
+                "or None for all local ones"
+            )
 
     @property
     def places(self) -> Sequence[jax.Device]:

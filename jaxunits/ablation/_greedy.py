@@ -12,10 +12,12 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float32, Int64, PyTree
 
+from .._arguments import check_whole, check_whole_or_none, from_options
+from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from .._processes import share
 from ..data import Batch, Dataset, batches, of_class
-from ..networks import Functional, functional
+from ..networks import Functional, check_data, functional
 from ._engine import Engine
 from ._execution import Execution, Options
 from ._masks import single_units
@@ -71,12 +73,18 @@ def greedy(
     Raises:
       InputError: a class does not exist or has no images; and as in `sweep`.
     """
-    execution = Execution(**options)
+    execution = from_options(Execution, options, greedy)
     network = functional(network)
     place = network.layer(layer)
+    check_data(network, data)
+    check_whole(random=random)
+    check_whole_or_none(steps=steps)
+    if isinstance(classes, str):
+        raise InputError(f"classes={classes!r}: give a list of names, such as [{classes!r}]")
     names = list(data.class_names if classes is None else classes)
     images = {data.class_index(name): of_class(data, name) for name in names}
     length = place.units if steps is None else steps
+    check_numbers(seed=(seed, SEEDS))
     if not 1 <= length <= place.units or random < 0 or not names:
         raise InputError(
             f"classes={classes}, steps={steps}, random={random}: give at least one class, 1 to "

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-import zipfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +14,10 @@ import xarray as xr
 from .._processes import agree, share
 from ..data import Dataset
 from ..networks import Functional
-from ..results import environment, raise_if_different, read, write, write_atomically
+from ..results import environment, raise_if_different, read, read_json, write, write_json
 from ._engine import Engine
 from ._execution import Execution
-from ._pieces import Piece, join, pack, unpack
+from ._pieces import join, pack, unpack
 from ._question import Question
 from ._store import Store, open_store, remove
 from ._tally import Counts, tally
@@ -65,7 +63,7 @@ def measure(
         store.exchange()
         starts = _starts(engine, data)
         counts = tally(
-            lambda: (_read(store, start) for start in starts),
+            lambda: (unpack(store[start]) for start in starts),
             len(question.masks),
             len(data.class_names),
         )
@@ -82,7 +80,7 @@ def measure(
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         if path is not None and jax.process_index() == 0:
-            write_atomically(_timing(path), json.dumps(timing, indent=2) + "\n")
+            write_json(_timing(path), timing)
             write(result, path)
     return result.assign_attrs(timing)
 
@@ -111,12 +109,15 @@ def read_result(file: str | Path) -> xr.Dataset:
 
     Raises:
       FileNotFoundError: there is no such file.
-      InputError: the file is truncated or not netCDF.
+      InputError: the file, or that of the times, was damaged since it was written.
     """
     path = Path(file)
     result = read(path)
     timing = _timing(path)
-    return result.assign_attrs(json.loads(timing.read_text()) if timing.exists() else {})
+    if not timing.exists():
+        return result
+    way_out = "delete it; how long the measurement took is lost then, and nothing else"
+    return result.assign_attrs(read_json(timing, "no times", way_out=way_out))
 
 
 def _timing(path: Path) -> Path:
@@ -152,15 +153,3 @@ def _work(engine: Engine, store: Store, data: Dataset, progress: Progress | None
                 progress(done, total)
         piece = join(answers, engine.repeated - repeated, time.perf_counter() - began)
         store[start] = pack(piece, len(data.class_names))
-
-
-def _read(store: Store, start: int) -> Piece:
-    """The piece whose first image is `start`.
-
-    Raises:
-      InputError: its file is damaged.
-    """
-    try:
-        return unpack(store[start])
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise store.damaged(start, error) from error

@@ -11,6 +11,8 @@ import xarray as xr
 from jaxtyping import Float32, Int
 from numpy.typing import ArrayLike
 
+from .._arguments import check_whole, from_options, whole_array
+from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Functional, Layer, functional
@@ -58,8 +60,9 @@ def cumulative(
     Raises:
       InputError: an order names a unit that does not exist or one twice; and as in `sweep`.
     """
+    execution = from_options(Execution, options, cumulative)
     network = functional(network)
-    given = np.asarray(orders)
+    given = whole_array(orders, "orders", f" for layer {layer!r}")
     several = checked_orders(given[None] if given.ndim == 1 else given, network.layer(layer))
     settings = sweep_settings(network, layer, data, values=values, reference=reference)
     return measure_orders(
@@ -74,7 +77,7 @@ def cumulative(
         reference=reference,
         file=file,
         progress=progress,
-        execution=Execution(**options),
+        execution=execution,
     )
 
 
@@ -119,7 +122,15 @@ def measure_orders(
 
 
 def random_orders(units: int, count: int, *, seed: int) -> Int[np.ndarray, "orders units"]:
-    """Random orders of all units of a layer, to compare with."""
+    """Random orders of all units of a layer, to compare with.
+
+    Raises:
+      InputError: there are no units, the count is negative, or the seed is outside 0 to 2^32 - 1.
+    """
+    check_whole(units=units)
+    if units < 1:
+        raise InputError(f"units={units}: give at least one unit")
+    check_numbers(count=(count, Range(0, whole=True)), seed=(seed, SEEDS))
     random = np.random.default_rng(seed)
     orders = [random.permutation(units) for _ in range(count)]
     return np.asarray(orders, np.int64).reshape(count, units)
@@ -137,16 +148,16 @@ def masks_of_orders(
     return (changed == insertion).reshape(-1, units).astype(np.float32)
 
 
-def checked_orders(orders: np.ndarray, layer: Layer) -> Int[np.ndarray, "orders steps"]:
+def checked_orders(orders: Int[np.ndarray, ...], layer: Layer) -> Int[np.ndarray, "orders steps"]:
     """Orders of distinct units of a layer.
 
     Raises:
       InputError: they are not; the first wrong unit is named.
     """
-    if orders.ndim != 2 or orders.size == 0 or not np.issubdtype(orders.dtype, np.integer):
+    if orders.ndim != 2 or orders.size == 0:
         raise InputError(
-            f"orders of shape {orders.shape} and type {orders.dtype} for layer {layer.name!r}: "
-            "give [units] or [orders, units], whole numbers"
+            f"orders of shape {orders.shape} for layer {layer.name!r}: give [units] or [orders, "
+            "units]"
         )
     for number, order in enumerate(orders):
         outside = order[(order < 0) | (order >= layer.units)]
@@ -161,4 +172,4 @@ def checked_orders(orders: np.ndarray, layer: Layer) -> Int[np.ndarray, "orders 
                 f"unit {values[times > 1][0]} comes {times.max()} times in order {number} of layer "
                 f"{layer.name!r}: give every unit once at most"
             )
-    return orders.astype(np.int64)
+    return orders

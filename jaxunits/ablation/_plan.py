@@ -10,6 +10,8 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._arguments import check_whole, from_options
+from .._errors import InputError
 from ..data import Batch
 from ..networks import check_parameters, functional
 from ._checks import checked_masks
@@ -93,8 +95,11 @@ def plan(
     Raises:
       InputError: as `sweep` does.
     """
-    execution = Execution(**options)
+    execution = from_options(Execution, options, plan)
     network = functional(network)
+    check_whole(images=images)
+    if images < 1:
+        raise InputError(f"images={images}: give at least 1")
     place = network.layer(layer)
     check_parameters(network)
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)

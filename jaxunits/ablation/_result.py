@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Int
 
+from .._arguments import check_whole
+from .._errors import InputError
 from ._pieces import LOSS_UNITS
 from ._tally import Counts
 
@@ -99,8 +101,16 @@ def most_damaging(result: xr.Dataset, count: int) -> Int[np.ndarray, " count"]:
 
     Args:
       result: of `sweep`.
-      count: how many, at most.
+      count: how many, at most; at least 1.
+
+    Raises:
+      InputError: the count is below 1 or no whole number, or this is no result of `sweep`.
     """
+    check_whole(count=count)
+    if count < 1:
+        raise InputError(f"count={count}: give at least 1")
+    if not isinstance(result, xr.Dataset) or "max_class_accuracy_drop" not in result:
+        raise InputError("result has no max_class_accuracy_drop: give what sweep returns")
     order = np.lexsort(
         (-result.overall_accuracy_drop.values, -result.max_class_accuracy_drop.values)
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,16 @@ import jax
 
 from .._errors import InputError
 from .._processes import exchange, wait
-from ..results import raise_if_different, read_json, write_atomically
+from ..results import (
+    DamagedError,
+    raise_if_different,
+    read_json,
+    read_regular,
+    seal,
+    unseal,
+    write_atomically,
+    write_json,
+)
 
 
 class Store:
@@ -33,28 +41,24 @@ class Store:
         """The content of a piece.
 
         Raises:
-          InputError: its file cannot be read.
+          InputError: its file cannot be read, or was damaged since it was written.
         """
         if self.folder is None:
             return self._memory[number]
+        path = self._path(number)
         try:
-            return self._path(number).read_bytes()
-        except OSError as error:
-            raise self.damaged(number, error) from error
+            return bytes(unseal(read_regular(path, "piece")))
+        except (OSError, DamagedError) as error:
+            raise InputError(
+                f"piece {path} cannot be read ({error}): delete it and run the same command again"
+            ) from error
 
     def __setitem__(self, number: int, content: bytes) -> None:
         """Keep the content of a piece, whole or not at all."""
         if self.folder is None:
             self._memory[number] = content
         else:
-            write_atomically(self._path(number), content)
-
-    def damaged(self, number: int, error: Exception) -> InputError:
-        """The error for a piece that cannot be read."""
-        return InputError(
-            f"piece {self._path(number)} cannot be read ({error}): delete it and run the same "
-            "command again"
-        )
+            write_atomically(self._path(number), seal(content))
 
     def exchange(self) -> None:
         """Give every process the pieces of all."""
@@ -103,10 +107,14 @@ _SETTINGS = "settings.json"
 def _claim(folder: Path, settings: Mapping[str, Any]) -> None:
     path = folder / _SETTINGS
     if not path.exists():
-        write_atomically(path, json.dumps(dict(settings), indent=2) + "\n")
+        write_json(path, settings)
         return
     raise_if_different(
-        read_json(path, f"{folder} is not a folder of pieces"),
+        read_json(
+            path,
+            f"{folder} is not a folder of pieces",
+            way_out=f"delete the folder {folder} to measure again",
+        ),
         settings,
         place=f"the unfinished measurement {folder}",
         way_out="Give the same settings to go on with it, or delete the folder to begin anew",

@@ -11,6 +11,7 @@ import xarray as xr
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
+from .._arguments import as_array, from_options
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Functional, Layer, check_data, check_parameters, functional
@@ -71,6 +72,7 @@ def sweep(
     Raises:
       InputError: layer, masks, values, images, parameters, options or logits cannot be used.
     """
+    execution = from_options(Execution, options, sweep)
     network = functional(network)
     place = network.layer(layer)
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)
@@ -96,7 +98,7 @@ def sweep(
         other_masks=other_masks,
         file=file,
         progress=progress,
-        execution=Execution(**options),
+        execution=execution,
     )
 
 
@@ -238,11 +240,16 @@ def _others(
     """Masks of other layers that apply throughout, and those that go along with the masks."""
     held: dict[str, np.ndarray] = {}
     along: dict[str, np.ndarray] = {}
+    if other_masks is not None and not isinstance(other_masks, Mapping):
+        raise InputError(
+            f"other_masks of type {type(other_masks).__name__}: give a dictionary from layers to "
+            "their masks"
+        )
     for name, given in (other_masks or {}).items():
         place = network.layer(name)
         if name == layer.name:
             raise InputError(f"other_masks hold layer {name!r} too: give its masks as masks")
-        array = np.asarray(given)
+        array = as_array(given, f"masks for layer {name!r}")
         if array.ndim == 1:
             held[name] = checked_masks(array[None], place)[0]
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
 from ._class_means import class_means
 from ._collector import Collector
@@ -50,15 +51,14 @@ class Choices:
         """Refuse what cannot be collected.
 
         Raises:
-          InputError: a name is unknown or a number is below 0.
+          InputError: a name is unknown or a number is out of its range.
         """
         for name, known in (("activation", ACTIVATIONS), ("selectivity", WEIGHED)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name}={getattr(self, name)!r}: give one of {', '.join(known)}")
-        if self.top_images < 0 or self.seed < 0:
-            raise InputError(
-                f"top_images={self.top_images}, seed={self.seed}: give numbers from 0 on"
-            )
+        if not isinstance(self.gradients, bool):
+            raise InputError(f"gradients={self.gradients!r}: give True or False")
+        check_numbers(top_images=(self.top_images, Range(0, whole=True)), seed=(self.seed, SEEDS))
 
     def collectors(self) -> list[Collector[Any]]:
         """The collectors that serve these choices, paper A's attributes first."""

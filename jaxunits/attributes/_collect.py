@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Unpack, overload
@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from .._arguments import check_whole_or_none, from_options
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Functional, check_data, check_parameters, functional
@@ -92,8 +93,9 @@ def collect(
     """
     network = functional(network)
     names = _names(network, layers)
-    choices = Choices(**options)
+    choices = from_options(Choices, options, collect)
     settings = collect_settings(network, names, data, **options)
+    check_whole_or_none(batch_size=batch_size)
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size={batch_size}: give at least 1")
     if batch_size is not None:
@@ -139,7 +141,7 @@ def collect_settings(
     network = functional(network)
     check_data(network, data)
     check_parameters(network)
-    choices = Choices(**options)
+    choices = from_options(Choices, options, collect_settings)
     if len(data) == 0:
         raise InputError(f"data {data.name!r} holds no images: give at least one")
     common = {
@@ -160,8 +162,17 @@ def collect_settings(
 
 
 def _names(network: Functional, layers: str | Sequence[str] | None) -> list[str]:
-    """Layers in the network's order."""
-    given = [layers] if isinstance(layers, str) else network.layers if layers is None else layers
+    """Layers in the network's order.
+
+    Raises:
+      InputError: there are none, or one does not exist.
+    """
+    given: Any = network.layers if layers is None else layers
+    given = [layers] if isinstance(layers, str) else given
+    if not isinstance(given, Collection) or not given:
+        raise InputError(
+            f"layers={layers!r}: give the name of a layer, a list of at least one, or None for all"
+        )
     chosen = {network.layer(name).name for name in given}
     return [name for name in network.layers if name in chosen]
 

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float32
 
+from .._arguments import check_real, check_whole
 from .._errors import InputError, unknown_name
 from ..data.concepts import Concepts
 from ..networks import functional
@@ -121,6 +122,11 @@ def dissect(
     usual = _CONVENTIONS[convention]
     share = usual.quantile if quantile is None else quantile
     _check(share, detector_iou, batch_size, max_memory)
+    if not isinstance(concepts, Concepts):
+        raise InputError(
+            f"concepts of type {type(concepts).__name__}: give what ju.data.concepts.load or "
+            "ju.data.concepts.computed returns"
+        )
     aligned = Alignment(
         usual.grid if grid is None else grid,
         usual.alignment if alignment is None else alignment,
@@ -160,6 +166,8 @@ def dissect(
 
 def _check(share: float, detector_iou: float, batch_size: int, max_memory: int) -> None:
     """Refuse numbers that cannot be."""
+    check_real(quantile=share, detector_iou=detector_iou)
+    check_whole(batch_size=batch_size, max_memory=max_memory)
     if not 0 < share < 1 or not 0 <= detector_iou < 1:
         raise InputError(
             f"quantile={share}, detector_iou={detector_iou}: give a share between 0 and 1, and an "

@@ -11,8 +11,9 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Float32, Int64, PyTree
 
+from .._arguments import check_real, check_whole
 from .._errors import InputError
-from ..data import Dataset, batches
+from ..data import Dataset, batches, check_channels
 from ..networks import functional
 
 
@@ -70,18 +71,18 @@ def top_images(
     """
     network = functional(network)
     place = network.layer(layer)
-    for unit in units:
-        if not 0 <= unit < place.units:
-            raise InputError(f"unit {unit} of layer {layer!r}: it has units 0 to {place.units - 1}")
+    chosen = place.chosen(units)
     if network.activations is None:
         raise InputError(f"network {network.name!r} does not show its activations")
+    check_channels(data, network.preprocessing)
+    check_whole(count=count, batch_size=batch_size)
+    check_real(quantile=quantile)
     if count < 1 or not 0 < quantile < 1 or activation not in ("mean", "max"):
         raise InputError(
             f"count={count}, quantile={quantile}, activation={activation!r}: give at least 1, a "
             "share between 0 and 1, and 'mean' or 'max'"
         )
     show = network.activations
-    chosen = np.asarray(units, int)
 
     @jax.jit
     def maps_of(params: PyTree, images: Array) -> Float[Array, "images rows columns units"]:

@@ -4,6 +4,7 @@ from . import concepts as concepts
 from ._augmentation import Augmentation as Augmentation
 from ._batches import Batch as Batch
 from ._batches import batches as batches
+from ._batches import check_batch as check_batch
 from ._batches import check_channels as check_channels
 from ._batches import shuffled_batches as shuffled_batches
 from ._dataset import Dataset as Dataset

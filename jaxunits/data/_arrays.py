@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
@@ -10,9 +9,12 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import Num, Shaped
 
+from .._arguments import whole_array
 from .._errors import InputError
 from ..results import fingerprint
-from ._dataset import Dataset, Held
+from ._content import source_fingerprint
+from ._dataset import Dataset, Held, checked_class_names
+from ._pixels import ValueRange, check_pixels
 
 # Of arrays that do not name their classes; the largest public sets have some twenty thousand.
 _MOST_CLASSES = 100_000
@@ -47,11 +49,12 @@ def load(
     labels: Shaped[np.ndarray, ...],
     split: str,
     class_names: Sequence[str] | None,
+    value_range: ValueRange,
 ) -> Dataset:
     """Arrays as a data set; without `class_names` the classes are called by their numbers.
 
     Raises:
-      InputError: shapes, types or labels cannot be used.
+      InputError: shapes, types, pixels or labels cannot be used.
     """
     if images.ndim != 4 or labels.shape != images.shape[:1]:
         raise InputError(
@@ -62,10 +65,9 @@ def load(
         raise InputError(
             f"images of type {images.dtype}: give uint8 (0 to 255) or floating point (0 to 1)"
         )
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"labels of type {labels.dtype}: give integers")
     if len(images) == 0:
         raise InputError("data 'arrays' holds no images")
+    labels = whole_array(labels, "labels", " of data 'arrays'")
     count = int(labels.max()) + 1
     if class_names is None and count > _MOST_CLASSES:
         raise InputError(
@@ -74,45 +76,58 @@ def load(
         )
     data = Dataset(
         source=ArraySource(images, labels),
-        class_names=tuple(map(str, class_names if class_names is not None else range(count))),
+        class_names=checked_class_names(
+            range(count) if class_names is None else class_names, "data 'arrays'"
+        ),
         channels=images.shape[-1],
         name="arrays",
         split=split,
         fingerprint=fingerprint({"images": images, "labels": labels}),
+        value_range=value_range,
     )
+    check_pixels(images, data.describe, data.value_range)
     # Reading the labels checks them.
     _ = data.labels
     return data
 
 
-def load_source(source: Any, split: str, class_names: Sequence[str] | None) -> Dataset:
+def load_source(
+    source: Any, split: str, class_names: Sequence[str] | None, value_range: ValueRange
+) -> Dataset:
     """A random-access source as a data set; its labels are checked as they are read.
 
     Raises:
       InputError: it is empty, its records are not of the form, or the classes are not named.
     """
     name = type(source).__name__
-    if not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
+    indexed = hasattr(source, "__len__") and hasattr(source, "__getitem__")
+    if not indexed or isinstance(source, Mapping):
         raise InputError(
             f"data of type {name}: give 'digits', 'tfds:NAME', 'folder:PATH', a pair of arrays or "
             "an object with __len__ and __getitem__"
         )
     if class_names is None:
         raise InputError(f"data {name!r} does not name its classes: give class_names")
+    names = checked_class_names(class_names, f"data {name!r}")
     if len(source) == 0:
         raise InputError(f"data {name!r} holds no images")
     first = source[0]
+    if not isinstance(first, Mapping):
+        raise InputError(
+            f"record 0 of data {name!r} is of type {type(first).__name__}: give a mapping of "
+            "'image' and 'label'; arrays go in a pair, (images, labels)"
+        )
     if not {"image", "label"} <= set(first) or np.ndim(first["image"]) != 3:
         raise InputError(
             f"record 0 of data {name!r} has the fields {sorted(first)}: give an 'image' "
             "[height, width, channels] and a 'label'"
         )
-    settings = repr((name, len(source), split, tuple(class_names)))
     return Dataset(
         source=source,
-        class_names=tuple(map(str, class_names)),
+        class_names=names,
         channels=np.shape(first["image"])[-1],
         name=name,
         split=split,
-        fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
+        fingerprint=source_fingerprint(source, (name, len(source), split, names)),
+        value_range=value_range,
     )

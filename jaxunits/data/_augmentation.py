@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Num
 
+from .._arguments import is_real
+from .._bounds import Range, check_numbers
 from .._errors import InputError
 from ._preprocessing import Preprocessing, resize
 from ._random import generator
 
 _TRIES = 10
+_MOST_PADDING = 1024
 
 
 class Window(NamedTuple):
@@ -50,11 +54,18 @@ class Augmentation:
     def __post_init__(self) -> None:
         if self.crop not in ("none", "padded", "resized"):
             raise InputError(f"crop={self.crop!r}: give 'none', 'padded' or 'resized'")
-        if self.padding < 0:
-            raise InputError(f"padding={self.padding}: give a whole number from 0 on")
+        check_numbers(padding=(self.padding, Range(0, _MOST_PADDING, whole=True)))
+        for name in ("scale", "ratio"):
+            values: Any = getattr(self, name)
+            if (
+                not isinstance(values, Sequence)
+                or len(values) != 2
+                or not all(map(is_real, values))
+            ):
+                raise InputError(f"{name}={values!r}: give two numbers, the least first")
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise InputError(f"scale={self.scale}: give two shares above 0, to 1, the least first")
-        if not 0 < self.ratio[0] <= self.ratio[1]:
+        if not 0 < self.ratio[0] <= self.ratio[1] < math.inf:
             raise InputError(f"ratio={self.ratio}: give two numbers above 0, the least first")
 
     def numbers(self, seed: int, epoch: int, images: int) -> Float[np.ndarray, "images numbers"]:

@@ -10,9 +10,11 @@ import grain
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Shaped
 
+from .._arguments import check_whole
+from .._bounds import MOST_BATCH_NUMBERS, SEEDS, THREADS, check_numbers, check_table
 from .._errors import InputError
 from ._augmentation import Augmentation
-from ._dataset import Dataset
+from ._dataset import Dataset, check_dataset
 from ._preparation import Arrays, Preparation
 from ._preprocessing import Preprocessing
 
@@ -57,10 +59,11 @@ def batches(
 
     Raises:
       InputError: the images have another number of channels than the network reads, the batch size
-        is not positive or cannot be shared out, there are fewer images than processes, or a label
-        is outside the classes.
+        is not positive, cannot be shared out or takes more than 8 GiB a process, there are fewer
+        images than processes, the threads are not 1 to 1024, a label is outside the classes, or an
+        image holds NaN or infinity.
     """
-    _check(data, preprocessing, batch_size)
+    _check(data, preprocessing, batch_size, threads, processes)
     preparation = Preparation(data, preprocessing, None, np.empty((len(data), 0)))
     indices = grain.MapDataset.range(len(data))[start:stop]
     share = _share(indices, batch_size, process, processes)
@@ -97,9 +100,10 @@ def shuffled_batches(
       processes: as in `batches`.
 
     Raises:
-      InputError: as `batches`.
+      InputError: as `batches`, or a seed is outside 0 to 2^32 - 1.
     """
-    _check(data, preprocessing, batch_size)
+    _check(data, preprocessing, batch_size, threads, processes)
+    check_numbers(seed=(seed, SEEDS), epoch=(epoch, SEEDS))
     numbers = np.empty((len(data), 0))
     if augmentation is not None:
         numbers = augmentation.numbers(seed, epoch, len(data))
@@ -110,12 +114,36 @@ def shuffled_batches(
     return _run(preparation, share, threads, cyclic=True)
 
 
+def check_batch(preprocessing: Preprocessing, batch_size: int, processes: int = 1) -> None:
+    """Refuse batches without images, and those that would fill the memory.
+
+    Args:
+      preprocessing: what the network expects.
+      batch_size: images per batch.
+      processes: how many processes share a batch.
+
+    Raises:
+      InputError: there is less than an image, or a process would hold more than 8 GiB.
+    """
+    check_whole(batch_size=batch_size)
+    if batch_size < 1:
+        raise InputError(f"batch_size={batch_size}: give at least 1")
+    rows, asked = batch_size // processes, f"batch_size={batch_size}"
+    check_table(rows, preprocessing.numbers, asked, MOST_BATCH_NUMBERS)
+
+
 def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
     """Refuse images that the network cannot read.
 
     Raises:
-      InputError: the number of channels differs.
+      InputError: this is no data set, or the number of channels differs.
     """
+    check_dataset(data)
+    if not isinstance(preprocessing, Preprocessing):
+        raise InputError(
+            f"preprocessing of type {type(preprocessing).__name__}: give a ju.data.Preprocessing, "
+            "such as network.preprocessing"
+        )
     if data.channels != preprocessing.channels:
         raise InputError(
             f"images of data {data.name!r} have {data.channels} channels and the network reads "
@@ -125,10 +153,12 @@ def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
         )
 
 
-def _check(data: Dataset, preprocessing: Preprocessing, batch_size: int) -> None:
+def _check(
+    data: Dataset, preprocessing: Preprocessing, batch_size: int, threads: int, processes: int
+) -> None:
     check_channels(data, preprocessing)
-    if batch_size < 1:
-        raise InputError(f"batch_size={batch_size}: give at least 1")
+    check_batch(preprocessing, batch_size, processes)
+    check_numbers(threads=(threads, THREADS))
 
 
 class _Share(NamedTuple):

@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import io
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
-from ..results import write_atomically
-
-
-def path_of(kind: str, key: str) -> Path:
-    """Where the arrays of a key are kept."""
-    return platformdirs.user_cache_path("jaxunits") / kind / f"{key}.npz"
+from .._cache_folder import user_cache
+from ..results import read_regular, seal, unseal, write_atomically
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
+def path_of(kind: str, key: str) -> Path | None:
+    """Where the arrays of a key are kept; None where nothing can be."""
+    folder = user_cache()
+    return None if folder is None else folder / kind / f"{key}.npz"
+
+
+def read(path: Path | None) -> dict[str, np.ndarray]:
     """Arrays by their names; none if the file is missing or damaged."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+    if path is None:
         return {}
+    try:
+        content = unseal(read_regular(path, "cached file"))
+    except (OSError, ValueError):
+        return {}
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
-def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def write(path: Path | None, arrays: Mapping[str, np.ndarray]) -> None:
     """Keep arrays; where nothing can be written they will be found out again."""
+    if path is None:
+        return
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
     with contextlib.suppress(OSError):
-        write_atomically(path, content.getbuffer())
+        write_atomically(path, seal(content.getbuffer()))

@@ -16,13 +16,12 @@ from jaxtyping import Int
 
 from .._errors import InputError, printable, unknown_name
 from ..results import fingerprint
-from ._dataset import Dataset
+from ._content import sampled
+from ._dataset import Dataset, checked_class_names
 from ._decoding import decode, stored_bytes
 from ._listing import CORRUPT, UNKNOWN, ClassFolder, Listing, list_files, subfolders
 from ._threads import in_threads
 
-# Files whose content counts in the fingerprint: a fraction of a second, however many there are.
-_SAMPLE = 64
 _TRAINING = ("train", "training")
 _SPLITS = (*_TRAINING, "val", "valid", "validation", "test", "testing")
 
@@ -85,8 +84,10 @@ def load(
     """
     _check_options(channels, on_corrupt, verify)
     root = _root(Path(path), split)
-    given = [_composed(name) for name in class_names or ()]
-    classes = tuple(given or _classes(Path(path), split))
+    if class_names is None:
+        classes = tuple(_classes(Path(path), split))
+    else:
+        classes = tuple(map(_composed, checked_class_names(class_names, f"folder {path}")))
     listing = list_files(root, relist)
     folders = _by_label(listing, classes)
     skipped: list[str] = []
@@ -239,8 +240,7 @@ def _verify(listing: Listing, on_corrupt: str) -> None:
 def _fingerprint(source: FolderSource, classes: Sequence[str]) -> str:
     """Of what is known of all files, and of the content of some, evenly spaced."""
     files = [[folder.names, folder.ends, folder.sizes, folder.times] for folder in source.folders]
-    chosen = np.linspace(0, len(source) - 1, min(len(source), _SAMPLE)).round().astype(int)
-    places = [source.place(index) for index in chosen]
+    places = [source.place(index) for index in sampled(len(source)).tolist()]
     contents = [stored_bytes(source.root / folder.path(file)) for folder, file in places]
     return fingerprint(
         {

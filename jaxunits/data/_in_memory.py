@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Num
 
+from .._arguments import check_whole
+from .._bounds import THREADS, check_numbers
 from .._errors import InputError
 from ._arrays import ArraySource
-from ._dataset import Dataset
+from ._dataset import Dataset, check_dataset
+from ._pixels import check_pixels
 from ._threads import in_threads
 
 
@@ -26,9 +29,12 @@ def in_memory(data: Dataset, *, max_bytes: int = 2 * 2**30, threads: int = 4) ->
       threads: how many threads decode.
 
     Raises:
-      InputError: it would take more memory, images differ in size or type, one is corrupt, or a
-        label is outside the classes.
+      InputError: it would take more memory, images differ in size or type, one is corrupt or
+        holds NaN or infinity, a label is outside the classes, or the threads are not 1 to 1024.
     """
+    check_dataset(data)
+    check_whole(max_bytes=max_bytes)
+    check_numbers(threads=(threads, THREADS))
     if data.held is not None:
         return data
     first = np.asarray(data[0]["image"])
@@ -51,8 +57,9 @@ def in_memory(data: Dataset, *, max_bytes: int = 2 * 2**30, threads: int = 4) ->
                 f"{_described(first)}: in_memory holds images of one size; leave these where they "
                 "are"
             )
+        check_pixels(image[None], lambda _: data.describe(index), data.value_range)
         images[index] = image
-        labels[index] = data.check_label(int(record["label"]), index)
+        labels[index] = data.check_label(record["label"], index)
 
     for _ in in_threads(read, range(len(data)), threads):
         pass

@@ -193,7 +193,7 @@ def _is_image(name: str) -> bool:
     return not name.startswith(".") and name.rpartition(".")[2].lower() in _SUFFIXES
 
 
-def _place(root: Path) -> Path:
+def _place(root: Path) -> Path | None:
     return _cache.path_of("listings", hashlib.sha256(os.fsencode(root.resolve())).hexdigest())
 
 

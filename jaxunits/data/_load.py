@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from .._arguments import as_array
 from .._errors import InputError, unknown_name
 from . import _arrays, _digits, _folder, _tfds
 from ._dataset import Dataset
+from ._pixels import checked_range
 
 _DOORS = ("digits", "tfds:NAME", "folder:PATH")
 
@@ -25,16 +27,21 @@ def load(
     verify: bool = True,
     relist: bool = False,
     data_dir: str | Path | None = None,
+    value_range: tuple[float, float] | None = (0.0, 1.0),
 ) -> Dataset:
     """Load labelled images.
 
     | source | what it is | its splits | its fingerprint covers |
     | --- | --- | --- | --- |
-    | `"digits"` | 5,000 MNIST digits, 500 a class, offline | `train` (4,000), `validation` (1,000) | its version |
-    | `"tfds:NAME"` | a TensorFlow data set, read without TensorFlow | its own, `train[:10%]` too | name, version, sizes |
+    | `"digits"` | 5,000 MNIST digits, 500 a class, offline | `train` (4,000), `validation` (1,000) | its version, and 64 of its records |
+    | `"tfds:NAME"` | a TensorFlow data set, read without TensorFlow | its own, `train[:10%]` too | name, version, sizes, and 64 of its records |
     | `"folder:PATH"` | one folder a class, PNG and JPEG of any size | folders above the classes; none | names, sizes and times of the files, and the content of 64 of them |
     | `(images, labels)` | arrays `[images, height, width, channels]`, `[images]` | a name of yours | every byte |
-    | any random-access source | records of `image` and `label` | a name of yours | length, class names, split |
+    | any random-access source | records of `image` and `label` | a name of yours | length, class names, split; all labels where the source has them as `labels`, and 64 of its records, else 1,024 of its records; of a list every record |
+
+    Results in files are known by the fingerprint, so that another data set's result is not taken
+    for one's own. Records and files that count are evenly spaced, the first and the last among
+    them. Where a change of other images has to count as well, hold the images in arrays.
 
     Args:
       source: one of the above.
@@ -52,14 +59,18 @@ def load(
         A file that was overwritten in place is noticed only with `relist=True`.
       data_dir: for `digits` and `tfds:`: the folder of prepared data sets; the user's cache folder
         and TFDS's own by default.
+      value_range: for arrays and sources: the least and the largest value of floating-point images.
+        Images beyond it are refused; they reach the network's preprocessing as they are, whatever
+        the range. None for any values. Images of uint8 are 0 to 255 and scaled by the preprocessing.
 
     Raises:
       InputError: the source, split or data cannot be used; the message says what to do.
     """  # noqa: E501
+    allowed = checked_range(value_range)
     if isinstance(source, tuple):
-        return _arrays.load(*_pair(source), split or "all", class_names)
+        return _arrays.load(*_pair(source), split or "all", class_names, allowed)
     if not isinstance(source, str):
-        return _arrays.load_source(source, split or "all", class_names)
+        return _arrays.load_source(source, split or "all", class_names, allowed)
     kind, _, rest = source.partition(":")
     if source == "digits":
         return _digits.load(split, data_dir)
@@ -81,4 +92,4 @@ def load(
 def _pair(source: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
     if len(source) != 2:
         raise InputError(f"data of {len(source)} arrays: give two, (images, labels)")
-    return np.asarray(source[0]), np.asarray(source[1])
+    return as_array(source[0], "images"), as_array(source[1], "labels")

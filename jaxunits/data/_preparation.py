@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from ._augmentation import Augmentation
 from ._dataset import Dataset, Held
+from ._pixels import check_pixels
 from ._preprocessing import Preprocessing
 
 Arrays = Mapping[str, np.ndarray]
@@ -50,8 +51,9 @@ class Preparation:
 
     def _one(self, index: int) -> Arrays:
         record = self.data[index]
-        label = self.data.check_label(int(record["label"]), index)
+        label = self.data.check_label(record["label"], index)
         pixels = np.asarray(record["image"])
+        check_pixels(pixels[None], lambda _: self.data.describe(index), self.data.value_range)
         if self.augmentation is None:
             pixels = self.preprocessing.fit(pixels)
         else:
@@ -61,6 +63,11 @@ class Preparation:
 
     def _many(self, held: Held, indices: Int[np.ndarray, " images"]) -> Arrays:
         pixels = held.images[held.positions[indices]]
+        check_pixels(
+            pixels,
+            lambda position: self.data.describe(int(indices[position])),
+            self.data.value_range,
+        )
         if self.augmentation is not None:
             pixels = self.augmentation.many(pixels, self.numbers[indices])
         images = self.preprocessing.standardise(pixels)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Num
 from PIL import Image
 
+from .._arguments import check_whole, check_whole_or_none, is_real, is_whole
 from .._errors import InputError
+from ._pixels import check_pixels
 
 _MOST_PIXELS = 2**28
 
@@ -53,9 +57,14 @@ class Preprocessing:
     order: Literal["rgb", "bgr"] = "rgb"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size", self._whole_pair())
+        check_whole(channels=self.channels)
+        check_whole_or_none(resize=self.resize)
         if min(*self.size, self.channels) < 1:
             raise InputError(f"preprocessing to {self.size} × {self.channels}: give sizes above 0")
-        for name, values in (("mean", self.mean), ("std", self.std)):
+        for name in ("mean", "std"):
+            values = self._numbers(name)
+            object.__setattr__(self, name, values)
             if len(values) not in (1, self.channels):
                 raise InputError(
                     f"{len(values)} values of {name} for {self.channels} channels: give 1 or "
@@ -63,6 +72,13 @@ class Preprocessing:
                 )
         if min(self.std) <= 0:
             raise InputError(f"std={self.std}: give numbers above 0")
+        with np.errstate(divide="ignore", over="ignore"):
+            white = (1 - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+        if not np.isfinite(white).all():
+            raise InputError(
+                f"mean={self.mean} and std={self.std} make of white {white.tolist()}: give numbers "
+                "whose quotients float32 holds"
+            )
         if self.resize is not None and self.resize < max(self.size):
             raise InputError(f"resize={self.resize} is smaller than the crop to {self.size}")
         if self.order not in ("rgb", "bgr") or (self.order == "bgr" and self.channels != 3):
@@ -71,15 +87,41 @@ class Preprocessing:
                 "channels"
             )
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers a preprocessed image has."""
+        return math.prod(self.size) * self.channels
+
+    def _whole_pair(self) -> tuple[int, int]:
+        size: Any = self.size
+        if not isinstance(size, Sequence) or len(size) != 2 or not all(map(is_whole, size)):
+            raise InputError(
+                f"size={size!r}: give two whole numbers of pixels, (height, width), such as "
+                "(224, 224)"
+            )
+        return int(size[0]), int(size[1])
+
+    def _numbers(self, name: str) -> tuple[float, ...]:
+        values: Any = getattr(self, name)
+        known = isinstance(values, Sequence) and not isinstance(values, str | bytes)
+        if not known or not all(is_real(value) and math.isfinite(value) for value in values):
+            raise InputError(
+                f"{name}={values!r}: give finite numbers in a tuple, one for all channels, such as "
+                "(0.5,), or one for each"
+            )
+        return tuple(map(float, values))
+
     def __call__(
         self, image: Num[np.ndarray, "height width channels"]
     ) -> Float32[np.ndarray, "rows columns channels"]:
         """Preprocess one image: uint8 in 0 to 255 or floating point in 0 to 1.
 
         Raises:
-          InputError: the image has another number of channels, or is of another type.
+          InputError: the image has another number of channels, is of another type, or holds NaN or
+            infinity.
         """
         self._check(image)
+        check_pixels(image[None], lambda _: f"image of shape {image.shape}")
         return self.standardise(self.fit(image))
 
     def standardise(

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from .._errors import InputError
+from .._bounds import SEEDS, check_numbers
 
 
 def generator(purpose: str, **numbers: int) -> np.random.Generator:
@@ -17,9 +17,7 @@ def generator(purpose: str, **numbers: int) -> np.random.Generator:
       numbers: seeds, by their names for the error.
 
     Raises:
-      InputError: one is negative.
+      InputError: one is outside 0 to 2^32 - 1 or no whole number.
     """
-    for name, number in numbers.items():
-        if number < 0:
-            raise InputError(f"{name}={number}: give a whole number from 0 on")
+    check_numbers(**{name: (number, SEEDS) for name, number in numbers.items()})
     return np.random.default_rng([zlib.crc32(purpose.encode()), *numbers.values()])

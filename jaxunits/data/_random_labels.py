@@ -10,8 +10,9 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import Int
 
+from .._arguments import check_real
 from .._errors import InputError
-from ._dataset import Dataset, Held
+from ._dataset import Dataset, Held, check_dataset
 from ._random import generator
 
 
@@ -25,6 +26,9 @@ class _Relabelled:
     @property
     def held(self) -> Held | None:
         return self._data.held
+
+    def describe(self, index: int) -> str:
+        return self._data.describe(index)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,6 +51,8 @@ def random_labels(data: Dataset, fraction: float, *, seed: int = 0) -> Dataset:
     Raises:
       InputError: the fraction is outside 0 to 1, or a label is outside the classes.
     """
+    check_dataset(data)
+    check_real(fraction=fraction)
     if not 0 <= fraction <= 1:
         raise InputError(f"fraction={fraction}: give a number from 0 to 1")
     random = generator("random labels", seed=seed)

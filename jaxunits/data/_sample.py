@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int
 
+from .._arguments import check_real, check_whole_or_none
 from .._errors import InputError
-from ._dataset import Dataset
+from ._dataset import Dataset, check_dataset
 from ._random import generator
 from ._subset import subset
 
@@ -36,11 +37,15 @@ def sample(
       InputError: not exactly one of the three is given, it is out of range, or a class has fewer
         images than `per_class`.
     """
+    check_dataset(data)
     if (count, per_class, fraction).count(None) != 2:
         raise InputError(
             f"sample with count={count}, per_class={per_class}, fraction={fraction}: give exactly "
             "one of them"
         )
+    check_whole_or_none(count=count, per_class=per_class)
+    if fraction is not None:
+        check_real(fraction=fraction)
     numbers = generator("sample", seed=seed).random(len(data))
     if count is not None:
         if not 1 <= count <= len(data):

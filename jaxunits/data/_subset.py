@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 
+from .._arguments import whole_array
 from .._errors import InputError
-from ._dataset import Dataset, Held
+from ._dataset import Dataset, Held, check_dataset
 
 
 class _Chosen:
@@ -31,6 +32,9 @@ class _Chosen:
         held = self._data.held
         return held and Held(held.images, held.positions[self._indices])
 
+    def describe(self, index: int) -> str:
+        return self._data.describe(int(self._indices[index]))
+
     def __len__(self) -> int:
         return len(self._indices)
 
@@ -44,6 +48,7 @@ def subset(data: Dataset, indices: ArrayLike) -> Dataset:
     Raises:
       InputError: there are none, or an index is outside the data.
     """
+    check_dataset(data)
     chosen = checked_indices(indices, len(data), data.name)
     digest = hashlib.sha256(f"{data.fingerprint} ".encode() + chosen.tobytes())
     return dataclasses.replace(data, source=_Chosen(data, chosen), fingerprint=digest.hexdigest())
@@ -60,16 +65,13 @@ def checked_indices(indices: ArrayLike, images: int, name: str) -> Int[np.ndarra
     Raises:
       InputError: there are none, or an index is outside the data.
     """
-    chosen = np.asarray(indices)
-    if chosen.ndim != 1 or len(chosen) == 0 or not np.issubdtype(chosen.dtype, np.integer):
-        raise InputError(
-            f"indices of shape {chosen.shape} and type {chosen.dtype}: give at least one whole "
-            "number"
-        )
+    chosen = whole_array(indices, "indices", f" of images of data {name!r}")
+    if chosen.ndim != 1 or len(chosen) == 0:
+        raise InputError(f"indices of shape {chosen.shape}: give a list of at least one image")
     wrong = chosen[(chosen < 0) | (chosen >= images)]
     if len(wrong):
         raise InputError(f"image {wrong[0]} of data {name!r}: give 0 to {images - 1}")
-    return chosen.astype(np.int64)
+    return chosen
 
 
 def of_class(data: Dataset, name: str) -> Dataset:
@@ -78,6 +80,7 @@ def of_class(data: Dataset, name: str) -> Dataset:
     Raises:
       InputError: no class has this name, or it has no images.
     """
+    check_dataset(data)
     indices = np.flatnonzero(data.labels == data.class_index(name))
     if len(indices) == 0:
         raise InputError(f"class {name!r} has no images in data {data.name!r}: choose another")

@@ -17,6 +17,7 @@ from jaxtyping import Int
 
 from .._errors import InputError, unknown_name
 from . import _cache
+from ._content import sampled
 from ._dataset import Dataset
 from ._decoding import decode
 
@@ -127,7 +128,8 @@ def from_builder(builder: tfds.core.DatasetBuilder, name: str, split: str | None
     if len(records) == 0:
         raise InputError(f"split {split!r} of data {name!r} holds no images")
     sizes = [(part.name, part.num_examples, part.num_bytes) for part in info.splits.values()]
-    fingerprint = hashlib.sha256(repr((info.full_name, sizes, split)).encode()).hexdigest()
+    settings = repr((info.full_name, sizes, split, content(records, "image", "label")))
+    fingerprint = hashlib.sha256(settings.encode()).hexdigest()
     return Dataset(
         source=TfdsSource(records, channels, name, fingerprint),
         class_names=tuple(features["label"].names),
@@ -136,6 +138,17 @@ def from_builder(builder: tfds.core.DatasetBuilder, name: str, split: str | None
         split=str(split),
         fingerprint=fingerprint,
     )
+
+
+def content(records: Any, *fields: str) -> str:
+    """SHA-256 over some fields of the records of a sample, as they are stored."""
+    digest = hashlib.sha256()
+    chosen = sampled(len(records)).tolist()
+    for record in records.__getitems__(chosen):
+        for field in fields:
+            stored = record[field]
+            digest.update(stored if isinstance(stored, bytes) else repr(stored).encode())
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager

@@ -3,9 +3,9 @@
 from ._alexnet import alexnet as alexnet
 from ._alexnet import alexnet_bn as alexnet_bn
 from ._callable import from_callable as from_callable
-from ._checkpoint import abstract as abstract
 from ._checkpoint import restore as restore
 from ._checkpoint import save_architecture as save_architecture
+from ._checkpoint import saved_metrics as saved_metrics
 from ._checks import check_data as check_data
 from ._checks import check_parameters as check_parameters
 from ._convnet import convnet as convnet
@@ -29,6 +29,11 @@ from ._receptive_fields import receptive_fields as receptive_fields
 from ._residual import Branch as Branch
 from ._residual import Merge as Merge
 from ._resnet import resnet18 as resnet18
+from ._saved_states import DamagedCheckpointError as DamagedCheckpointError
+from ._saved_states import abstract as abstract
+from ._saved_states import load_state as load_state
+from ._saved_states import open_checkpoints as open_checkpoints
+from ._saved_states import save_state as save_state
 from ._stages import Centres as Centres
 from ._stages import LinearStage as LinearStage
 from ._stages import LocalStage as LocalStage

@@ -53,7 +53,8 @@ def alexnet(
 
     Raises:
       InputError: a number of classes or a width that leaves nothing, an unknown layer, a rate that
-        is no probability, or images too small for the stages.
+        is no probability, images too small for the stages, more than 2^29 parameters in a layer, or
+        a seed outside 0 to 2^32 - 1.
     """
     return _build("alexnet", False, classes, width, dropout, channel_dropout, preprocessing, seed)
 
@@ -81,7 +82,7 @@ def _build(
     preprocessing: Preprocessing,
     seed: int,
 ) -> Network:
-    check_sizes(builder, classes, width)
+    check_sizes(builder, classes, width, seed)
     rngs = nnx.Rngs(seed)
     stages = _convolutions(width, preprocessing.channels, batch_norm, rngs)
     stages = with_channel_dropout(stages, channel_dropout, builder)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from flax import nnx
 
+from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError, unknown_name
 from ..data import Preprocessing
 from ._dense import Dense, Flatten
@@ -23,17 +24,18 @@ def scaled(units: int, width: float) -> int:
     return max(1, round(units * width))
 
 
-def check_sizes(builder: str, classes: int, width: float) -> None:
-    """Refuse a network without classes or units.
+def check_sizes(builder: str, classes: int, width: float, seed: int) -> None:
+    """Refuse a network without classes or units, and seeds that JAX does not tell apart.
 
     Raises:
       InputError: naming the value.
     """
-    if classes < 1 or width <= 0:
+    if classes < 1 or width not in Range(0, open="least"):
         raise InputError(
             f"{builder} with classes={classes} and width={width}: give at least one class and a "
             "width above 0"
         )
+    check_numbers(seed=(seed, SEEDS))
 
 
 def with_channel_dropout(stages: Stages, rates: Mapping[str, float] | None, builder: str) -> Stages:

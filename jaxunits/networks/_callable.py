@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
+import numpy as np
 from jaxtyping import Array, PyTree
 
 from .._errors import InputError
@@ -13,6 +14,9 @@ from ..data import Preprocessing
 from ._functional import Functional
 from ._layer import Layer
 from ._masking import check_masks
+
+# Of a sum of a thousand numbers in bfloat16.
+_PROBABILITY_ERROR = 1e-2
 
 
 def from_callable(
@@ -23,6 +27,7 @@ def from_callable(
     preprocessing: Preprocessing,
     activations: Callable[[PyTree, Array, Mapping[str, Array]], Mapping[str, Array]] | None = None,
     name: str = "callable",
+    allow_probabilities: bool = False,
 ) -> Functional:
     """A function `(params, images, masks) → logits` as a network that can be measured.
 
@@ -38,9 +43,12 @@ def from_callable(
       activations: a function of the same arguments that gives the activations of every layer,
         `[images, *map, units]`, masked; whatever reads activations needs it.
       name: what it is called in messages and results.
+      allow_probabilities: take what is all non-negative and sums to one for logits, which is
+        refused otherwise: the loss takes the softmax itself.
 
     Raises:
-      InputError: the function takes other arguments or does not give logits `[images, classes]`.
+      InputError: the function takes other arguments, does not give logits `[images, classes]`, or
+        gives probabilities.
     """
     signature = inspect.signature(function)
     takes_values = "values" in signature.parameters
@@ -82,7 +90,9 @@ def from_callable(
         apply=apply,
         params=params,
         layers=known,
-        classes=count_classes(apply, params, preprocessing, name),
+        classes=count_classes(
+            apply, params, preprocessing, name, allow_probabilities=allow_probabilities
+        ),
         preprocessing=preprocessing,
         activations=None if activations is None else of_layer,
         with_activations=None if activations is None else with_activations,
@@ -90,12 +100,24 @@ def from_callable(
 
 
 def count_classes(
-    apply: Callable[..., Array], params: PyTree, preprocessing: Preprocessing, name: str
+    apply: Callable[..., Array],
+    params: PyTree,
+    preprocessing: Preprocessing,
+    name: str,
+    *,
+    allow_probabilities: bool,
 ) -> int:
-    """How many logits a network gives, from shapes alone.
+    """How many logits a network gives.
+
+    Args:
+      apply: as in `Functional`.
+      params: its parameters.
+      preprocessing: what it expects of images.
+      name: for messages.
+      allow_probabilities: whether numbers may be all non-negative and sum to one.
 
     Raises:
-      InputError: what it gives is not `[images, classes]`.
+      InputError: what it gives is not `[images, classes]`, or probabilities and not logits.
     """
     images = jax.ShapeDtypeStruct((2, *preprocessing.size, preprocessing.channels), "float32")
     logits = jax.eval_shape(apply, params, images, {}, {})
@@ -105,4 +127,24 @@ def count_classes(
             f"network {name!r} gives {shape or type(logits).__name__} for two images: expected "
             "logits [images, classes]"
         )
+    if not allow_probabilities and shape[1] > 1:
+        _check_logits(apply, params, images.shape, name)
     return int(shape[1])
+
+
+def _check_logits(
+    apply: Callable[..., Array], params: PyTree, shape: tuple[int, ...], name: str
+) -> None:
+    """Refuse a softmax at the end, by what two images of noise give.
+
+    Raises:
+      InputError: every number is non-negative, and every image's sum to one.
+    """
+    noise = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    logits = np.asarray(jax.jit(apply)(params, noise, {}, {}), np.float64)
+    if (logits >= 0).all() and np.allclose(logits.sum(1), 1, atol=_PROBABILITY_ERROR):
+        raise InputError(
+            f"network {name!r} gives numbers that are all non-negative and sum to one: these look "
+            "like probabilities, and the loss takes the softmax itself. Leave the softmax at its "
+            "end out, or say allow_probabilities=True if they are meant as logits"
+        )

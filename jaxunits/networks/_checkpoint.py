@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 from flax import nnx
-from jaxtyping import PyTree
 from orbax.checkpoint import v1 as ocp
 
 from .._errors import InputError, unknown_name
 from ..data import Preprocessing
-from ..results import RunFolder, read_json, write_atomically
+from ..results import RunFolder, read_json, write_json
 from ._alexnet import alexnet, alexnet_bn
 from ._convnet import convnet
 from ._mlp import mlp
 from ._network import Network, arrays
 from ._resnet import resnet18
+from ._saved_states import abstract, describe_state, load_state, open_checkpoints, shapes
 from ._vgg import vgg16, vgg16_bn
 
 _BUILDERS: Mapping[str, Callable[..., Network]] = {
@@ -49,7 +49,7 @@ def save_architecture(network: Network, run_folder: str | Path) -> None:
         "arguments": json.loads(network.architecture.arguments),
     }
     path = RunFolder(Path(run_folder)).architecture
-    write_atomically(path, json.dumps(content, indent=2) + "\n")
+    write_json(path, content)
 
 
 def restore(
@@ -65,53 +65,79 @@ def restore(
 
     Raises:
       InputError: there is no such folder or checkpoint, the checkpoint is of another architecture,
-        or it holds NaN.
+        or was damaged since it was written.
     """
     folder = RunFolder(Path(run_folder))
     network = network or _build(folder)
-    if not folder.checkpoints.is_dir():
-        raise InputError(
-            f"run folder {folder.path} has no checkpoint yet: train it (python -m train)"
-        )
-    with ocp.training.Checkpointer(folder.checkpoints.resolve()) as checkpointer:
-        steps = [checkpoint.step for checkpoint in checkpointer.checkpoints]
-        if not steps:
-            raise InputError(
-                f"run folder {folder.path} has no checkpoint yet: train it (python -m train)"
-            )
-        if epoch is not None and epoch not in steps:
-            raise unknown_name("epoch", str(epoch), map(str, steps), f"run folder {folder.path}")
-        step = steps[-1] if epoch is None else epoch
-        stored = checkpointer.checkpointables_metadata(step).metadata["network"]
+    with _opened(folder, epoch) as (checkpointer, step, way_out):
         expected = arrays(network)
-        check_same_arrays(stored, expected, f"checkpoint {folder.checkpoints / str(step)}", network)
-        loaded = checkpointer.load_checkpointables(step, {"network": abstract(expected)})
+        check_same_arrays(
+            describe_state(checkpointer, step, way_out)["shapes"]["network"],
+            shapes(expected),
+            f"checkpoint {folder.checkpoints / str(step)}",
+            network,
+        )
+        like = {"network": abstract(expected)}
+        loaded, _ = load_state(checkpointer, step, like, way_out)
     state = nnx.state(network)
     nnx.replace_by_pure_dict(state, loaded["network"])
     nnx.update(network, state)
     return network
 
 
-def abstract(tree: PyTree, sharding: jax.sharding.Sharding | None = None) -> PyTree:
-    """Shapes, types and places of a tree's arrays, into which Orbax restores.
+def saved_metrics(run_folder: str | Path, *, epoch: int | None = None) -> list[dict[str, Any]]:
+    """The metrics of every epoch up to a checkpoint, as the training program saved them in it.
 
     Args:
-      tree: the arrays.
-      sharding: where they shall be; on this process's first device by default.
+      run_folder: the folder that the training program wrote.
+      epoch: of the checkpoint; the last by default.
+
+    Raises:
+      InputError: there is no such folder or checkpoint, or it is damaged.
     """
-    sharding = sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
+    with _opened(RunFolder(Path(run_folder)), epoch) as (checkpointer, step, way_out):
+        return list(describe_state(checkpointer, step, way_out)["metrics"])
+
+
+@contextlib.contextmanager
+def _opened(
+    folder: RunFolder, epoch: int | None
+) -> Iterator[tuple[ocp.training.Checkpointer, int, str]]:
+    """The checkpoints, the step of the one that is meant, and what to do where it is damaged."""
+    nothing = InputError(
+        f"run folder {folder.path} has no checkpoint yet: train it (python -m train)"
     )
+    if not folder.checkpoints.is_dir():
+        raise nothing
+    with open_checkpoints(folder.checkpoints) as checkpointer:
+        steps = [checkpoint.step for checkpoint in checkpointer.checkpoints]
+        if not steps:
+            raise nothing
+        if epoch is not None and epoch not in steps:
+            raise unknown_name("epoch", str(epoch), map(str, steps), f"run folder {folder.path}")
+        step = steps[-1] if epoch is None else epoch
+        others = ", ".join(f"epoch={other}" for other in steps if other != step)
+        yield (
+            checkpointer,
+            step,
+            "train again with the same command, which goes on from the last whole checkpoint"
+            + (f", or restore another one ({others})" if others else ""),
+        )
 
 
-def check_same_arrays(stored: PyTree, expected: PyTree, place: str, network: Network) -> None:
-    """Compare names and shapes of arrays.
+def check_same_arrays(
+    stored: Mapping[str, Sequence[int]],
+    expected: Mapping[str, Sequence[int]],
+    place: str,
+    network: Network,
+) -> None:
+    """Compare the shapes of arrays by their names.
 
     Raises:
       InputError: they differ; the first differences are named.
     """
-    found, wanted = _shapes(stored), _shapes(expected)
+    found = {key: tuple(shape) for key, shape in stored.items()}
+    wanted = {key: tuple(shape) for key, shape in expected.items()}
     differences = [
         f"{key} is {found.get(key, 'missing')} there and {wanted.get(key, 'missing')} here"
         for key in sorted(found.keys() | wanted.keys())
@@ -124,14 +150,6 @@ def check_same_arrays(stored: PyTree, expected: PyTree, place: str, network: Net
             f"{'; '.join(differences[:3])}{more}. Build the network with the arguments that it was "
             "trained with, or leave the network out to have it built from the folder"
         )
-
-
-def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
-    leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda leaf: hasattr(leaf, "shape"))
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="."): tuple(leaf.shape)
-        for path, leaf in leaves
-    }
 
 
 def _build(folder: RunFolder) -> Network:

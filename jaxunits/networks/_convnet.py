@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from flax import nnx
 
+from .._bounds import SEEDS, check_numbers
 from .._errors import unknown_name
 from ..data import CIFAR10, Preprocessing
 from ._architecture import Architecture
@@ -45,9 +46,11 @@ def convnet(
 
     Raises:
       InputError: no layers, a width or number of classes below 1, a pool or dropout after a layer
-        that does not exist, a rate that is no probability, or images too small for the pools.
+        that does not exist, a rate that is no probability, images too small for the pools, more
+        than 2^29 parameters, or a seed outside 0 to 2^32 - 1.
     """
     check_widths("convnet", classes, [*widths, *dense])
+    check_numbers(seed=(seed, SEEDS))
     names = [f"conv{number}" for number in range(1, len(widths) + 1)]
     for name in pool_after:
         if name not in names:

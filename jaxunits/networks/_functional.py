@@ -10,10 +10,10 @@ from typing import Any
 from flax import nnx
 from jaxtyping import Array, PyTree
 
-from .._errors import InputError, unknown_name
+from .._errors import InputError
 from ..data import Preprocessing
 from ..results import fingerprint
-from ._layer import Layer
+from ._layer import Layer, find_layer
 from ._network import Network
 from ._stages import WeightedStage
 
@@ -66,9 +66,7 @@ class Functional:
         Raises:
           InputError: there is no such layer; the nearest name is offered.
         """
-        if name not in self.layers:
-            raise unknown_name("layer", name, self.layers, f"network {self.name!r}")
-        return self.layers[name]
+        return find_layer(self.layers, name, f"network {self.name!r}")
 
 
 def functional(network: Any) -> Functional:

@@ -23,6 +23,7 @@ def from_linen(
     *,
     preprocessing: Preprocessing,
     arguments: Mapping[str, Any] | None = None,
+    allow_probabilities: bool = False,
 ) -> Functional:
     """A Linen module not written for masks as a network that can be measured.
 
@@ -36,9 +37,10 @@ def from_linen(
       variables: its variables, as `module.init` returns them.
       preprocessing: what it expects of images.
       arguments: keyword arguments of its call, such as `{"train": False}`.
+      allow_probabilities: as for `from_callable`.
 
     Raises:
-      InputError: the module does not give logits `[images, classes]`.
+      InputError: the module does not give logits `[images, classes]`, or gives probabilities.
     """
     call = {} if arguments is None else dict(arguments)
     name = type(module).__name__
@@ -89,7 +91,9 @@ def from_linen(
         apply=apply,
         params=variables,
         layers=layers,
-        classes=count_classes(apply, variables, preprocessing, name),
+        classes=count_classes(
+            apply, variables, preprocessing, name, allow_probabilities=allow_probabilities
+        ),
         preprocessing=preprocessing,
         activations=activations,
         with_activations=with_activations,

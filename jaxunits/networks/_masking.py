@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._errors import InputError, unknown_name
-from ._layer import Layer
+from .._errors import InputError
+from ._layer import Layer, find_layer
 
 Masks = Mapping[str, Float[Array, " units"]]
 
@@ -36,14 +37,17 @@ def check_masks(masks: Masks, layers: Iterable[Layer], place: str) -> None:
     """Check names and shapes of masks, before and under tracing alike.
 
     Raises:
-      InputError: a layer does not exist, or a mask has not one entry a unit.
+      InputError: a layer does not exist, or a mask has not one entry a unit, or is complex.
     """
-    units = {layer.name: layer.units for layer in layers}
+    known = {layer.name: layer for layer in layers}
     for name, mask in masks.items():
-        if name not in units:
-            raise unknown_name("layer", name, units, place)
-        if np.shape(mask) != (units[name],):
+        units = find_layer(known, name, place).units
+        if np.shape(mask) != (units,):
             raise InputError(
                 f"mask of shape {np.shape(mask)} for layer {name!r} of {place}: expected "
-                f"({units[name]},), one entry a unit"
+                f"({units},), one entry a unit"
+            )
+        if jnp.issubdtype(mask.dtype, jnp.complexfloating):
+            raise InputError(
+                f"mask of type {mask.dtype} for layer {name!r} of {place}: give real numbers"
             )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 
 from flax import nnx
 
+from .._bounds import SEEDS, check_numbers, check_parameter_count
 from .._errors import InputError
 from ..data import CIFAR10, Preprocessing
 from ._architecture import Architecture
@@ -34,13 +36,14 @@ def mlp(
       seed: of the initial weights (He normal; biases 0).
 
     Raises:
-      InputError: no layers, a width or number of classes below 1, or a rate that is no probability.
+      InputError: no layers, a width or number of classes below 1, more than 2^29 parameters, a rate
+        that is no probability, or a seed outside 0 to 2^32 - 1.
     """
     check_widths("mlp", classes, widths)
+    check_numbers(seed=(seed, SEEDS))
     rngs = nnx.Rngs(seed)
-    inputs = math.prod(preprocessing.size) * preprocessing.channels
     *hidden, (_, logits) = dense_layers(
-        inputs, widths, classes, first=1, dropout=dropout, rngs=rngs
+        preprocessing.numbers, widths, classes, first=1, dropout=dropout, rngs=rngs
     )
     return Network(
         [("flatten", Flatten()), *hidden, ("logits", logits)],
@@ -56,7 +59,7 @@ def mlp(
 
 
 def check_widths(builder: str, classes: int, widths: Sequence[int]) -> None:
-    """Refuse a network without layers, units or classes.
+    """Refuse a network without layers, units or classes, or too large a one.
 
     Raises:
       InputError: naming the value.
@@ -66,3 +69,8 @@ def check_widths(builder: str, classes: int, widths: Sequence[int]) -> None:
             f"{builder} with widths={tuple(widths)} and classes={classes}: give at least one "
             "layer, and whole numbers above 0"
         )
+    sizes = [*widths, classes]
+    check_parameter_count(
+        sum(map(math.prod, itertools.pairwise(sizes))),
+        f"{builder} with widths={tuple(widths)} and classes={classes}",
+    )

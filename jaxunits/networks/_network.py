@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from .._errors import InputError, unknown_name
 from ..data import Preprocessing
 from ._architecture import Architecture
-from ._layer import Layer
+from ._layer import Layer, find_layer
 from ._masking import Masks, ablate, check_masks
 from ._stages import RandomStage, Stage
 from ._state import features_of, with_features
@@ -137,8 +137,7 @@ class Network(nnx.Module):
         Raises:
           InputError: there is no such layer.
         """
-        if layer not in self.layers:
-            raise unknown_name("layer", layer, self.layers, f"network {self.name!r}")
+        find_layer(self.layers, layer, f"network {self.name!r}")
         return features_of(self.run(images, through=layer))
 
     def with_activations(
@@ -163,8 +162,7 @@ class Network(nnx.Module):
           InputError: there is no such layer, or images or masks are not of the network's shape.
         """
         for name in layers:
-            if name not in self.layers:
-                raise unknown_name("layer", name, self.layers, f"network {self.name!r}")
+            find_layer(self.layers, name, f"network {self.name!r}")
         options: dict[str, Any] = {"masks": masks, "values": values, "key": key}
         state: PyTree = images
         answers, after = {}, None

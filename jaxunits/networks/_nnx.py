@@ -20,7 +20,9 @@ _Path = tuple[Any, ...]
 _CONTAINERS = (nnx.List, nnx.Dict, list, dict)
 
 
-def from_nnx(module: nnx.Module, *, preprocessing: Preprocessing) -> Functional:
+def from_nnx(
+    module: nnx.Module, *, preprocessing: Preprocessing, allow_probabilities: bool = False
+) -> Functional:
     """An NNX module not written for masks as a network that can be measured.
 
     Its layers are its submodules that are called with the images' way through and give one array of
@@ -32,9 +34,10 @@ def from_nnx(module: nnx.Module, *, preprocessing: Preprocessing) -> Functional:
     Args:
       module: the module, called with images alone; it is not changed.
       preprocessing: what it expects of images.
+      allow_probabilities: as for `from_callable`.
 
     Raises:
-      InputError: the module does not give logits `[images, classes]`.
+      InputError: the module does not give logits `[images, classes]`, or gives probabilities.
     """
     name = type(module).__name__
     view = nnx.view(module, raise_if_not_found=False, deterministic=True, use_running_average=True)
@@ -94,7 +97,9 @@ def from_nnx(module: nnx.Module, *, preprocessing: Preprocessing) -> Functional:
         apply=apply,
         params=state,
         layers=layers,
-        classes=count_classes(apply, state, preprocessing, name),
+        classes=count_classes(
+            apply, state, preprocessing, name, allow_probabilities=allow_probabilities
+        ),
         preprocessing=preprocessing,
         activations=activations,
         with_activations=with_activations,

@@ -48,9 +48,10 @@ def resnet18(
 
     Raises:
       InputError: an unknown stem or layer, a number of classes or a width that leaves nothing, a
-        rate that is no probability, or images too small for the stages.
+        rate that is no probability, images too small for the stages, more than 2^29 parameters in a
+        layer, or a seed outside 0 to 2^32 - 1.
     """
-    check_sizes("resnet18", classes, width)
+    check_sizes("resnet18", classes, width, seed)
     if stem not in ("imagenet", "cifar"):
         raise InputError(f"resnet18 with stem={stem!r}: give 'imagenet' or 'cifar'")
     preprocessing = preprocessing or (IMAGENET if stem == "imagenet" else CIFAR10)

@@ -20,6 +20,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from .._bounds import check_parameter_count
+
 Activation = Callable[[Array], Array] | None
 
 
@@ -160,7 +162,12 @@ def is_elementwise(activation: Activation, shape: tuple[int, ...]) -> bool:
 
 
 def initial_kernel(rngs: nnx.Rngs, shape: tuple[int, ...], activation: Activation) -> Array:
-    """Weights that keep the variance of what comes in: He's for a non-linearity, else LeCun's."""
+    """Weights that keep the variance of what comes in: He's for a non-linearity, else LeCun's.
+
+    Raises:
+      InputError: there are more than 2^29.
+    """
+    check_parameter_count(math.prod(shape), f"a layer whose kernel is {shape}")
     make = nnx.initializers.he_normal if activation else nnx.initializers.lecun_normal
     return make()(rngs.params(), shape)
 

@@ -56,7 +56,8 @@ def vgg16(
 
     Raises:
       InputError: an unknown head or layer, a number of classes or a width that leaves nothing, a
-        rate that is no probability, or images too small for the stages.
+        rate that is no probability, images too small for the stages, more than 2^29 parameters in a
+        layer, or a seed outside 0 to 2^32 - 1.
     """
     return _build(
         "vgg16", False, classes, head, width, dropout, channel_dropout, preprocessing, seed
@@ -90,7 +91,7 @@ def _build(
     preprocessing: Preprocessing | None,
     seed: int,
 ) -> Network:
-    check_sizes(builder, classes, width)
+    check_sizes(builder, classes, width, seed)
     if head not in ("imagenet", "cifar"):
         raise InputError(f"{builder} with head={head!r}: give 'imagenet' or 'cifar'")
     preprocessing = preprocessing or (IMAGENET if head == "imagenet" else CIFAR10)

@@ -1,11 +1,18 @@
 """What is measured: labelled arrays with provenance, and the folder that holds them."""
 
 from ._files import no_space as no_space
+from ._files import read_regular as read_regular
 from ._files import write_atomically as write_atomically
+from ._json import read_json as read_json
+from ._json import write_json as write_json
 from ._netcdf import read as read
 from ._netcdf import write as write
 from ._provenance import environment as environment
 from ._provenance import fingerprint as fingerprint
 from ._provenance import raise_if_different as raise_if_different
 from ._run_folder import RunFolder as RunFolder
-from ._run_folder import read_json as read_json
+from ._seal import DamagedError as DamagedError
+from ._seal import seal as seal
+from ._seal import seal_settings as seal_settings
+from ._seal import unseal as unseal
+from ._seal import unseal_settings as unseal_settings

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
+import time
 from pathlib import Path
 
+from .._errors import InputError
+
+_PARTIAL = ".partial"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -24,7 +29,7 @@ def write_atomically(path: str | Path, content: bytes | memoryview | str) -> Non
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}{_PARTIAL}"
     try:
         # An ordinary new file: the system itself applies the umask and the folder's default rights.
         with temporary.open("xb") as file:
@@ -40,6 +45,39 @@ def write_atomically(path: str | Path, content: bytes | memoryview | str) -> Non
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_partial(folder: Path, *, seconds: float = 0) -> None:
+    """Remove what kills left of files that were being written into a folder or its subfolders.
+
+    Args:
+      folder: where nobody writes now.
+      seconds: how old they are at least, where somebody may write.
+    """
+    before = time.time() - seconds
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            partial = Path(parent, name)
+            if name.startswith(".") and name.endswith(_PARTIAL):
+                with contextlib.suppress(FileNotFoundError):
+                    if partial.stat().st_mtime <= before:
+                        partial.unlink()
+
+
+def read_regular(path: Path, kind: str) -> bytes:
+    """The bytes of a regular file; reading others can wait forever or never end.
+
+    Args:
+      path: the file.
+      kind: what it should be, for the error.
+
+    Raises:
+      InputError: it is a folder, a named pipe or a device.
+      OSError: it is missing or must not be read.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{kind} {path} is no regular file: give the path of one")
+    return path.read_bytes()
 
 
 def no_space(path: Path, size: int, code: int = errno.ENOSPC) -> OSError:

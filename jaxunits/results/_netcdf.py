@@ -7,16 +7,30 @@ from pathlib import Path
 import xarray as xr
 
 from .._errors import InputError
-from ._files import write_atomically
+from ._files import read_regular, write_atomically
+from ._seal import seal, unseal
+
+# What h5netcdf and xarray raise for HDF5 files of other making, see the weights' readers.
+_NOT_A_RESULT = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
 
 
 def write(dataset: xr.Dataset, path: str | Path) -> None:
     """Write a result to a netCDF file, whole or not at all.
 
+    The numbers have HDF5's checksums, which every reader verifies. Behind the HDF5 file, where its
+    readers do not look, is a SHA-256 of all of it, which `read` verifies.
+
     Raises:
       OSError: the file could not be written; an older one at `path` is unchanged.
     """
-    write_atomically(path, dataset.to_netcdf(engine="h5netcdf"))
+    checksums = {
+        name: {"fletcher32": True}
+        for name, variable in dataset.variables.items()
+        # Only arrays of numbers are stored in chunks of their own, which have checksums.
+        if variable.ndim and variable.size and variable.dtype.kind in "biuf"
+    }
+    content = dataset.to_netcdf(engine="h5netcdf", encoding=checksums)
+    write_atomically(path, seal(content))
 
 
 def read(path: str | Path) -> xr.Dataset:
@@ -24,16 +38,18 @@ def read(path: str | Path) -> xr.Dataset:
 
     Raises:
       FileNotFoundError: there is no such file.
-      InputError: the file is truncated or not netCDF.
+      InputError: the file was damaged since it was written, or is not a result.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"no result at {path}: measure it first")
+    content = read_regular(path, "result file")
     try:
+        unseal(content)
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             return dataset.load()
-    except (OSError, ValueError, KeyError) as error:
+    except _NOT_A_RESULT as error:
         raise InputError(
-            f"result file {path} ({path.stat().st_size:,} bytes) cannot be read: it is truncated "
-            f"or not netCDF ({error}). Delete it and measure again"
+            f"result file {path} ({len(content):,} bytes) is damaged ({error}): delete it and "
+            "measure again. Files that other programs wrote are opened with xarray.open_dataset"
         ) from error

@@ -12,7 +12,8 @@ from typing import Any
 import filelock
 
 from .._errors import InputError
-from ._files import write_atomically
+from ._files import remove_partial
+from ._json import read_json, write_json
 from ._provenance import raise_if_different
 
 
@@ -74,6 +75,7 @@ class RunFolder:
                 "or choose another folder"
             ) from error
         try:
+            remove_partial(self.path)
             yield
         finally:
             lock.release()
@@ -90,7 +92,7 @@ class RunFolder:
         """
         wanted = json.loads(json.dumps(configuration))
         if not self.configuration.exists():
-            write_atomically(self.configuration, json.dumps(wanted, indent=2) + "\n")
+            write_json(self.configuration, wanted)
             return
         found = self.read_configuration()
         raise_if_different(
@@ -117,24 +119,3 @@ class RunFolder:
           InputError: this is no run folder, or its configuration is damaged.
         """
         return read_json(self.configuration, f"{self.path} is not a run folder")
-
-
-def read_json(path: Path, missing: str) -> dict[str, Any]:
-    """A JSON object of a run folder.
-
-    Args:
-      path: the file.
-      missing: what its absence means, for the error.
-
-    Raises:
-      InputError: the file is missing or not a JSON object.
-    """
-    if not path.exists():
-        raise InputError(f"{missing}: there is no {path}. Train a network first (python -m train)")
-    try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}): restore it from a copy") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is damaged (not a JSON object): restore it from a copy")
-    return content

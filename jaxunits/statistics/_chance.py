@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from .._bounds import check_table
+from .._arguments import check_whole
+from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from ._intervals import checked_counts
 
@@ -34,10 +35,11 @@ def chance_drops(
       For each draw the units' max class accuracy drops, sorted, the largest first, as in a curve.
 
     Raises:
-      InputError: the counts cannot be, no class has images, there are no draws, or they and the
-        units make more than 2^26 numbers.
+      InputError: the counts cannot be, no class has images, there are no draws, they and the
+        units make more than 2^26 numbers, or the seed is outside 0 to 2^32 - 1.
     """
     b, c, n = checked_counts(broken, repaired, count)
+    check_whole(draws=draws)
     if draws < 1:
         raise InputError(f"draws={draws}: give at least 1")
     check_table(draws, len(b), f"draws={draws}")
@@ -45,6 +47,7 @@ def chance_drops(
     if not held.any():
         raise InputError("no class has images: give the counts of a sweep over some")
     changed = (b + c)[:, held].astype(np.int64)
+    check_numbers(seed=(seed, SEEDS))
     random = np.random.default_rng(seed)
     largest = np.empty((draws, len(b)))
     at_once = max(1, _HELD // changed.shape[1])

@@ -9,6 +9,7 @@ from jaxtyping import Float64
 from scipy import stats
 from scipy.optimize import elementwise
 
+from .._arguments import check_real, real_array
 from .._errors import InputError
 
 _STEP = 1e-9
@@ -35,6 +36,7 @@ def paired_interval(
       InputError: the counts cannot be, or the level is not between 0 and 1.
     """
     b, c, n = checked_counts(broken, repaired, count)
+    check_real(level=level)
     if not 0 < level < 1:
         raise InputError(f"level={level}: give a number between 0 and 1")
     quantile = stats.norm.ppf((1 + level) / 2)
@@ -53,7 +55,10 @@ def checked_counts(
       InputError: one is negative, or more images changed than there are.
     """
     b, c, n = np.broadcast_arrays(
-        *(np.asarray(each, np.float64) for each in (broken, repaired, count))
+        *(
+            real_array(each, name).astype(np.float64)
+            for name, each in (("broken", broken), ("repaired", repaired), ("count", count))
+        )
     )
     wrong = np.flatnonzero((b < 0) | (c < 0) | (b + c > n))
     if len(wrong):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float, Int32
 
@@ -12,27 +10,6 @@ from ..data import Preprocessing
 from ..networks import Layer
 from ._method import Method
 from ._objective import ACTIVATIONS, OBJECTIVES
-
-
-def checked_units(layer: Layer, units: Sequence[int] | None) -> Int32[np.ndarray, " units"]:
-    """The units as an array.
-
-    Raises:
-      InputError: there are none, the layer does not have one, or one comes twice.
-    """
-    if units is None:
-        return np.arange(layer.units, dtype=np.int32)
-    chosen = [int(unit) for unit in units]
-    if not chosen:
-        raise InputError(f"no units of layer {layer.name!r}: give at least one, or None for all")
-    for unit in chosen:
-        if not 0 <= unit < layer.units:
-            raise InputError(
-                f"unit {unit} of layer {layer.name!r}: it has units 0 to {layer.units - 1}"
-            )
-        if chosen.count(unit) > 1:
-            raise InputError(f"unit {unit} of layer {layer.name!r} comes twice: give it once")
-    return np.asarray(chosen, np.int32)
 
 
 def check_question(
@@ -64,17 +41,6 @@ def check_question(
             "photographs are three; set it to False "
             "(dataclasses.replace(method, decorrelate_colours=False))"
         )
-
-
-def check_numbers(starts: int, images_at_once: int | None) -> None:
-    """Refuse numbers that leave nothing to do.
-
-    Raises:
-      InputError: naming the value.
-    """
-    for name, value in (("starts", starts), ("images_at_once", images_at_once)):
-        if value is not None and value < 1:
-            raise InputError(f"{name}={value}: give at least 1")
 
 
 def check_finite(

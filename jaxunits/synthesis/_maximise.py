@@ -6,19 +6,24 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
+from .._bounds import SEEDS, Range, check_numbers
+from .._errors import InputError
 from ..ablation import Execution
 from ..networks import functional
 from ..results import environment, fingerprint
 from ._answers import reader
 from ._ascent import Ascent
-from ._checks import check_numbers, check_question, checked_units
+from ._checks import check_question
 from ._climb import Progress, climb
 from ._method import Method
 from ._program import compile_program
 from ._result import labelled
 from ._starts import checked_initial, starts_of
+
+_COUNT = Range(1, whole=True)
 
 
 def maximise(
@@ -99,9 +104,13 @@ def maximise(
     network = functional(network)
     place = network.layer(layer)
     method = Method() if method is None else method
-    chosen = checked_units(place, units)
+    if not isinstance(method, Method):
+        raise InputError(f"method={method!r}: give a ju.synthesis.Method, such as ROBUST")
+    chosen = place.chosen(units).astype(np.int32)
     check_question(place, network.preprocessing, objective, activation, method)
-    check_numbers(starts, images_at_once)
+    check_numbers(starts=(starts, _COUNT), seed=(seed, SEEDS))
+    if images_at_once is not None:
+        check_numbers(images_at_once=(images_at_once, _COUNT))
     ascent = Ascent(reader(network, layer), network.preprocessing, objective, activation, method)
     first = checked_initial(initial, chosen, ascent.shape)
     execution = Execution(max_memory=max_memory)

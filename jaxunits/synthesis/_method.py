@@ -11,6 +11,7 @@ from typing import Any
 
 import optax
 
+from .._arguments import check_real, check_whole
 from .._errors import InputError
 
 OPTIMIZERS = ("normalised", "gradient", "adam")
@@ -78,6 +79,7 @@ class Method:
                 f"optimizer={self.optimizer!r}: give one of {', '.join(OPTIMIZERS)}, or an Optax "
                 "transformation"
             )
+        check_whole(steps=self.steps)
         if self.steps < 1:
             raise InputError(f"steps={self.steps}: give at least 1")
         self._check_numbers()
@@ -90,9 +92,13 @@ class Method:
     def _check_numbers(self) -> None:
         for name in ("noise", "rotate", "total_variation", "l2"):
             value = getattr(self, name)
+            check_real(**{name: value})
             if not (value >= 0 and math.isfinite(value)):
                 raise InputError(f"{name}={value}: give a number that is not negative")
+        if not callable(self.learning_rate):
+            check_real(learning_rate=self.learning_rate)
         for name in ("jitter", "scale"):
+            check_real(**{name: getattr(self, name)})
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: give a share from 0 to below 1")
         if not callable(self.learning_rate) and not 0 < self.learning_rate < math.inf:

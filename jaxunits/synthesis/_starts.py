@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Bool, Float32, Int, Int32, Key
 
+from .._arguments import real_array
 from .._errors import InputError
 from ._parametrisation import Shape
 
@@ -77,7 +78,8 @@ def checked_initial(initial: Any, units: Int32[np.ndarray, " units"], shape: Sha
     if initial is None:
         return Initial(np.broadcast_to(_GREY, wanted), np.zeros(len(units), bool))
     made = isinstance(initial, xr.Dataset)
-    images = np.asarray(_chosen(initial, units) if made else initial, np.float32)
+    given_images = _chosen(initial, units) if made else initial
+    images = real_array(given_images, "initial images").astype(np.float32)
     if images.shape not in (shape, wanted):
         raise InputError(
             f"initial images of shape {images.shape}: give {list(shape)}, one for all units, or "

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from .._arguments import real_array
 from .._errors import InputError
 
 _AXES = ("unit", "answering_unit")
@@ -52,7 +53,7 @@ def _labelled(responses: Any) -> xr.DataArray:
             raise InputError("the Dataset has no variable response: give the result of maximise")
         responses = responses["response"]
     if not isinstance(responses, xr.DataArray):
-        array = np.asarray(responses)
+        array = real_array(responses, "responses")
         if array.ndim != 2 or array.shape[0] != array.shape[1]:
             raise InputError(
                 f"responses of shape {array.shape}: give [units, units], one row for the image of "

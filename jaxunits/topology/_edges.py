@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int32, Int64, Num
 
+from .._arguments import as_array
 from .._errors import InputError
 
 _AXES = "[images, height, width, units]"
@@ -25,7 +26,7 @@ def checked_maps(maps: Any) -> Num[np.ndarray, "images height height units"]:
       InputError: they are no real numbers, have not four axes, are not square, or a value is NaN
         or infinite.
     """
-    values = np.asarray(maps)
+    values = as_array(maps, "maps")
     if values.dtype == bool:
         values = values.astype(np.float32)
     real = jnp.issubdtype(values.dtype, jnp.floating) or jnp.issubdtype(values.dtype, jnp.integer)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int, Int64
 from scipy.special import entr
 
+from .._arguments import as_array, real_array
 from .._errors import InputError
 from ._conventions import convention_of
 
@@ -84,7 +85,7 @@ def importance_rank(effectiveness: Any) -> Int64[np.ndarray, " units"]:
     Raises:
       InputError: this is not one number a unit, or one is NaN.
     """
-    values = np.asarray(effectiveness, np.float64)
+    values = real_array(effectiveness, "effectiveness").astype(np.float64)
     if values.ndim != 1:
         raise InputError(f"effectiveness of shape {list(values.shape)}: give one number a unit")
     wrong = np.flatnonzero(np.isnan(values))
@@ -105,7 +106,7 @@ def _smallest_entropy(images: int) -> float:
 
 
 def _checked(births: Any) -> Int[np.ndarray, "images units"]:
-    values = np.asarray(births)
+    values = as_array(births, "birth points")
     if values.ndim != 2 or not len(values):
         raise InputError(
             f"birth points of shape {list(values.shape)}: give [images, units], with at least one "

@@ -11,9 +11,10 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Bool, Float, Int64, PyTree
 
+from .._arguments import check_whole
 from .._errors import InputError
 from .._programs import kept
-from ..data import Batch, Dataset, batches
+from ..data import Batch, Dataset, batches, check_channels
 from ..networks import Functional, functional
 from ._birth_points import birth_points
 from ._edges import check_square
@@ -76,6 +77,8 @@ def layer_birth_points(
     """
     question = Question(limit, dimension, method, convention, processes)
     network = functional(network)
+    check_channels(data, network.preprocessing)
+    check_whole(batch_size=batch_size)
     side = _side(network, layer)
     answer = _program(_show(network), layer, question, side)
     births = np.empty((len(data), network.layer(layer).units), np.int64)

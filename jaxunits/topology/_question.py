@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
+from .._arguments import check_whole
 from .._errors import InputError, unknown_name
 from ._conventions import Convention, convention_of
 from ._graph import VERTICES_AT_MOST
@@ -41,6 +42,7 @@ class Question:
         if self.method not in METHODS:
             raise unknown_name("method", self.method, METHODS, "birth_points")
         convention_of(self.convention)
+        check_whole(limit=self.limit, dimension=self.dimension)
         if self.limit < 1:
             raise InputError(f"limit={self.limit}: give the last rank that counts, at least 1")
         if self.dimension < 1:
@@ -89,5 +91,6 @@ def check_processes(processes: int) -> None:
     Raises:
       InputError: it is.
     """
+    check_whole(processes=processes)
     if processes < 1:
         raise InputError(f"processes={processes}: give at least 1")

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from .._bounds import check_table
+from .._arguments import as_array, check_whole, whole_array
+from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from ._entropy import effectiveness, importance_rank
 
@@ -24,15 +25,17 @@ def random_subsets(
       seed: of the draw.
 
     Raises:
-      InputError: a number is below 1, a subset is larger than the set, or the subsets hold more
-        than 2^26 numbers.
+      InputError: a number is below 1, a subset is larger than the set, the subsets hold more
+        than 2^26 numbers, or the seed is outside 0 to 2^32 - 1.
     """
+    check_whole(images=images, size=size, subsets=subsets)
     if subsets < 1 or not 1 <= size <= images:
         raise InputError(
             f"{subsets} subsets of {size} out of {images} images: give at least one subset, of 1 "
             "to all images"
         )
     check_table(subsets, size, f"subsets={subsets}")
+    check_numbers(seed=(seed, SEEDS))
     random = np.random.default_rng(seed)
     return np.stack([random.choice(images, size, replace=False) for _ in range(subsets)])
 
@@ -51,7 +54,7 @@ def importance_ranks(
     Raises:
       InputError: as `effectiveness`, or an index names no image.
     """
-    values, chosen = np.asarray(births), np.asarray(subsets)
+    values, chosen = as_array(births, "birth points"), whole_array(subsets, "subsets")
     outside = chosen[(chosen < 0) | (chosen >= len(values))]
     if outside.size:
         raise InputError(f"image {outside[0]} of a subset: there are images 0 to {len(values) - 1}")
@@ -73,7 +76,9 @@ def times_in_top(ranks: Any, *, top: int = 20) -> Int64[np.ndarray, " units"]:
     Raises:
       InputError: there are fewer units, or a rank names none of them.
     """
-    values = np.asarray(ranks)
+    values = whole_array(ranks, "ranks")
+    if values.ndim != 2:
+        raise InputError(f"ranks of shape {values.shape}: give [subsets, units]")
     _check_share(top, values.shape[1], "top")
     outside = values[(values < 0) | (values >= values.shape[1])]
     if outside.size:
@@ -120,7 +125,7 @@ def stability_ratio(
     Raises:
       InputError: there are fewer units, or the ranks are of different units.
     """
-    order = np.asarray(reference)
+    order = whole_array(reference, "reference")
     times = times_in_top(ranks, top=top)
     if len(order) != len(times):
         raise InputError(
@@ -133,5 +138,6 @@ def stability_ratio(
 
 
 def _check_share(number: int, units: int, name: str) -> None:
+    check_whole(**{name: number})
     if not 1 <= number <= units:
         raise InputError(f"{name}={number}: give a number from 1 to {units}, the units there are")

@@ -12,6 +12,7 @@ from jax import numpy as jnp
 
 import jaxunits as ju
 from jaxunits.ablation import _program
+from jaxunits.ablation._store import Store
 from tests.ablation.sweeping import PIECES, sweep_digits
 from tests.outcomes import assert_counts, before, standardized, without_near_ties
 from tests.processes import LIMIT, in_two_processes
@@ -109,6 +110,37 @@ def test_a_damaged_piece_is_named(trained, few_digits, tmp_path):
     (tmp_path / "a.pieces" / "piece-000000032").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(ju.InputError, match=r"piece .*piece-000000032 cannot be read \("):
         ju.ablation.sweep(trained, "conv3", few_digits, **arguments)
+
+
+@pytest.mark.parametrize("content", [b"", b"[3, 4]", bytes(range(256)) * 3])
+def test_no_changed_piece_is_read(tmp_path, content):
+    store = Store(tmp_path)
+    store[7] = content
+    assert store[7] == content
+    path = tmp_path / "piece-000000007"
+    sealed = path.read_bytes()
+    changes = [sealed[:end] for end in range(0, len(sealed), 9)]
+    for place in range(len(sealed)):
+        changes.append(sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :])
+    for changed in changes:
+        path.write_bytes(changed)
+        with pytest.raises(ju.InputError, match=r"piece-000000007 cannot be read \("):
+            store[7]
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ju.InputError, match="piece-000000007 is no regular file"):
+        store[7]
+
+
+def test_a_damaged_file_of_times_is_named(trained, few_digits, tmp_path):
+    file = tmp_path / "sweep.nc"
+    whole = ju.ablation.sweep(trained, "conv3", few_digits, file=file)
+    timing = tmp_path / "sweep.timing.json"
+    timing.write_text(timing.read_text().replace("run_seconds", "ran_seconds"))
+    with pytest.raises(ju.InputError, match=r"sweep.timing.json is damaged \(.*delete it"):
+        ju.ablation.read_result(file)
+    timing.unlink()
+    xr.testing.assert_equal(ju.ablation.read_result(file), whole)
 
 
 def test_running_out_of_memory_halves_and_goes_on(trained, clear_digits, monkeypatch):

@@ -194,7 +194,7 @@ def test_haar_rotations_are_orthogonal_and_uniform():
             [[0, 1], [3, 3]],
             "unit 3 comes 2 times in order 1 of layer 'conv2': give every unit once",
         ),
-        ([0.5, 1.0], "orders of shape (1, 2) and type float64 for layer 'conv2': give [units] or"),
+        ([0.5, 1.0], "orders of type float64 for layer 'conv2', such as 0.5: give whole numbers"),
     ],
 )
 def test_orders_that_cannot_be_used(trained, few_digits, orders, message):

@@ -54,6 +54,17 @@ def refused(capsys, *arguments):
     return " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize("attributes", [{}, {"layer": "fc1"}, {"layer_number": "0"}])
+def test_a_measurement_that_does_not_say_its_layer_is_named(tmp_path, capsys, attributes):
+    folder = ju.results.RunFolder(tmp_path)
+    folder.claim({})
+    path = folder.measurements / "ablation_fc1_zero.nc"
+    ju.results.write(xr.Dataset(attrs=attributes), path)
+    found = refused(capsys, tmp_path, "drop_curves", "--no-measure")
+    assert f"measurement {path} does not say which layer it is of (" in found
+    assert found.endswith("delete it and measure again")
+
+
 def test_measures_every_layer_as_the_library_does(analysed):
     network = ju.networks.restore(analysed)
     data = ju.data.load("digits", "validation[:300]")

@@ -185,10 +185,13 @@ def test_stretches_end_where_slopes_change():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"stability": Stability(subsets=0)}, "subsets=0.*give numbers above 0"),
+        (
+            {"stability": Stability(subsets=0)},
+            "stability.subsets=0: give a number from 1 up to 1000000",
+        ),
         ({"topology": Topology(seed=-1)}, "seed=-1.*a seed from 0 on"),
-        ({"roles": Roles(confidence=1.0)}, "confidence=1.0.*give a confidence between 0 and 1"),
-        ({"roles": Roles(penalty=-0.1)}, "penalty=-0.1.*a penalty from 0 on"),
+        ({"roles": Roles(confidence=1.0)}, "roles.confidence=1.0: give a number above 0 below 1"),
+        ({"roles": Roles(penalty=-0.1)}, "roles.penalty=-0.1: give a number from 0 "),
     ],
 )
 def test_impossible_numbers_are_refused(options, text):

@@ -159,7 +159,7 @@ def test_floating_point_images_of_any_channels(crop):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"padding": -1}, "padding=-1: give a whole number from 0 on"),
+        ({"padding": -1}, "padding=-1: give a whole number from 0 up to 1024"),
         ({"scale": (0.5, 0.1)}, r"scale=\(0.5, 0.1\): give two shares above 0, to 1"),
         ({"scale": (0.5, 1.5)}, r"scale=\(0.5, 1.5\)"),
         ({"ratio": (0.0, 1.0)}, r"ratio=\(0.0, 1.0\): give two numbers above 0"),
@@ -171,5 +171,7 @@ def test_augmentation_that_cannot_be(arguments, expected):
 
 
 def test_negative_seeds():
-    with pytest.raises(ju.InputError, match="epoch=-1: give a whole number from 0 on"):
+    with pytest.raises(
+        ju.InputError, match="epoch=-1: give a whole number from 0 up to 4294967295"
+    ):
         ju.data.shuffled_batches(own_classes(2), PLAIN, 2, seed=0, epoch=-1, augmentation=RESIZED)

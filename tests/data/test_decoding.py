@@ -142,8 +142,12 @@ def test_an_error_of_the_system_is_not_the_images(tmp_path, monkeypatch):
     (tmp_path / "ape").mkdir()
     (tmp_path / "ape" / "0.png").write_bytes(encoded(GREY, "PNG"))
 
-    def full(path, flags):
-        raise OSError(errno.EMFILE, "Too many open files")
+    system_open = os.open
+
+    def full(path, *flags, **others):
+        if str(path).endswith("0.png"):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return system_open(path, *flags, **others)
 
     with monkeypatch.context() as patched:
         patched.setattr("jaxunits.data._decoding.os.open", full)

@@ -24,7 +24,9 @@ class Pictures:
 
 def pictures(*shapes, dtype=np.uint8):
     return ju.data.load(
-        Pictures([np.full(shape, 7, dtype) for shape in shapes]), class_names=["a", "b"]
+        Pictures([np.full(shape, 7, dtype) for shape in shapes]),
+        class_names=["a", "b"],
+        value_range=None,
     )
 
 

@@ -50,6 +50,30 @@ class TestDigits:
         np.testing.assert_array_equal(data[3]["image"], again[3]["image"])
         assert capfd.readouterr() == ("", "")
 
+    def test_damaged_files_are_prepared_anew(self, tmp_path):
+        def images():
+            data = ju.data.load("digits", "validation", data_dir=tmp_path)
+            return np.stack([data[index]["image"] for index in range(0, len(data), 50)])
+
+        whole = images()
+        (path,) = tmp_path.rglob("*validation.array_record*")
+        content = path.read_bytes()
+        middle = len(content) // 2
+        changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+        for damage in (content[:middle], b"", changed):
+            path.write_bytes(damage)
+            (tmp_path / ".preparing-killed").mkdir()
+            np.testing.assert_array_equal(images(), whole)
+        path.unlink()
+        (path.parent / "dataset_info.json").write_text("{")
+        np.testing.assert_array_equal(images(), whole)
+        (path.parent / "digests.json").write_text("{}")
+        np.testing.assert_array_equal(images(), whole)
+        assert {item.name for item in tmp_path.iterdir() if item.is_dir()} <= {
+            "embedded_digits",
+            "downloads",
+        }
+
     def test_unknown_split(self):
         assert message("digits", "val") == (
             "unknown split 'val': data 'digits' has train, validation. Did you mean 'validation'?"
@@ -100,6 +124,19 @@ def prepared(tmp_path_factory):
 
 
 class TestTfds:
+    def test_records_count_in_the_fingerprint(self, prepared, tmp_path, monkeypatch):
+        def others(self, count):
+            for index in range(count):
+                yield index, {"image": picture(index % 3), "label": (index + 1) % 3}
+
+        monkeypatch.setattr(ThreeColours, "_generate_examples", others)
+        ThreeColours(data_dir=tmp_path, file_format="array_record").download_and_prepare()
+        first, again, second = (
+            ju.data.load("tfds:three_colours", "train", data_dir=folder)
+            for folder in (prepared, prepared, tmp_path)
+        )
+        assert first.fingerprint == again.fingerprint != second.fingerprint
+
     def test_reads_by_name(self, prepared):
         data = ju.data.load("tfds:three_colours", "train", data_dir=prepared)
         assert len(data) == 9
@@ -282,7 +319,7 @@ class TestArrays:
             (np.zeros((3, 4, 4)), [0, 1, 2], "images of shape (3, 4, 4) with labels of shape (3,)"),
             (images, [0, 1], "with labels of shape (2,)"),
             (images.astype(np.int32), np.arange(6), "images of type int32: give uint8"),
-            (images, np.arange(6) / 2, "labels of type float64: give integers"),
+            (images, np.arange(6) / 2, "labels of type float64 of data 'arrays', such as 0.0:"),
             (images[:0], np.arange(0), "data 'arrays' holds no images"),
             (
                 images,

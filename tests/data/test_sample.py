@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 import jaxunits as ju
 
 LABELS = np.random.default_rng(0).choice(4, 200, p=[0.5, 0.3, 0.15, 0.05])
-IMAGES = np.arange(200, dtype=np.float32).reshape(-1, 1, 1, 1)
+IMAGES = np.arange(200, dtype=np.uint8).reshape(-1, 1, 1, 1)
 NAMES = ["ape", "bee", "cat", "dog", "emu"]
 DATA = ju.data.load((IMAGES, LABELS), class_names=NAMES[:4])
 SIZES = np.bincount(LABELS)
@@ -87,7 +87,7 @@ def test_samples_that_cannot_be():
         f"per_class=150: class 'dog' of data 'arrays', split 'all', has {SIZES[3]} images: give "
         "fewer, or a fraction"
     )
-    assert message(DATA, 3, seed=-1) == "seed=-1: give a whole number from 0 on"
+    assert message(DATA, 3, seed=-1) == "seed=-1: give a whole number from 0 up to 4294967295"
 
 
 def test_a_class_without_images_is_named():

@@ -27,7 +27,7 @@ def test_the_images_of_a_class(few_digits):
         ([0, 300], "image 300 of data 'arrays': give 0 to 299"),
         ([-1], "image -1 of data 'arrays': give 0 to 299"),
         ([], r"indices of shape \(0,\)"),
-        ([0.5], "and type float64: give at least one whole number"),
+        ([0.5], "indices of type float64 of images of data .*, such as 0.5: give whole numbers"),
     ],
 )
 def test_indices_that_cannot_be_used(few_digits, indices, message):

@@ -1,3 +1,5 @@
+import gc
+import json
 import shutil
 
 import jax.numpy as jnp
@@ -86,9 +88,84 @@ def test_damaged_architecture(run, tmp_path):
     path.write_text(text[:30])
     assert f"{path} is damaged" in message(tmp_path / "run")
     path.write_text(text.replace("convnet", "convnot"))
+    assert f"{path} is damaged (it does not have its 'sha256'" in message(tmp_path / "run")
+    path.write_text(text)
+    settings = ju.results.read_json(path, "no network")
+    ju.results.write_json(path, settings | {"builder": "convnot"})
     assert message(tmp_path / "run").endswith("Did you mean 'convnet'?")
-    path.write_text(text.replace('"widths"', '"width"'))
+    arguments = settings["arguments"]
+    arguments["width"] = arguments.pop("widths")
+    ju.results.write_json(path, settings)
     assert "does not describe a convnet" in message(tmp_path / "run")
+
+
+def files_of(checkpoint):
+    return sorted(path for path in checkpoint.rglob("*") if path.is_file())
+
+
+def damages(content, random):
+    """A file cut, emptied, filled with zeros, without one bit, or gone."""
+    changed = bytearray(content)
+    if changed:
+        changed[random.integers(len(changed))] ^= 1 << random.integers(8)
+    return [content[: len(content) // 2], b"", bytes(len(content)), bytes(changed), None]
+
+
+# Orbax forgets what it began when a checkpoint cannot be read.
+@pytest.mark.filterwarnings("ignore:coroutine 'PyTreeHandler:RuntimeWarning")
+@pytest.mark.slow
+def test_no_damaged_checkpoint_is_read_as_another_network(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    checkpoint = tmp_path / "run" / "checkpoints" / "2"
+    whole = ju.networks.arrays(ju.networks.restore(run))
+    random = np.random.default_rng(0)
+    refusals = []
+    for path in files_of(checkpoint):
+        content = path.read_bytes()
+        for damage in damages(content, random):
+            path.unlink()
+            if damage is not None:
+                path.write_bytes(damage)
+            try:
+                found = ju.networks.restore(tmp_path / "run")
+            except ju.InputError as error:
+                refusals.append(str(error))
+            else:
+                # Not every file is needed for the network.
+                assert arrays_equal(ju.networks.arrays(found), whole)
+            path.write_bytes(content)
+    assert len(refusals) > 10
+    for refusal in refusals:
+        assert refusal.startswith(f"checkpoint {checkpoint} is damaged (")
+        assert refusal.endswith("or restore another one (epoch=1)")
+    gc.collect()
+
+
+@pytest.mark.parametrize("name", ["_CHECKPOINT_METADATA", "network/_METADATA", "network"])
+def test_a_damaged_checkpoint_is_named(run, tmp_path, name):
+    shutil.copytree(run, tmp_path / "run")
+    checkpoint = tmp_path / "run" / "checkpoints" / "2"
+    if (checkpoint / name).is_dir():
+        shutil.rmtree(checkpoint / name)
+    else:
+        content = (checkpoint / name).read_bytes()
+        (checkpoint / name).write_bytes(content[: len(content) // 2])
+    found = message(tmp_path / "run")
+    assert found.startswith(f"checkpoint {checkpoint} is damaged (")
+    assert found.endswith(
+        "train again with the same command, which goes on from the last whole checkpoint, or "
+        "restore another one (epoch=1)"
+    )
+    earlier = ju.networks.restore(tmp_path / "run", epoch=1)
+    assert arrays_equal(
+        ju.networks.arrays(earlier), ju.networks.arrays(ju.networks.restore(run, epoch=1))
+    )
+
+
+def test_a_checkpoint_holds_the_metrics_of_all_its_epochs(run):
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    assert ju.networks.saved_metrics(run) == [json.loads(line) for line in lines]
+    assert ju.networks.saved_metrics(run, epoch=1) == [json.loads(lines[0])]
 
 
 def test_a_hand_made_network_has_no_architecture(tmp_path):

@@ -192,3 +192,74 @@ def test_layers_and_values_that_a_callable_lacks(few_digits):
     assert "give the values as an array" in message(
         ju.ablation.sweep, network, "hidden", few_digits, values="mean"
     )
+
+
+def refused_as_probabilities(call):
+    with pytest.raises(ju.InputError) as caught:
+        call()
+    assert (
+        "gives numbers that are all non-negative and sum to one: these look like probabilities, "
+        "and the loss takes the softmax itself. Leave the softmax at its end out, or say "
+        "allow_probabilities=True"
+    ) in str(caught.value)
+
+
+class LinenSoftmax(nn.Module):
+    @nn.compact
+    def __call__(self, images):
+        return nn.softmax(nn.Dense(10)(images.reshape(len(images), -1)))
+
+
+class NnxSoftmax(nnx.Module):
+    def __init__(self, rngs):
+        self.head = nnx.Linear(784, 10, rngs=rngs)
+
+    def __call__(self, images):
+        return nnx.softmax(self.head(images.reshape(len(images), -1)))
+
+
+def test_probabilities_are_no_logits():
+    params = {"out": jax.random.normal(jax.random.key(0), (784, 10))}
+
+    def function(params, images, masks):
+        return jax.nn.softmax(images.reshape(len(images), -1) @ params["out"])
+
+    linen = LinenSoftmax()
+    variables = linen.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    for door, arguments, more in (
+        (ju.networks.from_callable, (function, params), {"layers": {}}),
+        (ju.networks.from_linen, (linen, variables), {}),
+        (ju.networks.from_nnx, (NnxSoftmax(nnx.Rngs(0)),), {}),
+    ):
+        refused_as_probabilities(
+            lambda door=door, arguments=arguments, more=more: door(
+                *arguments, preprocessing=SMALL, **more
+            )
+        )
+        meant = door(*arguments, preprocessing=SMALL, allow_probabilities=True, **more)
+        assert meant.classes == 10
+
+
+@pytest.mark.parametrize(
+    "last",
+    [jax.nn.log_softmax, jax.nn.relu, jax.nn.sigmoid, lambda logits: 0 * logits],
+    ids=["log_softmax", "relu", "sigmoid", "zeros"],
+)
+def test_what_only_resembles_probabilities(last):
+    params = jax.random.normal(jax.random.key(0), (784, 10))
+
+    def function(params, images, masks):
+        return last(images.reshape(len(images), -1) @ params)
+
+    network = ju.networks.from_callable(function, params, layers={}, preprocessing=SMALL)
+    assert network.classes == 10
+
+
+def test_one_class_has_no_probabilities_to_mistake():
+    network = ju.networks.from_callable(
+        lambda params, images, masks: jnp.ones((len(images), 1)) * params,
+        jnp.ones(()),
+        layers={},
+        preprocessing=SMALL,
+    )
+    assert network.classes == 1

@@ -1,7 +1,9 @@
 import errno
+import json
 import multiprocessing
 import os
 import resource
+import signal
 import stat
 
 import jax
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import jaxunits as ju
-from tests.processes import LIMIT
+from jaxunits.results import seal
+from tests.processes import LIMIT, code, running
 
 
 def message(function, *args, **kwargs):
@@ -51,8 +54,83 @@ class TestNetcdf:
         path.write_bytes(content[: int(share * len(content))])
         found = message(ju.results.read, path)
         assert found.startswith(f"result file {path} (")
-        assert "it is truncated or not netCDF" in found
-        assert found.endswith("Delete it and measure again")
+        assert "is damaged (its digest is missing from the end" in found
+        assert "delete it and measure again" in found
+
+    def test_a_flipped_bit_anywhere_is_noticed(self, result, tmp_path):
+        path = tmp_path / "sweep.nc"
+        ju.results.write(result, path)
+        content = path.read_bytes()
+        random = np.random.default_rng(0)
+        for place in [*random.integers(len(content), size=200), *range(-60, 0)]:
+            changed = bytearray(content)
+            changed[place] ^= 1 << random.integers(8)
+            path.write_bytes(changed)
+            assert message(ju.results.read, path).startswith(f"result file {path} (")
+        path.write_bytes(content)
+        xr.testing.assert_identical(ju.results.read(path), result)
+
+    def test_other_readers_find_changed_numbers_by_the_checksums_of_hdf5(self, tmp_path):
+        numbers = np.random.default_rng(0).normal(size=(3, 4))
+        ju.results.write(xr.Dataset({"numbers": (("a", "b"), numbers)}), tmp_path / "numbers.nc")
+        content = bytearray((tmp_path / "numbers.nc").read_bytes())
+        content[content.index(numbers.tobytes()) + 5] ^= 1
+        (tmp_path / "numbers.nc").write_bytes(content)
+        failure = pytest.raises(OSError, match="filter returned failure")
+        with xr.open_dataset(tmp_path / "numbers.nc") as dataset, failure:
+            dataset.load()
+
+    def test_files_of_other_programs(self, result, tmp_path):
+        result.to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+        found = message(ju.results.read, tmp_path / "other.nc")
+        assert "it is truncated, or not of jaxunits" in found
+        assert found.endswith("opened with xarray.open_dataset")
+        other = (tmp_path / "other.nc").read_bytes()
+        for content in (b"", b"no netCDF", other[:700], other[:48] + bytes(48) + other[96:]):
+            (tmp_path / "sealed.nc").write_bytes(seal(content))
+            assert "is damaged (" in message(ju.results.read, tmp_path / "sealed.nc")
+
+    def test_what_is_no_regular_file(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe.nc")
+        for path in (tmp_path, tmp_path / "pipe.nc"):
+            assert message(ju.results.read, path) == (
+                f"result file {path} is no regular file: give the path of one"
+            )
+
+
+OPTIONS = {"epochs": 8, "rate": 0.1, "name": "café", "layers": ["a", "b"], "none": None}
+
+
+class TestSettings:
+    def test_what_is_read_equals_what_was_written(self, tmp_path):
+        ju.results.write_json(tmp_path / "a.json", OPTIONS)
+        assert ju.results.read_json(tmp_path / "a.json", "nothing") == OPTIONS
+        assert json.loads((tmp_path / "a.json").read_text())["epochs"] == 8
+
+    def test_no_changed_bit_is_read_as_another_setting(self, tmp_path):
+        path = tmp_path / "a.json"
+        ju.results.write_json(path, OPTIONS)
+        content = path.read_bytes()
+        refusals = []
+        for place in range(len(content)):
+            changed = bytearray(content)
+            changed[place] ^= 1
+            path.write_bytes(changed)
+            try:
+                assert ju.results.read_json(path, "nothing") == OPTIONS
+            except ju.InputError as error:
+                refusals.append(str(error))
+        assert len(refusals) > 0.8 * len(content)
+        assert all(refusal.startswith(f"{path} is damaged (") for refusal in refusals)
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"{}", b"[]", b"3", b"{" * 100_000, b"[" * 100_000, b"\xff", b'{"a": 1}']
+    )
+    def test_what_is_not_ours(self, tmp_path, content):
+        (tmp_path / "a.json").write_bytes(content)
+        found = message(ju.results.read_json, tmp_path / "a.json", "nothing", way_out="do this")
+        assert found.startswith(f"{tmp_path}/a.json is damaged (")
+        assert "): do this. " in found
 
 
 class TestFiles:
@@ -82,6 +160,24 @@ class TestFiles:
         assert child.exitcode == 0
         assert path.read_bytes() == b"old"
         assert [item.name for item in tmp_path.iterdir()] == ["result.nc"]
+
+    def test_what_a_kill_left_of_a_file_is_removed_by_the_next_run(self, tmp_path):
+        program = """
+            import os, signal, sys
+            import jaxunits as ju
+            os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+            ju.results.write_atomically(sys.argv[1] + "/measurements/a.nc", b"new")
+        """
+        with running(*code(program), tmp_path) as process:
+            assert process.wait(LIMIT) == -signal.SIGKILL
+        (left,) = (tmp_path / "measurements").iterdir()
+        assert left.read_bytes() == b"new"
+        (tmp_path / ".notes.partial.txt").write_text("somebody else's")
+        folder = ju.results.RunFolder(tmp_path)
+        folder.claim({})
+        with folder.in_use():
+            assert list((tmp_path / "measurements").iterdir()) == []
+        assert (tmp_path / ".notes.partial.txt").exists()
 
     def test_text_is_utf_8(self, tmp_path):
         ju.results.write_atomically(tmp_path / "a", "é ×")

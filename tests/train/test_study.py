@@ -263,8 +263,12 @@ def test_a_grid_names_every_network_and_variant():
     [
         (("--only", "convnet_plane"), "unknown configuration 'convnet_plane': the study has"),
         (("--seeds", "1", "1"), "seeds=(1, 1): give different whole numbers"),
-        (("--together", "0"), "together=0: give at least 1"),
-        (("--", "--epochs", "0"), "epochs=0: give numbers above 0"),
+        (
+            ("--seeds", "0", str(2**64)),
+            f"seeds={2**64}: give a whole number from 0 up to {2**32 - 1}",
+        ),
+        (("--together", "0"), "together=0: give a number from 1"),
+        (("--", "--epochs", "0"), "epochs=0: give a number from 1"),
         (("--", "--epoch", "1"), "--epochs"),
     ],
 )

@@ -1,4 +1,5 @@
 import dataclasses
+import gc
 import json
 import shutil
 import signal
@@ -71,6 +72,20 @@ def test_a_finished_run_is_not_repeated(finished, capsys):
     run(finished)
     assert "nothing is left to do" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in finished.glob("checkpoints/*/*")} == before
+
+
+@pytest.mark.parametrize("name", ["run[1]", "[bold]x", ":+1: a*b?"])
+def test_names_of_run_folders_are_no_patterns_and_no_markup(finished, tmp_path, capsys, name):
+    folder = tmp_path / name
+    run(folder)
+    assert f"{folder}: validation accuracy" in capsys.readouterr().out
+    assert arrays_equal(parameters(finished), parameters(folder))
+    run(folder)
+    assert "nothing is left to do" in capsys.readouterr().out
+    kept = sorted(item.name for item in (folder / "checkpoints").iterdir())
+    assert kept == ["1", "2"]
+    run(folder, "--seed", "9", expect=2)
+    assert f"error: run folder {folder} belongs to" in capsys.readouterr().err
 
 
 def test_the_same_seed_gives_the_same_network(finished, tmp_path):
@@ -149,6 +164,70 @@ def test_a_kill_in_the_middle_of_a_checkpoint_is_survived(finished, tmp_path):
     latest.rename(folder / "checkpoints" / "2.orbax-checkpoint-tmp-1")
     run(folder)
     assert arrays_equal(parameters(finished), parameters(folder))
+
+
+# Orbax forgets what it began when a checkpoint cannot be read.
+@pytest.mark.filterwarnings("ignore:coroutine 'PyTreeHandler:RuntimeWarning")
+def test_damaged_checkpoints_are_set_aside_and_the_one_before_is_taken(finished, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    (folder / "checkpoints" / "9").mkdir()
+    (values,) = (folder / "checkpoints" / "2" / "network" / "d").iterdir()
+    values.write_bytes(bytes(values.stat().st_size))
+    run(folder)
+    gc.collect()
+    told = " ".join(capsys.readouterr().out.split())
+    for epochs in (9, 2):
+        assert f"checkpoint {folder}/checkpoints/{epochs} is damaged (" in told
+        assert f"it is moved to {folder}/damaged-checkpoint-{epochs}" in told
+        assert (folder / f"damaged-checkpoint-{epochs}").is_dir()
+    assert "1 of 2 epochs are done: going on from there" in told
+    assert arrays_equal(parameters(finished), parameters(folder))
+    run(folder)
+    assert "2 of 2 epochs are done" in capsys.readouterr().out
+
+
+def test_where_no_checkpoint_is_whole_training_begins_anew(finished, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    for epochs in (1, 2):
+        (folder / "checkpoints" / str(epochs) / "_CHECKPOINT_METADATA").write_bytes(b"{}")
+    run(folder)
+    assert "epoch 1/2" in capsys.readouterr().out
+    assert arrays_equal(parameters(finished), parameters(folder))
+    kept = sorted(item.name for item in (folder / "checkpoints").iterdir())
+    assert kept == ["1", "2"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "a row less", "empty", "bit", "not JSON"])
+def test_damaged_metrics_are_written_anew(finished, tmp_path, capsys, damage):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    path = folder / "metrics.jsonl"
+    content = path.read_bytes()
+    first, _ = content.splitlines(keepends=True)
+    path.write_bytes(
+        {
+            "cut": content[:-30],
+            "a row less": first,
+            "empty": b"",
+            "bit": content.replace(b'"epoch": 1', b'"epoch": 0'),
+            "not JSON": b"\xff\n" + content,
+        }[damage]
+    )
+    run(folder)
+    told = capsys.readouterr().out
+    assert f"{path} was damaged or missing: it is written anew from the last checkpoint" in told
+    assert "after 2 epochs" in told
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", ["{", "3", '{"epoch": 1}', "[" * 100_000])
+def test_damaged_lines_of_metrics_are_named(finished, tmp_path, content):
+    first, _ = (finished / "metrics.jsonl").read_text().splitlines()
+    (tmp_path / "metrics.jsonl").write_text(f"{first}\n{content}\n")
+    with pytest.raises(ju.InputError, match=f"{tmp_path}/metrics.jsonl is damaged at line 2"):
+        read_metrics(tmp_path / "metrics.jsonl")
 
 
 def test_mixed_precision_keeps_parameters_in_float32(tmp_path):
@@ -286,6 +365,9 @@ def test_a_loss_that_becomes_nan(tmp_path, capsys):
         (("--data.source", "digit"), "unknown data 'digit'"),
         (("--preprocessing.channels", "3"), "have 1 channels and the network reads 3"),
         (("--network.widths", "0"), "give at least one layer, and whole numbers above 0"),
+        (("--network.widths", "1000000000000"), "or more, and at most 536,870,912 fit"),
+        (("--network.dropout", "nan"), "dropout of rate nan: give a number from 0 on and below 1"),
+        (("--batch-size", "100000000"), "batch_size=100000000 gives 100,000,000 × 784 numbers"),
     ],
 )
 def test_settings_that_cannot_be(tmp_path, capsys, overrides, expected):
@@ -296,8 +378,17 @@ def test_settings_that_cannot_be(tmp_path, capsys, overrides, expected):
 @pytest.mark.parametrize(
     ("override", "value", "expected"),
     [
-        ("--epochs", "0", "epochs=0: give numbers above 0"),
-        ("--optimizer.learning-rate", "-1", "optimizer.learning_rate=-1.0: give numbers above 0"),
+        ("--epochs", "0", "epochs=0: give a number from 1 up to 1000000"),
+        ("--optimizer.learning-rate", "-1", "optimizer.learning_rate=-1.0: give a number above 0"),
+        ("--optimizer.learning-rate", "nan", "optimizer.learning_rate=nan: give a number above 0"),
+        ("--optimizer.b1", "2", "optimizer.b1=2.0: give a number from 0 below 1"),
+        ("--optimizer.weight-decay", "-1", "optimizer.weight_decay=-1.0: give a number from 0"),
+        ("--regularizers.l1-weights", "-1", "regularizers.l1_weights=-1.0: give a number from 0"),
+        ("--schedule.warmup-epochs", "nan", "schedule.warmup_epochs=nan: give a number from 0"),
+        ("--schedule.warmup-epochs", "-1", "schedule.warmup_epochs=-1.0: give a number from 0"),
+        ("--schedule.warmup-epochs", "3", "warmup_epochs=3.0 of epochs=2: give a number from 0 up"),
+        ("--data.threads", "0", "data.threads=0: give a whole number from 1 up to 1024"),
+        ("--seed", str(2**64), f"seed={2**64}: give a whole number from 0 up to {2**32 - 1}"),
         ("--epoch", "3", "Perhaps you meant: --epochs"),
     ],
 )
@@ -306,6 +397,49 @@ def test_overrides_that_cannot_be(capsys, override, value, expected):
         main([*TINY, override, value])
     assert caught.value.code == 2
     assert expected in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+# Sections whose numbers are checked where they are used.
+CHECKED_ELSEWHERE = ("network", "preprocessing", "augmentation")
+
+
+def numbers_of(settings, prefix=()):
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value) and field.name not in CHECKED_ELSEWHERE:
+            yield from numbers_of(value, (*prefix, field.name))
+        elif type(value) in (int, float):
+            yield (*prefix, field.name), type(value)
+
+
+def with_value(settings, path, value):
+    name, *rest = path
+    inner = with_value(getattr(settings, name), rest, value) if rest else value
+    return dataclasses.replace(settings, **{name: inner})
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), AdamW()])
+def test_every_number_among_the_settings_has_a_range(optimizer):
+    config = Config(preprocessing=SMALL, optimizer=optimizer)
+    paths = list(numbers_of(config))
+    assert len(paths) > 12
+    for path, kind in paths:
+        name = ".".join(path)
+        wrong = [kind(-1)] * (name != "regularizers.class_selectivity")
+        wrong += [float("nan"), float("inf"), float("-inf")] * (kind is float)
+        for value in wrong:
+            with pytest.raises(ju.InputError, match=rf"(^|; ){name}={value}: give a "):
+                with_value(config, path, value)
+
+
+def test_settings_that_are_wrong_are_all_named():
+    with pytest.raises(ju.InputError) as caught:
+        Config(preprocessing=SMALL, epochs=0, seed=10**5000, data=Data(fraction=0.0))
+    assert str(caught.value).split("; ") == [
+        "data.fraction=0.0: give a number above 0 up to 1",
+        "epochs=0: give a number from 1 up to 1000000",
+        "seed=1e5000: give a whole number from 0 up to 4294967295",
+    ]
 
 
 def test_unknown_configuration(capsys):
@@ -339,9 +473,9 @@ def test_a_folder_of_somebody_elses_is_left_alone(tmp_path, capsys):
 def test_other_images_are_another_configuration(finished, capsys, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
-    text = (folder / "configuration.json").read_text()
-    known = json.loads(text)["data_fingerprint"]["train"]
-    (folder / "configuration.json").write_text(text.replace(known, "0" * 64))
+    settings = ju.results.RunFolder(folder).read_configuration()
+    settings["data_fingerprint"]["train"] = "0" * 64
+    ju.results.write_json(folder / "configuration.json", settings)
     assert "data_fingerprint.train is" in refused(capsys, folder)
 
 

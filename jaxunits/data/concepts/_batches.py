@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float32, Int16, Int32
 
 from ..._errors import InputError
 from .._batches import check_channels
+from .._pixels import check_pixels
 from .._preprocessing import Preprocessing
 from ._concepts import Concepts, images
 from ._cut import cut
@@ -62,8 +63,8 @@ def concept_batches(
       threads: how many threads read ahead.
 
     Raises:
-      InputError: the images have another number of channels than the network reads, or a label map
-        has indices of concepts that do not exist.
+      InputError: the images have another number of channels than the network reads, one holds NaN
+        or infinity, or a label map has indices of concepts that do not exist.
     """
     check_channels(images(concepts), preprocessing)
 
@@ -85,6 +86,9 @@ def _prepare(
     concepts: Concepts, index: int, preprocessing: Preprocessing, size: tuple[int, int]
 ) -> _Prepared:
     image, label_maps = concepts[index]
+    check_pixels(
+        image[None], lambda _: f"image {index} of data {concepts.name!r}", concepts.value_range
+    )
     seen = cut(label_maps, image.shape[:2], preprocessing, size)
     present, places = np.unique(seen, return_inverse=True)
     if len(present) and not -1 <= present[0] <= present[-1] < len(concepts.names):

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Int32, Num
 
 from ..._errors import InputError, unknown_name
-from .._dataset import Dataset
+from .._dataset import Dataset, check_dataset
+from .._pixels import check_pixels
 from . import _colours, _edges, _quadrants
 from ._concepts import Annotated, Concepts
 
@@ -38,7 +39,9 @@ class ComputedSource:
         return len(self.data)
 
     def image(self, index: SupportsIndex) -> Num[np.ndarray, "height width channels"]:
-        return np.asarray(self.data[index]["image"])
+        image = np.asarray(self.data[index]["image"])
+        check_pixels(image[None], lambda _: self.data.describe(int(index)), self.data.value_range)
+        return image
 
     def __getitem__(self, index: SupportsIndex) -> Annotated:
         image = self.image(index)
@@ -78,6 +81,7 @@ def computed(
       InputError: a kind is unknown, named twice or none is given, the contrast is not above 0, or
         the images have another number of channels.
     """  # noqa: E501
+    check_dataset(data)
     for kind in kinds:
         if kind not in KINDS:
             raise unknown_name("kind", kind, KINDS, "ju.data.concepts.computed")
@@ -105,4 +109,5 @@ def computed(
         name=data.name,
         split=data.split,
         fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
+        value_range=data.value_range,
     )

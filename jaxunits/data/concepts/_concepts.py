@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from ..._errors import unknown_name
 from .._dataset import Dataset
+from .._pixels import ValueRange
 from .._subset import checked_indices
 
 
@@ -60,6 +61,7 @@ class Concepts:
       name: where they come from, as given to `load`.
       split: which part of it.
       fingerprint: changes whenever images or masks may have changed.
+      value_range: least and largest value of floating-point images; None for any.
     """
 
     source: Source
@@ -69,6 +71,7 @@ class Concepts:
     name: str
     split: str
     fingerprint: str
+    value_range: ValueRange = (0.0, 1.0)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -113,6 +116,7 @@ def images(concepts: Concepts) -> Dataset:
         name=concepts.name,
         split=concepts.split,
         fingerprint=concepts.fingerprint,
+        value_range=concepts.value_range,
     )
 
 

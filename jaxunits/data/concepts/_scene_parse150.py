@@ -89,7 +89,8 @@ def load(split: str | None, channels: int, data_dir: str | Path | None) -> Conce
     skip = {key: tfds.decode.SkipDecoding() for key in ("image", "annotation")}
     records = builder.as_data_source(split, decoders=skip)
     sizes = [(part.name, part.num_examples) for part in builder.info.splits.values()]
-    settings = repr((builder.info.full_name, sizes, split, channels))
+    content = _tfds.content(records, "image", "annotation")
+    settings = repr((builder.info.full_name, sizes, split, channels, content))
     return Concepts(
         source=SceneParseSource(records, channels, f"tfds:{name}"),
         names=NAMES,

@@ -1,0 +1,149 @@
+"""Whether arguments are of the kind that a function takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int64, Shaped
+
+from ._errors import InputError, unknown_name
+
+Choices = TypeVar("Choices")
+
+
+def is_whole(value: Any) -> bool:
+    """Whether this is one whole number, of Python, NumPy or JAX; True and False are none."""
+    kind = getattr(value, "dtype", None)
+    if kind is None:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return np.ndim(value) == 0 and bool(jnp.issubdtype(kind, np.integer))
+
+
+def is_real(value: Any) -> bool:
+    """Whether this is one real number, NaN and infinity among them; True and False are none."""
+    kind = getattr(value, "dtype", None)
+    if kind is None:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    number = jnp.issubdtype(kind, np.integer) or jnp.issubdtype(kind, np.floating)
+    return np.ndim(value) == 0 and bool(number)
+
+
+def check_whole(**numbers: Any) -> None:
+    """Refuse what is no whole number.
+
+    Args:
+      **numbers: the arguments, by their names.
+
+    Raises:
+      InputError: one is a fraction, text or something else.
+    """
+    for name, value in numbers.items():
+        if not is_whole(value):
+            raise InputError(f"{name}={shown(value)}: give a whole number, such as {name}=8")
+
+
+def check_whole_or_none(**numbers: Any) -> None:
+    """Refuse what is neither a whole number nor None; see `check_whole`."""
+    check_whole(**{name: value for name, value in numbers.items() if value is not None})
+
+
+def check_real(**numbers: Any) -> None:
+    """Refuse what is no real number; see `check_whole`."""
+    for name, value in numbers.items():
+        if not is_real(value):
+            raise InputError(f"{name}={shown(value)}: give a number")
+
+
+def as_array(values: Any, name: str) -> Shaped[np.ndarray, ...]:
+    """What was given as an array of any type.
+
+    Args:
+      values: what was given.
+      name: what it is, for messages.
+
+    Raises:
+      InputError: its rows differ in length or shape.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(
+            f"{name} are ragged: their rows differ in length or shape; give rows of one shape"
+        ) from error
+    return array
+
+
+def real_array(values: Any, name: str, place: str = "") -> Shaped[np.ndarray, ...]:
+    """Real numbers, whole numbers or truth values as an array, of the type that they have.
+
+    Args:
+      values: what was given.
+      name: what it is, for messages.
+      place: what it is for, such as `" for layer 'conv1'"`.
+
+    Raises:
+      InputError: these are no real numbers (text, complex numbers, objects), or the array is
+        ragged.
+    """
+    array = as_array(values, name + place)
+    known = jnp.issubdtype(array.dtype, np.integer) or jnp.issubdtype(array.dtype, np.floating)
+    if not (known or array.dtype == bool):
+        kind = "real numbers" if np.iscomplexobj(array) else "numbers"
+        raise InputError(f"{name} of type {array.dtype}{place}: give {kind}")
+    return array
+
+
+def whole_array(values: Any, name: str, place: str = "") -> Int64[np.ndarray, ...]:
+    """Whole numbers as int64; see `real_array`.
+
+    Raises:
+      InputError: a number is a fraction or beyond int64, these are no numbers, or the array is
+        ragged.
+    """
+    array = as_array(values, name + place)
+    if array.size == 0:
+        return array.astype(np.int64)
+    if not jnp.issubdtype(array.dtype, np.integer):
+        first = array.ravel()[:1].tolist()[0]
+        raise InputError(
+            f"{name} of type {array.dtype}{place}, such as {shown(first)}: give whole numbers"
+        )
+    if array.max() > np.iinfo(np.int64).max:
+        raise InputError(f"{name}{place} go up to {array.max()}: give numbers below 2^63")
+    return array.astype(np.int64)
+
+
+def from_options(
+    kind: type[Choices], options: Mapping[str, Any], function: Callable[..., Any]
+) -> Choices:
+    """The dataclass that a function's further keywords fill.
+
+    Args:
+      kind: the dataclass.
+      options: the further keywords.
+      function: who was called with them, whose own keywords a typo may have meant as well.
+
+    Raises:
+      InputError: a keyword is unknown, the nearest one is offered; or a value cannot be used.
+    """
+    taken = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    own = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    for name in options:
+        if name not in taken:
+            raise unknown_name("option", name, [*own, *taken], function.__name__)
+    return kind(**options)
+
+
+def shown(value: Any, most: int = 60) -> str:
+    """A value as Python writes it, cut where it is too long to read."""
+    text = repr(value)
+    return text if len(text) <= most else text[:most] + "…"

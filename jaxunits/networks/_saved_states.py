@@ -1,0 +1,145 @@
+"""Checkpoints whose arrays and metrics have digests, in Orbax's own metadata."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from jaxtyping import PyTree
+from orbax.checkpoint import v1 as ocp
+
+from .._errors import InputError
+from ..results import DamagedError, fingerprint, seal_settings, unseal_settings
+
+# What Orbax and TensorStore raise for files that are missing, cut or changed. Memory that runs out
+# and files that must not be read are other errors, which leave a checkpoint what it is.
+_DAMAGED = (ValueError, LookupError, TypeError, AttributeError, FileNotFoundError)
+
+
+class DamagedCheckpointError(InputError):
+    """A checkpoint was damaged since it was written."""
+
+    def __init__(self, place: Path, error: Exception, way_out: str) -> None:
+        super().__init__(f"checkpoint {place} is damaged ({error}): {way_out}")
+
+
+@contextlib.contextmanager
+def open_checkpoints(path: Path, **options: Any) -> Iterator[ocp.training.Checkpointer]:
+    """Orbax's checkpointer of a folder, which is made where it is missing.
+
+    Args:
+      path: the folder.
+      **options: of the checkpointer.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    folder = path.resolve()
+    with contextlib.ExitStack() as held:
+        if glob.has_magic(str(folder)):
+            # Orbax looks for its files with patterns that begin with the folder's name.
+            links = held.enter_context(tempfile.TemporaryDirectory(prefix="jaxunits-"))
+            link = Path(links) / "checkpoints"
+            link.symlink_to(folder, target_is_directory=True)
+            folder = link
+        yield held.enter_context(ocp.training.Checkpointer(folder, **options))
+
+
+def save_state(
+    checkpointer: ocp.training.Checkpointer,
+    step: int,
+    trees: Mapping[str, PyTree],
+    metrics: Sequence[Mapping[str, Any]],
+) -> None:
+    """Save trees of arrays as the checkpoint of a step, in the place of an older one.
+
+    Args:
+      checkpointer: of the folder.
+      step: the checkpoint's number.
+      trees: by name.
+      metrics: the metrics of every epoch so far.
+    """
+    description = {
+        "shapes": {name: shapes(tree) for name, tree in trees.items()},
+        "fingerprints": {name: fingerprint(tree) for name, tree in trees.items()},
+        "metrics": list(metrics),
+    }
+    checkpointer.save_checkpointables(
+        step,
+        dict(trees),
+        force=True,
+        overwrite=True,
+        custom_metadata=seal_settings(description),
+    )
+
+
+def describe_state(
+    checkpointer: ocp.training.Checkpointer, step: int, way_out: str
+) -> dict[str, Any]:
+    """The `shapes`, `fingerprints` and `metrics` of a checkpoint.
+
+    Raises:
+      DamagedCheckpointError: they are not what `save_state` wrote.
+    """
+    try:
+        description = checkpointer.checkpointables_metadata(step).custom_metadata
+        return unseal_settings(dict(description or {}))
+    except _DAMAGED as error:
+        raise DamagedCheckpointError(_place(checkpointer, step), error, way_out) from error
+
+
+def load_state(
+    checkpointer: ocp.training.Checkpointer,
+    step: int,
+    like: Mapping[str, PyTree],
+    way_out: str,
+) -> tuple[dict[str, PyTree], list[dict[str, Any]]]:
+    """Trees of arrays of a checkpoint, bit for bit as they were saved, and its metrics.
+
+    Args:
+      checkpointer: of the folder.
+      step: the checkpoint's number.
+      like: shapes, types and places of the trees to load, by name; see `abstract`.
+      way_out: what to do where it is damaged, for the error.
+
+    Raises:
+      DamagedCheckpointError: they are not what `save_state` was given.
+    """
+    description = describe_state(checkpointer, step, way_out)
+    try:
+        loaded = checkpointer.load_checkpointables(step, dict(like))
+        for name, tree in loaded.items():
+            if fingerprint(tree) != description["fingerprints"][name]:
+                raise DamagedError(f"{name!r} does not have its digest")
+    except _DAMAGED as error:
+        raise DamagedCheckpointError(_place(checkpointer, step), error, way_out) from error
+    return dict(loaded), description["metrics"]
+
+
+def abstract(tree: PyTree, sharding: jax.sharding.Sharding | None = None) -> PyTree:
+    """Shapes, types and places of a tree's arrays, into which Orbax restores.
+
+    Args:
+      tree: the arrays.
+      sharding: where they shall be; on this process's first device by default.
+    """
+    sharding = sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
+    )
+
+
+def shapes(tree: PyTree) -> dict[str, list[int]]:
+    """The shape of every array, by dotted name."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): list(leaf.shape)
+        for path, leaf in leaves
+    }
+
+
+def _place(checkpointer: ocp.training.Checkpointer, step: int) -> Path:
+    return Path(checkpointer.directory).resolve() / str(step)
