@@ -113,6 +113,7 @@ def damages(content, random):
 
 # Orbax forgets what it began when a checkpoint cannot be read.
 @pytest.mark.filterwarnings("ignore:coroutine 'PyTreeHandler:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.slow
 def test_no_damaged_checkpoint_is_read_as_another_network(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")

@@ -168,6 +168,7 @@ def test_a_kill_in_the_middle_of_a_checkpoint_is_survived(finished, tmp_path):
 
 # Orbax forgets what it began when a checkpoint cannot be read.
 @pytest.mark.filterwarnings("ignore:coroutine 'PyTreeHandler:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_damaged_checkpoints_are_set_aside_and_the_one_before_is_taken(finished, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
