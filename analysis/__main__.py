@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from programs.start import STOPPED, STOPPED_STATUS, start_program, stoppable
+from train.start import STOPPED, STOPPED_STATUS, start_program, stoppable
 
 if __name__ == "__main__":
     start_program()
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table as Screen
 
 import jaxunits as ju
-from programs.console import plain_console
+from train.console import plain_console
 
 from .config import Config, Experiment
 from .experiments import (

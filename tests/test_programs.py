@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from analysis.progress import image_bar
-from programs.console import plain_console
-from programs.start import STOPPED, STOPPED_STATUS, stoppable
 from tests.processes import LIMIT, code, running
+from train.console import plain_console
+from train.start import STOPPED, STOPPED_STATUS, stoppable
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -43,7 +43,7 @@ def test_a_signal_while_libraries_are_imported(number):
     """Also where an import would make another error of it."""
     program = f"""
         import signal
-        from programs.start import start_program
+        from train.start import start_program
         start_program()
         try:
             signal.raise_signal({int(number)})
@@ -59,11 +59,11 @@ def test_a_signal_while_libraries_are_imported(number):
 def test_a_program_imports_nothing_large_before_it_can_be_stopped(module):
     program = f"""
         import runpy, sys
-        import programs.start
+        import train.start
         def started():
             print(sorted({{"jax", "numpy", "rich", "tyro", "jaxunits"}} & set(sys.modules)))
             sys.exit()
-        programs.start.start_program = started
+        train.start.start_program = started
         runpy.run_module("{module}", run_name="__main__", alter_sys=True)
     """
     with running(*code(program)) as process:
@@ -92,7 +92,7 @@ def test_a_limit_that_may_be_raised_is():
         import resource
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (32, hard))
-        from programs.start import start_program
+        from train.start import start_program
         start_program()
         print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from programs.start import STOPPED, STOPPED_STATUS, start_program, stoppable
+from .start import STOPPED, STOPPED_STATUS, start_program, stoppable
 
 if __name__ == "__main__":
     start_program()
@@ -20,9 +20,9 @@ from rich.console import Console
 
 import configs
 import jaxunits as ju
-from programs.console import plain_console
 
 from .config import Config
+from .console import plain_console
 from .loop import train
 from .progress import Progress
 from .study import Study, StudyOptions, chosen_configs, print_results, train_study

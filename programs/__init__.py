@@ -1,1 +1,0 @@
-"""What the programs share: how they start, how they are stopped and how they print."""
