@@ -34,19 +34,28 @@ settings.register_profile("explore", **shared)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shared"))
 
 
-# Bytes of a test process above which the programs that it has compiled are dropped.
-ENOUGH = 1_000_000_000
+# Bytes of a test process above which the programs that it has compiled are dropped, and by how
+# much it has grown since they were dropped last: where that does not help it is not tried again.
+ENOUGH = 1_400_000_000
+GROWTH = 300_000_000
+
+
+@pytest.fixture(scope="session")
+def _memory():
+    """How many bytes the process may hold."""
+    return {"allowed": ENOUGH}
 
 
 @pytest.fixture(autouse=True)
-def _bounded_memory():
+def _bounded_memory(_memory):
     """Compiled programs, two megabytes for the smallest, do not pile up in a process."""
     yield
-    if resident() > ENOUGH:
+    if resident() > _memory["allowed"]:
         jax.clear_caches()
         gc.collect()
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
+        _memory["allowed"] = max(ENOUGH, resident() + GROWTH)
 
 
 def resident():

@@ -9,11 +9,11 @@ from pathlib import Path
 import jaxunits as ju
 from tests.reference import small_convnet
 
-PIECES = 500
+PIECES = 250
 
 
 def sweep_digits(file, log, killed_after=None, seconds=0.0):
-    """Sweep `conv1` in 500 pieces; each line of the log is a piece that was worked on.
+    """Sweep `conv1` in 250 pieces; each line of the log is a piece that was worked on.
 
     With `killed_after` the process kills itself so many seconds after that many pieces, or after
     the start for none. Its own clock decides, so that a machine that is slow is not met too late.
@@ -37,7 +37,7 @@ def sweep_digits(file, log, killed_after=None, seconds=0.0):
             "conv1",
             data,
             file=file,
-            batch_size=2,
-            images_per_piece=2,
+            batch_size=4,
+            images_per_piece=4,
             progress=progress,
         )

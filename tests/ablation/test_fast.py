@@ -201,7 +201,7 @@ def test_fast_path_equals_reference_on_trained_networks(
     record_property("near_ties", ties)
 
 
-@pytest.mark.parametrize(("family", "layer"), LAYERS)
+@pytest.mark.parametrize(("family", "layer"), LAYERS[1::2])
 def test_greedy_orders_of_both_paths_take_most(families, few_digits, family, layer):
     network = families[family]
     units = network.layers[layer].units

@@ -228,7 +228,8 @@ def test_a_truncated_measurement_is_named(analysed, tmp_path, capsys):
     path = folder / "measurements" / "ablation_conv2_zero.nc"
     path.write_bytes(path.read_bytes()[:3000])
     found = refused(capsys, folder, "--panels.units", "2")
-    assert f"result file {path} (3,000 bytes) cannot be read" in found
+    assert f"result file {path} (3,000 bytes) " in found
+    assert "delete it and measure again" in found
     assert f"result file {path}" in refused(capsys, folder, "--no-measure")
     assert main([str(folder), "--panels.units", "2", "--overwrite"]) == 0
 

@@ -189,7 +189,7 @@ def test_stretches_end_where_slopes_change():
             {"stability": Stability(subsets=0)},
             "stability.subsets=0: give a number from 1 up to 1000000",
         ),
-        ({"topology": Topology(seed=-1)}, "seed=-1.*a seed from 0 on"),
+        ({"topology": Topology(seed=-1)}, "seed=-1: give a whole number from 0"),
         ({"roles": Roles(confidence=1.0)}, "roles.confidence=1.0: give a number above 0 below 1"),
         ({"roles": Roles(penalty=-0.1)}, "roles.penalty=-0.1: give a number from 0 "),
     ],

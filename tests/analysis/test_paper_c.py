@@ -198,4 +198,4 @@ def test_what_cannot_be_synthesised_is_refused(analysed, capsys):
         with pytest.raises(ju.InputError) as caught:
             Config(Path("run"), synthesis=Synthesis(**{name: 0}))
         assert f"{name}=0" in str(caught.value)
-        assert "give numbers above 0" in str(caught.value)
+        assert "give a number from 1" in str(caught.value)

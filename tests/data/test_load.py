@@ -50,6 +50,7 @@ class TestDigits:
         np.testing.assert_array_equal(data[3]["image"], again[3]["image"])
         assert capfd.readouterr() == ("", "")
 
+    @pytest.mark.slow
     def test_damaged_files_are_prepared_anew(self, tmp_path):
         def images():
             data = ju.data.load("digits", "validation", data_dir=tmp_path)
@@ -60,7 +61,7 @@ class TestDigits:
         content = path.read_bytes()
         middle = len(content) // 2
         changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-        for damage in (content[:middle], b"", changed):
+        for damage in (content[:middle], changed):
             path.write_bytes(damage)
             (tmp_path / ".preparing-killed").mkdir()
             np.testing.assert_array_equal(images(), whole)

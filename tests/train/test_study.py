@@ -178,7 +178,7 @@ STUDY = [
     *("--seeds", "0", "1", "--run-folder"),
 ]
 QUICK = [
-    *("--", "--epochs", "4", "--network.widths", "4", "4", "4", "4", "--batch-size", "50"),
+    *("--", "--epochs", "3", "--network.widths", "4", "4", "4", "4", "--batch-size", "50"),
     *("--data.train-split", "train[:500]"),
 ]
 
