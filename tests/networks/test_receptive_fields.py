@@ -97,7 +97,7 @@ def test_fields_are_centred_on_the_pixels_that_reach_a_position(kind):
 
 
 def test_layers_without_maps():
-    network = ju.networks.alexnet(10, width=0.05)
+    network = with_random_weights(lambda: ju.networks.alexnet(10, width=0.05), 0)
     with pytest.raises(ju.InputError) as caught:
         fields_of(network, "fc6")
     assert "layer 'fc6' of network 'alexnet' has no maps" in str(caught.value)

@@ -28,10 +28,10 @@ pytestmark = pytest.mark.slow
 # Tuples in tuples, and a pair of pairs with 2**200 leaves: comparing, hashing and printing them
 # take the whole stack or forever.
 LARGE = {
-    "deep": Raw(b")" + b"\x85" * 20_000),
+    "deep": Raw(b")" + b"\x85" * 4_000),
     "doubling": Raw(b")" + b"2\x86" * 200),
-    "deep list": Raw(b"](" * 5_000 + b"e" * 5_000),
-    "deep dictionary": Raw(b"}(N" * 5_000 + b"N" + b"u" * 5_000),
+    "deep list": Raw(b"](" * 2_000 + b"e" * 2_000),
+    "deep dictionary": Raw(b"}(N" * 2_000 + b"N" + b"u" * 2_000),
 }
 
 
