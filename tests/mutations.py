@@ -96,7 +96,8 @@ def main():
     for place in chosen:
         alive, why = survives(place)
         survivors += alive
-        print("SURVIVES" if alive else "fails", place.text(), "" if alive else f"[{why[:150]}]")  # noqa: T201
+        outcome = "SURVIVES" if alive else "fails"
+        print(outcome, place.text(), "" if alive else f"[{why[:150]}]", flush=True)  # noqa: T201
     raise SystemExit(survivors > 0)
 
 
