@@ -12,7 +12,8 @@ IN := $(VENV)/bin/python
 PIP := $(IN) -m pip install --quiet --disable-pip-version-check
 # A file's tests stay together, because they share what they measure.
 PYTEST := $(IN) -m pytest --numprocesses auto --dist loadfile --durations 10
-NUMERICAL := tests/ablation tests/attributes tests/networks tests/synthesis tests/topology
+NUMERICAL := tests/ablation tests/attributes tests/synthesis tests/topology \
+	tests/networks/test_stages.py tests/networks/test_doors.py
 
 .PHONY: demo paper-a paper-b paper-c test test-quick test-numerical lint format lock clean
 
@@ -40,7 +41,7 @@ test-quick: $(VENV)/.ready
 
 # What depends on the last bits of a processor; .ci/run repeats it where these are others.
 test-numerical: $(VENV)/.ready
-	$(PYTEST) -m "not slow" $(NUMERICAL)
+	$(PYTEST) $(NUMERICAL)
 
 lint: $(VENV)/.ready
 	$(IN) -m ruff check .

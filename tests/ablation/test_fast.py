@@ -29,6 +29,8 @@ from tests.outcomes import (
     standardized,
 )
 
+pytestmark = pytest.mark.slow
+
 TINY = ju.data.Preprocessing(size=(12, 12), channels=2)
 CLASSES = 5
 
@@ -234,7 +236,6 @@ def test_directions_of_both_paths_are_the_same(families, few_digits, family, lay
     assert_agree(auto, reference, logits, few_digits.labels)
 
 
-@pytest.mark.slow
 @settings(max_examples=8)
 @given(data=st.data())
 def test_fast_path_equals_reference_on_random_networks(data):

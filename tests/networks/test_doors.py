@@ -11,6 +11,8 @@ import jaxunits as ju
 from tests.outcomes import assert_counts
 from tests.reference import SMALL, images_of
 
+pytestmark = pytest.mark.slow
+
 
 class LinenNet(nn.Module):
     """A user's Linen network: submodules with automatic names, batch norm, dropout."""

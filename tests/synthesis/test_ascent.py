@@ -16,6 +16,8 @@ from jaxunits.synthesis._parametrisation import pixels, start
 from jaxunits.synthesis._transformations import _sampled
 from tests.reference import small_residual
 
+pytestmark = pytest.mark.slow
+
 TINY = ju.data.Preprocessing(size=(6, 5), channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
 EVERYTHING = Method(
     values="sigmoid",

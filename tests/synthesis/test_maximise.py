@@ -17,6 +17,8 @@ import jaxunits as ju
 from jaxunits.synthesis import ROBUST, Method
 from tests.benchmarks.networks import with_random_weights
 
+pytestmark = pytest.mark.slow
+
 FEW = Method(steps=6)
 
 
@@ -324,7 +326,6 @@ def test_a_network_of_ones_own():
     assert "network 'callable' does not show its activations: bring it in with" in str(caught.value)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(
     "JAXUNITS_TEST_DATA" not in os.environ, reason="JAXUNITS_TEST_DATA names no folder"
 )

@@ -42,6 +42,7 @@ def test_the_kernel_equals_ripser(side):
     np.testing.assert_array_equal(births, birth_points(maps))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", SIDES)
 def test_the_kernel_equals_gudhi(side):
     maps = all_kinds(side)
@@ -152,6 +153,7 @@ def signed_kinds(side):
     return np.concatenate([maps, -maps, shifted, maps - np.float32(0.25)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["kernel", "ripser"])
 def test_the_authors_births_equal_their_loop(method):
     maps = signed_kinds(7)[::3, :, :, :2]
@@ -162,6 +164,7 @@ def test_the_authors_births_equal_their_loop(method):
         np.testing.assert_array_equal(births, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [8, 11, 14, 33])
 def test_the_authors_births_equal_gudhi(side):
     maps = signed_kinds(side)[::4]

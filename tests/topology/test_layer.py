@@ -12,6 +12,8 @@ from tests.benchmarks.networks import with_random_weights
 from tests.reference import SMALL, images_of, small_convnet
 from tests.topology.gudhi_holes import births_by_gudhi
 
+pytestmark = pytest.mark.slow
+
 layer_birth_points = ju.topology.layer_birth_points
 
 

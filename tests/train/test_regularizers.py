@@ -16,6 +16,8 @@ from train.optimizers import build_optimizer
 from train.regularizers import Regularizers, mean_selectivity, penalty
 from train.step import build_evaluate, build_step, initial_state, network_arrays, with_arrays
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 4
 LABELS = np.asarray([0, 1, 1, 3, 0, 1, 3, 3], np.int32)
 # Of initial weights: what training does holds for each, and by a wide gap for their mean.
