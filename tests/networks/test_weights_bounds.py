@@ -1,6 +1,7 @@
 """Weights files that would take the memory, the stack or the time of whoever opens them."""
 
 import os
+import re
 import socket
 import zipfile
 
@@ -276,7 +277,8 @@ def test_paths_that_lead_nowhere(network, path):
     path.unlink()
     path.symlink_to(path)
     assert f"weights file {str(path)!r} cannot be read" in message(network, path)
-    assert "cannot be read (embedded null byte)" in message(network, "a\0b")
+    # Python words it in several ways.
+    assert re.search(r"cannot be read \(.*embedded null", message(network, "a\0b"))
     assert "cannot be read ([Errno 36] File name too long" in message(network, "a" * 5000)
     (file := path.with_name("file")).write_bytes(b"x")
     assert "cannot be read ([Errno 20] Not a directory" in message(network, file / "weights")
