@@ -58,7 +58,7 @@ def test_twenty_kills_leave_the_same_bytes(tmp_path, record_testsuite_property):
     for _ in range(20):
         there = pieces_in(folder)
         pieces = moments.randrange(4)
-        seconds = moments.uniform(0, 0.02 if pieces else 1)
+        seconds = moments.uniform(0, 0.02 if pieces else 0.5)
         assert exitcode(file, log, pieces, seconds) == -signal.SIGKILL
         assert not file.exists()
         assert pieces_in(folder) >= there
@@ -188,7 +188,7 @@ def test_programs_do_not_depend_on_images_or_units(trained, few_digits, layer, c
 
 
 def test_checked_precision_has_the_counts_of_float32(trained, digits):
-    clear = without_near_ties(trained, ju.data.subset(digits, np.arange(500)))
+    clear = without_near_ties(trained, ju.data.subset(digits, np.arange(300)))
     differing = 0
     for layer in trained.layers:
         exact = ju.ablation.sweep(trained, layer, clear)
@@ -201,7 +201,7 @@ def test_checked_precision_has_the_counts_of_float32(trained, digits):
         assert exact.attrs["repeated_share"] == low.attrs["repeated_share"] == 0
         np.testing.assert_allclose(checked.loss, exact.loss, rtol=0.1, atol=0.05)
         assert checked.attrs["precision"] == "checked"
-    # Of 12,000 images under masks, some are nearer than bfloat16 can tell.
+    # Of 7,000 images under masks, some are nearer than bfloat16 can tell.
     assert differing > 0
 
 

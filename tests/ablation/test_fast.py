@@ -236,7 +236,7 @@ def test_directions_of_both_paths_are_the_same(families, few_digits, family, lay
     assert_agree(auto, reference, logits, few_digits.labels)
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(data=st.data())
 def test_fast_path_equals_reference_on_random_networks(data):
     network = build(data.draw(NETWORKS))

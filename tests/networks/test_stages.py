@@ -124,7 +124,7 @@ def test_single_units_are_those_of_the_whole_stage(name):
     assert (features_of(whole) < 0).any()
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(
     size=st.tuples(st.integers(5, 9), st.integers(5, 9)),
     kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
