@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from ._kernels import initial_kernel
 from ._one_output import convolve_to_one
 from ._stages import (
     Activation,
     Centres,
     evaluation_norm,
-    initial_kernel,
     is_elementwise,
     with_parameter,
 )

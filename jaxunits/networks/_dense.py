@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from ._stages import Activation, initial_kernel, is_elementwise, with_parameter
+from ._kernels import initial_kernel
+from ._stages import Activation, is_elementwise, with_parameter
 
 
 class Dense(nnx.Module):

@@ -20,8 +20,6 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from .._bounds import check_parameter_count
-
 Activation = Callable[[Array], Array] | None
 
 
@@ -159,17 +157,6 @@ def is_elementwise(activation: Activation, shape: tuple[int, ...]) -> bool:
     return alone.shape == numbers.shape and bool(
         jnp.allclose(activation(numbers.reshape(shape)).ravel(), alone)
     )
-
-
-def initial_kernel(rngs: nnx.Rngs, shape: tuple[int, ...], activation: Activation) -> Array:
-    """Weights that keep the variance of what comes in: He's for a non-linearity, else LeCun's.
-
-    Raises:
-      InputError: there are more than 2^29.
-    """
-    check_parameter_count(math.prod(shape), f"a layer whose kernel is {shape}")
-    make = nnx.initializers.he_normal if activation else nnx.initializers.lecun_normal
-    return make()(rngs.params(), shape)
 
 
 def with_parameter(module: nnx.Module, name: str, value: Array) -> nnx.Module:

@@ -20,6 +20,7 @@ from jaxunits.networks import (
     features_of,
     with_features,
 )
+from jaxunits.networks._kernels import initial_kernel
 from jaxunits.networks._one_output import convolve_to_one
 from jaxunits.networks._stages import with_parameter
 from tests.reference import small_convnet
@@ -249,3 +250,13 @@ def test_the_derivative_of_a_padded_max_pool_is_xlas():
         return (MaxPool(3, 2, padding=1)(maps) * weights).sum()
 
     np.testing.assert_allclose(jax.grad(ours)(maps), jax.grad(windowed)(maps), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 1, 8), (5, 7), (4096, 2), (3, 3, 64, 9)])
+@pytest.mark.parametrize("activation", [jax.nn.relu, None])
+def test_kernels_start_as_flax_draws_them(shape, activation):
+    make = nnx.initializers.he_normal if activation else nnx.initializers.lecun_normal
+    kernel = initial_kernel(nnx.Rngs(3), shape, activation)
+    expected = make()(nnx.Rngs(3).params(), shape)
+    # A deviation is rounded and a product with it.
+    np.testing.assert_allclose(kernel, expected, rtol=3 * np.finfo(np.float32).eps)
