@@ -187,6 +187,7 @@ def test_programs_do_not_depend_on_images_or_units(trained, few_digits, layer, c
     assert result.attrs["peak_bytes"] > 0
 
 
+@pytest.mark.slow
 def test_checked_precision_has_the_counts_of_float32(trained, digits):
     clear = without_near_ties(trained, ju.data.subset(digits, np.arange(300)))
     differing = 0

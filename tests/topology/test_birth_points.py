@@ -204,6 +204,7 @@ def test_behind_a_relu_both_conventions_see_the_same_holes(method):
     assert (authors > 0).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("side", "authors"), [(8, 21), (9, 28), (10, 0), (11, 0), (12, 0)])
 @pytest.mark.parametrize("method", ["kernel", "ripser"])
 def test_edges_beyond_the_authors_density_do_not_enter(side, authors, method):
@@ -222,6 +223,7 @@ def test_edges_beyond_the_authors_density_do_not_enter(side, authors, method):
     assert authors == (rank - 1 if rank <= math.ceil(0.8 * math.comb(side, 2)) else 0)
 
 
+@pytest.mark.slow
 def test_holes_of_dimension_2():
     octahedron = np.ones((6, 6), np.float32)
     octahedron[[0, 1, 2, 3, 4, 5], [1, 0, 3, 2, 5, 4]] = 0
