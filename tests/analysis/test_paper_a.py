@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 CONFIGURATIONS = ("convnet_batch_norm", "convnet_plain")
 QUICK = (
     *("--greedy.steps", "4", "--greedy.classes", "1", "8", "--greedy.random-orders", "3"),
-    *("--rotations.count", "2", "--concepts.quantile", "0.1"),
+    *("--layers", "conv2", "fc3", "--rotations.count", "2", "--concepts.quantile", "0.1"),
     *("--prediction.fitted-on", "1"),
 )
 

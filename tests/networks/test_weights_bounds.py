@@ -29,10 +29,10 @@ pytestmark = pytest.mark.slow
 # Tuples in tuples, and a pair of pairs with 2**200 leaves: comparing, hashing and printing them
 # take the whole stack or forever.
 LARGE = {
-    "deep": Raw(b")" + b"\x85" * 4_000),
+    "deep": Raw(b")" + b"\x85" * 2_000),
     "doubling": Raw(b")" + b"2\x86" * 200),
-    "deep list": Raw(b"](" * 2_000 + b"e" * 2_000),
-    "deep dictionary": Raw(b"}(N" * 2_000 + b"N" + b"u" * 2_000),
+    "deep list": Raw(b"](" * 1_200 + b"e" * 1_200),
+    "deep dictionary": Raw(b"}(N" * 1_200 + b"N" + b"u" * 1_200),
 }
 
 
