@@ -73,22 +73,20 @@ def remove_partial(folder: Path) -> None:
 def _remove_left_over(path: Path) -> None:
     """Remove what dead processes of this machine left of a file; others may still be writing."""
     start = f".{path.name}."
-    for name in os.listdir(path.parent):
+    for partial in path.parent.iterdir():
+        name = partial.name
         owner = _OWNER.fullmatch(name, len(start) - 1) if name.startswith(start) else None
         if owner and owner[1] == _machine() and not _lives(int(owner[2])):
-            path.with_name(name).unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
 
 @functools.cache
 def _machine() -> str:
     """Of the processes whose numbers can be looked up here: those of the same host or container."""
+    names = [socket.gethostname()]
     with contextlib.suppress(OSError):
-        return _short(f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}")
-    return _short(socket.gethostname())
-
-
-def _short(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+        names.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256(" ".join(names).encode()).hexdigest()[:8]
 
 
 def _lives(process: int) -> bool:
