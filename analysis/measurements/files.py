@@ -207,7 +207,9 @@ class Files:
     def _paths(self) -> list[Path]:
         if not self.folder.is_dir():
             return []
-        return sorted(path for path in self.folder.iterdir() if path.suffix == ".nc")
+        return sorted(
+            path for path in self.folder.iterdir() if path.suffix == ".nc" and path.name[0] != "."
+        )
 
 
 def with_settings(result: xr.Dataset, settings: Settings) -> xr.Dataset:
