@@ -18,6 +18,7 @@ from analysis.measurements.files import INDEX, Files, with_settings
 from analysis.measurements.subject import Subject, with_split
 from tests.analysis.measured import measured
 from tests.processes import code, finish, running
+from tests.stored import stored
 
 SPLITS = ("validation[:300]", "validation[300:]", "validation[:-300]", "validation[:50%]")
 OF_TRAINING_IMAGES = {"births", "maps", "training"}
@@ -35,14 +36,18 @@ def run(tmp_path):
     return folder
 
 
+@pytest.fixture(scope="module")
+def network():
+    return ju.networks.functional(stored("mlp"))
+
+
 @pytest.fixture
-def subject_of(run, families):
+def subject_of(run, network):
     """The subject of some options, with a stored network."""
 
     def make(config):
         config = dataclasses.replace(with_split(config), epoch=config.epoch or 3)
         data = ju.data.load("digits", config.split)
-        network = ju.networks.functional(families["mlp"])
         return Subject(config, run, network, data, Console(quiet=True))
 
     return make
@@ -165,7 +170,7 @@ def contents(run):
     return {path.name: path.read_bytes() for path in run.measurements.glob("*.nc")}
 
 
-def test_overwrite_measures_what_is_asked_for_and_leaves_the_rest(run, measure, families):
+def test_overwrite_measures_what_is_asked_for_and_leaves_the_rest(run, measure):
     for split in SPLITS:
         measure(run, split=split)
     before = contents(run)
