@@ -101,10 +101,10 @@ class Config:
     """Share the images among the processes of this cluster job (SLURM, a TPU pod), each started
     with this same command."""
     measure: bool = True
-    """Measure what the folder lacks; without, its measurements are read as they are, and neither
-    network nor images are needed."""
+    """Measure what the folder lacks; without, its measurements with these settings are read, and
+    neither network nor images are needed."""
     overwrite: bool = False
-    """Measure again, even where the folder has results of other settings."""
+    """Measure what is asked for again; what the folder has of other settings stays."""
 
     def __post_init__(self) -> None:
         ju.check_settings(self)

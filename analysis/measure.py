@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import jax
 import xarray as xr
+from jax.experimental import multihost_utils
 from rich.console import Console
 
 import jaxunits as ju
@@ -18,6 +20,7 @@ from .measurements.attributes import attributes
 from .measurements.births import births
 from .measurements.concepts import concepts
 from .measurements.cumulative import cumulative
+from .measurements.files import Files, with_settings
 from .measurements.greedy import greedy
 from .measurements.insertion import insertion
 from .measurements.kind import Kind
@@ -25,7 +28,7 @@ from .measurements.maps import maps
 from .measurements.panels import panels
 from .measurements.rotations import rotations
 from .measurements.samples import samples
-from .measurements.subject import Subject, file_name, file_of, load_subject
+from .measurements.subject import Subject, load_subject, with_split
 from .measurements.synthesis import synthesis
 from .measurements.training_births import training_births
 
@@ -71,27 +74,22 @@ class Measurements:
 
 
 def read_measurements(config: Config, experiments: Sequence[Experiment]) -> Measurements:
-    """What the run folder holds, as it is; neither network nor images are needed.
+    """What the run folder holds of what is asked for; neither network nor images are needed.
 
     Raises:
-      InputError: a file is damaged, or a measurement is missing.
+      InputError: a file is damaged, or a measurement is missing or ambiguous.
     """
-    folder = ju.results.RunFolder(config.run)
-    folder.read_configuration()
-    found = {}
-    for name, experiment in _wanted(experiments).items():
-        files = folder.measurements.glob(file_name(config, name, "*"))
-        results = sorted(map(ju.ablation.read_result, files), key=_layer_number)
-        found[name] = {str(result.attrs["layer"]): result for result in results}
-        if not found[name]:
-            raise ju.InputError(
-                f"{folder.measurements} holds no measurements of the kind {name!r}, which "
-                f"{experiment} needs: name the experiments that were measured, or leave out "
-                "--no-measure"
-            )
+    config = with_split(config)
+    files = Files(ju.results.RunFolder(config.run).measurements)
+    files.write_index()
+    found = {
+        name: files.find(KINDS[name].asked(config), for_whom=experiment)
+        for name, experiment in _wanted(experiments).items()
+    }
+    _refuse_several_networks(found, files.folder)
     for layer in config.layers:
         if layer not in found["ablation"]:
-            raise ju.unknown_name("layer", layer, found["ablation"], str(folder.measurements))
+            raise ju.unknown_name("layer", layer, found["ablation"], str(files.folder))
     return Measurements(
         {
             name: {
@@ -104,12 +102,31 @@ def read_measurements(config: Config, experiments: Sequence[Experiment]) -> Meas
     )
 
 
+def _refuse_several_networks(found: Mapping[str, Mapping[str, xr.Dataset]], folder: Path) -> None:
+    """Refuse measurements that belong to different parameters.
+
+    Raises:
+      InputError: they do.
+    """
+    of: dict[str, list[str]] = {}
+    for name, results in found.items():
+        for layer, result in results.items():
+            network = f"epoch {result.attrs['epoch']}, parameters {result.attrs['parameters'][:12]}"
+            of.setdefault(network, []).append(f"{name} of {layer}")
+    if len(of) > 1:
+        listed = "; ".join(f"{network}: {', '.join(names)}" for network, names in of.items())
+        raise ju.InputError(
+            f"the measurements in {folder} are of {len(of)} networks ({listed}): name one with "
+            "--epoch, or leave out --no-measure to measure what it lacks"
+        )
+
+
 def measure(config: Config, experiments: Sequence[Experiment], console: Console) -> Measurements:
     """Measure what the run folder lacks; what it holds already is not measured again.
 
     Raises:
-      InputError: the run folder, network or images cannot be used, or the folder holds a
-        measurement with other settings.
+      InputError: the run folder, network or images cannot be used, or a file of the folder is
+        damaged or holds a measurement with other settings than its name says.
     """
     subject = load_subject(config, console)
     kinds = [KINDS[name] for name in _wanted(experiments)]
@@ -120,8 +137,10 @@ def measure(config: Config, experiments: Sequence[Experiment], console: Console)
             kind.name: {layer: kind.settings(subject, layer) for layer in kind.layers(subject)}
             for kind in kinds
         }
+        if first:
+            subject.files.write_index()
         # All of them are compared with the folder's before the first is measured.
-        found = {name: _reusable(config, name, wanted) for name, wanted in settings.items()}
+        found = {name: _reusable(subject, wanted) for name, wanted in settings.items()}
         for kind in kinds:
             if kind.in_every_process or first:
                 _complete(subject, kind, settings[kind.name], found)
@@ -141,7 +160,8 @@ def print_plans(config: Config, console: Console) -> None:
     """
     subject = load_subject(config, console)
     for layer in subject.layers:
-        done = file_of(config, "ablation", layer).exists() and not config.overwrite
+        file = subject.files.path(ablation.settings(subject, layer))
+        done = file.exists() and not config.overwrite
         plan = ju.ablation.plan(subject.network, layer, len(subject.data), **subject.options())
         console.print(f"{plan}\n{'measured already' if done else ''}")
 
@@ -150,18 +170,6 @@ def _wanted(experiments: Sequence[Experiment]) -> dict[str, Experiment]:
     """The kinds of measurement that experiments need, in order, each with one that needs it."""
     needed = {name: each for each in reversed(experiments) for name in NEEDS[each]}
     return {name: needed[name] for name in KINDS if name in needed}
-
-
-def _layer_number(result: xr.Dataset) -> int:
-    try:
-        if "layer" not in result.attrs:
-            raise KeyError("layer")
-        return int(result.attrs["layer_number"])
-    except (KeyError, ValueError) as error:
-        raise ju.InputError(
-            f"measurement {result.encoding.get('source')} does not say which layer it is of "
-            f"({error}): delete it and measure again"
-        ) from error
 
 
 def _complete(
@@ -174,38 +182,37 @@ def _complete(
     missing = [layer for layer in settings if layer not in found[kind.name]]
     if not missing:
         return
+    first = jax.process_index() == 0
+    if subject.config.overwrite and first:
+        for layer in missing:
+            subject.files.remove(settings[layer])
+    _wait(kind, "removed")
     for layer, result in kind.measure(subject, missing, found):
-        found[kind.name][layer] = result.assign_attrs(settings[layer])
-        path = file_of(subject.config, kind.name, layer)
-        if jax.process_index() == 0 and not path.exists():
-            ju.results.write(found[kind.name][layer], path)
+        # Whoever still reads what was done so far finds it, and no finished file.
+        _wait(kind, f"measured {layer}")
+        found[kind.name][layer] = with_settings(result, settings[layer])
+        if first:
+            subject.files.write(settings[layer], found[kind.name][layer])
 
 
-def _reusable(
-    config: Config, kind: str, settings: Mapping[str, Mapping[str, str]]
-) -> dict[str, xr.Dataset]:
-    """The measurements that are there, by layer, if they were made with these settings.
+def _wait(kind: Kind, name: str) -> None:
+    """Wait until every process that takes part has come here."""
+    if kind.in_every_process and jax.process_count() > 1:
+        multihost_utils.sync_global_devices(f"{kind.name} {name}")
+
+
+def _reusable(subject: Subject, settings: Mapping[str, Mapping[str, str]]) -> dict[str, xr.Dataset]:
+    """The measurements that are there, by layer; none where all are to be made again.
 
     Raises:
-      InputError: one was made with others or is damaged, and nobody said to overwrite it.
+      InputError: one is damaged, or was made with other settings than its name says.
     """
     found = {}
     for layer, wanted in settings.items():
-        path = file_of(config, kind, layer)
-        if not path.exists():
-            continue
-        try:
-            result = ju.ablation.read_result(path)
-            ju.results.raise_if_different(
-                {key: result.attrs.get(key) for key in wanted},
-                wanted,
-                place=f"measurement {path}",
-                way_out="Give the same settings, or measure again with --overwrite",
-            )
-        except ju.InputError:
-            if not config.overwrite:
-                raise
-            path.unlink(missing_ok=True)
-        else:
+        result = None if subject.config.overwrite else subject.files.read(wanted)
+        if result is not None:
             found[layer] = result
+            # A kill between writing it and removing what was done so far leaves that behind.
+            if jax.process_index() == 0:
+                subject.files.remove_unfinished(wanted)
     return found

@@ -17,8 +17,6 @@ import jaxunits as ju
 from .runs import Runs
 from .section import Section, Table
 
-# Of measurements whose file of times was deleted.
-_UNKNOWN = "not known"
 _TEMPLATES = Path(__file__).parent / "templates"
 _PROVENANCE = (
     "network",
@@ -161,15 +159,8 @@ def _provenance(sweep: xr.Dataset) -> list[tuple[str, str]]:
 
 
 def _seconds_of(sweeps: Sequence[xr.Dataset]) -> str:
-    """How long sweeps took together, where all their times are known."""
-    try:
-        return f"{sum(s.attrs['compile_seconds'] + s.attrs['run_seconds'] for s in sweeps):.1f}"
-    except KeyError:
-        return _UNKNOWN
-
-
-def _time(sweep: xr.Dataset, name: str) -> str:
-    return f"{sweep.attrs[name]:.2f}" if name in sweep.attrs else _UNKNOWN
+    """How long sweeps took together."""
+    return f"{sum(s.attrs['compile_seconds'] + s.attrs['run_seconds'] for s in sweeps):.1f}"
 
 
 def _seconds(runs: Runs) -> Table:
@@ -185,7 +176,7 @@ def _seconds(runs: Runs) -> Table:
                 *((run.name,) if head else ()),
                 layer,
                 f"{sweep.attrs['path']}: {sweep.attrs['path_reason']}",
-                *(_time(sweep, name) for name in ("compile_seconds", "run_seconds")),
+                *(f"{sweep.attrs[name]:.2f}" for name in ("compile_seconds", "run_seconds")),
                 str(sweep.attrs["masks_at_once"]),
                 f"{sweep.attrs['peak_bytes'] / 2**20:.0f}",
             )

@@ -13,10 +13,11 @@ LIMIT = 1800
 
 @contextlib.contextmanager
 def running(*arguments, **environment):
-    """A Python process with its output in one pipe; killed and reaped whatever happens."""
+    """A Python process with pipes for input and all output; killed and reaped whatever happens."""
     process = subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import xarray as xr
 
 import jaxunits as ju
 
 from ..progress import image_bar
-from .kind import Kind
-from .subject import Found, Subject, file_of
+from .kind import SWEEP, Kind
+from .subject import Found, Subject
 
 
 def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:
     for layer in layers:
-        path = file_of(subject.config, "ablation", layer)
-        if subject.config.overwrite:
-            forget(path)
         units = subject.network.layer(layer).units
         with image_bar(subject.console, f"ablating {layer}, {units} units") as progress:
             yield (
@@ -29,18 +24,13 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
                     layer,
                     subject.data,
                     values=subject.config.values,
-                    file=path,
+                    file=ablation.unfinished(subject, layer) / "sweep.nc",
                     progress=progress,
                     **subject.options(),
                 ),
             )
 
 
-def forget(path: Path) -> None:
-    """Delete a measurement and what is done so far of it."""
-    path.unlink(missing_ok=True)
-    for suffix in (".pieces", ".orders"):
-        shutil.rmtree(path.with_suffix(suffix), ignore_errors=True)
-
-
-ablation = Kind("ablation", lambda subject: subject.layers, Subject.sweep_settings, _measure)
+ablation = Kind(
+    "ablation", lambda _: SWEEP, lambda subject: subject.layers, Subject.sweep_settings, _measure
+)

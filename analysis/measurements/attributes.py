@@ -13,7 +13,7 @@ from .kind import Kind
 from .subject import Found, Subject
 
 
-def _settings(subject: Subject, layer: str) -> dict[str, str]:
+def _content(subject: Subject, layer: str) -> dict[str, str]:
     return ju.attributes.collect_settings(subject.network, layer, subject.data)[layer]
 
 
@@ -29,4 +29,6 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
     yield from found.items()
 
 
-attributes = Kind("attributes", lambda subject: subject.layers, _settings, _measure)
+attributes = Kind(
+    "attributes", lambda _: ("split",), lambda subject: subject.layers, _content, _measure
+)

@@ -13,18 +13,17 @@ from .kind import Kind
 from .subject import Found, Subject
 from .training import square_layers, topology_images
 
+BIRTHS = tuple(f"topology.{name}" for name in ("classes", "images", "limit", "convention", "seed"))
 
-def births_settings(subject: Subject, layer: str) -> dict[str, str]:
-    """Everything that birth points depend on."""
-    topology = subject.config.topology
+
+def births_content(subject: Subject, layer: str) -> dict[str, str]:
+    """What birth points depend on beside `BIRTHS`."""
     data = topology_images(subject)
     return {
         **subject.layer_settings(layer),
         "data": data.name,
         "split": data.split,
         "data_fingerprint": data.fingerprint,
-        "topology.limit": str(topology.limit),
-        "topology.convention": topology.convention,
     }
 
 
@@ -46,7 +45,7 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
             )
 
 
-births = Kind("births", square_layers, births_settings, _measure)
+births = Kind("births", lambda _: BIRTHS, square_layers, births_content, _measure)
 
 
 def births_of(result: xr.Dataset, name: str) -> xr.DataArray:

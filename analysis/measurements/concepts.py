@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 import xarray as xr
 
 import jaxunits as ju
 
+from ..config import Config
 from ..progress import image_bar
 from .kind import Kind
 from .subject import Found, Subject
@@ -31,13 +31,16 @@ def _loaded(source: str, split: str | None, channels: int) -> ju.data.concepts.C
     return ju.data.concepts.load(source, split, channels=channels)
 
 
-def _settings(subject: Subject, layer: str) -> dict[str, str]:
-    wanted = asdict(subject.config.concepts)
-    del wanted["layers"]
+def _options(config: Config) -> Sequence[str]:
+    return ("concepts", "split") if config.concepts.source == _OWN else ("concepts",)
+
+
+def _content(subject: Subject, layer: str) -> dict[str, str]:
+    concepts = _concepts(subject)
     return {
         **subject.layer_settings(layer),
-        "concepts_fingerprint": _concepts(subject).fingerprint,
-        **{f"concepts.{key}": str(value) for key, value in wanted.items()},
+        "split": concepts.split,
+        "concepts_fingerprint": concepts.fingerprint,
     }
 
 
@@ -61,8 +64,9 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
 
 concepts = Kind(
     "concepts",
+    _options,
     lambda subject: subject.config.concepts.layers or subject.config.layers or subject.last_maps,
-    _settings,
+    _content,
     _measure,
     in_every_process=False,
 )

@@ -15,33 +15,22 @@ from jaxtyping import Int64
 import jaxunits as ju
 
 from ..progress import image_bar
-from .births import births_of, births_settings
-from .kind import Kind
+from .births import BIRTHS, births_of
+from .kind import SWEEP, Kind
 from .subject import Found, Subject
 from .training import chosen_classes, square_layers, topology_images
 
 Orders = Int64[np.ndarray, "orders units"]
+CUMULATIVE = (*SWEEP, *BIRTHS, "topology.p")
+_OPTIONS = tuple(f"topology.{name}" for name in ("shown_class", "random_orders", "greedy"))
 _DIRECTIONS = ("most important first", "least important first")
 
 
-def cumulative_settings(subject: Subject, layer: str) -> dict[str, str]:
-    """Everything that ablations in orders of birth points depend on."""
-    births = births_settings(subject, layer)
-    topology = subject.config.topology
+def cumulative_content(subject: Subject, layer: str) -> dict[str, str]:
+    """What ablations in orders of birth points depend on beside `CUMULATIVE`."""
     return {
         **subject.sweep_settings(layer),
-        **{key: value for key, value in births.items() if key.startswith("topology.")},
-        "chosen_on": births["data_fingerprint"],
-        "topology.p": str(topology.p),
-    }
-
-
-def _settings(subject: Subject, layer: str) -> dict[str, str]:
-    topology = subject.config.topology
-    return {
-        **cumulative_settings(subject, layer),
-        "random_orders": f"{topology.random_orders} of seed {topology.seed}",
-        "greedy": shown_held_out_class(subject) if topology.greedy else "none",
+        "chosen_on": topology_images(subject).fingerprint,
     }
 
 
@@ -175,4 +164,10 @@ def accuracy_and_loss(measured: xr.Dataset) -> dict[str, xr.DataArray]:
     }
 
 
-cumulative = Kind("cumulative", square_layers, _settings, _measure)
+cumulative = Kind(
+    "cumulative",
+    lambda _: (*CUMULATIVE, *_OPTIONS),
+    square_layers,
+    cumulative_content,
+    _measure,
+)

@@ -9,19 +9,16 @@ import xarray as xr
 import jaxunits as ju
 
 from ..progress import image_bar
-from .ablation import forget
-from .kind import Kind
-from .subject import Found, Subject, file_of
+from .kind import SWEEP, Kind
+from .subject import Found, Subject
 
 
-def _settings(subject: Subject, layer: str) -> dict[str, str]:
-    greedy = subject.config.greedy
+def _content(subject: Subject, layer: str) -> dict[str, str]:
     return {
         **subject.sweep_settings(layer),
         "masks": f"greedy, {_steps(subject, layer)} steps",
         "chosen_on": subject.data.fingerprint,
         "chosen_for": ", ".join(_classes(subject)),
-        "random_orders": f"{greedy.random_orders} of seed {greedy.seed}",
     }
 
 
@@ -39,11 +36,8 @@ def _steps(subject: Subject, layer: str) -> int:
 
 
 def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:
-    greedy = subject.config.greedy
+    wanted = subject.config.greedy
     for layer in layers:
-        path = file_of(subject.config, "greedy", layer)
-        if subject.config.overwrite:
-            forget(path)
         classes = _classes(subject)
         with image_bar(
             subject.console, f"greedy ablation of {layer}, {len(classes)} classes", of="units"
@@ -56,10 +50,10 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
                     subject.data,
                     classes=classes,
                     steps=_steps(subject, layer),
-                    random=greedy.random_orders,
-                    seed=greedy.seed,
+                    random=wanted.random_orders,
+                    seed=wanted.seed,
                     values=subject.config.values,
-                    file=path,
+                    file=greedy.unfinished(subject, layer) / "greedy.nc",
                     progress=progress,
                     **subject.options(),
                 ),
@@ -68,7 +62,8 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
 
 greedy = Kind(
     "greedy",
+    lambda _: (*SWEEP, "greedy"),
     lambda subject: subject.config.greedy.layers or subject.config.layers or subject.last_maps,
-    _settings,
+    _content,
     _measure,
 )

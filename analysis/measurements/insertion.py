@@ -10,7 +10,13 @@ import xarray as xr
 import jaxunits as ju
 
 from ..progress import image_bar
-from .cumulative import accuracy_and_loss, cumulative_settings, held_out_classes, importance_order
+from .cumulative import (
+    CUMULATIVE,
+    accuracy_and_loss,
+    cumulative_content,
+    held_out_classes,
+    importance_order,
+)
 from .kind import Kind
 from .subject import Found, Subject
 from .training import square_layers, topology_images
@@ -58,4 +64,4 @@ def _curves(
     return xr.Dataset(accuracy_and_loss(each)).drop_vars("order")
 
 
-insertion = Kind("insertion", square_layers, cumulative_settings, _measure)
+insertion = Kind("insertion", lambda _: CUMULATIVE, square_layers, cumulative_content, _measure)

@@ -11,7 +11,7 @@ import xarray as xr
 
 import jaxunits as ju
 
-from .births import births_of, births_settings
+from .births import BIRTHS, births_content, births_of
 from .cumulative import importance_order
 from .kind import Kind
 from .panels import small_pictures
@@ -20,12 +20,8 @@ from .training import square_layers, topology_images
 from .training_births import shown_class
 
 
-def _settings(subject: Subject, layer: str) -> dict[str, str]:
-    return {
-        **births_settings(subject, layer),
-        "class": shown_class(subject),
-        "topology.p": str(subject.config.topology.p),
-    }
+def _content(subject: Subject, layer: str) -> dict[str, str]:
+    return {**births_content(subject, layer), "class": shown_class(subject)}
 
 
 def _measure(
@@ -65,4 +61,11 @@ def _map(subject: Subject, layer: str, data: ju.data.Dataset, unit: int, image: 
     )
 
 
-maps = Kind("maps", square_layers, _settings, _measure, in_every_process=False)
+maps = Kind(
+    "maps",
+    lambda _: (*BIRTHS, "topology.p", "topology.shown_class"),
+    square_layers,
+    _content,
+    _measure,
+    in_every_process=False,
+)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 
 import numpy as np
 import xarray as xr
@@ -14,15 +13,10 @@ import jaxunits as ju
 
 from ..options import Panels
 from ..progress import image_bar
-from .kind import Kind
+from .kind import SWEEP, Kind
 from .subject import Found, Subject
 
 _SIDE = 112
-
-
-def _settings(subject: Subject, layer: str) -> dict[str, str]:
-    shown = {f"panels.{key}": str(value) for key, value in asdict(subject.config.panels).items()}
-    return shown | subject.sweep_settings(layer)
 
 
 def _measure(
@@ -42,7 +36,14 @@ def _measure(
             )
 
 
-panels = Kind("panels", lambda subject: subject.layers, _settings, _measure, in_every_process=False)
+panels = Kind(
+    "panels",
+    lambda _: (*SWEEP, "panels"),
+    lambda subject: subject.layers,
+    Subject.sweep_settings,
+    _measure,
+    in_every_process=False,
+)
 
 
 def draw_panels(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 
-import jax
 import xarray as xr
 
 import jaxunits as ju
 
 from ..progress import image_bar
 from .kind import Kind
-from .subject import Found, Subject, file_of
+from .subject import Found, Subject
 
 _BY_DIRECTION = (
     *("correct", "broken", "class_accuracy_drop"),
@@ -20,35 +18,26 @@ _BY_DIRECTION = (
 )
 
 
-def _settings(subject: Subject, layer: str) -> dict[str, str]:
-    settings = ju.ablation.sweep_settings(subject.network, layer, subject.data)
-    rotations = subject.config.rotations
-    return {
-        **settings,
-        "precision": subject.config.precision,
-        "rotations": f"{rotations.count} of seed {rotations.seed}",
-    }
+def _content(subject: Subject, layer: str) -> dict[str, str]:
+    return ju.ablation.sweep_settings(subject.network, layer, subject.data)
 
 
 def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:
-    rotations = subject.config.rotations
+    wanted = subject.config.rotations
     for layer in layers:
         units = subject.network.layer(layer).units
-        # One file a rotation, so that a kill loses little.
-        parts = file_of(subject.config, "rotations", layer).with_suffix(".parts")
-        if subject.config.overwrite:
-            shutil.rmtree(parts, ignore_errors=True)
         swept = []
-        for number in range(rotations.count):
-            title = f"rotation {number + 1} of {rotations.count} of {layer}, {units} directions"
+        for number in range(wanted.count):
+            title = f"rotation {number + 1} of {wanted.count} of {layer}, {units} directions"
             with image_bar(subject.console, title) as progress:
                 swept.append(
                     ju.ablation.directions(
                         subject.network,
                         layer,
                         subject.data,
-                        ju.ablation.haar(units, seed=rotations.seed + number),
-                        file=parts / f"{number}.nc",
+                        ju.ablation.haar(units, seed=wanted.seed + number),
+                        # One file a rotation, so that a kill loses little.
+                        file=rotations.unfinished(subject, layer) / f"{number}.nc",
                         progress=progress,
                         **subject.options(),
                     )
@@ -56,13 +45,12 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
         parts_of = [each[list(_BY_DIRECTION)] for each in swept]
         whole = xr.concat(parts_of, "rotation", data_vars="all")
         yield layer, whole.assign(swept[0][["correct_before", "count"]])
-        if jax.process_index() == 0:
-            shutil.rmtree(parts, ignore_errors=True)
 
 
 rotations = Kind(
     "rotations",
+    lambda _: ("split", "precision", "rotations"),
     lambda subject: subject.config.rotations.layers or subject.config.layers or subject.last_maps,
-    _settings,
+    _content,
     _measure,
 )

@@ -12,20 +12,16 @@ import jaxunits as ju
 
 from ..progress import image_bar
 from .births import births_of
-from .cumulative import accuracy_and_loss, cumulative_settings, shown_held_out_class
+from .cumulative import CUMULATIVE, accuracy_and_loss, cumulative_content, shown_held_out_class
 from .kind import Kind
 from .subject import Found, Subject
 from .training import square_layers, topology_images
 
+_OPTIONS = ("topology.shown_class", "stability.sizes", "stability.subsets")
 
-def _settings(subject: Subject, layer: str) -> dict[str, str]:
-    stability = subject.config.stability
-    return {
-        **cumulative_settings(subject, layer),
-        "class": shown_held_out_class(subject),
-        "stability.sizes": str(stability.sizes),
-        "stability.subsets": f"{stability.subsets} of seed {subject.config.topology.seed}",
-    }
+
+def _content(subject: Subject, layer: str) -> dict[str, str]:
+    return {**cumulative_content(subject, layer), "class": shown_held_out_class(subject)}
 
 
 def _measure(
@@ -110,4 +106,4 @@ def _curves(
     )
 
 
-samples = Kind("samples", square_layers, _settings, _measure)
+samples = Kind("samples", lambda _: (*CUMULATIVE, *_OPTIONS), square_layers, _content, _measure)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import xarray as xr
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.console import Console
 import jaxunits as ju
 
 from ..config import Config
+from .files import Files
 
 Found = Mapping[str, Mapping[str, xr.Dataset]]
 
@@ -22,7 +22,7 @@ class Subject:
     """A network of a run folder and the images that it is measured on.
 
     Attributes:
-      config: how.
+      config: how; split and epoch are named.
       folder: the run folder.
       network: the network.
       data: the images.
@@ -34,6 +34,11 @@ class Subject:
     network: ju.networks.Functional
     data: ju.data.Dataset
     console: Console
+
+    @property
+    def files(self) -> Files:
+        """Its measurements."""
+        return Files(self.folder.measurements)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -82,22 +87,25 @@ def load_subject(config: Config, console: Console) -> Subject:
     """
     folder = ju.results.RunFolder(config.run)
     network = ju.networks.functional(ju.networks.restore(config.run, epoch=config.epoch))
+    metrics = ju.networks.saved_metrics(config.run, epoch=config.epoch)
+    config = dataclasses.replace(
+        with_split(config), epoch=int(metrics[-1]["epoch"]) if metrics else 0
+    )
     settings = folder.read_configuration()["data"]
     data = ju.data.load(
         settings["source"],
-        config.split or settings["validation_split"],
+        config.split,
         data_dir=settings["data_dir"],
         on_corrupt=settings["on_corrupt"],
     )
     return Subject(config, folder, network, data, console)
 
 
-def file_of(config: Config, kind: str, layer: str) -> Path:
-    """Where a measurement of a layer is kept."""
-    return ju.results.RunFolder(config.run).measurements / file_name(config, kind, layer)
+def with_split(config: Config) -> Config:
+    """With the run's validation split, where no other was asked for.
 
-
-def file_name(config: Config, kind: str, layer: str) -> str:
-    """The name of a measurement's file; the run's own validation split is not named."""
-    split = "" if config.split is None else re.sub(r"[^A-Za-z0-9]+", "-", f"_{config.split}")
-    return f"{kind}_{layer}_{config.values}{split.replace('-', '_', 1).rstrip('-')}.nc"
+    Raises:
+      InputError: this is no run folder.
+    """
+    settings = ju.results.RunFolder(config.run).read_configuration()["data"]
+    return dataclasses.replace(config, split=config.split or settings["validation_split"])

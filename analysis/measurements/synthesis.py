@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 import numpy as np
 import xarray as xr
@@ -32,15 +31,6 @@ def _layers(subject: Subject) -> Sequence[str]:
     if not found:
         raise ju.unknown_name("layer", wanted[0], subject.layers, subject.network.name)
     return found
-
-
-def _settings(subject: Subject, layer: str) -> dict[str, str]:
-    wanted = asdict(subject.config.synthesis)
-    del wanted["layers"]
-    return {
-        **subject.layer_settings(layer),
-        **{f"synthesis.{key}": str(value) for key, value in wanted.items()},
-    }
 
 
 def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:
@@ -154,4 +144,11 @@ def _thumbnail(image: UInt8[np.ndarray, "height width colours"]) -> UInt8[np.nda
     return np.asarray(picture).reshape(picture.height, picture.width, -1)
 
 
-synthesis = Kind("synthesis", _layers, _settings, _measure, in_every_process=False)
+synthesis = Kind(
+    "synthesis",
+    lambda _: ("synthesis",),
+    _layers,
+    Subject.layer_settings,
+    _measure,
+    in_every_process=False,
+)

@@ -11,7 +11,7 @@ import xarray as xr
 import jaxunits as ju
 
 from ..progress import image_bar
-from .births import births_settings
+from .births import BIRTHS, births_content
 from .kind import Kind
 from .subject import Found, Subject
 from .training import chosen_classes, square_layers, topology_images
@@ -24,9 +24,9 @@ def shown_class(subject: Subject) -> str:
     return subject.config.topology.shown(chosen_classes(subject, topology_images(subject)))
 
 
-def _settings(subject: Subject, layer: str) -> dict[str, str]:
+def _content(subject: Subject, layer: str) -> dict[str, str]:
     return {
-        **births_settings(subject, layer),
+        **births_content(subject, layer),
         "class": shown_class(subject),
         "epochs": ", ".join(map(str, _epochs(subject))),
     }
@@ -66,4 +66,11 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
         yield layer, result.assign(columns)
 
 
-training_births = Kind("training", square_layers, _settings, _measure, in_every_process=False)
+training_births = Kind(
+    "training",
+    lambda _: (*BIRTHS, "topology.shown_class"),
+    square_layers,
+    _content,
+    _measure,
+    in_every_process=False,
+)

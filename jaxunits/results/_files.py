@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
+import hashlib
 import os
+import re
 import secrets
-import time
+import socket
 from pathlib import Path
 
 from .._errors import InputError
 
+# .NAME.MACHINE-PROCESS.RANDOM.partial
 _PARTIAL = ".partial"
+_OWNER = re.compile(r"\.([0-9a-f]{8})-([1-9][0-9]{0,8})\.[0-9a-f]{8}\.partial")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def write_atomically(path: str | Path, content: bytes | memoryview | str) -> None:
     """Write a file under a temporary name beside its place, then rename it.
+
+    What killed processes of this machine left of the same file is removed.
 
     Args:
       path: the file's place; missing parent folders are made.
@@ -29,7 +36,9 @@ def write_atomically(path: str | Path, content: bytes | memoryview | str) -> Non
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}{_PARTIAL}"
+    _remove_left_over(path)
+    owner = f"{_machine()}-{os.getpid()}"
+    temporary = path.parent / f".{path.name}.{owner}.{secrets.token_hex(4)}{_PARTIAL}"
     try:
         # An ordinary new file: the system itself applies the umask and the folder's default rights.
         with temporary.open("xb") as file:
@@ -47,21 +56,51 @@ def write_atomically(path: str | Path, content: bytes | memoryview | str) -> Non
         raise
 
 
-def remove_partial(folder: Path, *, seconds: float = 0) -> None:
+def remove_partial(folder: Path) -> None:
     """Remove what kills left of files that were being written into a folder or its subfolders.
 
     Args:
-      folder: where nobody writes now.
-      seconds: how old they are at least, where somebody may write.
+      folder: where no other machine writes now.
     """
-    before = time.time() - seconds
     for parent, _, names in os.walk(folder):
         for name in names:
-            partial = Path(parent, name)
-            if name.startswith(".") and name.endswith(_PARTIAL):
-                with contextlib.suppress(FileNotFoundError):
-                    if partial.stat().st_mtime <= before:
-                        partial.unlink()
+            owner = _OWNER.search(name)
+            lives = owner and owner[1] == _machine() and _lives(int(owner[2]))
+            if name.startswith(".") and name.endswith(_PARTIAL) and not lives:
+                Path(parent, name).unlink(missing_ok=True)
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove what dead processes of this machine left of a file; others may still be writing."""
+    start = f".{path.name}."
+    for partial in path.parent.iterdir():
+        name = partial.name
+        owner = _OWNER.fullmatch(name, len(start) - 1) if name.startswith(start) else None
+        if owner and owner[1] == _machine() and not _lives(int(owner[2])):
+            partial.unlink(missing_ok=True)
+
+
+@functools.cache
+def _machine() -> str:
+    """Of the processes whose numbers can be looked up here: those of the same host or container."""
+    names = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        names.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256(" ".join(names).encode()).hexdigest()[:8]
+
+
+def _lives(process: int) -> bool:
+    """Whether a process of this machine lives; where that cannot be looked up, it does."""
+    if os.name != "posix":
+        return True
+    try:
+        # Signal 0 is not sent.
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def read_regular(path: Path, kind: str) -> bytes:

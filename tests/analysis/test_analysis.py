@@ -12,6 +12,7 @@ from rich.console import Console
 import jaxunits as ju
 from analysis.__main__ import main
 from analysis.progress import image_bar
+from tests.analysis.measured import measured
 from tests.processes import finish, running
 from tests.stored import stored
 from train.__main__ import main as train
@@ -54,22 +55,11 @@ def refused(capsys, *arguments):
     return " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("attributes", [{}, {"layer": "fc1"}, {"layer_number": "0"}])
-def test_a_measurement_that_does_not_say_its_layer_is_named(tmp_path, capsys, attributes):
-    folder = ju.results.RunFolder(tmp_path)
-    folder.claim({})
-    path = folder.measurements / "ablation_fc1_zero.nc"
-    ju.results.write(xr.Dataset(attrs=attributes), path)
-    found = refused(capsys, tmp_path, "drop_curves", "--no-measure")
-    assert f"measurement {path} does not say which layer it is of (" in found
-    assert found.endswith("delete it and measure again")
-
-
 def test_measures_every_layer_as_the_library_does(analysed):
     network = ju.networks.restore(analysed)
     data = ju.data.load("digits", "validation[:300]")
     for layer in LAYERS:
-        saved = ju.results.read(analysed / "measurements" / f"ablation_{layer}_zero.nc")
+        saved = measured(analysed, "ablation", layer)
         expected = ju.ablation.sweep(network, layer, data)
         np.testing.assert_array_equal(saved.correct, expected.correct)
         np.testing.assert_array_equal(saved.loss_sum, expected.loss_sum)
@@ -77,8 +67,8 @@ def test_measures_every_layer_as_the_library_does(analysed):
 
 def test_panels_show_the_most_damaging_units(analysed):
     data = ju.data.load("digits", "validation[:300]")
-    sweep = ju.results.read(analysed / "measurements" / "ablation_conv2_zero.nc")
-    panels = ju.results.read(analysed / "measurements" / "panels_conv2_zero.nc")
+    sweep = measured(analysed, "ablation", "conv2")
+    panels = measured(analysed, "panels", "conv2")
     assert panels.unit.values.tolist() == ju.ablation.most_damaging(sweep, 2).tolist()
     first = int(panels.image[0, 0])
     np.testing.assert_array_equal(panels.thumbnail[0, 0], data[first]["image"])
@@ -129,7 +119,7 @@ def test_reads_without_network_or_images(analysed, tmp_path):
     folder = tmp_path / "sent"
     shutil.copytree(analysed, folder, ignore=shutil.ignore_patterns("checkpoints"))
     (folder / "report.html").unlink()
-    assert main([str(folder), "--no-measure"]) == 0
+    assert main([str(folder), "--no-measure", "--panels.units", "2"]) == 0
     page = (folder / "report.html").read_text()
     assert page == (analysed / "report.html").read_text()
     assert main([str(folder), "drop_curves", "--no-measure", "--layers", "conv2"]) == 0
@@ -140,8 +130,10 @@ def test_ablation_to_the_mean_stands_beside(trained_run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(trained_run, folder)
     assert main([str(folder), "drop_curves", "--values", "mean", "--layers", "conv3"]) == 0
-    names = {item.name for item in (folder / "measurements").iterdir()}
-    assert names == {"ablation_conv3_mean.nc", "ablation_conv3_mean.timing.json"}
+    assert main([str(folder), "drop_curves", "--layers", "conv3"]) == 0
+    assert measured(folder, "ablation", "conv3", values="mean").attrs["values"] == "mean"
+    assert measured(folder, "ablation", "conv3", values="zero").attrs["values"] == "zero"
+    assert len(list((folder / "measurements").iterdir())) == 2 + 1
 
 
 def test_another_split_stands_beside(trained_run, tmp_path):
@@ -149,8 +141,8 @@ def test_another_split_stands_beside(trained_run, tmp_path):
     shutil.copytree(trained_run, folder)
     for arguments in ([], ["--split", "train[:40]"]):
         assert main([str(folder), "drop_curves", "--layers", "conv3", *arguments]) == 0
-    own = ju.results.read(folder / "measurements" / "ablation_conv3_zero.nc")
-    other = ju.results.read(folder / "measurements" / "ablation_conv3_zero_train-40.nc")
+    own = measured(folder, "ablation", "conv3", split="validation[:300]")
+    other = measured(folder, "ablation", "conv3", split="train[:40]")
     assert (int(own["count"].sum()), int(other["count"].sum())) == (300, 40)
     assert "train[:40]" in (folder / "report.html").read_text()
     assert main([str(folder), "drop_curves", "--no-measure"]) == 0
@@ -189,8 +181,8 @@ def test_the_processes_of_a_slurm_job_share_the_images(trained_run, analysed, tm
     ):
         finish(first)
         finish(second)
-    shared = ju.results.read(folder / "measurements" / "ablation_conv2_zero.nc")
-    alone = ju.results.read(analysed / "measurements" / "ablation_conv2_zero.nc")
+    shared = measured(folder, "ablation", "conv2")
+    alone = measured(analysed, "ablation", "conv2")
     xr.testing.assert_equal(shared, alone)
     assert (folder / "report.html").exists()
 
@@ -208,30 +200,36 @@ def test_progress_says_how_far_it_is_now_and_then():
     ]
 
 
-def test_other_settings_are_refused_and_named(analysed, tmp_path, capsys):
+def test_measurements_with_other_settings_stand_beside(analysed, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(analysed, folder)
-    before = {path: path.read_bytes() for path in (folder / "measurements").iterdir()}
-    found = refused(capsys, folder, "--precision", "bfloat16", "--panels.units", "2")
-    assert "measurement" in found
-    assert "precision is 'float32' there and 'bfloat16' now" in found
-    assert "measure again with --overwrite" in found
-    assert {path: path.read_bytes() for path in (folder / "measurements").iterdir()} == before
-    assert main([str(folder), "drop_curves", "--precision", "bfloat16", "--overwrite"]) == 0
-    saved = ju.results.read(folder / "measurements" / "ablation_conv1_zero.nc")
-    assert saved.attrs["precision"] == "bfloat16"
+    before = {path: path.read_bytes() for path in (folder / "measurements").glob("*.nc")}
+    options = ("--precision", "bfloat16", "--layers", "conv1")
+    found = refused(capsys, folder, "drop_curves", "--no-measure", *options)
+    assert (
+        "holds no measurements of the kind 'ablation' with the settings that are asked for, which "
+        "drop_curves needs. It holds those of conv1, conv2, conv3 with precision 'float32' instead "
+        "of 'bfloat16'. Give the settings of those, or leave out --no-measure to measure"
+    ) in found
+    assert main([str(folder), "drop_curves", *options]) == 0
+    assert measured(folder, "ablation", "conv1", precision="bfloat16").sizes["unit"] == 6
+    assert (
+        before.items()
+        < {path: path.read_bytes() for path in (folder / "measurements").glob("*.nc")}.items()
+    )
 
 
 def test_a_truncated_measurement_is_named(analysed, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(analysed, folder)
-    path = folder / "measurements" / "ablation_conv2_zero.nc"
+    (path,) = (folder / "measurements").glob("ablation_conv2_*.nc")
     path.write_bytes(path.read_bytes()[:3000])
     found = refused(capsys, folder, "--panels.units", "2")
     assert f"result file {path} (3,000 bytes) " in found
     assert "delete it and measure again" in found
     assert f"result file {path}" in refused(capsys, folder, "--no-measure")
     assert main([str(folder), "--panels.units", "2", "--overwrite"]) == 0
+    assert measured(folder, "ablation", "conv2").sizes["unit"] == 8
 
 
 def test_folders_and_names_that_do_not_exist(trained_run, tmp_path, capsys):

@@ -12,6 +12,7 @@ from scipy import stats
 
 import jaxunits as ju
 from analysis.__main__ import main
+from tests.analysis.measured import measured
 from train.__main__ import main as train
 
 pytestmark = pytest.mark.slow
@@ -47,8 +48,7 @@ def analysed(study, tmp_path_factory):
 
 
 def measurement(folder, seed, kind, layer, configuration="convnet_plain"):
-    path = folder / configuration / f"seed{seed}" / "measurements" / f"{kind}_{layer}_zero.nc"
-    return ju.results.read(path)
+    return measured(folder / configuration / f"seed{seed}", kind, layer)
 
 
 def test_every_experiment_has_its_figure_and_tables(analysed):

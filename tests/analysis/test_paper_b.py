@@ -16,6 +16,7 @@ from analysis.config import Config, Roles, Stability, Topology
 from analysis.experiments.flow import edge_ranks
 from analysis.stretches import change_points, roles_of, stretches
 from analysis.transition import transition
+from tests.analysis.measured import measured
 from train.__main__ import main as train
 
 pytestmark = pytest.mark.slow
@@ -48,8 +49,7 @@ def study(tmp_path_factory):
 
 
 def measurement(folder, kind, seed=1):
-    path = folder / "convnet_plain" / f"seed{seed}" / "measurements" / f"{kind}_conv2_zero.nc"
-    return ju.results.read(path)
+    return measured(folder / "convnet_plain" / f"seed{seed}", kind, "conv2")
 
 
 def network_and_images(folder, name):
@@ -137,7 +137,7 @@ def test_the_page_is_drawn_again_without_network_and_images(study, tmp_path, cap
     options = ("--no-measure", *QUICK, "--topology.shown-class", "4")
     assert main([str(folder), "phase_transition", *options]) == 2
     error = " ".join(capsys.readouterr().err.split())
-    assert "unknown class '4': the measured topology has 3, 8" in error
+    assert "topology.shown_class 'None' instead of '4'" in error
 
 
 def test_one_network_of_the_study_has_a_report_of_its_own(study, tmp_path):

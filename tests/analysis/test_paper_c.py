@@ -19,6 +19,7 @@ from analysis.experiments.synthesised_images import covering_units, sheet
 from analysis.measurements.synthesis import method_of
 from analysis.options import Synthesis
 from jaxunits.synthesis import Method
+from tests.analysis.measured import measured
 from train.__main__ import main as train
 
 pytestmark = pytest.mark.slow
@@ -55,8 +56,7 @@ def analysed(tmp_path_factory):
 
 
 def measurement(folder, configuration, seed, kind, layer):
-    path = folder / configuration / f"seed{seed}" / "measurements" / f"{kind}_{layer}_zero.nc"
-    return ju.results.read(path)
+    return measured(folder / configuration / f"seed{seed}", kind, layer)
 
 
 def test_every_experiment_has_its_figures(analysed):
@@ -162,15 +162,13 @@ def test_the_report_is_drawn_again_from_the_folder_alone(analysed, tmp_path):
     assert (folder / "report.html").read_text() == before
 
 
-def test_one_network_with_images_of_some_units(analysed, tmp_path, capsys):
+def test_one_network_with_images_of_some_units(analysed, tmp_path):
     folder = tmp_path / "one"
     shutil.copytree(analysed / "mlp" / "seed1", folder)
     some = ["--synthesis.steps", "2", "--synthesis.units", "5", "--synthesis.layers", "fc2"]
     asked = [str(folder), "substitution", "--synthesis.noise-seeds", "1", *some]
-    assert main(asked) == 2
-    assert "--overwrite" in capsys.readouterr().err
-    assert main([*asked, "--synthesis.iam-from", "am", "--overwrite"]) == 0
-    made = ju.results.read(folder / "measurements" / "synthesis_fc2_zero.nc")
+    assert main([*asked, "--synthesis.iam-from", "am"]) == 0
+    made = measured(folder, "synthesis", "fc2", **{"synthesis.iam_from": "am"})
     assert made.unit.values.tolist() == [0, 1, 2, 4, 5]
     network = ju.networks.restore(folder)
     am, iam = Method(steps=2), Method(steps=2, learning_rate=0.005)

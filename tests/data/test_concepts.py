@@ -1,5 +1,7 @@
 import csv
 import io
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import jaxunits as ju
-from jaxunits.data.concepts import _scene_parse150
+from jaxunits.data.concepts import _files, _scene_parse150
 
 
 def save(path, pixels):
@@ -609,3 +611,76 @@ class TestSubset:
         concepts = ju.data.concepts.load(f"folder:{folder}")
         with pytest.raises(ju.InputError, match=r"give (0 to 2|a list|whole numbers)"):
             ju.data.concepts.subset(concepts, indices)
+
+
+class TestFingerprint:
+    """Changed content counts, though names, sizes and times are as before."""
+
+    @staticmethod
+    def of(source, **options):
+        return ju.data.concepts.load(source, verify=False, **options).fingerprint
+
+    @pytest.mark.parametrize(
+        ("kind", "name"),
+        [
+            ("folder", "images/0.png"),
+            ("folder", "images/2.png"),
+            ("folder", "masks/1.png"),
+            ("broden", "images/x/a.jpg"),
+            ("broden", "images/x/b.jpg"),
+            ("broden", "images/x/a_part2.png"),
+            ("broden", "images/x/b_object.png"),
+        ],
+    )
+    def test_content_of_the_same_size_and_time(self, request, kind, name):
+        root = request.getfixturevalue(kind)
+        before = self.of(f"{kind}:{root}")
+        assert self.of(f"{kind}:{root}") == before
+        path = root / name
+        content, stat = path.read_bytes(), path.stat()
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        assert self.of(f"{kind}:{root}") != before
+        path.write_bytes(content)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        assert self.of(f"{kind}:{root}") == before
+
+    @pytest.mark.parametrize("kind", ["folder", "broden"])
+    def test_tables_and_options(self, request, kind):
+        root = request.getfixturevalue(kind)
+        found = {self.of(f"{kind}:{root}"), self.of(f"{kind}:{root}", channels=1)}
+        changed = root / ("concepts.csv" if kind == "folder" else "label.csv")
+        changed.write_text(changed.read_text().replace("car", "cat"))
+        found.add(self.of(f"{kind}:{root}"))
+        assert len(found) == 3
+
+    @pytest.mark.parametrize("kind", ["folder", "broden"])
+    def test_a_copy_elsewhere_is_the_same(self, request, tmp_path_factory, kind):
+        root = request.getfixturevalue(kind)
+        copy = tmp_path_factory.mktemp("copies") / "copy"
+        shutil.copytree(root, copy)
+        assert self.of(f"{kind}:{copy}") == self.of(f"{kind}:{root}")
+
+    def test_large_folders_cost_a_fixed_sample(self, folder, monkeypatch):
+        for number in range(3, 200):
+            for kind in ("images", "masks"):
+                os.link(folder / kind / "0.png", folder / kind / f"{number}.png")
+        read = []
+        monkeypatch.setattr(_files, "stored_bytes", lambda path: read.append(path) or b"")
+        self.of(f"folder:{folder}")
+        assert len(set(read)) == len(read) == 2 * 64
+        # The last of the images by their names.
+        assert read[-2] == folder / "images" / "99.png"
+
+    def test_a_dissection_of_other_images_is_another(self, folder):
+        """What analyses know their measurements by."""
+        found = set()
+        for colour in (10, 20):
+            path = folder / "images" / "1.png"
+            save(path, np.full((6, 8, 3), colour))
+            os.utime(path, (0, 0))
+            concepts = ju.data.concepts.load(f"folder:{folder}")
+            found |= {concepts.fingerprint, ju.data.concepts.images(concepts).fingerprint}
+            found.add(ju.data.concepts.subset(concepts, [0, 1]).fingerprint)
+        assert len(found) == 4

@@ -1,9 +1,9 @@
+import contextlib
 import errno
 import json
 import multiprocessing
 import os
 import resource
-import signal
 import stat
 
 import jax
@@ -161,23 +161,57 @@ class TestFiles:
         assert path.read_bytes() == b"old"
         assert [item.name for item in tmp_path.iterdir()] == ["result.nc"]
 
+    @pytest.mark.slow
     def test_what_a_kill_left_of_a_file_is_removed_by_the_next_run(self, tmp_path):
-        program = """
-            import os, signal, sys
-            import jaxunits as ju
-            os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
-            ju.results.write_atomically(sys.argv[1] + "/measurements/a.nc", b"new")
-        """
-        with running(*code(program), tmp_path) as process:
-            assert process.wait(LIMIT) == -signal.SIGKILL
-        (left,) = (tmp_path / "measurements").iterdir()
-        assert left.read_bytes() == b"new"
+        left = _partial_file_of(tmp_path / "measurements" / "a.nc")
+        assert left.read_bytes() == b"partial"
         (tmp_path / ".notes.partial.txt").write_text("somebody else's")
         folder = ju.results.RunFolder(tmp_path)
         folder.claim({})
         with folder.in_use():
             assert list((tmp_path / "measurements").iterdir()) == []
         assert (tmp_path / ".notes.partial.txt").exists()
+
+    @pytest.mark.slow
+    def test_what_a_kill_left_of_a_file_is_removed_when_it_is_written_again(self, tmp_path):
+        path = tmp_path / "run[1]" / "a.nc"
+        left = _partial_file_of(path)
+        others = _partial_file_of(path.with_name("a.nc.b"))
+        # Of another machine, whose processes cannot be looked up; and of another program.
+        machine, process = left.name.split(".")[3].split("-")
+        elsewhere = path.with_name(left.name.replace(machine, f"{int(machine, 16) ^ 1:08x}"))
+        foreign = path.with_name(f".a.nc.{machine}-{process}.partial")
+        for each in (elsewhere, foreign):
+            each.write_bytes(b"")
+        ju.results.write_atomically(path, b"new")
+        assert set(path.parent.iterdir()) == {path, others, elsewhere, foreign}
+        assert path.read_bytes() == b"new"
+
+    @pytest.mark.slow
+    def test_what_a_living_process_writes_stays(self, tmp_path):
+        path = tmp_path / "measurements" / "a.nc"
+        folder = ju.results.RunFolder(tmp_path)
+        folder.claim({})
+        with _writing(path) as process:
+            (partial,) = path.parent.iterdir()
+            ju.results.write_atomically(path, b"ours")
+            with folder.in_use():
+                assert set(path.parent.iterdir()) == {path, partial}
+            process.stdin.write("go on\n")
+            process.stdin.flush()
+            assert process.wait(LIMIT) == 0
+        assert list(path.parent.iterdir()) == [path]
+        assert path.read_bytes() == b"partial"
+
+    @pytest.mark.slow
+    def test_a_result_that_a_kill_cut_short_leaves_nothing_beside_the_next(
+        self, trained, few_digits, tmp_path
+    ):
+        file = tmp_path / "sweep.nc"
+        assert _partial_file_of(file).exists()
+        ju.ablation.sweep(trained, "conv3", few_digits, file=file)
+        names = {path.name for path in tmp_path.iterdir()}
+        assert names == {"sweep.nc", "sweep.timing.json"}
 
     def test_text_is_utf_8(self, tmp_path):
         ju.results.write_atomically(tmp_path / "a", "é ×")
@@ -203,6 +237,35 @@ class TestFiles:
         monkeypatch.setattr(os, "umask", refuse)
         ju.results.write_atomically(tmp_path / "a", "x")
         assert (tmp_path / "a").read_text() == "x"
+
+
+@contextlib.contextmanager
+def _writing(path):
+    """A process that waits in the middle of writing a file for a line of its input."""
+    program = """
+        import os, sys
+        import jaxunits as ju
+        synchronise = os.fsync
+        def wait(file):
+            synchronise(file)
+            print("written", flush=True)
+            sys.stdin.readline()
+        os.fsync = wait
+        ju.results.write_atomically(sys.argv[1], b"partial")
+    """
+    with running(*code(program), path) as process:
+        assert process.stdout.readline() == "written\n"
+        yield process
+
+
+def _partial_file_of(path):
+    """What a killed process left of a file."""
+    before = set(path.parent.iterdir()) if path.parent.exists() else set()
+    with _writing(path) as process:
+        process.kill()
+        process.wait(LIMIT)
+    (left,) = set(path.parent.iterdir()) - before
+    return left
 
 
 def _write_beyond_limit(path):

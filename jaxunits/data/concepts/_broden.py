@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from jaxtyping import Int, Num
 
 from ..._errors import InputError, unknown_name
 from ._concepts import Annotated, Concepts
-from ._files import as_table, lookup, read_image, read_mask
+from ._files import as_table, files_fingerprint, lookup, read_image, read_mask
 from ._tables import Row, read_table, whole_number
 
 _COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
@@ -118,7 +117,7 @@ def load(
     entries = tuple(_entry(row, chosen, root / "index.csv", table) for row in rows)
     if not any(entry.masks or entry.whole for entry in entries):
         raise InputError(f"no image of {root / 'index.csv'} has a label of {', '.join(chosen)}")
-    settings = repr((rows, labels, chosen, channels))
+    files = [(entry.image, *entry.masks) for entry in entries]
     return Concepts(
         source=BrodenSource(root / "images", entries, table, channels),
         names=tuple(name for name, _ in concepts),
@@ -126,7 +125,7 @@ def load(
         channels=channels,
         name=f"broden:{path}",
         split=split or "all",
-        fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
+        fingerprint=files_fingerprint(root / "images", files, (rows, labels, chosen, channels)),
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
 from ..._errors import InputError
-from .._decoding import decode, open_image
+from .._content import sampled
+from .._decoding import decode, open_image, stored_bytes
 
 WAY_OUT = "replace it, or take its image out of the data"
 _SINGLE = {"1", "L", "P", "I", "I;16"}
@@ -59,3 +62,27 @@ def as_table(numbers: dict[int, int]) -> Int[np.ndarray, " values"]:
     table = np.full(max(numbers, default=0) + 1, -1, np.int32)
     table[list(numbers)] = list(numbers.values())
     return table
+
+
+def files_fingerprint(root: Path, images: Sequence[Sequence[str]], settings: object) -> str:
+    """Of all files' names, sizes and times, and of the content of those of a sample of images.
+
+    Args:
+      root: the folder that the files' names start from.
+      images: the files of each image, its masks among them.
+      settings: what counts beside the files, as text would show it.
+    """
+    known = {name: _size_and_time(root / name) for files in images for name in files}
+    chosen = [name for index in sampled(len(images)).tolist() for name in images[index]]
+    contents = [hashlib.sha256(stored_bytes(root / name)).hexdigest() for name in chosen]
+    text = repr((images, list(known.items()), contents, settings))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _size_and_time(path: Path) -> tuple[int, int] | None:
+    """In bytes and ns; None of a file that is missing, which is refused where it is read."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_size, found.st_mtime_ns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from jaxtyping import Int, Num
 
 from ..._errors import InputError, unknown_name
 from ._concepts import Annotated, Concepts
-from ._files import WAY_OUT, as_table, lookup, read_image, read_mask
+from ._files import WAY_OUT, as_table, files_fingerprint, lookup, read_image, read_mask
 from ._tables import Row, read_table, whole_number
 
 _IMAGES = {".png", ".jpg", ".jpeg"}
@@ -68,9 +67,7 @@ def load(
     root = Path(path)
     rows = _rows(root / "concepts.csv", ignore)
     pairs = _pairs(root, split)
-    stats = [(str(file.relative_to(root)), file.stat()) for pair in pairs for file in pair]
-    listed = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-    settings = repr((listed, rows, channels))
+    files = [[file.relative_to(root).as_posix() for file in pair] for pair in pairs]
     return Concepts(
         source=FolderSource(
             pairs, as_table({value: at for at, value in enumerate(rows)}), channels
@@ -80,7 +77,7 @@ def load(
         channels=channels,
         name=f"folder:{path}",
         split=split or "all",
-        fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
+        fingerprint=files_fingerprint(root, files, (rows, channels)),
     )
 
 
