@@ -5,7 +5,8 @@
 Each program is killed again and again in the same folder, and begins another one whenever it has
 come to its end. Every folder that is finished is compared with that of an undisturbed run. What is
 left out of the comparison are times: `seconds` of metrics, `compile_seconds`, `run_seconds` and
-`created` of results, files `*.timing.json`, and in reports cells of seconds and dates.
+`created` of results, files `*.timing.json`, and in reports dates and
+cells of one or two decimals, whose numbers come from results that are compared.
 """
 
 import argparse
@@ -28,7 +29,7 @@ import xarray as xr
 from flax import nnx
 
 import jaxunits as ju
-from jaxunits.networks import describe_state, open_checkpoints
+from jaxunits.networks._saved_states import describe_state, open_checkpoints
 from tests.processes import LIMIT, output_of, running
 from train.metrics import read_metrics
 from train.start import STOPPED, STOPPED_STATUS
@@ -40,8 +41,8 @@ STUDY = ("digits_variants", "--only", "convnet_batch_norm", "--seeds", "0", "1",
 EXPERIMENTS = ("drop_curves", "greedy", "correlations", "unit_panels")
 TEMPORARY = (".partial", ".pieces", ".orders", ".lock", ".holder")
 TIMES = ("seconds", "compile_seconds", "run_seconds", "created")
-# A date, and the last cells of a row where the report tells seconds.
-REPORT_TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+(\+00:00)?|<td[^>]*>\d+\.\d</td>|\d+(\.\d+)? s\b")
+# Dates, and cells of one or two decimals, which is how seconds are told.
+REPORT_TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+(\+00:00)?|<td[^>]*>\d+\.\d\d?</td>")
 
 
 class Program(NamedTuple):
@@ -151,11 +152,11 @@ class Outcome(NamedTuple):
 def disturb(program, number, times, length, expected, place, moments):
     """Send a signal so many times while a program runs, let it finish, and compare."""
     at, faults, folders = [], [], 0
-    folder = program.prepare(place / f"{program.name}-{number.name}-0")
+    folder = program.prepare(place / f"{program.name}-{number.name}-0" / "run")
 
     def compare():
         found = [*differences(expected, folder), *map(str, left_over(folder))]
-        faults.extend(f"{program.name}, {number.name}, {folder.name}: {text}" for text in found)
+        faults.extend(f"{program.name}, {number.name}, folder {folders}: {text}" for text in found)
 
     while len(at) < times:
         moment = moments.uniform(0, 1)
@@ -168,7 +169,7 @@ def disturb(program, number, times, length, expected, place, moments):
         if process.returncode == 0:
             compare()
             folders += 1
-            folder = program.prepare(place / f"{program.name}-{number.name}-{folders}")
+            folder = program.prepare(place / f"{program.name}-{number.name}-{folders}" / "run")
             continue
         at.append(moment)
         faults.extend(
@@ -199,7 +200,7 @@ def undisturbed(program, place):
     """What a run makes, and the seconds that it takes once its programs are compiled."""
     contents = []
     for name in ("first", "second"):
-        folder = program.prepare(place / f"{program.name}-{name}")
+        folder = program.prepare(place / f"{program.name}-{name}" / "run")
         began = time.monotonic()
         output_of(*program.command(folder))
         length = time.monotonic() - began

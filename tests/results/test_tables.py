@@ -115,11 +115,6 @@ def test_dimensions_that_cannot_be_rows(results, by, message):
         ju.results.table(results["sweep"], by)
 
 
-def test_what_is_no_result_is_no_table(results):
-    with pytest.raises(ju.InputError, match=r"result of type DataArray: give an xarray.Dataset"):
-        ju.results.table(results["sweep"].correct)
-
-
 WITH_CLASSES = [*ABLATIONS, "masks", "attributes", "uncertainty", "prediction"]
 
 
