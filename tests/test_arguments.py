@@ -311,6 +311,11 @@ class TestCounts:
     def test_most_damaging_of_what_is_no_sweep(self):
         assert "give what sweep returns" in refused(ju.ablation.most_damaging, xr.Dataset(), 3)
 
+    def test_a_table_of_what_is_no_result(self):
+        assert refused(ju.results.table, self.RESULT.max_class_accuracy_drop) == (
+            "result of type DataArray: give an xarray.Dataset"
+        )
+
     def test_the_most_damaging_units(self):
         assert ju.ablation.most_damaging(self.RESULT, 2).tolist() == [1, 2]
 

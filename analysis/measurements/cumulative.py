@@ -111,7 +111,7 @@ def _greedy(subject: Subject, layer: str, name: str) -> Orders:
         values=subject.config.values,
         **subject.options(),
     )
-    return found.ordered_unit.values
+    return found.ordered_unit.values[:, 1:]
 
 
 def _curves(

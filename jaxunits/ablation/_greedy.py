@@ -25,7 +25,7 @@ from ._measure import Progress, finished
 from ._orders import measure_orders, random_orders
 from ._pieces import as_integers
 from ._question import Question
-from ._store import Store, open_store
+from ._store import Store, held, open_store
 from ._sweep import Values, fill, sweep_settings, with_first
 
 
@@ -99,12 +99,15 @@ def greedy(
         "random_orders": f"{random} of seed {seed}",
     }
     common = {**settings, "precision": execution.precision}
-    if file is not None and Path(file).exists():
-        return finished(Path(file), common)
+    path = None if file is None else Path(file)
+    if path is not None and path.exists():
+        return finished(path, common)
     filled = fill(network, place, values, reference or data, execution)
     question = Question(place, with_first(single_units(place.units)), filled)
-    folder = None if file is None else Path(file).with_suffix(".orders")
-    with open_store(folder, common) as kept:
+    folder = None if path is None else path.with_suffix(".orders")
+    with held(folder, path), open_store(folder, common) as kept:
+        if path is not None and path.exists():
+            return finished(path, common)
         chosen = _choose(network, question, images, length, kept, execution, progress)
         beside = random_orders(place.units, random, seed=seed)[:, :length]
         return measure_orders(

@@ -14,12 +14,20 @@ import xarray as xr
 from .._processes import agree, share
 from ..data import Dataset
 from ..networks import Functional
-from ..results import environment, raise_if_different, read, read_json, write, write_json
+from ..results import (
+    environment,
+    raise_if_different,
+    read,
+    read_json,
+    remove_partial_of,
+    write,
+    write_json,
+)
 from ._engine import Engine
 from ._execution import Execution
 from ._pieces import join, pack, unpack
 from ._question import Question
-from ._store import Store, open_store, remove
+from ._store import Store, held, open_store, remove
 from ._tally import Counts, tally
 
 Progress = Callable[[int, int], None]
@@ -55,6 +63,27 @@ def measure(
     path = None if file is None else Path(file)
     if path is not None and path.exists():
         return finished(path, settings)
+    with held(path, path):
+        if path is not None:
+            if jax.process_index() == 0:
+                remove_partial_of(_timing(path))
+            # Whoever was waited for has made it.
+            if path.exists():
+                return finished(path, settings)
+        return _measured(network, question, data, execution, settings, label, path, progress)
+
+
+def _measured(
+    network: Functional,
+    question: Question,
+    data: Dataset,
+    execution: Execution,
+    settings: Mapping[str, str],
+    label: Callable[[Counts, Mapping[str, Any]], xr.Dataset],
+    path: Path | None,
+    progress: Progress | None,
+) -> xr.Dataset:
+    """Make the pieces that are missing, and the result of all."""
     engine = Engine(network, question, data, execution)
     folder = None if path is None else path.with_suffix(".pieces")
     common = {**settings, "path": engine.program.path.name, "piece": _piece_size(engine)}

@@ -55,7 +55,7 @@ def cumulative(
 
     Returns:
       What `sweep` returns, with the dimensions `order` (where several are given), `step` (0 before
-      the first unit) and `class`, and the orders as `ordered_unit`.
+      the first unit) and `class`, and as `ordered_unit` the unit of each step, −1 at step 0.
 
     Raises:
       InputError: an order names a unit that does not exist or one twice; and as in `sweep`.
@@ -109,7 +109,8 @@ def measure_orders(
       **arguments: of `answer`.
     """
     named: dict[str, Any] = {} if single else {"order": np.arange(len(orders))}
-    ordered = ((*named, "position"), orders[0] if single else orders)
+    changed = np.pad(orders, ((0, 0), (1, 0)), constant_values=-1)
+    ordered = ((*named, "step"), changed[0] if single else changed)
     return answer(
         network,
         layer,

@@ -11,6 +11,7 @@ from jaxtyping import Int
 
 from .._arguments import check_whole
 from .._errors import InputError
+from ..results import class_coordinates
 from ._pieces import LOSS_UNITS
 from ._tally import Counts
 
@@ -31,7 +32,10 @@ _DESCRIPTIONS = {
     "min_class_accuracy_drop": ("share of images", "smallest class accuracy drop"),
     "most_damaged_class": ("", "class with the largest accuracy drop"),
     "confusion": ("images", "images of the most damaged class by predicted class, after ablation"),
-    "confusion_before": ("images", "images of each class by predicted class, before ablation"),
+    "confusion_before": (
+        "images",
+        "images of the most damaged class by predicted class, before ablation",
+    ),
 }
 
 
@@ -67,10 +71,10 @@ def labelled(
             "loss_sum": ((*masks, "class"), rows(counts.loss) / LOSS_UNITS),
             "loss_sum_before": ("class", counts.loss[0] / LOSS_UNITS),
             "most_damaged_class": (masks, rows(np.asarray([*names, ""], object)[counts.worst])),
-            "confusion": ((*masks, "predicted"), rows(counts.confusion)),
-            "confusion_before": (("class", "predicted"), counts.confusion_before),
+            "confusion": ((*masks, "class"), rows(counts.confusion)),
+            "confusion_before": ((*masks, "class"), rows(counts.confusion_before)),
         },
-        coords={**coordinates, "class": names, "predicted": names},
+        coords={**coordinates, **class_coordinates(names)},
         attrs={**attributes, "empty_classes": ", ".join(empty)},
     )
     return _with_accuracies(result)

@@ -13,9 +13,11 @@ from .._errors import InputError
 from .._processes import exchange, wait
 from ..results import (
     DamagedError,
+    hold,
     raise_if_different,
     read_json,
     read_regular,
+    remove_partial_of,
     seal,
     unseal,
     write_atomically,
@@ -72,6 +74,23 @@ class Store:
 
 
 @contextlib.contextmanager
+def held(place: Path | None, file: Path | None) -> Iterator[None]:
+    """Hold a place for this job, so that no two jobs do the same work; another job is waited for.
+
+    Args:
+      place: what is held: a result's file, or the folder of what is done so far.
+      file: the result's file; None where it is kept in memory, and nothing is held.
+    """
+    with contextlib.ExitStack() as stack:
+        if place is not None and file is not None and jax.process_index() == 0:
+            lock = place.with_name(f".{place.name}.lock")
+            stack.enter_context(hold(lock, f"measurement {file}"))
+            remove_partial_of(place)
+        wait("place held")
+        yield
+
+
+@contextlib.contextmanager
 def open_store(folder: Path | None, settings: Mapping[str, Any]) -> Iterator[Store]:
     """Open the pieces of a measurement, or begin them; when all went well they are removed.
 
@@ -96,9 +115,11 @@ def remove(folder: Path) -> None:
     """Delete a folder of pieces, if it is there."""
     if folder.is_dir():
         # The settings go last: a folder without them would be taken for a new one.
+        # Whoever reads a finished file removes them, and may not be alone.
         for path in sorted(folder.iterdir(), key=lambda path: path.name == _SETTINGS):
-            path.unlink()
-        folder.rmdir()
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            folder.rmdir()
 
 
 _SETTINGS = "settings.json"

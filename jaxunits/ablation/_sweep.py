@@ -58,16 +58,18 @@ def sweep(
       other_masks: masks of other layers, to zero: `[units]` applies throughout, before ablation
         too, `[masks, units]` goes along with `masks`.
       file: where the result is kept (netCDF). What is done so far lies beside it, so that the same
-        call goes on after a kill; a finished one is read, one of other settings refused.
+        call goes on after a kill; a finished one is read, one of other settings refused, and one
+        that another process is measuring waited for, of which the log tells.
       progress: called with the images done and the images in all, after every batch.
       **options: how it is carried out, see `Execution`.
 
     Returns:
       A Dataset with the dimensions `unit` (or `mask`) and `class`: `correct`, `correct_before`,
-      `broken`, `count`, `loss`, the accuracies and accuracy drops of paper A §2.1 and the confusion
-      of the most damaged class, each with its unit of measure, and provenance as attributes: the
-      path taken and why, sizes, the peak of memory, seconds. A class without images has NaN for its
-      drop and is named in the attribute `empty_classes`.
+      `broken`, `count`, `loss`, the accuracies and accuracy drops of paper A §2.1, and as
+      `confusion` and `confusion_before` the classes that the images of the most damaged class are
+      taken for; each with its unit of measure, and provenance as attributes: the path taken and
+      why, sizes, the peak of memory, seconds. Of masks, `kept` tells which units each keeps. A
+      class without images has NaN for its drop and is named in the attribute `empty_classes`.
 
     Raises:
       InputError: layer, masks, values, images, parameters, options or logits cannot be used.

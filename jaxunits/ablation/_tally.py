@@ -19,9 +19,9 @@ class Counts(NamedTuple):
       correct: correct images.
       broken: images that were correct without ablation and are not under the mask.
       loss: sums of cross-entropies, in `1 / LOSS_UNITS` nats.
-      confusion_before: images of each class by predicted class, without ablation.
       worst: the class that loses the largest share of its images; −1 where there are no images.
       confusion: its images by predicted class, under the mask.
+      confusion_before: the same images by predicted class, without ablation.
       repeated: images that were evaluated again in float32.
       seconds: how long all pieces took.
     """
@@ -30,9 +30,9 @@ class Counts(NamedTuple):
     correct: Int64[np.ndarray, "rows classes"]
     broken: Int64[np.ndarray, "rows classes"]
     loss: Int64[np.ndarray, "rows classes"]
-    confusion_before: Int64[np.ndarray, "classes predicted"]
     worst: Int64[np.ndarray, " rows"]
-    confusion: Int64[np.ndarray, "rows predicted"]
+    confusion: Int64[np.ndarray, "rows classes"]
+    confusion_before: Int64[np.ndarray, "rows classes"]
     repeated: int
     seconds: float
 
@@ -64,7 +64,8 @@ def tally(pieces: Callable[[], Iterable[Piece]], rows: int, classes: int) -> Cou
     for piece in pieces():
         row, image = np.nonzero(piece.labels[None] == worst[:, None])
         np.add.at(confusion, (row, piece.prediction[row, image]), 1)
-    return Counts(images, correct, broken, loss, before, worst, confusion, repeated, seconds)
+    before = np.where(worst[:, None] < 0, 0, before[worst])
+    return Counts(images, correct, broken, loss, worst, confusion, before, repeated, seconds)
 
 
 def _sums(values: np.ndarray, starts: np.ndarray) -> Int64[np.ndarray, "rows classes"]:

@@ -16,7 +16,7 @@ from .._arguments import check_whole_or_none, from_options
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Functional, check_data, check_parameters, functional
-from ..results import environment
+from ..results import class_coordinates, environment
 from ._choices import Choices, Options
 from ._collector import Collector, Variable
 from ._gather import States, gather
@@ -208,6 +208,6 @@ def _labelled(
             )
             for name, variable in sorted(variables.items(), key=lambda item: len(item[1].dims))
         },
-        coords={"unit": np.arange(units), "class": names},
+        coords={"unit": np.arange(units), **class_coordinates(names)},
         attrs={"empty_classes": ", ".join(empty), "images": len(data)},
     )

@@ -9,11 +9,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import filelock
-
 from .._cache_folder import user_cache
 from .._errors import InputError
-from ..results import read_json, write_json
+from ..results import hold, read_json, write_json
 from ._dataset import Dataset
 from ._digits_builder import EmbeddedDigits
 from ._tfds import from_builder, quiet
@@ -30,8 +28,7 @@ def load(split: str | None, data_dir: str | Path | None) -> Dataset:
     with quiet():
         # Prepared digits are read without a lock, from folders that cannot be written too.
         if not _whole(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(folder / _PREPARING):
+            with hold(folder / _PREPARING, f"data 'digits' in {folder}"):
                 if not _whole(folder):
                     _prepare(folder)
         builder = EmbeddedDigits(data_dir=folder, file_format="array_record")

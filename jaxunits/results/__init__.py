@@ -1,8 +1,11 @@
 """What is measured: labelled arrays with provenance, and the folder that holds them."""
 
+from ._classes import class_coordinates as class_coordinates
 from ._files import no_space as no_space
 from ._files import read_regular as read_regular
+from ._files import remove_partial_of as remove_partial_of
 from ._files import write_atomically as write_atomically
+from ._hold import hold as hold
 from ._json import read_json as read_json
 from ._json import write_json as write_json
 from ._netcdf import read as read
@@ -16,3 +19,4 @@ from ._seal import seal as seal
 from ._seal import seal_settings as seal_settings
 from ._seal import unseal as unseal
 from ._seal import unseal_settings as unseal_settings
+from ._table import table as table

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from .._errors import InputError
 from ._files import remove_partial
+from ._hold import hold
 from ._json import read_json, write_json
 from ._provenance import raise_if_different
 
@@ -65,20 +64,10 @@ class RunFolder:
           InputError: another process holds it, or it holds files but is no run folder.
         """
         self._refuse_strangers()
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.path / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout as error:
-            raise InputError(
-                f"run folder {self.path} is in use by another process: wait for it to end, "
-                "or choose another folder"
-            ) from error
-        try:
+        way_out = "wait for it to end, or choose another folder"
+        with hold(self.path / ".lock", f"run folder {self.path}", otherwise=way_out):
             remove_partial(self.path)
             yield
-        finally:
-            lock.release()
 
     def claim(self, configuration: Mapping[str, Any], *, may_differ: tuple[str, ...] = ()) -> None:
         """Make the folder belong to a configuration, or check that it does already.

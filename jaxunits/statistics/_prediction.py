@@ -11,6 +11,7 @@ import xarray as xr
 from jaxtyping import Bool, Float64, Int64
 
 from .._errors import InputError
+from ..results import class_coordinates
 
 ENSEMBLE = "ensemble"
 VECTORS = ("class_correlation_by_class", "class_selectivity_by_class")
@@ -167,6 +168,10 @@ def _labelled(
             "prediction": (("feature", *of_units), every[total.argmax(-1)]),
             "probability": ((*of_units, "class"), (total / splits_each)[-1]),
         },
-        coords={"feature": list(names), "unit": sweep["unit"].values, "class": list(classes)},
+        coords={
+            "feature": list(names),
+            "unit": sweep["unit"].values,
+            **class_coordinates(classes),
+        },
         attrs={"model": "multinomial logistic regression on standardised features"},
     )

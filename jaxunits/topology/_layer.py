@@ -68,8 +68,8 @@ def layer_birth_points(
       progress: called with the images done and the images in all, after every batch.
 
     Returns:
-      A Dataset by `image` (an index into `data`) and `unit`: `birth_point`, 0 for none; `class`,
-      the name of each image's class.
+      A Dataset by `image` (an index into `data`) and `unit`: `birth_point`, 0 for none; `class`
+      and `class_index`, the name and the label of each image's class.
 
     Raises:
       InputError: as `birth_points`; the layer does not exist or has no square maps, the network
@@ -111,6 +111,7 @@ def layer_birth_points(
             "image": np.arange(done),
             "unit": np.arange(births.shape[1]),
             "class": ("image", classes),
+            "class_index": ("image", labels),
         },
         attrs=attributes,
     )

@@ -44,7 +44,7 @@ def test_several_orders_that_leave_units_out(trained, few_digits):
     orders = np.asarray([[3, 1, 7], [0, 3, 2]])
     result = ju.ablation.cumulative(trained, "conv2", few_digits, orders, values=np.full(8, 0.5))
     assert result.correct.sizes == {"order": 2, "step": 4, "class": 10}
-    np.testing.assert_array_equal(result.ordered_unit, orders)
+    np.testing.assert_array_equal(result.ordered_unit, [[-1, 3, 1, 7], [-1, 0, 3, 2]])
     images, labels = images_of(few_digits, SMALL)
     for number, order in enumerate(orders):
         for step in range(4):
@@ -108,7 +108,7 @@ def test_greedy_equals_a_brute_force_search(trained, few_digits, path):
     assert result.target.values.tolist() == ["3", "8", "", ""]
     assert result.correct.sizes == {"order": 4, "step": 5, "class": 10}
     for number, label in enumerate((3, 8)):
-        order = result.ordered_unit.values[number]
+        order = result.ordered_unit.values[number, 1:]
 
         def logits_without(gone, label=label):
             return forward(trained, images[labels == label], ("conv3", gone))

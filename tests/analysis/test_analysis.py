@@ -246,7 +246,7 @@ def test_folders_and_names_that_do_not_exist(trained_run, tmp_path, capsys):
 
 def test_a_folder_in_use(trained_run, capsys):
     with ju.results.RunFolder(trained_run).in_use():
-        assert "is in use by another process" in refused(capsys, trained_run)
+        assert f"is in use by process {os.getpid()} on " in refused(capsys, trained_run)
 
 
 def test_many_classes_with_long_names(trained_run, tmp_path):

@@ -3,6 +3,7 @@ import errno
 import json
 import multiprocessing
 import os
+import re
 import resource
 import stat
 
@@ -347,10 +348,12 @@ class TestRunFolder:
             child = context.Process(target=_try_to_use, args=(tmp_path, answer))
             child.start()
             child.join()
-            assert answer.get() == (
-                f"run folder {tmp_path} is in use by another process: wait for it to end, or "
-                "choose another folder"
+            assert re.fullmatch(
+                re.escape(f"run folder {tmp_path} is in use by process {os.getpid()} on ")
+                + r"\S+ since \S+: wait for it to end, or choose another folder",
+                answer.get(),
             )
+        assert list(tmp_path.iterdir()) == []
         with ju.results.RunFolder(tmp_path).in_use():
             pass
 

@@ -1,6 +1,7 @@
 import dataclasses
 import gc
 import json
+import os
 import shutil
 import signal
 import time
@@ -338,7 +339,7 @@ def test_another_configuration_is_refused_and_nothing_changes(finished, capsys):
 def test_a_folder_in_use_is_refused(tmp_path, capsys):
     with ju.results.RunFolder(tmp_path / "run").in_use():
         found = refused(capsys, tmp_path / "run")
-    assert f"error: run folder {tmp_path}/run is in use by another process" in found
+    assert f"error: run folder {tmp_path}/run is in use by process {os.getpid()} on " in found
 
 
 def test_no_space_left_for_a_checkpoint(tmp_path, capsys, monkeypatch):

@@ -1,0 +1,19 @@
+"""Classes by name and by number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def class_coordinates(names: Sequence[str]) -> dict[str, Any]:
+    """The coordinates of the dimension `class`: its names, and `class_index`, as labels count.
+
+    The second has no index of its own: xarray refuses to align what has it with what has not.
+
+    Args:
+      names: of all classes, in the order of the labels.
+    """
+    return {"class": [str(name) for name in names], "class_index": ("class", np.arange(len(names)))}

@@ -1,0 +1,39 @@
+"""Results as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from .._errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def table(result: xr.Dataset, by: str | Sequence[str] = "unit") -> pd.DataFrame:
+    """What a result says of each unit, or of each label of other dimensions.
+
+    Args:
+      result: of any measurement.
+      by: a dimension of the result, or several.
+
+    Returns:
+      One row a label (or combination of labels), one column a variable or coordinate that has no
+      other dimensions.
+
+    Raises:
+      InputError: this is no result, or it has no such dimension, or none is given.
+    """
+    if not isinstance(result, xr.Dataset):
+        raise InputError(f"result of type {type(result).__name__}: give an xarray.Dataset")
+    wanted = [by] if isinstance(by, str) else list(by)
+    if not wanted:
+        raise InputError(f"by={by!r}: give at least one dimension")
+    for name in wanted:
+        if name not in result.dims:
+            raise unknown_name("dimension", name, map(str, result.dims), "the result")
+    others = [name for name in result.dims if name not in wanted]
+    return result.drop_dims(others).to_dataframe(dim_order=wanted)
