@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from train.start import STOPPED, STOPPED_STATUS, start_program, stoppable
+from train.start import STOPPED, STOPPED_STATUS, end_program, start_program, stoppable
 
 if __name__ == "__main__":
     start_program()
@@ -121,4 +121,4 @@ def _print_summary(console: Console, runs: Runs) -> None:
 
 if __name__ == "__main__":
     ju.use_compilation_cache()
-    sys.exit(main())
+    end_program(main())

@@ -55,6 +55,25 @@ def test_a_signal_while_libraries_are_imported(number):
     assert (output, process.returncode) == (f"{STOPPED}\n", STOPPED_STATUS)
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_after_the_work_changes_nothing(number):
+    program = f"""
+        import atexit, os
+        from train.start import end_program, start_program
+        start_program()
+        atexit.register(os.kill, os.getpid(), {int(number)})
+        class Last:
+            kill, process = os.kill, os.getpid()
+            def __del__(self):
+                Last.kill(Last.process, {int(number)})
+        last = Last()
+        end_program(3)
+    """
+    with running(*code(program)) as process:
+        output, _ = process.communicate(timeout=LIMIT)
+    assert (output, process.returncode) == ("", 3)
+
+
 @pytest.mark.parametrize("module", ["train", "analysis"])
 def test_a_program_imports_nothing_large_before_it_can_be_stopped(module):
     program = f"""

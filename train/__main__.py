@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .start import STOPPED, STOPPED_STATUS, start_program, stoppable
+from .start import STOPPED, STOPPED_STATUS, end_program, start_program, stoppable
 
 if __name__ == "__main__":
     start_program()
@@ -135,4 +135,4 @@ def _joined(distributed: bool, console: Console) -> Console:
 
 if __name__ == "__main__":
     ju.use_compilation_cache()
-    sys.exit(main())
+    end_program(main())

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import NoReturn
 
 STOPPED = "stopped: the same command goes on from here"
 # What the shell says of a program that Ctrl-C ended.
@@ -44,6 +45,16 @@ def stoppable() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+def end_program(status: int) -> NoReturn:
+    """End with a status: what is done cannot be stopped any more.
+
+    Python gives signals back to the system while it ends, and that would end it with another.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(status)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

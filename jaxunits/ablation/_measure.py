@@ -19,7 +19,6 @@ from ..results import (
     raise_if_different,
     read,
     read_json,
-    remove_partial_of,
     write,
     write_json,
 )
@@ -64,12 +63,9 @@ def measure(
     if path is not None and path.exists():
         return finished(path, settings)
     with held(path, path):
-        if path is not None:
-            if jax.process_index() == 0:
-                remove_partial_of(_timing(path))
-            # Whoever was waited for has made it.
-            if path.exists():
-                return finished(path, settings)
+        # Whoever was waited for has made it.
+        if path is not None and path.exists():
+            return finished(path, settings)
         return _measured(network, question, data, execution, settings, label, path, progress)
 
 

@@ -70,7 +70,7 @@ def labelled(
             "count": ("class", counts.images),
             "loss_sum": ((*masks, "class"), rows(counts.loss) / LOSS_UNITS),
             "loss_sum_before": ("class", counts.loss[0] / LOSS_UNITS),
-            "most_damaged_class": (masks, rows(np.asarray([*names, ""], object)[counts.worst])),
+            "most_damaged_class": (masks, rows(np.asarray(names, object)[counts.worst])),
             "confusion": ((*masks, "class"), rows(counts.confusion)),
             "confusion_before": ((*masks, "class"), rows(counts.confusion_before)),
         },

@@ -17,7 +17,6 @@ from ..results import (
     raise_if_different,
     read_json,
     read_regular,
-    remove_partial_of,
     seal,
     unseal,
     write_atomically,
@@ -85,7 +84,6 @@ def held(place: Path | None, file: Path | None) -> Iterator[None]:
         if place is not None and file is not None and jax.process_index() == 0:
             lock = place.with_name(f".{place.name}.lock")
             stack.enter_context(hold(lock, f"measurement {file}"))
-            remove_partial_of(place)
         wait("place held")
         yield
 

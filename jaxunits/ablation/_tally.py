@@ -19,7 +19,7 @@ class Counts(NamedTuple):
       correct: correct images.
       broken: images that were correct without ablation and are not under the mask.
       loss: sums of cross-entropies, in `1 / LOSS_UNITS` nats.
-      worst: the class that loses the largest share of its images; −1 where there are no images.
+      worst: the class that loses the largest share of its images.
       confusion: its images by predicted class, under the mask.
       confusion_before: the same images by predicted class, without ablation.
       repeated: images that were evaluated again in float32.
@@ -64,8 +64,7 @@ def tally(pieces: Callable[[], Iterable[Piece]], rows: int, classes: int) -> Cou
     for piece in pieces():
         row, image = np.nonzero(piece.labels[None] == worst[:, None])
         np.add.at(confusion, (row, piece.prediction[row, image]), 1)
-    before = np.where(worst[:, None] < 0, 0, before[worst])
-    return Counts(images, correct, broken, loss, worst, confusion, before, repeated, seconds)
+    return Counts(images, correct, broken, loss, worst, confusion, before[worst], repeated, seconds)
 
 
 def _sums(values: np.ndarray, starts: np.ndarray) -> Int64[np.ndarray, "rows classes"]:
@@ -76,8 +75,6 @@ def _most_damaged(
     correct: Int64[np.ndarray, "rows classes"], images: Int64[np.ndarray, " classes"]
 ) -> Int64[np.ndarray, " rows"]:
     """The class with the largest accuracy drop, the first of equals."""
-    if not images.any():
-        return np.full(len(correct), -1)
     drop = np.full(correct.shape, -np.inf)
     np.divide(
         correct[:1] - correct, images, out=drop, where=np.broadcast_to(images > 0, drop.shape)

@@ -3,7 +3,6 @@
 from ._classes import class_coordinates as class_coordinates
 from ._files import no_space as no_space
 from ._files import read_regular as read_regular
-from ._files import remove_partial_of as remove_partial_of
 from ._files import write_atomically as write_atomically
 from ._hold import hold as hold
 from ._json import read_json as read_json

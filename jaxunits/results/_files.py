@@ -103,13 +103,6 @@ def _lives(process: int) -> bool:
     return True
 
 
-def remove_partial_of(path: Path) -> None:
-    """Remove what kills left of a file that was being written, where nobody writes it now."""
-    for item in path.parent.iterdir():
-        if item.name.startswith(f".{path.name}.") and item.name.endswith(_PARTIAL):
-            item.unlink(missing_ok=True)
-
-
 def read_regular(path: Path, kind: str) -> bytes:
     """The bytes of a regular file; reading others can wait forever or never end.
 

@@ -93,8 +93,6 @@ def test_who_waits_for_a_file_says_for_whom_and_reads_it(trained, few_digits, tm
 
 def test_who_waited_for_a_process_that_was_killed_measures(trained, few_digits, tmp_path):
     file = tmp_path / "result.nc"
-    (tmp_path / ".result.nc.0123.partial").touch()
-    (tmp_path / ".result.timing.json.0123.partial").touch()
     program = """
         import pathlib, signal, sys
         from jaxunits.results import hold
