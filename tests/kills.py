@@ -5,8 +5,8 @@
 Each program is killed again and again in the same folder, and begins another one whenever it has
 come to its end. Every folder that is finished is compared with that of an undisturbed run. What is
 left out of the comparison are times: `seconds` of metrics, `compile_seconds`, `run_seconds` and
-`created` of results, files `*.timing.json`, and in reports dates and
-cells of one or two decimals, whose numbers come from results that are compared.
+`created` of results, files `*.timing.json`, and in reports and lists dates and cells of one or two
+decimals, whose numbers come from results that are compared.
 """
 
 import argparse
@@ -39,7 +39,7 @@ TRAINING = ("digits_convnet", *SMALL, "--epochs", "6", "--batch-size", "50")
 EPOCHS = ("--epochs", "3", "--network.widths", "4", "4", "4", "4", "--batch-size", "50")
 STUDY = ("digits_variants", "--only", "convnet_batch_norm", "--seeds", "0", "1", "--run-folder")
 EXPERIMENTS = ("drop_curves", "greedy", "correlations", "unit_panels")
-TEMPORARY = (".partial", ".pieces", ".orders", ".lock", ".holder")
+TEMPORARY = (".partial", ".pieces", ".orders", ".unfinished", ".removed", ".lock", ".holder")
 TIMES = ("seconds", "compile_seconds", "run_seconds", "created")
 # Dates, and cells of one or two decimals, which is how seconds are told.
 REPORT_TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+(\+00:00)?|<td[^>]*>\d+\.\d\d?</td>")
@@ -94,7 +94,7 @@ def content(folder):
             found[name] = ju.results.read(path)
             for time_ in TIMES:
                 found[name].attrs.pop(time_, None)
-        elif path.name == "report.html":
+        elif path.name in ("report.html", "index.csv"):
             found[name] = REPORT_TIMES.sub("", path.read_text())
         elif not path.name.endswith(".timing.json"):
             found[name] = path.read_bytes()
