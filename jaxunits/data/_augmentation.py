@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, Num
 from .._arguments import is_real
 from .._bounds import Range, check_numbers
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._preprocessing import Preprocessing, resize
 from ._random import generator
 
@@ -68,6 +69,7 @@ class Augmentation:
         if not 0 < self.ratio[0] <= self.ratio[1] < math.inf:
             raise InputError(f"ratio={self.ratio}: give two numbers above 0, the least first")
 
+    @checks_kinds
     def numbers(self, seed: int, epoch: int, images: int) -> Float[np.ndarray, "images numbers"]:
         """Random numbers in 0 to 1, a row an image; a row depends on seed, epoch and index alone.
 

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32, Int32, Shaped
 from .._arguments import check_whole
 from .._bounds import MOST_BATCH_NUMBERS, SEEDS, THREADS, check_numbers, check_table
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._augmentation import Augmentation
 from ._dataset import Dataset, check_dataset
 from ._preparation import Arrays, Preparation
@@ -34,6 +35,7 @@ class Batch(NamedTuple):
     valid: Bool[np.ndarray, " batch"]
 
 
+@checks_kinds
 def batches(
     data: Dataset,
     preprocessing: Preprocessing,
@@ -70,6 +72,7 @@ def batches(
     return _run(preparation, share, threads, cyclic=False)
 
 
+@checks_kinds
 def shuffled_batches(
     data: Dataset,
     preprocessing: Preprocessing,
@@ -114,6 +117,7 @@ def shuffled_batches(
     return _run(preparation, share, threads, cyclic=True)
 
 
+@checks_kinds
 def check_batch(preprocessing: Preprocessing, batch_size: int, processes: int = 1) -> None:
     """Refuse batches without images, and those that would fill the memory.
 
@@ -132,6 +136,7 @@ def check_batch(preprocessing: Preprocessing, batch_size: int, processes: int = 
     check_table(rows, preprocessing.numbers, asked, MOST_BATCH_NUMBERS)
 
 
+@checks_kinds
 def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
     """Refuse images that the network cannot read.
 

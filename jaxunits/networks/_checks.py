@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ..data import Dataset, check_channels
 from ._functional import Functional
 
 
+@checks_kinds
 def check_data(network: Functional, data: Dataset) -> None:
     """Refuse data that the network cannot classify.
 
@@ -24,6 +26,7 @@ def check_data(network: Functional, data: Dataset) -> None:
         )
 
 
+@checks_kinds
 def check_parameters(network: Functional) -> None:
     """Refuse parameters that are not numbers.
 

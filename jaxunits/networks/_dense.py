@@ -10,7 +10,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from ._stages import Activation, initial_kernel, is_elementwise, with_parameter
+from .._bounds import check_numbers
+from .._kinds import checks_kinds
+from ._stages import SIZES, Activation, initial_kernel, is_elementwise, with_parameter
 
 
 class Dense(nnx.Module):
@@ -24,6 +26,7 @@ class Dense(nnx.Module):
 
     per_channel = False
 
+    @checks_kinds
     def __init__(
         self,
         inputs: int,
@@ -32,6 +35,7 @@ class Dense(nnx.Module):
         activation: Activation = jax.nn.relu,
         rngs: nnx.Rngs,
     ) -> None:
+        check_numbers(inputs=(inputs, SIZES), outputs=(outputs, SIZES))
         self.kernel = nnx.Param(initial_kernel(rngs, (inputs, outputs), activation))
         self.bias = nnx.Param(jnp.zeros(outputs))
         self.activation = activation

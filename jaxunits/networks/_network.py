@@ -10,6 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._errors import InputError, unknown_name
+from .._kinds import checks_kinds
 from ..data import Preprocessing
 from ._architecture import Architecture
 from ._layer import Layer, find_layer
@@ -32,6 +33,7 @@ class Network(nnx.Module):
       architecture: how to build it again; None for a network assembled by hand.
     """
 
+    @checks_kinds
     def __init__(
         self,
         stages: Sequence[tuple[str, Stage]],

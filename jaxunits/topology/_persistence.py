@@ -11,12 +11,14 @@ import xarray as xr
 from jaxtyping import Int64
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._conventions import convention_of
 from ._edges import checked_maps, edge_ranks
 from ._question import check_processes
 from ._ripser import diagrams_of, over_maps
 
 
+@checks_kinds
 def persistence(
     maps: Any,
     *,
@@ -71,6 +73,7 @@ def persistence(
     )
 
 
+@checks_kinds
 def betti_curves(
     maps: Any,
     *,

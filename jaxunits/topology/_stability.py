@@ -10,6 +10,7 @@ from jaxtyping import Int64
 from .._arguments import as_array, check_whole, whole_array
 from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._entropy import effectiveness, importance_rank
 
 
@@ -40,6 +41,7 @@ def random_subsets(
     return np.stack([random.choice(images, size, replace=False) for _ in range(subsets)])
 
 
+@checks_kinds
 def importance_ranks(
     births: Any, subsets: Any, *, p: float | None = None, convention: str = "paper"
 ) -> Int64[np.ndarray, "subsets units"]:

@@ -4,7 +4,7 @@
     python -m tests.fuzz --files 3000 --only PNG JPEG
 
 Counts by format and by functions how many cases were used as they should be ("whole"), refused, or
-failed: ended in another error, took longer than ten seconds or 1.5 GB, or gave something else than
+failed: ended in another error, took more than 10 s of the processor or 1.5 GB, or gave something else than
 what the undamaged file holds. A hang or a crash ends the process; the folder that is left has the
 target and the number of the case in its name.
 """
@@ -22,7 +22,12 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+# Before JAX starts. What one call compiles others read.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+_COMPILED = tempfile.TemporaryDirectory(prefix="fuzz-compiled-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import tyro
 from rich.console import Console
@@ -34,7 +39,9 @@ from tests.fuzz.cases import Target, run
 
 def targets(folder: Path) -> list[Target]:
     """All of them; what they damage is made in a folder."""
-    return [found for module in (weights, results, folders, calls) for found in module.targets(folder)]
+    return [
+        found for module in (weights, results, folders, calls) for found in module.targets(folder)
+    ]
 
 
 def main(

@@ -64,7 +64,9 @@ def _image(kind: str) -> Attempt:
 
     def attempt(random: np.random.Generator, place: Path) -> None:
         (place / "cat").mkdir()
-        whole, damaged, other = (contents[index] for index in random.integers(len(contents), size=3))
+        whole, damaged, other = (
+            contents[index] for index in random.integers(len(contents), size=3)
+        )
         (place / "cat" / f"0.{suffix}").write_bytes(whole)
         (place / "cat" / f"1.{suffix}").write_bytes(mutated(damaged, other, random))
         skipping = ju.data.load(f"folder:{place}", on_corrupt="skip")

@@ -20,7 +20,9 @@ def mutated(content: bytes, other: bytes, random: np.random.Generator) -> bytes:
     """A file's bytes after one to four mutations, some of which bring in parts of another file."""
     for _ in range(random.integers(1, 5)):
         if content:
-            content = _MUTATIONS[random.integers(len(_MUTATIONS))](content, other or content, random)
+            content = _MUTATIONS[random.integers(len(_MUTATIONS))](
+                content, other or content, random
+            )
     return content
 
 

@@ -10,11 +10,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import jax
 import numpy as np
 import xarray as xr
 
 import jaxunits as ju
+from jaxunits.data import _digits as _digits_module
 from tests.fuzz.cases import Target, WrongError
 from tests.fuzz.mutations import damaged_copy, mutated
 from tests.reference import SMALL, small_convnet
@@ -82,9 +82,7 @@ def _pieces(folder: Path) -> Attempt:
     size = {"batch_size": 8, "images_per_piece": 8}
 
     def sweep(place: Path, done: Callable[[int, int], None] | None = None) -> xr.Dataset:
-        return ju.ablation.sweep(
-            network, "conv3", data, file=place / "a.nc", progress=done, **size
-        )
+        return ju.ablation.sweep(network, "conv3", data, file=place / "a.nc", progress=done, **size)
 
     def stop(images: int, total: int) -> None:
         if images == total:
@@ -144,7 +142,9 @@ def _settings(folder: Path) -> Attempt:
     return attempt
 
 
-_EPOCHS = [EpochMetrics(epoch, 10 * epoch, 0.1, 1.5, 0.0, 0.5, 1.25, 0.625, 2.0) for epoch in (1, 2)]
+_EPOCHS = [
+    EpochMetrics(epoch, 10 * epoch, 0.1, 1.5, 0.0, 0.5, 1.25, 0.625, 2.0) for epoch in (1, 2)
+]
 
 
 def _metrics(folder: Path) -> Attempt:
@@ -170,6 +170,8 @@ def _digits(folder: Path) -> Attempt:
     """The embedded digits as they are prepared once."""
     whole = ju.data.load("digits", "validation", data_dir=folder)
     expected = ju.results.fingerprint(_sample(whole))
+    # Preparing them reads 5,000 images out of a text of 10 MB.
+    _digits_module._prepare = lambda place: shutil.copytree(folder, place, dirs_exist_ok=True)
 
     def attempt(random: np.random.Generator, place: Path) -> None:
         damaged_copy(folder, place, random, pattern="*.*")

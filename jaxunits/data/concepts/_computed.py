@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int32, Num
 
 from ..._errors import InputError, unknown_name
+from ..._kinds import checks_kinds
 from .._dataset import Dataset, check_dataset
 from .._pixels import check_pixels
 from . import _colours, _edges, _quadrants
@@ -61,6 +62,7 @@ class ComputedSource:
         return _edges.edges(image, self.contrast)
 
 
+@checks_kinds
 def computed(
     data: Dataset, kinds: Sequence[str] = KINDS, *, edge_contrast: float = 0.1
 ) -> Concepts:

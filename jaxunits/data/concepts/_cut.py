@@ -6,9 +6,11 @@ import numpy as np
 from jaxtyping import Int, Shaped
 from PIL import Image
 
+from ..._kinds import checks_kinds
 from .._preprocessing import Preprocessing
 
 
+@checks_kinds
 def cut(
     masks: Shaped[np.ndarray, "maps rows columns"],
     image_size: tuple[int, int],
