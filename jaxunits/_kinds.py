@@ -61,7 +61,9 @@ def check_fields(settings: Any) -> None:
 def _check(values: Mapping[str, Any], hints: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if not _fits(value, hints[name]):
-            simple = value is None or isinstance(value, str | bytes | int | float | complex)
+            simple = value is None or isinstance(
+                value, str | bytes | int | float | complex | np.generic
+            )
             what = f"={shown(value)}" if simple else f" of type {type(value).__name__}"
             raise InputError(f"{name}{what}: give {_words(hints[name], name)}")
 
@@ -80,6 +82,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, Mapping) and all(
             _fits(key, inner[0]) and _fits(value[key], inner[1]) for key in value
         )
+    if origin is tuple and Ellipsis not in inner:
+        return _is_list(value) and len(value) == len(inner) and all(map(_fits, value, inner))
     if origin in _LISTS:
         return _is_list(value) and all(_fits(each, inner[0]) for each in value)
     return _is_one(value, hint)
@@ -120,6 +124,9 @@ def _words(hint: Any, name: str) -> str:
         return "a function"
     if origin is collections.abc.Mapping:
         return f"a dictionary, its values each {_words(inner[1], name)}"
+    if origin is tuple and Ellipsis not in inner:
+        kinds = dict.fromkeys(_words(each, name) for each in inner)
+        return f"{len(inner)} values, each of it {' or '.join(kinds)}"
     if origin in _LISTS:
         return f"a list, each of it {_words(inner[0], name)}"
     return _name(hint, name)

@@ -10,8 +10,8 @@ import grain
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Shaped
 
-from .._arguments import check_whole
-from .._bounds import MOST_BATCH_NUMBERS, SEEDS, THREADS, check_numbers, check_table
+from .._arguments import check_whole, check_whole_or_none
+from .._bounds import MOST_BATCH_NUMBERS, SEEDS, THREADS, Range, check_numbers, check_table
 from .._errors import InputError
 from .._kinds import checks_kinds
 from ._augmentation import Augmentation
@@ -35,7 +35,6 @@ class Batch(NamedTuple):
     valid: Bool[np.ndarray, " batch"]
 
 
-@checks_kinds
 def batches(
     data: Dataset,
     preprocessing: Preprocessing,
@@ -67,12 +66,13 @@ def batches(
     """
     _check(data, preprocessing, batch_size, threads, processes)
     preparation = Preparation(data, preprocessing, None, np.empty((len(data), 0)))
+    check_whole(start=start)
+    check_whole_or_none(stop=stop)
     indices = grain.MapDataset.range(len(data))[start:stop]
     share = _share(indices, batch_size, process, processes)
     return _run(preparation, share, threads, cyclic=False)
 
 
-@checks_kinds
 def shuffled_batches(
     data: Dataset,
     preprocessing: Preprocessing,
@@ -130,13 +130,13 @@ def check_batch(preprocessing: Preprocessing, batch_size: int, processes: int = 
       InputError: there is less than an image, or a process would hold more than 8 GiB.
     """
     check_whole(batch_size=batch_size)
+    check_numbers(processes=(processes, Range(1, whole=True)))
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}: give at least 1")
     rows, asked = batch_size // processes, f"batch_size={batch_size}"
     check_table(rows, preprocessing.numbers, asked, MOST_BATCH_NUMBERS)
 
 
-@checks_kinds
 def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
     """Refuse images that the network cannot read.
 
@@ -181,6 +181,7 @@ class _Share(NamedTuple):
 
 
 def _share(indices: grain.MapDataset[int], batch_size: int, process: int, processes: int) -> _Share:
+    check_numbers(process=(process, Range(0, processes - 1, whole=True)))
     if batch_size % processes or len(indices) < processes:
         raise InputError(
             f"batches of {batch_size} out of {len(indices)} images for {processes} processes: give "

@@ -11,13 +11,16 @@ from ..data import Dataset, check_channels
 from ._functional import Functional
 
 
-@checks_kinds
 def check_data(network: Functional, data: Dataset) -> None:
     """Refuse data that the network cannot classify.
 
     Raises:
       InputError: channels or number of classes differ.
     """
+    if not isinstance(network, Functional):
+        raise InputError(
+            f"network of type {type(network).__name__}: give what ju.networks.functional returns"
+        )
     check_channels(data, network.preprocessing)
     if network.classes != len(data.class_names):
         raise InputError(

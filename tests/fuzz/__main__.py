@@ -14,7 +14,6 @@ from __future__ import annotations
 import faulthandler
 import itertools
 import logging
-import os
 import sys
 import tempfile
 import time
@@ -22,13 +21,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-# Before JAX starts. What one call compiles others read.
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-_COMPILED = tempfile.TemporaryDirectory(prefix="fuzz-compiled-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
-
+import jax
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -66,6 +59,11 @@ def main(
     folder = (folder or Path(tempfile.mkdtemp(prefix="fuzz-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     faulthandler.enable()
+    jax.config.update("jax_platforms", "cpu")
+    # What one call compiles others read, when the programs in memory have been dropped too.
+    jax.config.update("jax_compilation_cache_dir", str(folder / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     chosen = targets(folder)
     if unknown := set(only) - {target.name for target in chosen}:
         raise SystemExit(f"unknown: {unknown}; there are {[target.name for target in chosen]}")

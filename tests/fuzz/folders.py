@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -149,6 +151,16 @@ def _reading(folder: Path, kind: str) -> Attempt:
     return attempt
 
 
+@contextlib.contextmanager
+def _kept_in(cache: Path) -> Iterator[None]:
+    """The user's cache is another folder, and lists of more than ten files are kept."""
+    with (
+        mock.patch.dict(os.environ, XDG_CACHE_HOME=str(cache)),
+        mock.patch.object(_listing, "_KEPT_ABOVE", 10),
+    ):
+        yield
+
+
 def _list(folder: Path) -> Attempt:
     """The list of a large folder in the user's cache, which holds what verifying found, too."""
     cache, tree = folder / "cache", folder / "tree"
@@ -158,15 +170,15 @@ def _list(folder: Path) -> Attempt:
         for file in range(4):
             (tree / name / f"{file}.png").write_bytes(content[file > 0])
         os.utime(tree / name, (1e9, 1e9))
-    os.environ["XDG_CACHE_HOME"] = str(cache)
-    _listing._KEPT_ABOVE = 10
-    expected = ju.data.load(f"folder:{tree}", on_corrupt="skip")
+    with _kept_in(cache):
+        expected = ju.data.load(f"folder:{tree}", on_corrupt="skip")
     (kept,) = cache.rglob("*.npz")
     whole = kept.read_bytes()
 
     def attempt(random: np.random.Generator, place: Path) -> None:
         kept.write_bytes(mutated(whole, whole, random))
-        found = ju.data.load(f"folder:{tree}", on_corrupt="skip")
+        with _kept_in(cache):
+            found = ju.data.load(f"folder:{tree}", on_corrupt="skip")
         same = ("fingerprint", "skipped", "class_names", "channels")
         if any(getattr(found, each) != getattr(expected, each) for each in same):
             raise WrongError("a damaged list of files was used")

@@ -9,6 +9,7 @@ import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import xarray as xr
@@ -17,7 +18,7 @@ import jaxunits as ju
 from jaxunits.data import _digits as _digits_module
 from tests.fuzz.cases import Target, WrongError
 from tests.fuzz.mutations import damaged_copy, mutated
-from tests.reference import SMALL, small_convnet
+from tests.reference import small_convnet
 from train.metrics import EpochMetrics, read_metrics, restore_metrics, write_metrics
 
 
@@ -170,12 +171,15 @@ def _digits(folder: Path) -> Attempt:
     """The embedded digits as they are prepared once."""
     whole = ju.data.load("digits", "validation", data_dir=folder)
     expected = ju.results.fingerprint(_sample(whole))
-    # Preparing them reads 5,000 images out of a text of 10 MB.
-    _digits_module._prepare = lambda place: shutil.copytree(folder, place, dirs_exist_ok=True)
+
+    def prepare(place: Path) -> None:
+        # Reading 5,000 images out of a text of 10 MB takes seconds.
+        shutil.copytree(folder, place, dirs_exist_ok=True)
 
     def attempt(random: np.random.Generator, place: Path) -> None:
         damaged_copy(folder, place, random, pattern="*.*")
-        found = ju.data.load("digits", "validation", data_dir=place)
+        with mock.patch.object(_digits_module, "_prepare", prepare):
+            found = ju.data.load("digits", "validation", data_dir=place)
         if ju.results.fingerprint(_sample(found)) != expected:
             raise WrongError("damaged digits were read as others")
 

@@ -188,8 +188,15 @@ _valid(
     lambda w: (
         (w.network, "conv2", w.data),
         {
-            **{"classes": ["ape"], "steps": 2, "measure_on": w.data, "random": 2, "seed": 0},
-            **{**_MEANS, **_FILE, "batch_size": 4, "max_memory": 10**9},
+            "classes": ["ape"],
+            "steps": 2,
+            "measure_on": w.data,
+            "random": 2,
+            "seed": 0,
+            **_MEANS,
+            **_FILE,
+            "batch_size": 4,
+            "max_memory": 10**9,
         },
     ),
     may_raise=(OSError,),
@@ -197,7 +204,10 @@ _valid(
 _valid("ablation.plan", _network(images=12, masks=_MASKS, **_EXECUTION))
 
 _CHOICES = {
-    **{"activation": "mean", "selectivity": "classes", "gradients": True, "top_images": 2},
+    "activation": "mean",
+    "selectivity": "classes",
+    "gradients": True,
+    "top_images": 2,
     "seed": 0,
 }
 _valid("attributes.Choices", **_CHOICES)
@@ -221,8 +231,14 @@ _valid(
     lambda w: (
         (w.network, "conv2", w.concepts),
         {
-            **{"convention": "netdissect", "quantile": 0.1, "detector_iou": 0.04, "grid": (4, 4)},
-            **{"alignment": "corners", "outside": None, "batch_size": 4, "max_memory": 2**28},
+            "convention": "netdissect",
+            "quantile": 0.1,
+            "detector_iou": 0.04,
+            "grid": (4, 4),
+            "alignment": "corners",
+            "outside": None,
+            "batch_size": 4,
+            "max_memory": 2**28,
             "progress": None,
         },
     ),
@@ -238,7 +254,12 @@ _AUGMENTATION = ju.data.Augmentation(crop="padded", padding=1)
 _valid("data.Augmentation.numbers", of=lambda w: _AUGMENTATION.numbers, seed=0, epoch=0, images=2)
 _valid(
     "data.Preprocessing",
-    **{"size": (8, 8), "channels": 1, "mean": (0.1,), "std": (0.5,), "resize": 9, "order": "rgb"},
+    size=(8, 8),
+    channels=1,
+    mean=(0.1,),
+    std=(0.5,),
+    resize=9,
+    order="rgb",
 )
 _PIXELS = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
 for _name in ("CIFAR10", "IMAGENET", "IMAGENET_WHOLE", "KERAS_VGG16"):
@@ -271,8 +292,14 @@ _valid(
     lambda w: (
         ((np.zeros((3, 8, 8, 1)), np.arange(3)),),
         {
-            **{"split": "train", "class_names": [*"abc"], "channels": None, "on_corrupt": "raise"},
-            **{"verify": True, "relist": False, "data_dir": None, "value_range": (0.0, 1.0)},
+            "split": "train",
+            "class_names": [*"abc"],
+            "channels": None,
+            "on_corrupt": "raise",
+            "verify": True,
+            "relist": False,
+            "data_dir": None,
+            "value_range": (0.0, 1.0),
         },
     ),
 )
@@ -298,7 +325,11 @@ _valid(
     lambda w: (
         (f"folder:{w.folder / 'concepts'}",),
         {
-            **{"split": None, "channels": 3, "categories": None, "ignore": None, "verify": True},
+            "split": None,
+            "channels": 3,
+            "categories": None,
+            "ignore": None,
+            "verify": True,
             "data_dir": None,
         },
     ),
@@ -316,7 +347,10 @@ _valid("networks.mlp", **_SMALL, widths=(2,))
 _valid(
     "networks.convnet",
     **_SMALL,
-    **{"widths": (2, 3), "pool_after": ("conv1",), "dense": (4,), "batch_norm": True},
+    widths=(2, 3),
+    pool_after=("conv1",),
+    dense=(4,),
+    batch_norm=True,
     channel_dropout={"conv1": 0.1},
 )
 _LARGE = ju.data.Preprocessing((64, 64), 1)
@@ -338,8 +372,12 @@ _valid(
     lambda w: (
         (lambda params, images, masks: images.reshape(len(images), -1)[:, :3] * masks.get("a", 1),),
         {
-            **{"params": {"a": np.ones(3)}, "layers": {"a": 3}, "preprocessing": _SIZE},
-            **{"activations": None, "name": "callable", "allow_probabilities": False},
+            "params": {"a": np.ones(3)},
+            "layers": {"a": 3},
+            "preprocessing": _SIZE,
+            "activations": None,
+            "name": "callable",
+            "allow_probabilities": False,
         },
     ),
 )
@@ -360,8 +398,13 @@ _valid(
     lambda w: (
         (1, 2),
         {
-            **{"size": 3, "strides": 1, "padding": 1, "bias": True, "batch_norm": True},
-            **{"activation": nnx.relu, "rngs": nnx.Rngs(0)},
+            "size": 3,
+            "strides": 1,
+            "padding": 1,
+            "bias": True,
+            "batch_norm": True,
+            "activation": nnx.relu,
+            "rngs": nnx.Rngs(0),
         },
     ),
 )
@@ -434,7 +477,9 @@ _valid(
         ([w.attributes] * 2, [w.sweep] * 2),
         {
             "features": ("class_correlation_by_class", "class_selectivity_by_class"),
-            **{"fitted_on": 1, "minimum_drop": 0.0, "regularization": 1.0},
+            "fitted_on": 1,
+            "minimum_drop": 0.0,
+            "regularization": 1.0,
         },
     ),
 )
@@ -445,9 +490,19 @@ _valid(
 )
 
 _METHOD = {
-    **{"steps": 2, "learning_rate": 0.1, "optimizer": "adam", "basis": "fourier", "noise": 0.1},
-    **{"values": "sigmoid", "decorrelate_colours": False, "jitter": 0.1, "scale": 0.1},
-    **{"rotate": 1.0, "total_variation": 0.1, "l2": 0.1, "wake": True},
+    "steps": 2,
+    "learning_rate": 0.1,
+    "optimizer": "adam",
+    "basis": "fourier",
+    "noise": 0.1,
+    "values": "sigmoid",
+    "decorrelate_colours": False,
+    "jitter": 0.1,
+    "scale": 0.1,
+    "rotate": 1.0,
+    "total_variation": 0.1,
+    "l2": 0.1,
+    "wake": True,
 }
 _valid("synthesis.Method", **_METHOD)
 _valid(
@@ -458,8 +513,15 @@ _valid(
     lambda w: (
         (w.network, "conv2"),
         {
-            **{"units": [0, 2], "objective": "am", "activation": "mean", "starts": 1, "seed": 0},
-            **{"initial": None, "images_at_once": 2, "max_memory": 2**28, "progress": None},
+            "units": [0, 2],
+            "objective": "am",
+            "activation": "mean",
+            "starts": 1,
+            "seed": 0,
+            "initial": None,
+            "images_at_once": 2,
+            "max_memory": 2**28,
+            "progress": None,
             "method": ju.synthesis.Method(steps=2, optimizer=optax.sgd(0.1)),
         },
     ),
@@ -487,5 +549,9 @@ _valid("topology.times_in_top", ranks=_RANKS, top=2)
 _valid("topology.random_subsets", images=4, size=2, subsets=3, seed=0)
 _valid(
     "topology.stability_ratio",
-    **{"ranks": _RANKS, "reference": [0, 1, 2], "top": 2, "units": 2, "reference_top": 2},
+    ranks=_RANKS,
+    reference=[0, 1, 2],
+    top=2,
+    units=2,
+    reference_top=2,
 )
