@@ -45,7 +45,11 @@ def checks_kinds(function: Callable[Arguments, Result]) -> Callable[Arguments, R
 
     @functools.wraps(function)
     def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        given = signature.bind(*args, **kwargs).arguments
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError:
+            # Python's own message names the function.
+            return function(*args, **kwargs)
         _check({name: given[name] for name in given if name in hints()}, hints())
         return function(*args, **kwargs)
 

@@ -24,6 +24,7 @@ def _as_users_call_it():
 
 
 SIZE = ju.data.Preprocessing((2, 2), 1)
+NETWORK = ju.networks.mlp(4, widths=(2,), preprocessing=SIZE)
 DATA = ju.data.load((np.zeros((4, 2, 2, 1), np.uint8), np.arange(4)))
 
 
@@ -134,6 +135,22 @@ def test_a_typo_is_answered_as_python_does():
         (lambda: ju.data.concepts.computed(DATA, "edges"), "kinds='edges': give a list"),
         (lambda: ju.data.concepts.computed(DATA, [[]]), "unknown kind []"),
         (lambda: ju.networks.check_data("x", DATA), "network of type str: give what"),
+        (lambda: NETWORK(np.zeros((1, 2, 2, 1)), [1]), "masks of type list: give a dictionary"),
+        (lambda: NETWORK(np.zeros((1, 2, 2, 1)), {"fc1": [1, 1]}), "mask of type list for layer"),
+        (lambda: NETWORK("x"), "images of type str for network 'mlp': give an array"),
+        (lambda: ju.networks.from_nnx(3, preprocessing=SIZE), "module=3: give a flax.nnx"),
+        (lambda: ju.networks.from_callable(3, {}, layers={}, preprocessing=SIZE), "function=3: "),
+        (lambda: ju.ablation.sweep(NETWORK, "fc1", DATA, file=1.5), "file=1.5: give a path, or"),
+        (
+            lambda: ju.ablation.sweep(NETWORK, "fc1", DATA, progress=1),
+            "progress=1: give a function",
+        ),
+        (lambda: ju.attributes.collect(NETWORK, "fc1", DATA, progress=1), "progress=1: give a"),
+        (lambda: ju.synthesis.maximise(NETWORK, "fc1", progress=1), "progress=1: give a function"),
+        (lambda: ju.data.sample(DATA, np.ones(2)), "count=array([1., 1.]): give a whole number"),
+        (lambda: ju.attributes.Choices(activation=np.ones(2)), "activation=array([1., 1.]): give"),
+        (lambda: ju.topology.birth_points([], method=[]), "method of type list: give text"),
+        (lambda: ju.topology.importance_ranks(-1, [[0]]), "birth points of shape () and subsets"),
         (lambda: ju.attributes.class_correlation(None, 1), "activations of type object: give"),
         (lambda: ju.attributes.class_selectivity([1.0]), "class_means: [1.0]: give an array"),
         (

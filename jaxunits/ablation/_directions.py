@@ -10,7 +10,13 @@ import xarray as xr
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
-from .._arguments import check_whole, from_options, real_array
+from .._arguments import (
+    check_function_or_none,
+    check_path_or_none,
+    check_whole,
+    from_options,
+    real_array,
+)
 from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from ..data import Dataset
@@ -57,6 +63,8 @@ def directions(
     Raises:
       InputError: the basis is not orthogonal, the network is not made of stages; and as in `sweep`.
     """
+    check_function_or_none(progress=progress)
+    check_path_or_none(file=file)
     execution = from_options(Execution, options, directions)
     network = functional(network)
     place = network.layer(layer)

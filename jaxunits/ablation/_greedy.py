@@ -12,7 +12,13 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float32, Int64, PyTree
 
-from .._arguments import check_whole, check_whole_or_none, from_options
+from .._arguments import (
+    check_function_or_none,
+    check_path_or_none,
+    check_whole,
+    check_whole_or_none,
+    from_options,
+)
 from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from .._processes import share
@@ -73,6 +79,8 @@ def greedy(
     Raises:
       InputError: a class does not exist or has no images; and as in `sweep`.
     """
+    check_function_or_none(progress=progress)
+    check_path_or_none(file=file)
     execution = from_options(Execution, options, greedy)
     network = functional(network)
     place = network.layer(layer)

@@ -11,7 +11,13 @@ import xarray as xr
 from jaxtyping import Float32, Int
 from numpy.typing import ArrayLike
 
-from .._arguments import check_whole, from_options, whole_array
+from .._arguments import (
+    check_function_or_none,
+    check_path_or_none,
+    check_whole,
+    from_options,
+    whole_array,
+)
 from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
 from ..data import Dataset
@@ -60,6 +66,8 @@ def cumulative(
     Raises:
       InputError: an order names a unit that does not exist or one twice; and as in `sweep`.
     """
+    check_function_or_none(progress=progress)
+    check_path_or_none(file=file)
     execution = from_options(Execution, options, cumulative)
     network = functional(network)
     given = whole_array(orders, "orders", f" for layer {layer!r}")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Float
 
-from .._arguments import check_real, shown
+from .._arguments import check_real, is_real_type, shown
 from .._errors import InputError
 
 
@@ -59,9 +57,7 @@ def _check(array: Any, name: str, class_means: Any) -> None:
     if array is None and name != "class_means":
         return
     kind = getattr(array, "dtype", None)
-    if not hasattr(array, "__array_namespace__") or not (
-        any(jnp.issubdtype(kind, real) for real in (np.bool_, np.integer, np.floating))
-    ):
+    if not hasattr(array, "__array_namespace__") or not is_real_type(kind):
         what = shown(array) if kind is None else f"an array of type {kind}"
         raise InputError(f"{name}: {what}: give an array of real numbers, of NumPy or JAX")
     classes = class_means.shape[-1:]

@@ -10,6 +10,7 @@ import jax
 from flax import linen as nn
 from jaxtyping import Array, PyTree
 
+from .._kinds import checks_kinds
 from ..data import Preprocessing
 from ._callable import count_classes
 from ._functional import Functional
@@ -17,6 +18,7 @@ from ._layer import Layer
 from ._masking import ablate, check_masks
 
 
+@checks_kinds
 def from_linen(
     module: nn.Module,
     variables: PyTree,

@@ -9,6 +9,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from .._arguments import is_real_type
 from .._errors import InputError, unknown_name
 from .._kinds import checks_kinds
 from ..data import Preprocessing
@@ -114,8 +115,9 @@ class Network(nnx.Module):
         Returns:
           The state that stage `through` leaves; logits after the last.
         """
-        masks, values = masks or {}, values or {}
-        check_masks(masks, self._layers, f"network {self.name!r}")
+        masks, values = ({} if each is None else each for each in (masks, values))
+        for each in (masks, values):
+            check_masks(each, self._layers, f"network {self.name!r}")
         if after is None:
             self._check_images(state)
         start = 0 if after is None else self._position(after) + 1
@@ -180,6 +182,12 @@ class Network(nnx.Module):
 
     def _check_images(self, images: Array) -> None:
         expected = (*self.preprocessing.size, self.preprocessing.channels)
+        kind = getattr(images, "dtype", None)
+        if kind is None or not is_real_type(kind):
+            raise InputError(
+                f"images of type {kind or type(images).__name__} for network {self.name!r}: give "
+                "an array of real numbers"
+            )
         if images.shape[1:] != expected:
             raise InputError(
                 f"images of shape {images.shape} for network {self.name!r}: expected "

@@ -57,6 +57,11 @@ def importance_ranks(
       InputError: as `effectiveness`, or an index names no image.
     """
     values, chosen = as_array(births, "birth points"), whole_array(subsets, "subsets")
+    if values.ndim != 2 or chosen.ndim != 2:
+        raise InputError(
+            f"birth points of shape {values.shape} and subsets of shape {chosen.shape}: give "
+            "[images, units] and [subsets, size]"
+        )
     outside = chosen[(chosen < 0) | (chosen >= len(values))]
     if outside.size:
         raise InputError(f"image {outside[0]} of a subset: there are images 0 to {len(values) - 1}")

@@ -4,9 +4,9 @@
     python -m tests.fuzz --files 3000 --only PNG JPEG
 
 Counts by format and by functions how many cases were used as they should be ("whole"), refused, or
-failed: ended in another error, took more than 10 s of the processor or 1.5 GB, or gave something else than
-what the undamaged file holds. A hang or a crash ends the process; the folder that is left has the
-target and the number of the case in its name.
+failed: ended in another error, took more than 10 s of the processor or 1.5 GB, or gave something
+else than what the undamaged file holds. A hang or a crash ends the process; the folder that is left
+has the target and the number of the case in its name.
 """
 
 from __future__ import annotations
