@@ -15,6 +15,11 @@ import jaxunits as ju
 from jaxunits._kinds import checks_kinds
 
 
+def dissected(**settings):
+    concepts = ju.data.concepts.computed(DATA, ["quadrants"])
+    return ju.attributes.dissect(NETWORK, "fc1", concepts, **settings)
+
+
 @pytest.fixture(autouse=True)
 def _as_users_call_it():
     """Without the checks of types that tests otherwise run with."""
@@ -151,6 +156,28 @@ def test_a_typo_is_answered_as_python_does():
         (lambda: ju.attributes.Choices(activation=np.ones(2)), "activation=array([1., 1.]): give"),
         (lambda: ju.topology.birth_points([], method=[]), "method of type list: give text"),
         (lambda: ju.topology.importance_ranks(-1, [[0]]), "birth points of shape () and subsets"),
+        (lambda: ju.ablation.groups(10**9, [[0]]), "units=1000000000 gives 1 × 1,000,000,000"),
+        (lambda: ju.ablation.single_units(10**5), "units=100000 gives 100,000 × 100,000"),
+        (lambda: ju.ablation.haar(10**5, seed=0), "units=100000 gives 100,000 × 100,000"),
+        (lambda: ju.ablation.random_orders(10**30, 1, seed=0), "numbers: give fewer"),
+        (lambda: ju.ablation.random_groups(10**30, 1, 1, seed=0), "numbers: give fewer"),
+        (lambda: ju.ablation.Execution(path=np.ones(2)), "path=array([1., 1.]): give one of"),
+        (lambda: ju.synthesis.maximise(NETWORK, "fc1", objective=[]), "objective=[]: give one of"),
+        (lambda: ju.attributes.collect(NETWORK, np.ones(0), DATA), "layers=array([]"),
+        (lambda: ju.data.load((DATA, DATA), np.ones(2)), "split=array([1., 1.]): give the name"),
+        (lambda: SIZE(np.zeros((0, 2, 1))), "image of shape (0, 2, 1): give [height, width"),
+        (lambda: SIZE(np.zeros((1, 2, 2, 1))), "image of shape (1, 2, 2, 1): give [height, width"),
+        (
+            lambda: ju.data.concepts.cut(np.zeros((1, 0, 3)), (2, 2), SIZE, (2, 2)),
+            "masks of shape (1, 0, 3): give [masks, rows, columns]",
+        ),
+        (lambda: NETWORK(np.zeros((0, 2, 2, 1))), "images of shape (0, 2, 2, 1)"),
+        (lambda: NETWORK.with_activations(np.zeros((1, 2, 2, 1)), "fc1"), "layers='fc1': give a"),
+        (lambda: ju.results.write(xr.Dataset(), "a\0b"), "path 'a\\x00b' has a null byte"),
+        (lambda: ju.topology.persistence([], dimensions=np.ones(0, int)), "dimensions=[]: give"),
+        (lambda: dissected(alignment=3), "alignment=3: give one of"),
+        (lambda: dissected(grid=3), "grid=3: give rows and columns"),
+        (lambda: dissected(outside=[]), "unknown outside []"),
         (lambda: ju.attributes.class_correlation(None, 1), "activations of type object: give"),
         (lambda: ju.attributes.class_selectivity([1.0]), "class_means: [1.0]: give an array"),
         (

@@ -17,7 +17,7 @@ from .._arguments import (
     from_options,
     real_array,
 )
-from .._bounds import SEEDS, check_numbers
+from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Layer, functional
@@ -100,6 +100,7 @@ def haar(units: int, *, seed: int) -> Float32[np.ndarray, "units directions"]:
     if units < 1:
         raise InputError(f"units={units}: give at least one unit")
     check_numbers(seed=(seed, SEEDS))
+    check_table(units, units, f"units={units}")
     gaussian = np.random.default_rng(seed).normal(size=(units, units))
     rotation, triangle = np.linalg.qr(gaussian)
     return (rotation * np.sign(np.diag(triangle))).astype(np.float32)

@@ -18,7 +18,7 @@ from .._arguments import (
     from_options,
     whole_array,
 )
-from .._bounds import SEEDS, Range, check_numbers
+from .._bounds import SEEDS, Range, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Functional, Layer, functional
@@ -139,6 +139,7 @@ def random_orders(units: int, count: int, *, seed: int) -> Int[np.ndarray, "orde
     if units < 1:
         raise InputError(f"units={units}: give at least one unit")
     check_numbers(count=(count, Range(0, whole=True)), seed=(seed, SEEDS))
+    check_table(max(1, count), units, f"count={count}, units={units}")
     random = np.random.default_rng(seed)
     orders = [random.permutation(units) for _ in range(count)]
     return np.asarray(orders, np.int64).reshape(count, units)

@@ -170,7 +170,7 @@ def _names(network: Functional, layers: str | Sequence[str] | None) -> list[str]
     """
     given: Any = network.layers if layers is None else layers
     given = [layers] if isinstance(layers, str) else given
-    if not isinstance(given, Collection) or not given:
+    if not isinstance(given, Collection) or not len(given):
         raise InputError(
             f"layers={layers!r}: give the name of a layer, a list of at least one, or None for all"
         )

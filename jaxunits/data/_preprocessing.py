@@ -123,6 +123,8 @@ class Preprocessing:
             infinity.
         """
         self._check(image)
+        if image.ndim != 3 or not image.size:
+            raise InputError(f"image of shape {image.shape}: give [height, width, channels]")
         check_pixels(image[None], lambda _: f"image of shape {image.shape}")
         return self.standardise(self.fit(image))
 

@@ -10,6 +10,7 @@ import jax
 from flax import linen as nn
 from jaxtyping import Array, PyTree
 
+from .._errors import InputError
 from .._kinds import checks_kinds
 from ..data import Preprocessing
 from ._callable import count_classes
@@ -44,6 +45,10 @@ def from_linen(
     Raises:
       InputError: the module does not give logits `[images, classes]`, or gives probabilities.
     """
+    if not isinstance(variables, Mapping):
+        raise InputError(
+            f"variables of type {type(variables).__name__}: give what module.init returns"
+        )
     call = {} if arguments is None else dict(arguments)
     name = type(module).__name__
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -165,6 +165,8 @@ class Network(nnx.Module):
         Raises:
           InputError: there is no such layer, or images or masks are not of the network's shape.
         """
+        if isinstance(layers, str) or not isinstance(layers, Collection):
+            raise InputError(f"layers={layers!r}: give a list of names of layers")
         for name in layers:
             find_layer(self.layers, name, f"network {self.name!r}")
         options: dict[str, Any] = {"masks": masks, "values": values, "key": key}
@@ -188,7 +190,7 @@ class Network(nnx.Module):
                 f"images of type {kind or type(images).__name__} for network {self.name!r}: give "
                 "an array of real numbers"
             )
-        if images.shape[1:] != expected:
+        if images.shape[1:] != expected or not len(images):
             raise InputError(
                 f"images of shape {images.shape} for network {self.name!r}: expected "
                 f"[images, {', '.join(map(str, expected))}]"

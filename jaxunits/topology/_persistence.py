@@ -121,7 +121,7 @@ def betti_curves(
 
 
 def _checked(maps: Any, dimensions: Sequence[int], processes: int) -> np.ndarray:
-    if not dimensions or min(dimensions) < 0 or len(set(dimensions)) < len(dimensions):
+    if not len(dimensions) or min(dimensions) < 0 or len(set(dimensions)) < len(dimensions):
         raise InputError(
             f"dimensions={list(dimensions)}: give different numbers from 0 on, such as (0, 1)"
         )
