@@ -89,14 +89,17 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is tuple and Ellipsis not in inner:
         return _is_list(value) and len(value) == len(inner) and all(map(_fits, value, inner))
     if origin in _LISTS:
-        return _is_list(value) and all(_fits(each, inner[0]) for each in value)
+        unordered = origin is collections.abc.Collection
+        return _is_list(value, unordered) and all(_fits(each, inner[0]) for each in value)
     return _is_one(value, hint)
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: Any, unordered: bool = False) -> bool:
     if isinstance(value, np.ndarray):
         return value.ndim > 0
-    return isinstance(value, collections.abc.Collection) and not isinstance(value, str | bytes)
+    # Sets have no order.
+    left_out = (str, bytes) if unordered else (str, bytes, collections.abc.Set)
+    return isinstance(value, collections.abc.Collection) and not isinstance(value, left_out)
 
 
 def _is_one(value: Any, hint: Any) -> bool:

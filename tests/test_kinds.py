@@ -175,6 +175,23 @@ def test_a_typo_is_answered_as_python_does():
         (lambda: NETWORK.with_activations(np.zeros((1, 2, 2, 1)), "fc1"), "layers='fc1': give a"),
         (lambda: ju.results.write(xr.Dataset(), "a\0b"), "path 'a\\x00b' has a null byte"),
         (lambda: ju.topology.persistence([], dimensions=np.ones(0, int)), "dimensions=[]: give"),
+        (
+            lambda: ju.ablation.cumulative(NETWORK, "fc1", DATA, [[0, 1]], insertion=np.ones(2)),
+            "insertion=array([1., 1.]): give True or False",
+        ),
+        (
+            lambda: ju.ablation.greedy(NETWORK, "fc1", DATA, classes=3),
+            "classes=3: give a list of names, such as ['cat'], or None",
+        ),
+        (lambda: ju.data.Augmentation(crop=[]), "crop=[]: give 'none', 'padded' or 'resized'"),
+        (
+            lambda: list(ju.data.shuffled_batches(DATA, SIZE, 2, seed=0, epoch=0, augmentation=3)),
+            "augmentation of type int: give a ju.data.Augmentation",
+        ),
+        (lambda: ju.networks.Network([], preprocessing=SIZE), "no stages: give at least one"),
+        (lambda: ju.networks.AdaptiveAveragePool({3, 4}), "size of type set: give 2 values"),
+        (lambda: ju.topology.persistence([], dimensions={0}), "dimensions of type set: give a"),
+        (lambda: dissected(convention=[]), "unknown convention []"),
         (lambda: dissected(alignment=3), "alignment=3: give one of"),
         (lambda: dissected(grid=3), "grid=3: give rows and columns"),
         (lambda: dissected(outside=[]), "unknown outside []"),

@@ -16,6 +16,7 @@ from .._arguments import (
     check_path_or_none,
     check_whole,
     from_options,
+    shown,
     whole_array,
 )
 from .._bounds import SEEDS, Range, check_numbers, check_table
@@ -66,6 +67,8 @@ def cumulative(
     Raises:
       InputError: an order names a unit that does not exist or one twice; and as in `sweep`.
     """
+    if not isinstance(insertion, bool | np.bool_):
+        raise InputError(f"insertion={shown(insertion)}: give True or False")
     check_function_or_none(progress=progress)
     check_path_or_none(file=file)
     execution = from_options(Execution, options, cumulative)

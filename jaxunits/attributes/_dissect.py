@@ -118,7 +118,7 @@ def dissect(
     """
     check_function_or_none(progress=progress)
     network = functional(network)
-    if convention not in _CONVENTIONS:
+    if not isinstance(convention, str) or convention not in _CONVENTIONS:
         raise unknown_name("convention", convention, _CONVENTIONS, "dissect")
     usual = _CONVENTIONS[convention]
     share = usual.quantile if quantile is None else quantile

@@ -53,7 +53,7 @@ class Augmentation:
     """Least and greatest width over height of a resized crop."""
 
     def __post_init__(self) -> None:
-        if self.crop not in ("none", "padded", "resized"):
+        if not isinstance(self.crop, str) or self.crop not in ("none", "padded", "resized"):
             raise InputError(f"crop={self.crop!r}: give 'none', 'padded' or 'resized'")
         check_numbers(padding=(self.padding, Range(0, _MOST_PADDING, whole=True)))
         for name in ("scale", "ratio"):

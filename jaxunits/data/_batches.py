@@ -108,6 +108,10 @@ def shuffled_batches(
     _check(data, preprocessing, batch_size, threads, processes)
     check_numbers(seed=(seed, SEEDS), epoch=(epoch, SEEDS))
     numbers = np.empty((len(data), 0))
+    if not isinstance(augmentation, Augmentation | None):
+        raise InputError(
+            f"augmentation of type {type(augmentation).__name__}: give a ju.data.Augmentation"
+        )
     if augmentation is not None:
         numbers = augmentation.numbers(seed, epoch, len(data))
     preparation = Preparation(data, preprocessing, augmentation, numbers)

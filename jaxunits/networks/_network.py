@@ -47,6 +47,8 @@ class Network(nnx.Module):
         Raises:
           InputError: two stages share a name, or the images are too small for the stages.
         """
+        if not len(stages):
+            raise InputError("no stages: give at least one")
         self.order = tuple(name for name, _ in stages)
         if len(set(self.order)) != len(self.order):
             raise InputError(f"stages {', '.join(self.order)}: give each stage a name of its own")

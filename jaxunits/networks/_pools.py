@@ -8,7 +8,6 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from .._bounds import check_numbers
-from .._errors import InputError
 from .._kinds import checks_kinds
 from ._pooling import max_pool
 from ._stages import SIZES, Centres, check_padding
@@ -95,8 +94,6 @@ class AdaptiveAveragePool(nnx.Module):
 
     @checks_kinds
     def __init__(self, size: tuple[int, int]) -> None:
-        if len(size) != 2:
-            raise InputError(f"size={size}: give two whole numbers, rows and columns")
         check_numbers(rows=(size[0], SIZES), columns=(size[1], SIZES))
         self.size = tuple(size)
 

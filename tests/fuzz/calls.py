@@ -80,7 +80,12 @@ def _attempt(world: World, names: tuple[str, ...]) -> Callable[[np.random.Genera
                 return
             except Exception as error:
                 # Functions without options answer a typo as Python does.
-                if misspelt and "unexpected keyword argument" in str(error):
+                typo = ("unexpected keyword argument", "required positional argument")
+                if (
+                    misspelt
+                    and isinstance(error, TypeError)
+                    and any(map(str(error).__contains__, typo))
+                ):
                     return
                 error.add_note(f"{call.name}(*{args!r:.500}, **{kwargs!r:.1500})")
                 raise
