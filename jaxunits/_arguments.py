@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import jax.numpy as jnp
@@ -33,6 +34,11 @@ def is_real(value: Any) -> bool:
     return np.ndim(value) == 0 and bool(number)
 
 
+def is_real_type(kind: Any) -> bool:
+    """Whether arrays of this type hold real numbers or truth values."""
+    return any(jnp.issubdtype(kind, real) for real in (np.bool_, np.integer, np.floating))
+
+
 def check_whole(**numbers: Any) -> None:
     """Refuse what is no whole number.
 
@@ -57,6 +63,20 @@ def check_real(**numbers: Any) -> None:
     for name, value in numbers.items():
         if not is_real(value):
             raise InputError(f"{name}={shown(value)}: give a number")
+
+
+def check_function_or_none(**functions: Any) -> None:
+    """Refuse what is neither None nor can be called; see `check_whole`."""
+    for name, value in functions.items():
+        if value is not None and not callable(value):
+            raise InputError(f"{name}={shown(value)}: give a function, or None")
+
+
+def check_path_or_none(**paths: Any) -> None:
+    """Refuse what is neither None nor a path; see `check_whole`."""
+    for name, value in paths.items():
+        if value is not None and not isinstance(value, str | Path):
+            raise InputError(f"{name}={shown(value)}: give a path, or None")
 
 
 def as_array(values: Any, name: str) -> Shaped[np.ndarray, ...]:
@@ -91,8 +111,7 @@ def real_array(values: Any, name: str, place: str = "") -> Shaped[np.ndarray, ..
         ragged.
     """
     array = as_array(values, name + place)
-    known = jnp.issubdtype(array.dtype, np.integer) or jnp.issubdtype(array.dtype, np.floating)
-    if not (known or array.dtype == bool):
+    if not is_real_type(array.dtype):
         kind = "real numbers" if np.iscomplexobj(array) else "numbers"
         raise InputError(f"{name} of type {array.dtype}{place}: give {kind}")
     return array

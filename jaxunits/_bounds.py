@@ -87,6 +87,8 @@ def check_settings(settings: Any) -> None:
     Raises:
       InputError: naming each that is outside, and what may be given.
     """
+    if not dataclasses.is_dataclass(settings) or isinstance(settings, type):
+        raise InputError(f"settings={shown(settings)}: give a dataclass of settings")
     _refuse(_settings(settings, ""))
 
 

@@ -10,8 +10,14 @@ import xarray as xr
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
-from .._arguments import check_whole, from_options, real_array
-from .._bounds import SEEDS, check_numbers
+from .._arguments import (
+    check_function_or_none,
+    check_path_or_none,
+    check_whole,
+    from_options,
+    real_array,
+)
+from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Layer, functional
@@ -57,6 +63,8 @@ def directions(
     Raises:
       InputError: the basis is not orthogonal, the network is not made of stages; and as in `sweep`.
     """
+    check_function_or_none(progress=progress)
+    check_path_or_none(file=file)
     execution = from_options(Execution, options, directions)
     network = functional(network)
     place = network.layer(layer)
@@ -92,6 +100,7 @@ def haar(units: int, *, seed: int) -> Float32[np.ndarray, "units directions"]:
     if units < 1:
         raise InputError(f"units={units}: give at least one unit")
     check_numbers(seed=(seed, SEEDS))
+    check_table(units, units, f"units={units}")
     gaussian = np.random.default_rng(seed).normal(size=(units, units))
     rotation, triangle = np.linalg.qr(gaussian)
     return (rotation * np.sign(np.diag(triangle))).astype(np.float32)

@@ -71,8 +71,9 @@ class Execution:
             devices are none.
         """
         for name, known in (("path", PATHS), ("precision", PRECISIONS)):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name}={getattr(self, name)!r}: give one of {', '.join(known)}")
+            value: Any = getattr(self, name)
+            if not isinstance(value, str) or value not in known:
+                raise InputError(f"{name}={value!r}: give one of {', '.join(known)}")
         check_whole(images_per_piece=self.images_per_piece)
         for name in ("batch_size", "masks_at_once", "max_memory", "images_per_piece"):
             value = getattr(self, name)

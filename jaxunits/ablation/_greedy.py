@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -12,7 +12,14 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float32, Int64, PyTree
 
-from .._arguments import check_whole, check_whole_or_none, from_options
+from .._arguments import (
+    check_function_or_none,
+    check_path_or_none,
+    check_whole,
+    check_whole_or_none,
+    from_options,
+    shown,
+)
 from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from .._processes import share
@@ -73,14 +80,18 @@ def greedy(
     Raises:
       InputError: a class does not exist or has no images; and as in `sweep`.
     """
+    check_function_or_none(progress=progress)
+    check_path_or_none(file=file)
     execution = from_options(Execution, options, greedy)
     network = functional(network)
     place = network.layer(layer)
     check_data(network, data)
     check_whole(random=random)
     check_whole_or_none(steps=steps)
-    if isinstance(classes, str):
-        raise InputError(f"classes={classes!r}: give a list of names, such as [{classes!r}]")
+    if classes is not None and (isinstance(classes, str) or not isinstance(classes, Collection)):
+        raise InputError(
+            f"classes={shown(classes)}: give a list of names, such as ['cat'], or None"
+        )
     names = list(data.class_names if classes is None else classes)
     images = {data.class_index(name): of_class(data, name) for name in names}
     length = place.units if steps is None else steps

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from .._arguments import check_whole, whole_array
-from .._bounds import SEEDS, Range, check_numbers
+from .._bounds import SEEDS, Range, check_numbers, check_table
 from .._errors import InputError
 
 Masks = Float32[np.ndarray, "masks units"]
@@ -22,6 +22,7 @@ def single_units(units: int) -> Float32[np.ndarray, "units units"]:
       InputError: the layer has no units.
     """
     _check_units(units)
+    check_table(units, units, f"units={units}")
     return 1 - np.eye(units, dtype=np.float32)
 
 
@@ -41,6 +42,7 @@ def groups(units: int, members: Any) -> Masks:
             f"groups of type {type(members).__name__}: give a list of lists of units, such as "
             "[[0, 3], [5]]"
         )
+    check_table(max(1, len(members)), units, f"units={units}")
     masks = np.ones((len(members), units), np.float32)
     for number, (mask, group) in enumerate(zip(masks, members, strict=True)):
         mask[_indices(units, group, number)] = 0
@@ -78,6 +80,7 @@ def random_groups(units: int, size: int, count: int, *, seed: int) -> Masks:
     if not 0 <= size <= units:
         raise InputError(f"random groups of {size} units in a layer of {units}: give 0 to {units}")
     check_numbers(count=(count, Range(0, whole=True)), seed=(seed, SEEDS))
+    check_table(max(1, count), units, f"count={count}, units={units}")
     random = np.random.default_rng(seed)
     return groups(units, [random.choice(units, size, replace=False).tolist() for _ in range(count)])
 

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import xarray as xr
 
+from .._kinds import checks_kinds
 from .._processes import agree, share
 from ..data import Dataset
 from ..networks import Functional
@@ -129,6 +130,7 @@ def finished(path: Path, settings: Mapping[str, str]) -> xr.Dataset:
     return result
 
 
+@checks_kinds
 def read_result(file: str | Path) -> xr.Dataset:
     """The result that a sweep left in a file, with how long it took as attributes.
 

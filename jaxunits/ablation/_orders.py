@@ -11,8 +11,15 @@ import xarray as xr
 from jaxtyping import Float32, Int
 from numpy.typing import ArrayLike
 
-from .._arguments import check_whole, from_options, whole_array
-from .._bounds import SEEDS, Range, check_numbers
+from .._arguments import (
+    check_function_or_none,
+    check_path_or_none,
+    check_whole,
+    from_options,
+    shown,
+    whole_array,
+)
+from .._bounds import SEEDS, Range, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Functional, Layer, functional
@@ -60,6 +67,10 @@ def cumulative(
     Raises:
       InputError: an order names a unit that does not exist or one twice; and as in `sweep`.
     """
+    if not isinstance(insertion, bool | np.bool_):
+        raise InputError(f"insertion={shown(insertion)}: give True or False")
+    check_function_or_none(progress=progress)
+    check_path_or_none(file=file)
     execution = from_options(Execution, options, cumulative)
     network = functional(network)
     given = whole_array(orders, "orders", f" for layer {layer!r}")
@@ -132,6 +143,7 @@ def random_orders(units: int, count: int, *, seed: int) -> Int[np.ndarray, "orde
     if units < 1:
         raise InputError(f"units={units}: give at least one unit")
     check_numbers(count=(count, Range(0, whole=True)), seed=(seed, SEEDS))
+    check_table(max(1, count), units, f"count={count}, units={units}")
     random = np.random.default_rng(seed)
     orders = [random.permutation(units) for _ in range(count)]
     return np.asarray(orders, np.int64).reshape(count, units)

@@ -11,6 +11,7 @@ from jaxtyping import Int
 
 from .._arguments import check_whole
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ..results import class_coordinates
 from ._pieces import LOSS_UNITS
 from ._tally import Counts
@@ -98,6 +99,7 @@ def _with_accuracies(result: xr.Dataset) -> xr.Dataset:
     return result.transpose(*result.correct.dims, ...)
 
 
+@checks_kinds
 def most_damaging(result: xr.Dataset, count: int) -> Int[np.ndarray, " count"]:
     """The units (or masks) with the largest max class accuracy drop, most damaging first.
 

@@ -11,7 +11,7 @@ import xarray as xr
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
-from .._arguments import as_array, from_options
+from .._arguments import as_array, check_function_or_none, check_path_or_none, from_options
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Functional, Layer, check_data, check_parameters, functional
@@ -74,6 +74,8 @@ def sweep(
     Raises:
       InputError: layer, masks, values, images, parameters, options or logits cannot be used.
     """
+    check_function_or_none(progress=progress)
+    check_path_or_none(file=file)
     execution = from_options(Execution, options, sweep)
     network = functional(network)
     place = network.layer(layer)

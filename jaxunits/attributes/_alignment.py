@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from .._bounds import Range
 from .._errors import InputError, unknown_name
 from ..networks import Centres, receptive_fields
 from ._interpolation import (
@@ -41,14 +41,15 @@ class Alignment:
         Raises:
           InputError: naming the value.
         """
-        if self.outside not in OUTSIDE:
+        if not isinstance(self.outside, str) or self.outside not in OUTSIDE:
             raise unknown_name("outside", self.outside, OUTSIDE, "dissect")
         if isinstance(self.alignment, str):
             if self.alignment not in ALIGNMENTS:
                 raise unknown_name("alignment", self.alignment, ALIGNMENTS, "dissect")
         elif not (
-            len(self.alignment) == 2
-            and all(math.isfinite(number) for number in self.alignment)
+            isinstance(self.alignment, tuple | list)
+            and len(self.alignment) == 2
+            and all(number in Range() for number in self.alignment)
             and self.alignment[0] > 0
         ):
             raise InputError(
@@ -56,8 +57,9 @@ class Alignment:
                 "receptive fields' (scale, offset) in pixels, with a scale above 0"
             )
         if self.grid is not None and not (
-            len(self.grid) == 2
-            and min(self.grid) >= 1
+            isinstance(self.grid, tuple | list)
+            and len(self.grid) == 2
+            and all(number in Range(1, whole=True) for number in self.grid)
             and self.grid[0] * self.grid[1] <= _EXACT_PIXELS
         ):
             raise InputError(

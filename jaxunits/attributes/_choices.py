@@ -54,8 +54,9 @@ class Choices:
           InputError: a name is unknown or a number is out of its range.
         """
         for name, known in (("activation", ACTIVATIONS), ("selectivity", WEIGHED)):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name}={getattr(self, name)!r}: give one of {', '.join(known)}")
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in known:
+                raise InputError(f"{name}={value!r}: give one of {', '.join(known)}")
         if not isinstance(self.gradients, bool):
             raise InputError(f"gradients={self.gradients!r}: give True or False")
         check_numbers(top_images=(self.top_images, Range(0, whole=True)), seed=(self.seed, SEEDS))

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from .._arguments import check_whole_or_none, from_options
+from .._arguments import check_function_or_none, check_whole_or_none, from_options
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Functional, check_data, check_parameters, functional
@@ -91,6 +91,7 @@ def collect(
       InputError: a layer does not exist, the network does not show its activations, images or
         parameters cannot be used, an activation is not a number, or an option is out of range.
     """
+    check_function_or_none(progress=progress)
     network = functional(network)
     names = _names(network, layers)
     choices = from_options(Choices, options, collect)
@@ -169,7 +170,7 @@ def _names(network: Functional, layers: str | Sequence[str] | None) -> list[str]
     """
     given: Any = network.layers if layers is None else layers
     given = [layers] if isinstance(layers, str) else given
-    if not isinstance(given, Collection) or not given:
+    if not isinstance(given, Collection) or not len(given):
         raise InputError(
             f"layers={layers!r}: give the name of a layer, a list of at least one, or None for all"
         )

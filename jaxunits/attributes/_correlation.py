@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
+from .._arguments import real_array
 from .._errors import InputError
 from ._collector import Collector, Variable
 from ._seen import Seen
@@ -57,7 +58,8 @@ def class_correlation(activation: Any, probability: Any) -> Float64[np.ndarray, 
     Raises:
       InputError: the images are not as many, or there are none.
     """
-    a, p = np.asarray(activation, np.float64), np.asarray(probability, np.float64)
+    a = real_array(activation, "activations").astype(np.float64)
+    p = real_array(probability, "probabilities").astype(np.float64)
     if a.ndim != 2 or p.ndim != 2 or len(a) != len(p) or len(a) == 0:
         raise InputError(
             f"activations of shape {a.shape} and probabilities of shape {p.shape}: give "

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from .._kinds import checks_kinds
 
+
+@checks_kinds
 def detectors_by_concept(result: xr.Dataset) -> xr.DataArray:
     """How many detectors each concept has, the most first; concepts without any are left out.
 
@@ -33,6 +36,7 @@ def detectors_by_concept(result: xr.Dataset) -> xr.DataArray:
     )
 
 
+@checks_kinds
 def detectors_by_category(result: xr.Dataset) -> xr.Dataset:
     """How many detectors, and how many concepts that have any, each category has.
 

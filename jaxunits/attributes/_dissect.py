@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float32
 
-from .._arguments import check_real, check_whole
+from .._arguments import check_function_or_none, check_real, check_whole
 from .._errors import InputError, unknown_name
 from ..data.concepts import Concepts
 from ..networks import functional
@@ -116,8 +116,9 @@ def dissect(
         activations, these are not finite, an argument is out of range, no pixel of a mask has a
         concept, or the network does not tell the receptive fields by which maps shall be aligned.
     """
+    check_function_or_none(progress=progress)
     network = functional(network)
-    if convention not in _CONVENTIONS:
+    if not isinstance(convention, str) or convention not in _CONVENTIONS:
         raise unknown_name("convention", convention, _CONVENTIONS, "dissect")
     usual = _CONVENTIONS[convention]
     share = usual.quantile if quantile is None else quantile

@@ -6,6 +6,9 @@ from typing import Any
 
 from jaxtyping import Float
 
+from .._arguments import check_real, is_real_type, shown
+from .._errors import InputError
+
 
 def class_selectivity(
     class_means: Any,
@@ -29,7 +32,14 @@ def class_selectivity(
       weights: `[classes]`, what each class weighs in μ_¬k; its number of images makes each image
         weigh the same. All weigh the same by default.
       epsilon: ε.
+
+    Raises:
+      InputError: these are no arrays of real numbers, or their classes are not as many.
     """
+    arrays = {"class_means": class_means, "present": present, "weights": weights}
+    for name, array in arrays.items():
+        _check(array, name, class_means)
+    check_real(epsilon=epsilon)
     xp = class_means.__array_namespace__()
     counted = xp.ones(class_means.shape[-1], dtype=bool) if present is None else present
     weight = xp.where(counted, 1.0 if weights is None else weights, 0.0)
@@ -40,3 +50,19 @@ def class_selectivity(
     total = (means * weight).sum(-1, keepdims=True) - means * weight
     rest = total / xp.where(others > 0, others, 1)
     return xp.where(counted, (means - rest) / (means + rest + epsilon), 0)
+
+
+def _check(array: Any, name: str, class_means: Any) -> None:
+    """Refuse what is no array of real numbers by class; it may be traced, and is not read."""
+    if array is None and name != "class_means":
+        return
+    kind = getattr(array, "dtype", None)
+    if not hasattr(array, "__array_namespace__") or not is_real_type(kind):
+        what = shown(array) if kind is None else f"an array of type {kind}"
+        raise InputError(f"{name}: {what}: give an array of real numbers, of NumPy or JAX")
+    classes = class_means.shape[-1:]
+    if array.shape[-1:] != classes or (array is not class_means and array.ndim > 1) or not classes:
+        raise InputError(
+            f"{name} of shape {array.shape} with class_means of shape {class_means.shape}: give "
+            "means [*units, classes] and one number for each class"
+        )

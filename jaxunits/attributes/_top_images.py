@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Float32, Int64, PyTree
 
-from .._arguments import check_real, check_whole
+from .._arguments import check_function_or_none, check_real, check_whole
 from .._errors import InputError
 from ..data import Dataset, batches, check_channels
 from ..networks import functional
@@ -69,6 +69,7 @@ def top_images(
       InputError: the layer or a unit does not exist, the network does not show its activations, or
         a number is out of range.
     """
+    check_function_or_none(progress=progress)
     network = functional(network)
     place = network.layer(layer)
     chosen = place.chosen(units)

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, Num
 from .._arguments import is_real
 from .._bounds import Range, check_numbers
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._preprocessing import Preprocessing, resize
 from ._random import generator
 
@@ -52,7 +53,7 @@ class Augmentation:
     """Least and greatest width over height of a resized crop."""
 
     def __post_init__(self) -> None:
-        if self.crop not in ("none", "padded", "resized"):
+        if not isinstance(self.crop, str) or self.crop not in ("none", "padded", "resized"):
             raise InputError(f"crop={self.crop!r}: give 'none', 'padded' or 'resized'")
         check_numbers(padding=(self.padding, Range(0, _MOST_PADDING, whole=True)))
         for name in ("scale", "ratio"):
@@ -68,6 +69,7 @@ class Augmentation:
         if not 0 < self.ratio[0] <= self.ratio[1] < math.inf:
             raise InputError(f"ratio={self.ratio}: give two numbers above 0, the least first")
 
+    @checks_kinds
     def numbers(self, seed: int, epoch: int, images: int) -> Float[np.ndarray, "images numbers"]:
         """Random numbers in 0 to 1, a row an image; a row depends on seed, epoch and index alone.
 

@@ -10,9 +10,10 @@ import grain
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Shaped
 
-from .._arguments import check_whole
-from .._bounds import MOST_BATCH_NUMBERS, SEEDS, THREADS, check_numbers, check_table
+from .._arguments import check_whole, check_whole_or_none
+from .._bounds import MOST_BATCH_NUMBERS, SEEDS, THREADS, Range, check_numbers, check_table
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._augmentation import Augmentation
 from ._dataset import Dataset, check_dataset
 from ._preparation import Arrays, Preparation
@@ -65,6 +66,8 @@ def batches(
     """
     _check(data, preprocessing, batch_size, threads, processes)
     preparation = Preparation(data, preprocessing, None, np.empty((len(data), 0)))
+    check_whole(start=start)
+    check_whole_or_none(stop=stop)
     indices = grain.MapDataset.range(len(data))[start:stop]
     share = _share(indices, batch_size, process, processes)
     return _run(preparation, share, threads, cyclic=False)
@@ -105,6 +108,10 @@ def shuffled_batches(
     _check(data, preprocessing, batch_size, threads, processes)
     check_numbers(seed=(seed, SEEDS), epoch=(epoch, SEEDS))
     numbers = np.empty((len(data), 0))
+    if not isinstance(augmentation, Augmentation | None):
+        raise InputError(
+            f"augmentation of type {type(augmentation).__name__}: give a ju.data.Augmentation"
+        )
     if augmentation is not None:
         numbers = augmentation.numbers(seed, epoch, len(data))
     preparation = Preparation(data, preprocessing, augmentation, numbers)
@@ -114,6 +121,7 @@ def shuffled_batches(
     return _run(preparation, share, threads, cyclic=True)
 
 
+@checks_kinds
 def check_batch(preprocessing: Preprocessing, batch_size: int, processes: int = 1) -> None:
     """Refuse batches without images, and those that would fill the memory.
 
@@ -126,6 +134,7 @@ def check_batch(preprocessing: Preprocessing, batch_size: int, processes: int = 
       InputError: there is less than an image, or a process would hold more than 8 GiB.
     """
     check_whole(batch_size=batch_size)
+    check_numbers(processes=(processes, Range(1, whole=True)))
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}: give at least 1")
     rows, asked = batch_size // processes, f"batch_size={batch_size}"
@@ -176,6 +185,7 @@ class _Share(NamedTuple):
 
 
 def _share(indices: grain.MapDataset[int], batch_size: int, process: int, processes: int) -> _Share:
+    check_numbers(process=(process, Range(0, processes - 1, whole=True)))
     if batch_size % processes or len(indices) < processes:
         raise InputError(
             f"batches of {batch_size} out of {len(indices)} images for {processes} processes: give "

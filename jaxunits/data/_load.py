@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._arguments import as_array
+from .._arguments import as_array, shown
 from .._errors import InputError, unknown_name
 from . import _arrays, _digits, _folder, _tfds
 from ._dataset import Dataset
@@ -67,6 +67,8 @@ def load(
       InputError: the source, split or data cannot be used; the message says what to do.
     """  # noqa: E501
     allowed = checked_range(value_range)
+    if split is not None and not isinstance(split, str):
+        raise InputError(f"split={shown(split)}: give the name of a part of the data, or None")
     if isinstance(source, tuple):
         return _arrays.load(*_pair(source), split or "all", class_names, allowed)
     if not isinstance(source, str):

@@ -13,6 +13,7 @@ from PIL import Image
 
 from .._arguments import check_whole, check_whole_or_none, is_real, is_whole
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._pixels import check_pixels
 
 _MOST_PIXELS = 2**28
@@ -111,6 +112,7 @@ class Preprocessing:
             )
         return tuple(map(float, values))
 
+    @checks_kinds
     def __call__(
         self, image: Num[np.ndarray, "height width channels"]
     ) -> Float32[np.ndarray, "rows columns channels"]:
@@ -121,6 +123,8 @@ class Preprocessing:
             infinity.
         """
         self._check(image)
+        if image.ndim != 3 or not image.size:
+            raise InputError(f"image of shape {image.shape}: give [height, width, channels]")
         check_pixels(image[None], lambda _: f"image of shape {image.shape}")
         return self.standardise(self.fit(image))
 

@@ -38,7 +38,7 @@ def sample(
         images than `per_class`.
     """
     check_dataset(data)
-    if (count, per_class, fraction).count(None) != 2:
+    if sum(size is not None for size in (count, per_class, fraction)) != 1:
         raise InputError(
             f"sample with count={count}, per_class={per_class}, fraction={fraction}: give exactly "
             "one of them"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from flax import nnx
 
+from .._kinds import checks_kinds
 from ..data import IMAGENET, Preprocessing
 from ._architecture import Architecture
 from ._assembly import (
@@ -29,6 +30,7 @@ _POOLED = (1, 2, 5)
 _MAP = (6, 6)
 
 
+@checks_kinds
 def alexnet(
     classes: int = 1000,
     *,
@@ -59,6 +61,7 @@ def alexnet(
     return _build("alexnet", False, classes, width, dropout, channel_dropout, preprocessing, seed)
 
 
+@checks_kinds
 def alexnet_bn(
     classes: int = 1000,
     *,

@@ -22,4 +22,5 @@ class Architecture:
     @classmethod
     def of(cls, builder: str, **arguments: Any) -> Architecture:
         """The architecture of a builder called with arguments that JSON can hold."""
-        return cls(builder, json.dumps(arguments, sort_keys=True))
+        # Numbers of NumPy and JAX are numbers.
+        return cls(builder, json.dumps(arguments, sort_keys=True, default=lambda each: each.item()))

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ..data import Preprocessing
 from ._functional import Functional
 from ._layer import Layer
@@ -19,6 +20,7 @@ from ._masking import check_masks
 _PROBABILITY_ERROR = 1e-2
 
 
+@checks_kinds
 def from_callable(
     function: Callable[..., Array],
     params: PyTree,

@@ -12,6 +12,7 @@ from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
 from .._errors import InputError, unknown_name
+from .._kinds import checks_kinds
 from ..data import Preprocessing
 from ..results import RunFolder, read_json, write_json
 from ._alexnet import alexnet, alexnet_bn
@@ -33,6 +34,7 @@ _BUILDERS: Mapping[str, Callable[..., Network]] = {
 }
 
 
+@checks_kinds
 def save_architecture(network: Network, run_folder: str | Path) -> None:
     """Write down how to build a network again.
 
@@ -52,6 +54,7 @@ def save_architecture(network: Network, run_folder: str | Path) -> None:
     write_json(path, content)
 
 
+@checks_kinds
 def restore(
     run_folder: str | Path, network: Network | None = None, *, epoch: int | None = None
 ) -> Network:
@@ -85,6 +88,7 @@ def restore(
     return network
 
 
+@checks_kinds
 def saved_metrics(run_folder: str | Path, *, epoch: int | None = None) -> list[dict[str, Any]]:
     """The metrics of every epoch up to a checkpoint, as the training program saved them in it.
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ..data import Dataset, check_channels
 from ._functional import Functional
 
@@ -16,6 +17,10 @@ def check_data(network: Functional, data: Dataset) -> None:
     Raises:
       InputError: channels or number of classes differ.
     """
+    if not isinstance(network, Functional):
+        raise InputError(
+            f"network of type {type(network).__name__}: give what ju.networks.functional returns"
+        )
     check_channels(data, network.preprocessing)
     if network.classes != len(data.class_names):
         raise InputError(
@@ -24,6 +29,7 @@ def check_data(network: Functional, data: Dataset) -> None:
         )
 
 
+@checks_kinds
 def check_parameters(network: Functional) -> None:
     """Refuse parameters that are not numbers.
 

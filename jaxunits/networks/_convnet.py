@@ -9,6 +9,7 @@ from flax import nnx
 
 from .._bounds import SEEDS, check_numbers
 from .._errors import unknown_name
+from .._kinds import checks_kinds
 from ..data import CIFAR10, Preprocessing
 from ._architecture import Architecture
 from ._assembly import Stages, dense_layers, flattened, with_channel_dropout
@@ -18,6 +19,7 @@ from ._network import Network
 from ._pools import MaxPool
 
 
+@checks_kinds
 def convnet(
     classes: int,
     *,

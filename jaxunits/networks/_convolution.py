@@ -9,11 +9,15 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from .._bounds import check_numbers
+from .._kinds import checks_kinds
 from ._kernels import initial_kernel
 from ._one_output import convolve_to_one
 from ._stages import (
+    SIZES,
     Activation,
     Centres,
+    check_padding,
     evaluation_norm,
     is_elementwise,
     with_parameter,
@@ -38,6 +42,7 @@ class Convolution(nnx.Module):
 
     per_channel = False
 
+    @checks_kinds
     def __init__(
         self,
         inputs: int,
@@ -51,6 +56,9 @@ class Convolution(nnx.Module):
         activation: Activation = jax.nn.relu,
         rngs: nnx.Rngs,
     ) -> None:
+        sizes = {"inputs": inputs, "outputs": outputs, "size": size, "strides": strides}
+        check_numbers(**{name: (number, SIZES) for name, number in sizes.items()})
+        check_padding(padding)
         self.kernel = nnx.Param(initial_kernel(rngs, (size, size, inputs, outputs), activation))
         self.bias = nnx.Param(jnp.zeros(outputs)) if bias else None
         self.norm = (

@@ -10,8 +10,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from .._bounds import check_numbers
+from .._kinds import checks_kinds
 from ._kernels import initial_kernel
-from ._stages import Activation, is_elementwise, with_parameter
+from ._stages import SIZES, Activation, is_elementwise, with_parameter
 
 
 class Dense(nnx.Module):
@@ -25,6 +27,7 @@ class Dense(nnx.Module):
 
     per_channel = False
 
+    @checks_kinds
     def __init__(
         self,
         inputs: int,
@@ -33,6 +36,7 @@ class Dense(nnx.Module):
         activation: Activation = jax.nn.relu,
         rngs: nnx.Rngs,
     ) -> None:
+        check_numbers(inputs=(inputs, SIZES), outputs=(outputs, SIZES))
         self.kernel = nnx.Param(initial_kernel(rngs, (inputs, outputs), activation))
         self.bias = nnx.Param(jnp.zeros(outputs))
         self.activation = activation

@@ -10,6 +10,7 @@ from flax import nnx
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._state import features_of, with_features
 
 
@@ -24,6 +25,7 @@ class Dropout(nnx.Module):
     units = None
     per_channel = True
 
+    @checks_kinds
     def __init__(self, rate: float, *, whole_channels: bool = False) -> None:
         """Set up.
 

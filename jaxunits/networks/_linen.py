@@ -10,6 +10,8 @@ import jax
 from flax import linen as nn
 from jaxtyping import Array, PyTree
 
+from .._errors import InputError
+from .._kinds import checks_kinds
 from ..data import Preprocessing
 from ._callable import count_classes
 from ._functional import Functional
@@ -17,6 +19,7 @@ from ._layer import Layer
 from ._masking import ablate, check_masks
 
 
+@checks_kinds
 def from_linen(
     module: nn.Module,
     variables: PyTree,
@@ -42,6 +45,10 @@ def from_linen(
     Raises:
       InputError: the module does not give logits `[images, classes]`, or gives probabilities.
     """
+    if not isinstance(variables, Mapping):
+        raise InputError(
+            f"variables of type {type(variables).__name__}: give what module.init returns"
+        )
     call = {} if arguments is None else dict(arguments)
     name = type(module).__name__
 

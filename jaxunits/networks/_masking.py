@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._arguments import is_real_type
 from .._errors import InputError
 from ._layer import Layer, find_layer
 
@@ -39,6 +39,11 @@ def check_masks(masks: Masks, layers: Iterable[Layer], place: str) -> None:
     Raises:
       InputError: a layer does not exist, or a mask has not one entry a unit, or is complex.
     """
+    if not isinstance(masks, Mapping):
+        raise InputError(
+            f"masks of type {type(masks).__name__}: give a dictionary from layers of {place} to "
+            "one number a unit"
+        )
     known = {layer.name: layer for layer in layers}
     for name, mask in masks.items():
         units = find_layer(known, name, place).units
@@ -47,7 +52,9 @@ def check_masks(masks: Masks, layers: Iterable[Layer], place: str) -> None:
                 f"mask of shape {np.shape(mask)} for layer {name!r} of {place}: expected "
                 f"({units},), one entry a unit"
             )
-        if jnp.issubdtype(mask.dtype, jnp.complexfloating):
+        kind = getattr(mask, "dtype", None)
+        if kind is None or not is_real_type(kind):
             raise InputError(
-                f"mask of type {mask.dtype} for layer {name!r} of {place}: give real numbers"
+                f"mask of type {kind or type(mask).__name__} for layer {name!r} "
+                f"of {place}: give real numbers"
             )

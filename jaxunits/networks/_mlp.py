@@ -11,6 +11,7 @@ from flax import nnx
 
 from .._bounds import SEEDS, check_numbers, check_parameter_count
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ..data import CIFAR10, Preprocessing
 from ._architecture import Architecture
 from ._assembly import dense_layers
@@ -18,6 +19,7 @@ from ._dense import Flatten
 from ._network import Network
 
 
+@checks_kinds
 def mlp(
     classes: int,
     *,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import jax
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from .._arguments import is_real_type
 from .._errors import InputError, unknown_name
+from .._kinds import checks_kinds
 from ..data import Preprocessing
 from ._architecture import Architecture
 from ._layer import Layer, find_layer
@@ -32,6 +34,7 @@ class Network(nnx.Module):
       architecture: how to build it again; None for a network assembled by hand.
     """
 
+    @checks_kinds
     def __init__(
         self,
         stages: Sequence[tuple[str, Stage]],
@@ -44,6 +47,8 @@ class Network(nnx.Module):
         Raises:
           InputError: two stages share a name, or the images are too small for the stages.
         """
+        if not len(stages):
+            raise InputError("no stages: give at least one")
         self.order = tuple(name for name, _ in stages)
         if len(set(self.order)) != len(self.order):
             raise InputError(f"stages {', '.join(self.order)}: give each stage a name of its own")
@@ -112,8 +117,9 @@ class Network(nnx.Module):
         Returns:
           The state that stage `through` leaves; logits after the last.
         """
-        masks, values = masks or {}, values or {}
-        check_masks(masks, self._layers, f"network {self.name!r}")
+        masks, values = ({} if each is None else each for each in (masks, values))
+        for each in (masks, values):
+            check_masks(each, self._layers, f"network {self.name!r}")
         if after is None:
             self._check_images(state)
         start = 0 if after is None else self._position(after) + 1
@@ -161,6 +167,8 @@ class Network(nnx.Module):
         Raises:
           InputError: there is no such layer, or images or masks are not of the network's shape.
         """
+        if isinstance(layers, str) or not isinstance(layers, Collection):
+            raise InputError(f"layers={layers!r}: give a list of names of layers")
         for name in layers:
             find_layer(self.layers, name, f"network {self.name!r}")
         options: dict[str, Any] = {"masks": masks, "values": values, "key": key}
@@ -178,7 +186,13 @@ class Network(nnx.Module):
 
     def _check_images(self, images: Array) -> None:
         expected = (*self.preprocessing.size, self.preprocessing.channels)
-        if images.shape[1:] != expected:
+        kind = getattr(images, "dtype", None)
+        if kind is None or not is_real_type(kind):
+            raise InputError(
+                f"images of type {kind or type(images).__name__} for network {self.name!r}: give "
+                "an array of real numbers"
+            )
+        if images.shape[1:] != expected or not len(images):
             raise InputError(
                 f"images of shape {images.shape} for network {self.name!r}: expected "
                 f"[images, {', '.join(map(str, expected))}]"

@@ -9,6 +9,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, PyTree
 
+from .._kinds import checks_kinds
 from ..data import Preprocessing
 from ._callable import count_classes
 from ._functional import Functional
@@ -20,6 +21,7 @@ _Path = tuple[Any, ...]
 _CONTAINERS = (nnx.List, nnx.Dict, list, dict)
 
 
+@checks_kinds
 def from_nnx(
     module: nnx.Module, *, preprocessing: Preprocessing, allow_probabilities: bool = False
 ) -> Functional:

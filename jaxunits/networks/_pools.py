@@ -7,8 +7,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from .._bounds import check_numbers
+from .._kinds import checks_kinds
 from ._pooling import max_pool
-from ._stages import Centres
+from ._stages import SIZES, Centres, check_padding
 
 
 class MaxPool(nnx.Module):
@@ -23,9 +25,12 @@ class MaxPool(nnx.Module):
     units = None
     per_channel = True
 
+    @checks_kinds
     def __init__(self, size: int = 2, strides: int | None = None, padding: int = 0) -> None:
         self.size = size
-        self.strides = strides or size
+        self.strides = size if strides is None else strides
+        check_numbers(size=(size, SIZES), strides=(self.strides, SIZES))
+        check_padding(padding)
         self.padding = padding
 
     def __call__(
@@ -51,9 +56,12 @@ class AveragePool(nnx.Module):
     units = None
     per_channel = True
 
+    @checks_kinds
     def __init__(self, size: int | None = 2, strides: int | None = None) -> None:
         self.size = size
-        self.strides = strides or size
+        self.strides = size if strides is None else strides
+        if self.size is not None and self.strides is not None:
+            check_numbers(size=(self.size, SIZES), strides=(self.strides, SIZES))
 
     def __call__(
         self, state: Float[Array, "images height width units"]
@@ -84,8 +92,10 @@ class AdaptiveAveragePool(nnx.Module):
     units = None
     per_channel = True
 
+    @checks_kinds
     def __init__(self, size: tuple[int, int]) -> None:
-        self.size = size
+        check_numbers(rows=(size[0], SIZES), columns=(size[1], SIZES))
+        self.size = tuple(size)
 
     def __call__(
         self, state: Float[Array, "images height width units"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._functional import Functional
 from ._network import trace_shapes
 from ._stages import Centres, LocalStage
 
 
+@checks_kinds
 def receptive_fields(network: Functional, layer: str) -> tuple[Centres, Centres]:
     """The centres of a layer's receptive fields, down and across, in pixels of the network's image.
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from .._kinds import checks_kinds
 from ._convolution import Convolution
 from ._stages import Centres
 from ._state import Branched
@@ -25,6 +26,7 @@ class Branch(nnx.Module):
 
     per_channel = False
 
+    @checks_kinds
     def __init__(self, convolution: Convolution, projection: Convolution | None = None) -> None:
         self.convolution = convolution
         self.projection = projection
@@ -106,6 +108,7 @@ class Merge(nnx.Module):
     per_channel = False
     separable = True
 
+    @checks_kinds
     def __init__(self, convolution: Convolution) -> None:
         self.convolution = convolution
         self.units = convolution.kernel.shape[-1]

@@ -9,6 +9,7 @@ from typing import Any
 from flax import nnx
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ..data import CIFAR10, IMAGENET, Preprocessing
 from ._architecture import Architecture
 from ._assembly import Stages, check_sizes, scaled, with_channel_dropout
@@ -21,6 +22,7 @@ from ._residual import Branch, Merge
 _WIDTHS = (64, 128, 256, 512)
 
 
+@checks_kinds
 def resnet18(
     classes: int = 1000,
     *,

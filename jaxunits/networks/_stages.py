@@ -20,6 +20,11 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from .._bounds import Range, check_numbers
+from .._errors import InputError
+
+# What sizes and strides of kernels and windows, and numbers of channels, may be.
+SIZES = Range(1, 2**31 - 1, whole=True)
 Activation = Callable[[Array], Array] | None
 
 
@@ -157,6 +162,18 @@ def is_elementwise(activation: Activation, shape: tuple[int, ...]) -> bool:
     return alone.shape == numbers.shape and bool(
         jnp.allclose(activation(numbers.reshape(shape)).ravel(), alone)
     )
+
+
+def check_padding(padding: int | str) -> None:
+    """Refuse a padding that is neither a number of pixels nor one of XLA's names.
+
+    Raises:
+      InputError: naming it.
+    """
+    if isinstance(padding, str) and padding not in ("SAME", "VALID"):
+        raise InputError(f"padding={padding!r}: give 'SAME', 'VALID' or a number of pixels")
+    if not isinstance(padding, str):
+        check_numbers(padding=(padding, Range(0, SIZES.most, whole=True)))
 
 
 def with_parameter(module: nnx.Module, name: str, value: Array) -> nnx.Module:

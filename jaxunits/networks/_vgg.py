@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from flax import nnx
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ..data import CIFAR10, IMAGENET, Preprocessing
 from ._architecture import Architecture
 from ._assembly import (
@@ -28,6 +29,7 @@ _GROUPS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 _MAP = (7, 7)
 
 
+@checks_kinds
 def vgg16(
     classes: int = 1000,
     *,
@@ -64,6 +66,7 @@ def vgg16(
     )
 
 
+@checks_kinds
 def vgg16_bn(
     classes: int = 1000,
     *,

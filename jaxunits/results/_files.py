@@ -34,6 +34,8 @@ def write_atomically(path: str | Path, content: bytes | memoryview | str) -> Non
         where the disk is full the message says so.
     """
     path = Path(path)
+    if "\0" in str(path):
+        raise InputError(f"path {str(path)!r} has a null byte: give another one")
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_left_over(path)

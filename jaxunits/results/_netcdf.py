@@ -7,6 +7,7 @@ from pathlib import Path
 import xarray as xr
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._files import read_regular, write_atomically
 from ._seal import seal, unseal
 
@@ -14,6 +15,7 @@ from ._seal import seal, unseal
 _NOT_A_RESULT = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
 
 
+@checks_kinds
 def write(dataset: xr.Dataset, path: str | Path) -> None:
     """Write a result to a netCDF file, whole or not at all.
 
@@ -33,6 +35,7 @@ def write(dataset: xr.Dataset, path: str | Path) -> None:
     write_atomically(path, seal(content))
 
 
+@checks_kinds
 def read(path: str | Path) -> xr.Dataset:
     """Read a result that `write` wrote; equal to it in values, coordinates and attributes.
 

@@ -39,6 +39,8 @@ def chance_drops(
         units make more than 2^26 numbers, or the seed is outside 0 to 2^32 - 1.
     """
     b, c, n = checked_counts(broken, repaired, count)
+    if n.ndim != 2 or not len(n):
+        raise InputError(f"counts of shape {n.shape}: give [units, classes], of at least one unit")
     check_whole(draws=draws)
     if draws < 1:
         raise InputError(f"draws={draws}: give at least 1")

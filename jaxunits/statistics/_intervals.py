@@ -52,15 +52,22 @@ def checked_counts(
     """Counts as arrays of one shape.
 
     Raises:
-      InputError: one is negative, or more images changed than there are.
+      InputError: one is negative, NaN or no number, shapes do not match, or more images changed
+        than there are.
     """
-    b, c, n = np.broadcast_arrays(
-        *(
-            real_array(each, name).astype(np.float64)
-            for name, each in (("broken", broken), ("repaired", repaired), ("count", count))
-        )
-    )
-    wrong = np.flatnonzero((b < 0) | (c < 0) | (b + c > n))
+    given = [
+        real_array(each, name).astype(np.float64)
+        for name, each in (("broken", broken), ("repaired", repaired), ("count", count))
+    ]
+    try:
+        b, c, n = np.broadcast_arrays(*given)
+    except ValueError as error:
+        shapes = ", ".join(str(each.shape) for each in given)
+        raise InputError(
+            f"broken, repaired and count of shapes {shapes}: give shapes that broadcast"
+        ) from error
+    # NaN is in no order.
+    wrong = np.flatnonzero(~((b >= 0) & (c >= 0) & (b + c <= n) & np.isfinite(b + c)))
     if len(wrong):
         first = wrong[0]
         raise InputError(

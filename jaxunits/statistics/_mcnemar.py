@@ -22,7 +22,8 @@ def damage_p_values(broken: Any, repaired: Any) -> Float64[np.ndarray, "*shape"]
       repaired: images that are wrong before and right after.
 
     Raises:
-      InputError: a count is negative.
+      InputError: a count is negative or no number, or shapes do not match.
     """
-    b, _, changed = checked_counts(broken, repaired, np.add(broken, repaired))
+    b, c, _ = checked_counts(broken, repaired, np.inf)
+    changed = b + c
     return np.asarray(stats.binom.sf(b - 1, changed, 0.5))

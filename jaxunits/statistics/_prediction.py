@@ -11,12 +11,14 @@ import xarray as xr
 from jaxtyping import Bool, Float64, Int64
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ..results import class_coordinates
 
 ENSEMBLE = "ensemble"
 VECTORS = ("class_correlation_by_class", "class_selectivity_by_class")
 
 
+@checks_kinds
 def predict_damaged_class(
     attributes: Sequence[xr.Dataset],
     sweeps: Sequence[xr.Dataset],

@@ -7,11 +7,13 @@ import xarray as xr
 from scipy import stats
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 
 _DROPS = ("overall_accuracy_drop", "max_class_accuracy_drop")
 _FEWEST = 3
 
 
+@checks_kinds
 def rank_correlation(attributes: xr.Dataset, sweep: xr.Dataset) -> xr.Dataset:
     """Spearman's r, and p, of every attribute against overall and max class accuracy drop.
 

@@ -7,11 +7,13 @@ import xarray as xr
 from scipy import stats
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._chance import chance_drops
 from ._intervals import paired_interval
 from ._mcnemar import damage_p_values
 
 
+@checks_kinds
 def uncertainty(
     sweep: xr.Dataset,
     *,

@@ -28,7 +28,7 @@ def check_question(
         ("objective", objective, OBJECTIVES),
         ("activation", activation, ACTIVATIONS),
     ):
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             raise InputError(f"{name}={value!r}: give one of {', '.join(known)}")
     if objective == "iam" and layer.units == 1:
         raise InputError(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from .._arguments import check_function_or_none
 from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
 from ..ablation import Execution
@@ -101,6 +102,7 @@ def maximise(
         setting is out of range or does not suit the network, memory is too small for one image, or
         an objective is not a number.
     """
+    check_function_or_none(progress=progress)
     network = functional(network)
     place = network.layer(layer)
     method = Method() if method is None else method

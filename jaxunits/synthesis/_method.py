@@ -13,6 +13,7 @@ import optax
 
 from .._arguments import check_real, check_whole
 from .._errors import InputError
+from .._kinds import check_fields
 
 OPTIMIZERS = ("normalised", "gradient", "adam")
 BASES = ("pixel", "fourier")
@@ -71,6 +72,7 @@ class Method:
         Raises:
           InputError: a name is unknown, a number out of range, or settings do not go together.
         """
+        check_fields(self)
         for name, known in (("basis", BASES), ("values", VALUES)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name}={getattr(self, name)!r}: give one of {', '.join(known)}")

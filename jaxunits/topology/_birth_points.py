@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int64, Num
 
+from .._kinds import checks_kinds
 from ._edges import checked_maps, edge_ranks, in_float32
 from ._found import Found, find, settle
 from ._question import Question
@@ -20,6 +21,7 @@ from ._ripser import first_births
 _MAPS_A_CALL = 4096
 
 
+@checks_kinds
 def birth_points(
     maps: Any,
     *,

@@ -41,6 +41,6 @@ def convention_of(name: str) -> Convention:
     Raises:
       InputError: it is unknown.
     """
-    if name not in CONVENTIONS:
+    if not isinstance(name, str) or name not in CONVENTIONS:
         raise unknown_name("convention", name, CONVENTIONS, "feature topology")
     return CONVENTIONS[name]

@@ -10,6 +10,7 @@ from scipy.special import entr
 
 from .._arguments import as_array, real_array
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._conventions import convention_of
 
 _THRESHOLD = {"paper": 0.1, "authors": 0.0}
@@ -42,6 +43,7 @@ def feature_entropy(births: Any) -> Float64[np.ndarray, " units"]:
     return np.asarray([_entropy(unit[unit > 0]) for unit in _checked(births).T], np.float64)
 
 
+@checks_kinds
 def effectiveness(
     births: Any, *, p: float | None = None, convention: str = "paper"
 ) -> Float64[np.ndarray, " units"]:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Bool, Float, Int64, PyTree
 
-from .._arguments import check_whole
+from .._arguments import check_function_or_none, check_whole
 from .._errors import InputError
 from .._programs import kept
 from ..data import Batch, Dataset, batches, check_channels
@@ -75,6 +75,7 @@ def layer_birth_points(
       InputError: as `birth_points`; the layer does not exist or has no square maps, the network
         does not show its activations, or an activation is not finite.
     """
+    check_function_or_none(progress=progress)
     question = Question(limit, dimension, method, convention, processes)
     network = functional(network)
     check_channels(data, network.preprocessing)

@@ -11,12 +11,14 @@ import xarray as xr
 from jaxtyping import Int64
 
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._conventions import convention_of
 from ._edges import checked_maps, edge_ranks
 from ._question import check_processes
 from ._ripser import diagrams_of, over_maps
 
 
+@checks_kinds
 def persistence(
     maps: Any,
     *,
@@ -71,6 +73,7 @@ def persistence(
     )
 
 
+@checks_kinds
 def betti_curves(
     maps: Any,
     *,
@@ -118,7 +121,7 @@ def betti_curves(
 
 
 def _checked(maps: Any, dimensions: Sequence[int], processes: int) -> np.ndarray:
-    if not dimensions or min(dimensions) < 0 or len(set(dimensions)) < len(dimensions):
+    if not len(dimensions) or min(dimensions) < 0 or len(set(dimensions)) < len(dimensions):
         raise InputError(
             f"dimensions={list(dimensions)}: give different numbers from 0 on, such as (0, 1)"
         )

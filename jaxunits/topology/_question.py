@@ -39,7 +39,7 @@ class Question:
         Raises:
           InputError: a name is unknown or a number is out of range.
         """
-        if self.method not in METHODS:
+        if not isinstance(self.method, str) or self.method not in METHODS:
             raise unknown_name("method", self.method, METHODS, "birth_points")
         convention_of(self.convention)
         check_whole(limit=self.limit, dimension=self.dimension)

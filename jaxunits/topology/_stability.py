@@ -10,6 +10,7 @@ from jaxtyping import Int64
 from .._arguments import as_array, check_whole, whole_array
 from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
+from .._kinds import checks_kinds
 from ._entropy import effectiveness, importance_rank
 
 
@@ -40,6 +41,7 @@ def random_subsets(
     return np.stack([random.choice(images, size, replace=False) for _ in range(subsets)])
 
 
+@checks_kinds
 def importance_ranks(
     births: Any, subsets: Any, *, p: float | None = None, convention: str = "paper"
 ) -> Int64[np.ndarray, "subsets units"]:
@@ -55,6 +57,11 @@ def importance_ranks(
       InputError: as `effectiveness`, or an index names no image.
     """
     values, chosen = as_array(births, "birth points"), whole_array(subsets, "subsets")
+    if values.ndim != 2 or chosen.ndim != 2:
+        raise InputError(
+            f"birth points of shape {values.shape} and subsets of shape {chosen.shape}: give "
+            "[images, units] and [subsets, size]"
+        )
     outside = chosen[(chosen < 0) | (chosen >= len(values))]
     if outside.size:
         raise InputError(f"image {outside[0]} of a subset: there are images 0 to {len(values) - 1}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 
 # Bytes of numbers at the edges of their types, as sizes, counts and places have them.
@@ -17,7 +20,9 @@ def mutated(content: bytes, other: bytes, random: np.random.Generator) -> bytes:
     """A file's bytes after one to four mutations, some of which bring in parts of another file."""
     for _ in range(random.integers(1, 5)):
         if content:
-            content = _MUTATIONS[random.integers(len(_MUTATIONS))](content, other, random)
+            content = _MUTATIONS[random.integers(len(_MUTATIONS))](
+                content, other or content, random
+            )
     return content
 
 
@@ -76,3 +81,14 @@ def _splice(content: bytes, other: bytes, random: np.random.Generator) -> bytes:
 
 
 _MUTATIONS = (_flip, _edge, _noise, _insert, _delete, _repeat, _move, _cut, _splice)
+
+
+def damaged_copy(
+    folder: Path, place: Path, random: np.random.Generator, pattern: str = "*"
+) -> Path:
+    """Copy a folder and damage one of its files that match a pattern; returns the damaged one."""
+    shutil.copytree(folder, place, dirs_exist_ok=True)
+    files = sorted(path for path in place.rglob(pattern) if path.is_file())
+    path, other = (files[index] for index in random.integers(len(files), size=2))
+    path.write_bytes(mutated(path.read_bytes(), other.read_bytes(), random))
+    return path

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int16, Int32
 
 from ..._errors import InputError
+from ..._kinds import checks_kinds
 from .._batches import check_channels
 from .._pixels import check_pixels
 from .._preprocessing import Preprocessing
@@ -43,6 +44,7 @@ class _Prepared(NamedTuple):
     concepts: Int32[np.ndarray, " present"]
 
 
+@checks_kinds
 def concept_batches(
     concepts: Concepts,
     preprocessing: Preprocessing,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import SupportsIndex
 
 import numpy as np
 from jaxtyping import Int32, Num
 
+from ..._arguments import check_real, shown
 from ..._errors import InputError, unknown_name
 from .._dataset import Dataset, check_dataset
 from .._pixels import check_pixels
@@ -82,8 +83,11 @@ def computed(
         the images have another number of channels.
     """  # noqa: E501
     check_dataset(data)
+    check_real(edge_contrast=edge_contrast)
+    if isinstance(kinds, str) or not isinstance(kinds, Collection):
+        raise InputError(f"kinds={shown(kinds)}: give a list, such as ['quadrants', 'edges']")
     for kind in kinds:
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise unknown_name("kind", kind, KINDS, "ju.data.concepts.computed")
     if not kinds or len(set(kinds)) < len(kinds):
         raise InputError(f"kinds {tuple(kinds)}: give at least one of them, each once")

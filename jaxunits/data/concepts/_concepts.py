@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int, Num
 from numpy.typing import ArrayLike
 
 from ..._errors import unknown_name
+from ..._kinds import checks_kinds
 from .._dataset import Dataset
 from .._pixels import ValueRange
 from .._subset import checked_indices
@@ -107,6 +108,7 @@ class _Images:
         return {"image": self._concepts.source.image(index), "label": 0}
 
 
+@checks_kinds
 def images(concepts: Concepts) -> Dataset:
     """The images alone, as a data set of one class: for `ju.attributes.top_images`."""
     return Dataset(
@@ -137,6 +139,7 @@ class _Chosen:
         return self._source.image(int(self._indices[index]))
 
 
+@checks_kinds
 def subset(concepts: Concepts, indices: ArrayLike) -> Concepts:
     """Some of the images, in the order given; all concepts stay.
 

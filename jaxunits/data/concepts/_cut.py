@@ -6,9 +6,12 @@ import numpy as np
 from jaxtyping import Int, Shaped
 from PIL import Image
 
+from ..._errors import InputError
+from ..._kinds import checks_kinds
 from .._preprocessing import Preprocessing
 
 
+@checks_kinds
 def cut(
     masks: Shaped[np.ndarray, "maps rows columns"],
     image_size: tuple[int, int],
@@ -28,6 +31,8 @@ def cut(
       preprocessing: what the network expects of the image.
       size: height and width of the result, which covers what the network sees.
     """
+    if masks.ndim != 3 or 0 in masks.shape[1:]:
+        raise InputError(f"masks of shape {masks.shape}: give [masks, rows, columns]")
     window = preprocessing.window(*image_size)
     seen = preprocessing.size
     rows = _nearest(masks.shape[1], window.height, window.top, seen[0], size[0])

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ..._errors import InputError, unknown_name
+from ..._kinds import checks_kinds
 from .._threads import in_threads
 from . import _broden, _folder, _scene_parse150
 from ._concepts import Concepts
@@ -13,6 +14,7 @@ from ._concepts import Concepts
 _DOORS = ("broden:PATH", "folder:PATH", "tfds:scene_parse150")
 
 
+@checks_kinds
 def load(
     source: str,
     split: str | None = None,

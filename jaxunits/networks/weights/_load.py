@@ -12,6 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Shaped
 
 from ..._errors import InputError
+from ..._kinds import checks_kinds
 from .._network import Network
 from ._comparison import Comparison, check_fit, compare
 from ._dialects import matched
@@ -23,6 +24,7 @@ _logger = logging.getLogger(__name__)
 _MOST_NAMES = 20
 
 
+@checks_kinds
 def load_weights(network: Network, path: str | Path, *, partial: bool = False) -> Network:
     """Fill a network with the weights of a file, which may come from another library.
 

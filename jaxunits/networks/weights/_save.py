@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
+from ..._kinds import checks_kinds
 from ...results import write_atomically
 from .._network import Network
 from ._parameters import flat_arrays, parameters
 
 
+@checks_kinds
 def save_weights(network: Network, path: str | Path) -> None:
     """Write a network's weights as a safetensors file with torchvision's names and layouts.
 

@@ -1,0 +1,100 @@
+"""Every public function with odd arguments: a valid result or `InputError`."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jaxunits as ju
+from tests.fuzz.cases import Target
+from tests.fuzz.odd import odd_arguments
+from tests.fuzz.valid_calls import VALID, Call, World
+
+# Public names that no target calls, and why.
+LEFT_OUT = {
+    "it is raised": {
+        *("InputError", "results.DamagedError", "networks.DamagedCheckpointError"),
+    },
+    "it makes the text of an error": {"unknown_name", "results.no_space"},
+    "it is a type alone": {
+        *("ablation.Options", "attributes.Options", "data.Source", "data.concepts.Source"),
+        *("networks.LinearStage", "networks.LocalStage", "networks.RandomStage"),
+        *("networks.SeparableStage", "networks.Stage", "networks.WeightedStage"),
+    },
+    "it holds what functions of ours give": {
+        *("ablation.Plan", "data.Batch", "data.Dataset", "data.concepts.Annotated"),
+        *("data.concepts.ConceptBatch", "data.concepts.Concepts", "networks.Branched"),
+        *("networks.Centres", "networks.Functional", "networks.Layer"),
+    },
+    "it changes the process": {"join_cluster", "use_compilation_cache"},
+    "it is called inside compiled programs": {
+        *("networks.ablate", "networks.features_of", "networks.with_features"),
+    },
+    "it is what the programs keep files with": {
+        *("networks.abstract", "networks.arrays", "networks.load_state", "networks.save_state"),
+        *("networks.open_checkpoints", "results.RunFolder", "results.environment"),
+        *("results.raise_if_different", "results.read_regular", "results.seal"),
+        *("results.seal_settings", "results.unseal", "results.unseal_settings"),
+        *("results.write_atomically", "results.read_json", "results.write_json"),
+    },
+}
+
+
+def public(module: types.ModuleType = ju, prefix: str = "") -> Iterator[str]:
+    """The names of everything public that can be called."""
+    for name, value in vars(module).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, types.ModuleType):
+            if value.__name__ == f"{module.__name__}.{name}" and name != "weights":
+                yield from public(value, f"{prefix}{name}.")
+        elif callable(value):
+            yield f"{prefix}{name}"
+
+
+def targets(folder: Path) -> list[Target]:
+    """One for the functions of each package."""
+    world = World.make(folder)
+    packages = itertools.groupby(sorted(VALID), lambda name: name.rpartition(".")[0].split(".")[0])
+    return [
+        Target(f"calls of {package or 'jaxunits'}", _attempt(world, tuple(names)))
+        for package, names in packages
+    ]
+
+
+def _attempt(world: World, names: tuple[str, ...]) -> Callable[[np.random.Generator, Path], None]:
+    def attempt(random: np.random.Generator, place: Path) -> None:
+        call = VALID[names[random.integers(len(names))]]
+        args, kwargs = call.arguments(world)
+        args, kwargs, misspelt = odd_arguments(args, kwargs, random)
+        with contextlib.chdir(place):
+            try:
+                use(call, world, args, kwargs)
+            except call.may_raise:
+                return
+            except Exception as error:
+                # Functions without options answer a typo as Python does.
+                typo = ("unexpected keyword argument", "required positional argument")
+                if (
+                    misspelt
+                    and isinstance(error, TypeError)
+                    and any(map(str(error).__contains__, typo))
+                ):
+                    return
+                error.add_note(f"{call.name}(*{args!r:.500}, **{kwargs!r:.1500})")
+                raise
+
+    return attempt
+
+
+def use(call: Call, world: World, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Call a function, and take a little of what it gives."""
+    result = call.function(world)(*args, **kwargs)
+    if isinstance(result, Iterator):
+        list(itertools.islice(result, 2))

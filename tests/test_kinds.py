@@ -1,0 +1,209 @@
+"""Arguments of other kinds than a function's annotations name."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import jax.numpy as jnp
+import jaxtyping
+import numpy as np
+import pytest
+import xarray as xr
+from jaxtyping import Float
+
+import jaxunits as ju
+from jaxunits._kinds import checks_kinds
+
+
+def dissected(**settings):
+    concepts = ju.data.concepts.computed(DATA, ["quadrants"])
+    return ju.attributes.dissect(NETWORK, "fc1", concepts, **settings)
+
+
+@pytest.fixture(autouse=True)
+def _as_users_call_it():
+    """Without the checks of types that tests otherwise run with."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+SIZE = ju.data.Preprocessing((2, 2), 1)
+NETWORK = ju.networks.mlp(4, widths=(2,), preprocessing=SIZE)
+DATA = ju.data.load((np.zeros((4, 2, 2, 1), np.uint8), np.arange(4)))
+
+
+@checks_kinds
+def function(
+    given: Any = None,
+    *,
+    count: int = 1,
+    share: float | None = None,
+    flag: bool = True,
+    path: str | Path = "",
+    order: Literal["rgb", "bgr"] = "rgb",
+    names: Sequence[str] = (),
+    size: tuple[int, int] = (1, 1),
+    rates: Mapping[str, float] | None = None,
+    rule: Callable[[int], int] = abs,
+    result: xr.Dataset | None = None,
+    image: Float[np.ndarray, "a b"] | None = None,
+    preprocessing: ju.data.Preprocessing | None = None,
+):
+    """Answers what it was given."""
+    return given
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        {"count": np.int64(3), "share": np.float32(0.5), "flag": np.bool_(True)},
+        {"share": 2, "path": Path("x"), "order": "bgr", "names": np.array(["a"])},
+        {"size": [2, 3], "rates": {"a": 1}, "rule": len, "result": xr.Dataset()},
+        {"image": jnp.ones((2, 2)), "preprocessing": ju.data.Preprocessing((1, 1), 1)},
+        {"rates": None, "names": ["a", "b"], "size": np.array([2, 3])},
+    ],
+)
+def test_what_fits_is_taken(taken):
+    assert function(5, **taken) == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"count": 1.5}, "count=1.5: give a whole number, such as count=8"),
+        ({"count": True}, "count=True: give a whole number, such as count=8"),
+        ({"share": "x"}, "share='x': give a number or None"),
+        ({"flag": 1}, "flag=1: give True or False"),
+        ({"path": b"x"}, "path=b'x': give a path"),
+        ({"order": np.ones(2)}, "order of type ndarray: give one of rgb, bgr"),
+        ({"names": "abc"}, "names='abc': give a list, each of it text"),
+        ({"names": ["a", 1]}, "names of type list: give a list, each of it text"),
+        (
+            {"size": (1, 2, 3)},
+            "size of type tuple: give 2 values, each of it a whole number, such as size=8",
+        ),
+        (
+            {"rates": {"a": "b"}},
+            "rates of type dict: give a dictionary, its values each a number or None",
+        ),
+        ({"rule": 3}, "rule=3: give a function"),
+        ({"result": {}}, "result of type dict: give a result, an xarray.Dataset or None"),
+        ({"image": [1]}, "image of type list: give an array of NumPy or JAX or None"),
+        ({"preprocessing": 8}, "preprocessing=8: give a ju.data.Preprocessing or None"),
+    ],
+)
+def test_what_does_not_is_named(given, expected):
+    with pytest.raises(ju.InputError) as caught:
+        function(**given)
+    assert str(caught.value) == expected
+
+
+def test_a_typo_is_answered_as_python_does():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'cuont'"):
+        function(cuont=1)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: ju.results.read(3), "path=3: give a path"),
+        (lambda: ju.results.write({}, "x"), "dataset of type dict: give a result"),
+        (lambda: ju.ablation.read_result(1.5), "file=1.5: give a path"),
+        (lambda: ju.ablation.most_damaging(4, 2), "result=4: give a result"),
+        (lambda: ju.attributes.detectors_by_concept([]), "result of type list: give a result"),
+        (lambda: ju.attributes.detectors_by_category(None), "result=None: give a result"),
+        (lambda: ju.data.concepts.images(3), "concepts=3: give a ju.data.concepts.Concepts"),
+        (lambda: ju.data.concepts.subset("x", [0]), "concepts='x': give a ju.data.concepts"),
+        (lambda: ju.data.IMAGENET([1]), "image of type list: give an array"),
+        (lambda: ju.networks.mlp("3"), "classes='3': give a whole number"),
+        (lambda: ju.networks.resnet18(3, stem=[]), "stem of type list: give text"),
+        (lambda: ju.networks.restore({}), "run_folder of type dict: give a path"),
+        (lambda: ju.networks.saved_metrics("x", epoch="1"), "epoch='1': give a whole number"),
+        (lambda: ju.networks.Merge(range(3)), "convolution of type range: give a ju.networks"),
+        (lambda: ju.networks.MaxPool(0), "size=0: give a whole number from 1"),
+        (lambda: ju.networks.MaxPool(padding=-1), "padding=-1: give a whole number from 0"),
+        (lambda: ju.networks.AveragePool(2, 0), "strides=0: give a whole number from 1"),
+        (lambda: ju.networks.AdaptiveAveragePool((0, 1)), "rows=0: give a whole number from 1"),
+        (lambda: ju.statistics.uncertainty([]), "sweep of type list: give a result"),
+        (lambda: ju.statistics.rank_correlation(1, 2), "attributes=1: give a result"),
+        (lambda: ju.statistics.damage_p_values("x", 1), "broken of type <U1: give numbers"),
+        (lambda: ju.statistics.damage_p_values([1, 2], [1, 2, 3]), "of shapes (2,), (3,)"),
+        (lambda: ju.statistics.damage_p_values(np.nan, 1), "nan broken and 1 repaired"),
+        (lambda: ju.statistics.chance_drops([1], [0], [3]), "counts of shape (1,): give [units"),
+        (lambda: ju.topology.betti_curves([], convention=[]), "convention of type list: give text"),
+        (lambda: ju.synthesis.Method(basis=np.ones(2)), "basis of type ndarray: give text"),
+        (lambda: ju.check_settings(3), "settings=3: give a dataclass"),
+        (lambda: list(ju.data.batches(DATA, SIZE, 2, start="1")), "start='1': give a whole"),
+        (lambda: list(ju.data.batches(DATA, SIZE, 2, process=1)), "process=1: give a whole number"),
+        (lambda: list(ju.data.batches(DATA, SIZE, 2, processes=0)), "processes=0: give a whole"),
+        (lambda: ju.data.concepts.computed(DATA, "edges"), "kinds='edges': give a list"),
+        (lambda: ju.data.concepts.computed(DATA, [[]]), "unknown kind []"),
+        (lambda: ju.networks.check_data("x", DATA), "network of type str: give what"),
+        (lambda: NETWORK(np.zeros((1, 2, 2, 1)), [1]), "masks of type list: give a dictionary"),
+        (lambda: NETWORK(np.zeros((1, 2, 2, 1)), {"fc1": [1, 1]}), "mask of type list for layer"),
+        (lambda: NETWORK("x"), "images of type str for network 'mlp': give an array"),
+        (lambda: ju.networks.from_nnx(3, preprocessing=SIZE), "module=3: give a flax.nnx"),
+        (lambda: ju.networks.from_callable(3, {}, layers={}, preprocessing=SIZE), "function=3: "),
+        (lambda: ju.ablation.sweep(NETWORK, "fc1", DATA, file=1.5), "file=1.5: give a path, or"),
+        (
+            lambda: ju.ablation.sweep(NETWORK, "fc1", DATA, progress=1),
+            "progress=1: give a function",
+        ),
+        (lambda: ju.attributes.collect(NETWORK, "fc1", DATA, progress=1), "progress=1: give a"),
+        (lambda: ju.synthesis.maximise(NETWORK, "fc1", progress=1), "progress=1: give a function"),
+        (lambda: ju.data.sample(DATA, np.ones(2)), "count=array([1., 1.]): give a whole number"),
+        (lambda: ju.attributes.Choices(activation=np.ones(2)), "activation=array([1., 1.]): give"),
+        (lambda: ju.topology.birth_points([], method=[]), "method of type list: give text"),
+        (lambda: ju.topology.importance_ranks(-1, [[0]]), "birth points of shape () and subsets"),
+        (lambda: ju.ablation.groups(10**9, [[0]]), "units=1000000000 gives 1 × 1,000,000,000"),
+        (lambda: ju.ablation.single_units(10**5), "units=100000 gives 100,000 × 100,000"),
+        (lambda: ju.ablation.haar(10**5, seed=0), "units=100000 gives 100,000 × 100,000"),
+        (lambda: ju.ablation.random_orders(10**30, 1, seed=0), "numbers: give fewer"),
+        (lambda: ju.ablation.random_groups(10**30, 1, 1, seed=0), "numbers: give fewer"),
+        (lambda: ju.ablation.Execution(path=np.ones(2)), "path=array([1., 1.]): give one of"),
+        (lambda: ju.synthesis.maximise(NETWORK, "fc1", objective=[]), "objective=[]: give one of"),
+        (lambda: ju.attributes.collect(NETWORK, np.ones(0), DATA), "layers=array([]"),
+        (lambda: ju.data.load((DATA, DATA), np.ones(2)), "split=array([1., 1.]): give the name"),
+        (lambda: SIZE(np.zeros((0, 2, 1))), "image of shape (0, 2, 1): give [height, width"),
+        (lambda: SIZE(np.zeros((1, 2, 2, 1))), "image of shape (1, 2, 2, 1): give [height, width"),
+        (
+            lambda: ju.data.concepts.cut(np.zeros((1, 0, 3)), (2, 2), SIZE, (2, 2)),
+            "masks of shape (1, 0, 3): give [masks, rows, columns]",
+        ),
+        (lambda: NETWORK(np.zeros((0, 2, 2, 1))), "images of shape (0, 2, 2, 1)"),
+        (lambda: NETWORK.with_activations(np.zeros((1, 2, 2, 1)), "fc1"), "layers='fc1': give a"),
+        (lambda: ju.results.write(xr.Dataset(), "a\0b"), "path 'a\\x00b' has a null byte"),
+        (lambda: ju.topology.persistence([], dimensions=np.ones(0, int)), "dimensions=[]: give"),
+        (
+            lambda: ju.ablation.cumulative(NETWORK, "fc1", DATA, [[0, 1]], insertion=np.ones(2)),
+            "insertion=array([1., 1.]): give True or False",
+        ),
+        (
+            lambda: ju.ablation.greedy(NETWORK, "fc1", DATA, classes=3),
+            "classes=3: give a list of names, such as ['cat'], or None",
+        ),
+        (lambda: ju.data.Augmentation(crop=[]), "crop=[]: give 'none', 'padded' or 'resized'"),
+        (
+            lambda: list(ju.data.shuffled_batches(DATA, SIZE, 2, seed=0, epoch=0, augmentation=3)),
+            "augmentation of type int: give a ju.data.Augmentation",
+        ),
+        (lambda: ju.networks.Network([], preprocessing=SIZE), "no stages: give at least one"),
+        (lambda: ju.networks.AdaptiveAveragePool({3, 4}), "size of type set: give 2 values"),
+        (lambda: ju.topology.persistence([], dimensions={0}), "dimensions of type set: give a"),
+        (lambda: dissected(convention=[]), "unknown convention []"),
+        (lambda: dissected(alignment=3), "alignment=3: give one of"),
+        (lambda: dissected(grid=3), "grid=3: give rows and columns"),
+        (lambda: dissected(outside=[]), "unknown outside []"),
+        (lambda: ju.attributes.class_correlation(None, 1), "activations of type object: give"),
+        (lambda: ju.attributes.class_selectivity([1.0]), "class_means: [1.0]: give an array"),
+        (
+            lambda: ju.attributes.class_selectivity(np.ones(3), weights=np.ones(2)),
+            "weights of shape (2,) with class_means of shape (3,): give means",
+        ),
+    ],
+)
+def test_of_public_functions(call, expected):
+    with pytest.raises(ju.InputError) as caught:
+        call()
+    assert expected in str(caught.value)
