@@ -132,8 +132,8 @@ def _words(hint: Any, name: str) -> str:
     if origin is collections.abc.Mapping:
         return f"a dictionary, its values each {_words(inner[1], name)}"
     if origin is tuple and Ellipsis not in inner:
-        kinds = dict.fromkeys(_words(each, name) for each in inner)
-        return f"{len(inner)} values, each of it {' or '.join(kinds)}"
+        each_of = dict.fromkeys(_words(each, name) for each in inner)
+        return f"{len(inner)} values, each of it {' or '.join(each_of)}"
     if origin in _LISTS:
         return f"a list, each of it {_words(inner[0], name)}"
     return _name(hint, name)
