@@ -209,6 +209,10 @@ def test_a_typo_is_answered_as_python_does():
             ),
             "parameter [0] of network 'callable' is of type str: give arrays of numbers",
         ),
+        (
+            lambda: ju.topology.stability_ratio([[0, 1]], 1, top=1, units=1, reference_top=1),
+            "reference of shape (): give [units]",
+        ),
         (lambda: dissected(alignment=3), "alignment=3: give one of"),
         (lambda: dissected(grid=3), "grid=3: give rows and columns"),
         (lambda: dissected(outside=[]), "unknown outside []"),
