@@ -9,6 +9,7 @@ import jaxtyping
 import numpy as np
 import pytest
 import xarray as xr
+from flax import linen
 from jaxtyping import Float
 
 import jaxunits as ju
@@ -29,6 +30,7 @@ def _as_users_call_it():
 
 
 SIZE = ju.data.Preprocessing((2, 2), 1)
+LINEN = linen.Dense(3)
 NETWORK = ju.networks.mlp(4, widths=(2,), preprocessing=SIZE)
 DATA = ju.data.load((np.zeros((4, 2, 2, 1), np.uint8), np.arange(4)))
 
@@ -192,6 +194,25 @@ def test_a_typo_is_answered_as_python_does():
         (lambda: ju.networks.AdaptiveAveragePool({3, 4}), "size of type set: give 2 values"),
         (lambda: ju.topology.persistence([], dimensions={0}), "dimensions of type set: give a"),
         (lambda: dissected(convention=[]), "unknown convention []"),
+        (
+            lambda: ju.networks.from_linen(LINEN, {"params": b"x"}, preprocessing=SIZE),
+            "parameter ['params'] of network 'Dense' is of type bytes: give arrays of numbers",
+        ),
+        (
+            lambda: ju.networks.from_linen(LINEN, {"params": {}}, preprocessing=SIZE),
+            "variables do not fit their module: ",
+        ),
+        (lambda: ju.networks.from_linen(LINEN, [1], preprocessing=SIZE), "variables of type list"),
+        (
+            lambda: ju.networks.from_callable(
+                lambda params, images, masks: images, ["x"], layers={}, preprocessing=SIZE
+            ),
+            "parameter [0] of network 'callable' is of type str: give arrays of numbers",
+        ),
+        (
+            lambda: ju.topology.stability_ratio([[0, 1]], 1, top=1, units=1, reference_top=1),
+            "reference of shape (): give [units]",
+        ),
         (lambda: dissected(alignment=3), "alignment=3: give one of"),
         (lambda: dissected(grid=3), "grid=3: give rows and columns"),
         (lambda: dissected(outside=[]), "unknown outside []"),

@@ -52,6 +52,7 @@ def from_callable(
       InputError: the function takes other arguments, does not give logits `[images, classes]`, or
         gives probabilities.
     """
+    check_arrays(params, f"network {name!r}")
     signature = inspect.signature(function)
     takes_values = "values" in signature.parameters
     try:
@@ -99,6 +100,24 @@ def from_callable(
         activations=None if activations is None else of_layer,
         with_activations=None if activations is None else with_activations,
     )
+
+
+def check_arrays(params: PyTree, place: str) -> None:
+    """Refuse parameters among which something is no array of numbers.
+
+    Raises:
+      InputError: naming the first.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        kind = getattr(leaf, "dtype", None)
+        known = isinstance(leaf, int | float | complex) if kind is None else True
+        # Objects, text and dates; keys of random numbers are of types without such a letter.
+        if not known or getattr(kind, "kind", None) in tuple("OSUMm"):
+            name = jax.tree_util.keystr(path) or "params"
+            raise InputError(
+                f"parameter {name} of {place} is of type {kind or type(leaf).__name__}: give "
+                "arrays of numbers"
+            )
 
 
 def count_classes(

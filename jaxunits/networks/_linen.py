@@ -8,12 +8,13 @@ from typing import Any
 
 import jax
 from flax import linen as nn
+from flax.errors import FlaxError
 from jaxtyping import Array, PyTree
 
 from .._errors import InputError
 from .._kinds import checks_kinds
 from ..data import Preprocessing
-from ._callable import count_classes
+from ._callable import check_arrays, count_classes
 from ._functional import Functional
 from ._layer import Layer
 from ._masking import ablate, check_masks
@@ -49,6 +50,7 @@ def from_linen(
         raise InputError(
             f"variables of type {type(variables).__name__}: give what module.init returns"
         )
+    check_arrays(variables, f"network {type(module).__name__!r}")
     call = {} if arguments is None else dict(arguments)
     name = type(module).__name__
 
@@ -139,7 +141,10 @@ def _find_layers(
 
     images = jax.ShapeDtypeStruct((1, *preprocessing.size, preprocessing.channels), "float32")
     with _intercepted(record):
-        jax.eval_shape(forward, variables, images)
+        try:
+            jax.eval_shape(forward, variables, images)
+        except FlaxError as error:
+            raise InputError(f"variables do not fit their module: {error}") from error
     return layers
 
 

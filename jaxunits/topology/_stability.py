@@ -134,6 +134,8 @@ def stability_ratio(
     """
     order = whole_array(reference, "reference")
     times = times_in_top(ranks, top=top)
+    if order.ndim != 1:
+        raise InputError(f"reference of shape {order.shape}: give [units]")
     if len(order) != len(times):
         raise InputError(
             f"ranks of {len(times)} units with a reference of {len(order)}: rank the same units"

@@ -61,7 +61,11 @@ def public(module: types.ModuleType = ju, prefix: str = "") -> Iterator[str]:
 def targets(folder: Path) -> list[Target]:
     """One for the functions of each package."""
     world = World.make(folder)
-    packages = itertools.groupby(sorted(VALID), lambda name: name.rpartition(".")[0].split(".")[0])
+
+    def package_of(name: str) -> str:
+        return name.rpartition(".")[0].split(".")[0]
+
+    packages = itertools.groupby(sorted(VALID, key=package_of), package_of)
     return [
         Target(f"calls of {package or 'jaxunits'}", _attempt(world, tuple(names)))
         for package, names in packages
