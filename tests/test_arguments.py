@@ -313,7 +313,7 @@ class TestCounts:
 
     def test_a_table_of_what_is_no_result(self):
         assert refused(ju.results.table, self.RESULT.max_class_accuracy_drop) == (
-            "result of type DataArray: give an xarray.Dataset"
+            "result of type DataArray: give a result, an xarray.Dataset"
         )
 
     def test_the_most_damaging_units(self):

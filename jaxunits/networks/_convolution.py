@@ -14,6 +14,7 @@ from .._kinds import checks_kinds
 from ._kernels import initial_kernel
 from ._one_output import convolve_to_one
 from ._stages import (
+    CHANNELS,
     SIZES,
     Activation,
     Centres,
@@ -56,8 +57,12 @@ class Convolution(nnx.Module):
         activation: Activation = jax.nn.relu,
         rngs: nnx.Rngs,
     ) -> None:
-        sizes = {"inputs": inputs, "outputs": outputs, "size": size, "strides": strides}
-        check_numbers(**{name: (number, SIZES) for name, number in sizes.items()})
+        check_numbers(
+            inputs=(inputs, CHANNELS),
+            outputs=(outputs, CHANNELS),
+            size=(size, SIZES),
+            strides=(strides, SIZES),
+        )
         check_padding(padding)
         self.kernel = nnx.Param(initial_kernel(rngs, (size, size, inputs, outputs), activation))
         self.bias = nnx.Param(jnp.zeros(outputs)) if bias else None

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from .._bounds import check_numbers
 from .._kinds import checks_kinds
 from ._kernels import initial_kernel
-from ._stages import SIZES, Activation, is_elementwise, with_parameter
+from ._stages import CHANNELS, Activation, is_elementwise, with_parameter
 
 
 class Dense(nnx.Module):
@@ -36,7 +36,7 @@ class Dense(nnx.Module):
         activation: Activation = jax.nn.relu,
         rngs: nnx.Rngs,
     ) -> None:
-        check_numbers(inputs=(inputs, SIZES), outputs=(outputs, SIZES))
+        check_numbers(inputs=(inputs, CHANNELS), outputs=(outputs, CHANNELS))
         self.kernel = nnx.Param(initial_kernel(rngs, (inputs, outputs), activation))
         self.bias = nnx.Param(jnp.zeros(outputs))
         self.activation = activation

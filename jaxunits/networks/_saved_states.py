@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import glob
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 from jaxtyping import PyTree
@@ -15,6 +16,9 @@ from orbax.checkpoint import v1 as ocp
 
 from .._errors import InputError
 from ..results import DamagedError, fingerprint, seal_settings, unseal_settings
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 # What Orbax and TensorStore raise for files that are missing, cut or changed. Memory that runs out
 # and files that must not be read are other errors, which leave a checkpoint what it is.
@@ -67,7 +71,8 @@ def save_state(
         "fingerprints": {name: fingerprint(tree) for name, tree in trees.items()},
         "metrics": list(metrics),
     }
-    checkpointer.save_checkpointables(
+    _without_interrupts(
+        checkpointer.save_checkpointables,
         step,
         dict(trees),
         force=True,
@@ -85,8 +90,8 @@ def describe_state(
       DamagedCheckpointError: they are not what `save_state` wrote.
     """
     try:
-        description = checkpointer.checkpointables_metadata(step).custom_metadata
-        return unseal_settings(dict(description or {}))
+        found = _without_interrupts(checkpointer.checkpointables_metadata, step)
+        return unseal_settings(dict(found.custom_metadata or {}))
     except _DAMAGED as error:
         raise DamagedCheckpointError(_place(checkpointer, step), error, way_out) from error
 
@@ -110,13 +115,24 @@ def load_state(
     """
     description = describe_state(checkpointer, step, way_out)
     try:
-        loaded = checkpointer.load_checkpointables(step, dict(like))
+        loaded = _without_interrupts(checkpointer.load_checkpointables, step, dict(like))
         for name, tree in loaded.items():
             if fingerprint(tree) != description["fingerprints"][name]:
                 raise DamagedError(f"{name!r} does not have its digest")
     except _DAMAGED as error:
         raise DamagedCheckpointError(_place(checkpointer, step), error, way_out) from error
     return dict(loaded), description["metrics"]
+
+
+def _without_interrupts(
+    function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+) -> Result:
+    """Call a function in a thread, where Ctrl-C does not arrive; it is raised when that is done.
+
+    Orbax takes an interrupt for a checkpoint that it cannot read.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(function, *args, **kwargs).result()
 
 
 def abstract(tree: PyTree, sharding: jax.sharding.Sharding | None = None) -> PyTree:

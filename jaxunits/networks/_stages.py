@@ -23,7 +23,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from .._bounds import Range, check_numbers
 from .._errors import InputError
 
-# What sizes and strides of kernels and windows, and numbers of channels, may be.
+# Of channels without end, since kernels with too many are refused by their parameters.
+CHANNELS = Range(1, whole=True)
+# Of kernels, windows and strides.
 SIZES = Range(1, 2**31 - 1, whole=True)
 Activation = Callable[[Array], Array] | None
 

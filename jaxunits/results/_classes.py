@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .._kinds import checks_kinds
 
+
+@checks_kinds
 def class_coordinates(names: Sequence[str]) -> dict[str, Any]:
     """The coordinates of the dimension `class`: its names, and `class_index`, as labels count.
 

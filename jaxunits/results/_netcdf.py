@@ -31,8 +31,9 @@ def write(dataset: xr.Dataset, path: str | Path) -> None:
         # Only arrays of numbers are stored in chunks of their own, which have checksums.
         if variable.ndim and variable.size and variable.dtype.kind in "biuf"
     }
-    content = dataset.to_netcdf(engine="h5netcdf", encoding=checksums)
-    write_atomically(path, seal(content))
+    # Not kept under a name: it is a view of a stream, which must not outlive it in a traceback.
+    sealed = seal(dataset.to_netcdf(engine="h5netcdf", encoding=checksums))
+    write_atomically(path, sealed)
 
 
 @checks_kinds

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import pandas as pd
 import xarray as xr
 
 from .._errors import InputError, unknown_name
-
-if TYPE_CHECKING:
-    import pandas as pd
+from .._kinds import checks_kinds
 
 
+@checks_kinds
 def table(result: xr.Dataset, by: str | Sequence[str] = "unit") -> pd.DataFrame:
     """What a result says of each unit, or of each label of other dimensions.
 
@@ -25,10 +24,8 @@ def table(result: xr.Dataset, by: str | Sequence[str] = "unit") -> pd.DataFrame:
       other dimensions.
 
     Raises:
-      InputError: this is no result, or it has no such dimension, or none is given.
+      InputError: this is no result, it has no such dimension, or none is given.
     """
-    if not isinstance(result, xr.Dataset):
-        raise InputError(f"result of type {type(result).__name__}: give an xarray.Dataset")
     wanted = [by] if isinstance(by, str) else list(by)
     if not wanted:
         raise InputError(f"by={by!r}: give at least one dimension")

@@ -40,7 +40,7 @@ LEFT_OUT = {
         *("networks.abstract", "networks.arrays", "networks.load_state", "networks.save_state"),
         *("networks.open_checkpoints", "results.RunFolder", "results.environment"),
         *("results.raise_if_different", "results.read_regular", "results.seal"),
-        *("results.seal_settings", "results.unseal", "results.unseal_settings"),
+        *("results.hold", "results.seal_settings", "results.unseal", "results.unseal_settings"),
         *("results.write_atomically", "results.read_json", "results.write_json"),
     },
 }

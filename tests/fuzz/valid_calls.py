@@ -457,6 +457,8 @@ _valid(
 _valid("networks.saved_metrics", lambda w: ((w.folder / "run",), {"epoch": 1}))
 
 _valid("results.fingerprint", tree={"a": [np.ones(3), 2.5]})
+_valid("results.class_coordinates", names=["ape", "bee"])
+_valid("results.table", lambda w: ((w.sweep,), {"by": ["unit", "class"]}))
 _valid("results.read", lambda w: ((w.folder / "a.nc",), {}), may_raise=(OSError,))
 _valid("results.write", lambda w: ((w.sweep, "b.nc"), {}), may_raise=(OSError,))
 

@@ -1,14 +1,22 @@
+import functools
 import gc
 import json
 import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from orbax.checkpoint import v1 as ocp
 
 import jaxunits as ju
 from tests.reference import SMALL, arrays_equal
 from train.__main__ import main
+from train.start import stoppable
 
 pytestmark = pytest.mark.slow
 
@@ -184,3 +192,38 @@ def test_parameters_with_nan_are_refused_by_the_sweep(run):
     bias[...] = bias[...].at[0].set(np.nan)
     with pytest.raises(ju.InputError, match=r"parameter stages\.logits\.bias"):
         ju.ablation.sweep(network, "conv1", ju.data.load("digits", "validation[:20]"))
+
+
+def saved(folder):
+    trees = {"network": ju.networks.arrays(built())}
+    with ju.networks.open_checkpoints(folder) as checkpointer:
+        ju.networks.save_state(checkpointer, 1, trees, [])
+
+
+def waits():
+    """Whether the main thread waits for the result of another."""
+    stack = traceback.walk_stack(sys._current_frames()[threading.main_thread().ident])
+    return any(frame.f_code.co_name == "result" for frame, _ in stack)
+
+
+@pytest.mark.parametrize(
+    "name", ["checkpointables_metadata", "load_checkpointables", "save_checkpointables"]
+)
+def test_an_interrupt_waits_until_orbax_is_done(run, tmp_path, monkeypatch, name):
+    """Orbax would take it for a checkpoint that it cannot read."""
+    work, done = getattr(ocp.training.Checkpointer, name), []
+
+    def interrupted(*args, **kwargs):
+        while threading.current_thread() is not threading.main_thread() and not waits():
+            time.sleep(0.001)
+        signal.raise_signal(signal.SIGINT)
+        done.append(work(*args, **kwargs))
+        return done[0]
+
+    monkeypatch.setattr(ocp.training.Checkpointer, name, interrupted)
+    act = functools.partial(
+        *((saved, tmp_path) if name[:4] == "save" else (ju.networks.restore, run))
+    )
+    with stoppable(), pytest.raises(KeyboardInterrupt):
+        act()
+    assert len(done) == 1
