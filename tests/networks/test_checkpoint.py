@@ -1,4 +1,3 @@
-import functools
 import gc
 import json
 import shutil
@@ -221,9 +220,7 @@ def test_an_interrupt_waits_until_orbax_is_done(run, tmp_path, monkeypatch, name
         return done[0]
 
     monkeypatch.setattr(ocp.training.Checkpointer, name, interrupted)
-    act = functools.partial(
-        *((saved, tmp_path) if name[:4] == "save" else (ju.networks.restore, run))
-    )
+    act, folder = (saved, tmp_path) if name[:4] == "save" else (ju.networks.restore, run)
     with stoppable(), pytest.raises(KeyboardInterrupt):
-        act()
+        act(folder)
     assert len(done) == 1
