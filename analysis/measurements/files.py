@@ -193,7 +193,12 @@ class Files:
         for path in self._paths():
             attributes = _attributes(path)
             settings = _settings_of(attributes)
-            shown = [f"{key}={_short(settings[key])}" for key in settings if key not in _NAMED]
+            # Those that were asked for come last, and are what people look for first.
+            shown = [
+                f"{key}={_cut(_short(settings[key]))}"
+                for key in reversed(settings)
+                if key not in _NAMED
+            ]
             writer.writerow(
                 [
                     path.name,
@@ -247,6 +252,10 @@ def _differences(settings: Settings, asked: Settings) -> list[str]:
 def _short(value: str) -> str:
     """A setting for people: of a fingerprint the beginning."""
     return _LONG.sub(lambda digest: digest[0][:12], value)
+
+
+def _cut(text: str, most: int = 50) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _content(path: Path) -> str | None:

@@ -319,7 +319,9 @@ def rows(run):
 
 class TestIndex:
     def test_says_what_every_file_is(self, run):
-        path = write(run, split='validation[:300], "so"', reference_fingerprint="")
+        path = write(
+            run, split='validation[:300], "so"', reference_fingerprint="", architecture=80 * "x"
+        )
         write(run, layer="fc2", layer_number="1")
         listed = {row["file"]: row for row in rows(run)}
         assert listed.keys() == contents(run).keys()
@@ -327,8 +329,8 @@ class TestIndex:
         assert (row["kind"], row["layer"]) == ("ablation", "fc1")
         assert row["split"] == 'validation[:300], "so"'
         assert row["settings"] == (
-            "layer_number=0; epoch=3; values=zero; precision=float32; "
-            "parameters=abababababab; reference_fingerprint="
+            f"architecture={50 * 'x'}…; reference_fingerprint=; parameters=abababababab; "
+            "precision=float32; values=zero; epoch=3; layer_number=0"
         )
         assert row["created"] == ju.results.read(path).attrs["created"]
 
