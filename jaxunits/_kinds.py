@@ -98,7 +98,7 @@ def _is_list(value: Any, unordered: bool = False) -> bool:
     if isinstance(value, np.ndarray):
         return value.ndim > 0
     # Sets have no order.
-    left_out = (str, bytes) if unordered else (str, bytes, collections.abc.Set)
+    left_out = (str, bytes, Mapping) if unordered else (str, bytes, Mapping, collections.abc.Set)
     return isinstance(value, collections.abc.Collection) and not isinstance(value, left_out)
 
 

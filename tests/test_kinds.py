@@ -134,6 +134,10 @@ def test_a_typo_is_answered_as_python_does():
         (lambda: ju.statistics.damage_p_values(np.nan, 1), "nan broken and 1 repaired"),
         (lambda: ju.statistics.chance_drops([1], [0], [3]), "counts of shape (1,): give [units"),
         (lambda: ju.topology.betti_curves([], convention=[]), "convention of type list: give text"),
+        (
+            lambda: ju.topology.betti_curves([], dimensions={1: 0}),
+            "dimensions of type dict: give a",
+        ),
         (lambda: ju.synthesis.Method(basis=np.ones(2)), "basis of type ndarray: give text"),
         (lambda: ju.check_settings(3), "settings=3: give a dataclass"),
         (lambda: list(ju.data.batches(DATA, SIZE, 2, start="1")), "start='1': give a whole"),
