@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float64, Int64
 
+from .._bounds import Range, check_numbers
 from .._errors import InputError
 from .._kinds import checks_kinds
 from ..results import class_coordinates
@@ -51,8 +52,9 @@ def predict_damaged_class(
 
     Raises:
       InputError: there are too few networks, a feature is no vector a unit, or networks do not
-        match.
+        match, or regularization is not above 0.
     """
+    check_numbers(regularization=(regularization, Range(0, open="least")))
     if len(attributes) != len(sweeps) or not 1 <= fitted_on < len(sweeps):
         raise InputError(
             f"{len(attributes)} attributes and {len(sweeps)} sweeps, fitted on {fitted_on} "
