@@ -25,6 +25,8 @@ from jaxunits.networks._one_output import convolve_to_one
 from jaxunits.networks._stages import with_parameter
 from tests.reference import small_convnet
 
+pytestmark = pytest.mark.slow
+
 CHANNELS = 5
 
 

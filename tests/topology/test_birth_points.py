@@ -13,6 +13,8 @@ from tests.topology.brute_force import authors_birth_point, birth_point
 from tests.topology.gudhi_holes import births_by_gudhi
 from tests.topology.maps import KINDS, maps_of
 
+pytestmark = pytest.mark.slow
+
 birth_points = ju.topology.birth_points
 SIDES = (4, 8, 14, 33)
 SEEDS = st.integers(0, 2**32 - 1)
