@@ -15,14 +15,7 @@ from .._kinds import checks_kinds
 from .._processes import agree, share
 from ..data import Dataset
 from ..networks import Functional
-from ..results import (
-    environment,
-    raise_if_different,
-    read,
-    read_json,
-    write,
-    write_json,
-)
+from ..results import environment, raise_if_different, read, read_json, write, write_json
 from ._engine import Engine
 from ._execution import Execution
 from ._pieces import join, pack, unpack
@@ -67,47 +60,27 @@ def measure(
         # Whoever was waited for has made it.
         if path is not None and path.exists():
             return finished(path, settings)
-        return _measured(network, question, data, execution, settings, label, path, progress)
-
-
-def _measured(
-    network: Functional,
-    question: Question,
-    data: Dataset,
-    execution: Execution,
-    settings: Mapping[str, str],
-    label: Callable[[Counts, Mapping[str, Any]], xr.Dataset],
-    path: Path | None,
-    progress: Progress | None,
-) -> xr.Dataset:
-    """Make the pieces that are missing, and the result of all."""
-    engine = Engine(network, question, data, execution)
-    folder = None if path is None else path.with_suffix(".pieces")
-    common = {**settings, "path": engine.program.path.name, "piece": _piece_size(engine)}
-    with open_store(folder, common) as store:
-        _work(engine, store, data, progress)
-        store.exchange()
-        starts = _starts(engine, data)
-        counts = tally(
-            lambda: (unpack(store[start]) for start in starts),
-            len(question.masks),
-            len(data.class_names),
-        )
-        attributes = {
-            **settings,
-            **engine.attributes(),
-            "repeated_share": counts.repeated / max(1, len(data)),
-            **environment(execution.places),
-        }
-        result = label(counts, attributes)
-        timing = {
-            "compile_seconds": round(engine.compile_seconds, 3),
-            "run_seconds": round(counts.seconds, 3),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        if path is not None and jax.process_index() == 0:
-            write_json(_timing(path), timing)
-            write(result, path)
+        engine = Engine(network, question, data, execution)
+        folder = None if path is None else path.with_suffix(".pieces")
+        common = {**settings, "path": engine.program.path.name, "piece": _piece_size(engine)}
+        with open_store(folder, common) as store:
+            _work(engine, store, data, progress)
+            counts = _counts(engine, store, data, len(question.masks))
+            attributes = {
+                **settings,
+                **engine.attributes(),
+                "repeated_share": counts.repeated / max(1, len(data)),
+                **environment(execution.places),
+            }
+            result = label(counts, attributes)
+            timing = {
+                "compile_seconds": round(engine.compile_seconds, 3),
+                "run_seconds": round(counts.seconds, 3),
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            if path is not None and jax.process_index() == 0:
+                write_json(_timing(path), timing)
+                write(result, path)
     return result.assign_attrs(timing)
 
 
@@ -160,6 +133,13 @@ def _piece_size(engine: Engine) -> int:
 
 def _starts(engine: Engine, data: Dataset) -> list[int]:
     return list(range(0, len(data), _piece_size(engine)))
+
+
+def _counts(engine: Engine, store: Store, data: Dataset, rows: int) -> Counts:
+    """What all pieces say together, those of other processes too."""
+    store.exchange()
+    starts = _starts(engine, data)
+    return tally(lambda: (unpack(store[start]) for start in starts), rows, len(data.class_names))
 
 
 def _work(engine: Engine, store: Store, data: Dataset, progress: Progress | None) -> None:
