@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 from flax import linen as nn
 from flax import nnx
 
@@ -156,6 +157,35 @@ def test_an_nnx_module(few_digits, images):
     np.testing.assert_allclose(found, logits, atol=1e-5)
     after = jax.tree.leaves(nnx.state(module, nnx.Param))
     assert all(bool((a == b).all()) for a, b in zip(before, after, strict=True))
+
+
+def through_a_door(door, images):
+    """A network that was not written for us, and a layer of it with few units."""
+    if door == "nnx":
+        return ju.networks.from_nnx(NnxNet(nnx.Rngs(0)), preprocessing=SMALL), "blocks/1"
+    if door == "linen":
+        variables = LinenNet().init(jax.random.key(1), images[:2], train=False)
+        return ju.networks.from_linen(
+            LinenNet(), variables, preprocessing=SMALL, arguments={"train": False}
+        ), "BatchNorm_0"
+    params = {"in": jnp.eye(784, 6), "out": jnp.eye(6, 10)}
+    return ju.networks.from_callable(
+        mlp_by_hand, params, layers={"hidden": 6}, preprocessing=SMALL
+    ), "hidden"
+
+
+@pytest.mark.parametrize("door", ["callable", "linen", "nnx"])
+def test_results_are_files_and_tables(door, few_digits, images, tmp_path):
+    network, layer = through_a_door(door, images[0])
+    file = tmp_path / "result.nc"
+    result = ju.ablation.sweep(network, layer, few_digits, file=file)
+    xr.testing.assert_identical(ju.ablation.sweep(network, layer, few_digits, file=file), result)
+    assert {path.name for path in tmp_path.iterdir()} == {"result.nc", "result.timing.json"}
+    table = ju.results.table(result)
+    np.testing.assert_array_equal(table.index, result.unit)
+    np.testing.assert_array_equal(table.max_class_accuracy_drop, result.max_class_accuracy_drop)
+    eight = result.set_xindex("class_index").sel(class_index=8)
+    np.testing.assert_array_equal(eight.correct, result.correct.sel({"class": "8"}))
 
 
 def test_top_images_look_into_them_too(few_digits, images):
