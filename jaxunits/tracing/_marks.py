@@ -1,0 +1,58 @@
+"""Names of values, which survive tracing."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from jax.ad_checkpoint import checkpoint_name
+from jaxtyping import Array
+
+from .._errors import InputError
+
+_MODULE = "module:"
+_UNIT = "unit:"
+
+
+class Mark(NamedTuple):
+    """A name that a value has in a traced program.
+
+    Attributes:
+      name: the module's path, or what the user calls the value.
+      by_user: whether the user named the value itself, which then is the unit as it is.
+    """
+
+    name: str
+    by_user: bool
+
+
+def unit(value: Array, name: str) -> Array:
+    """Name a value inside a network, which makes it a layer whose units can be masked.
+
+    The value goes through unchanged; in functions and inside any module.
+
+    Args:
+      value: activations `[images, ..., units]`.
+      name: the layer's name.
+
+    Raises:
+      InputError: the name is no text, or empty.
+    """
+    if not isinstance(name, str) or not name:
+        raise InputError(f"unit named {name!r}: give a layer's name, such as unit(x, 'conv1')")
+    return checkpoint_name(value, _UNIT + name)
+
+
+def module_output(value: Array, path: str) -> Array:
+    """Name what a module gives by the module's path."""
+    return checkpoint_name(value, _MODULE + path)
+
+
+def mark_of(equation: Any) -> Mark | None:
+    """The mark that an equation of a traced program sets; None for any other equation."""
+    if equation.primitive.name != "name":
+        return None
+    name = equation.params["name"]
+    for prefix in (_MODULE, _UNIT):
+        if name.startswith(prefix):
+            return Mark(name.removeprefix(prefix), prefix == _UNIT)
+    return None
