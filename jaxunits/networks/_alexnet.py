@@ -6,28 +6,78 @@ import dataclasses
 from collections.abc import Mapping
 
 from flax import nnx
+from jaxtyping import Array, Float
 
 from .._kinds import checks_kinds
 from ..data import IMAGENET, Preprocessing
 from ._architecture import Architecture
-from ._assembly import (
-    Stages,
-    averaged_to,
-    check_sizes,
-    dense_layers,
-    flattened,
-    scaled,
-    with_channel_dropout,
-)
-from ._convolution import Convolution
-from ._dropout import Dropout
-from ._network import Network
-from ._pools import MaxPool
+from ._classifier import Classifier
+from ._kernels import InitialKernels
+from ._nnx import from_nnx
+from ._parts import add_convolution, check_dropout_layers, convolved, unit_dropout
+from ._pooling import average_to, max_pool
+from ._sizes import MapSize, check_sizes, scaled
 
 # Units, side of the kernel, strides, padding; and the convolutions that a pool follows.
 _CONVOLUTIONS = ((64, 11, 4, 2), (192, 5, 1, 2), (384, 3, 1, 1), (256, 3, 1, 1), (256, 3, 1, 1))
 _POOLED = (1, 2, 5)
-_MAP = (6, 6)
+
+
+class AlexNet(nnx.Module):
+    """Five convolutions `conv1` to `conv5` and three dense layers `fc6` to `fc8`."""
+
+    def __init__(
+        self,
+        classes: int,
+        *,
+        channels: int = 3,
+        width: float = 1.0,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+        channel_dropout: Mapping[str, float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Draw its weights; see `alexnet` for the arguments."""
+        kernels, rngs = InitialKernels(seed), nnx.Rngs(seed)
+        rates = dict(channel_dropout or {})
+        inputs = channels
+        for number, (units, size, strides, padding) in enumerate(_CONVOLUTIONS, start=1):
+            outputs = scaled(units, width)
+            add_convolution(
+                self,
+                f"{number}",
+                inputs,
+                outputs,
+                size=size,
+                strides=strides,
+                padding=padding,
+                normalised=batch_norm,
+                dropout=rates.get(f"conv{number}", 0.0),
+                kernels=kernels,
+                rngs=rngs,
+            )
+            inputs = outputs
+        hidden = scaled(4096, width)
+        self.dropout6 = unit_dropout(dropout, rngs)
+        self.fc6 = nnx.Linear(inputs * 36, hidden, kernel_init=kernels.he, rngs=rngs)
+        self.dropout7 = unit_dropout(dropout, rngs)
+        self.fc7 = nnx.Linear(hidden, hidden, kernel_init=kernels.he, rngs=rngs)
+        self.fc8 = nnx.Linear(hidden, classes, kernel_init=kernels.lecun, rngs=rngs)
+
+    def __call__(
+        self, images: Float[Array, "images height width channels"]
+    ) -> Float[Array, "images classes"]:
+        """Logits."""
+        maps = images
+        for number in range(1, len(_CONVOLUTIONS) + 1):
+            maps = convolved(self, f"{number}", maps)
+            if number in _POOLED:
+                maps = max_pool(maps, 3, 2)
+        maps = average_to(maps, (6, 6))
+        features = maps.reshape(len(maps), -1)
+        features = nnx.relu(self.fc6(self.dropout6(features)))
+        features = nnx.relu(self.fc7(self.dropout7(features)))
+        return self.fc8(features)
 
 
 @checks_kinds
@@ -39,7 +89,7 @@ def alexnet(
     channel_dropout: Mapping[str, float] | None = None,
     preprocessing: Preprocessing = IMAGENET,
     seed: int = 0,
-) -> Network:
+) -> Classifier:
     """AlexNet: `conv1` to `conv5`, `fc6`, `fc7`, and `fc8` for the logits.
 
     Args:
@@ -55,7 +105,7 @@ def alexnet(
 
     Raises:
       InputError: a number of classes or a width that leaves nothing, an unknown layer, a rate that
-        is no probability, images too small for the stages, more than 2^29 parameters in a layer, or
+        is no probability, images too small for its layers, more than 2^29 parameters in a layer, or
         a seed outside 0 to 2^32 - 1.
     """
     return _build("alexnet", False, classes, width, dropout, channel_dropout, preprocessing, seed)
@@ -70,7 +120,7 @@ def alexnet_bn(
     channel_dropout: Mapping[str, float] | None = None,
     preprocessing: Preprocessing = IMAGENET,
     seed: int = 0,
-) -> Network:
+) -> Classifier:
     """AlexNet with batch norm on the five convolutions (paper A §3.5); see `alexnet`."""
     return _build("alexnet_bn", True, classes, width, dropout, channel_dropout, preprocessing, seed)
 
@@ -84,48 +134,34 @@ def _build(
     channel_dropout: Mapping[str, float] | None,
     preprocessing: Preprocessing,
     seed: int,
-) -> Network:
+) -> Classifier:
     check_sizes(builder, classes, width, seed)
-    rngs = nnx.Rngs(seed)
-    stages = _convolutions(width, preprocessing.channels, batch_norm, rngs)
-    stages = with_channel_dropout(stages, channel_dropout, builder)
-    stages = averaged_to(stages, _MAP, preprocessing, builder)
-    if dropout:
-        stages.append(("flatten.dropout", Dropout(dropout)))
-    stages, inputs = flattened(stages, preprocessing, builder)
-    widths = [scaled(4096, width)] * 2
-    dense = dense_layers(inputs, widths, classes, first=6, dropout=dropout, rngs=rngs)
-    # What fc8 reads is not dropped.
-    stages += [(name, stage) for name, stage in dense if name != "fc7.dropout"]
-    return Network(
-        stages,
-        preprocessing=preprocessing,
-        architecture=Architecture.of(
-            builder,
-            classes=classes,
-            width=width,
-            dropout=dropout,
-            channel_dropout=dict(channel_dropout or {}),
-            preprocessing=dataclasses.asdict(preprocessing),
-        ),
+    names = [f"conv{number}" for number in range(1, len(_CONVOLUTIONS) + 1)]
+    rates = check_dropout_layers(channel_dropout, names, builder)
+    _check_size(builder, preprocessing)
+    module = AlexNet(
+        classes,
+        channels=preprocessing.channels,
+        width=width,
+        batch_norm=batch_norm,
+        dropout=dropout,
+        channel_dropout=rates,
+        seed=seed,
     )
+    architecture = Architecture.of(
+        builder,
+        classes=classes,
+        width=width,
+        dropout=dropout,
+        channel_dropout=rates,
+        preprocessing=dataclasses.asdict(preprocessing),
+    )
+    return from_nnx(module, preprocessing=preprocessing, name=builder, architecture=architecture)
 
 
-def _convolutions(width: float, inputs: int, batch_norm: bool, rngs: nnx.Rngs) -> Stages:
-    stages: Stages = []
-    for number, (units, size, strides, padding) in enumerate(_CONVOLUTIONS, start=1):
-        outputs = scaled(units, width)
-        convolution = Convolution(
-            inputs,
-            outputs,
-            size,
-            strides=strides,
-            padding=padding,
-            batch_norm=batch_norm,
-            rngs=rngs,
-        )
-        stages.append((f"conv{number}", convolution))
+def _check_size(builder: str, preprocessing: Preprocessing) -> None:
+    size = MapSize.of_images(builder, preprocessing.size)
+    for number, (_, window, strides, padding) in enumerate(_CONVOLUTIONS, start=1):
+        size = size.behind(f"'conv{number}'", window, strides, padding)
         if number in _POOLED:
-            stages.append((f"pool{number}", MaxPool(3, strides=2)))
-        inputs = outputs
-    return stages
+            size = size.behind(f"the pool behind 'conv{number}'", 3, 2)

@@ -4,37 +4,53 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
 from .._bounds import check_parameter_count
-from ._stages import Activation
 
 _FEWEST_DRAWN = 1 << 18
 # Of a standard normal distribution without what lies beyond two deviations.
 _TRUNCATED_DEVIATION = 0.87962566103423978
 
 
-def initial_kernel(
-    rngs: nnx.Rngs, shape: tuple[int, ...], activation: Activation
-) -> Float[Array, ...]:
-    """Weights that keep the variance of what comes in: He's for a non-linearity, else LeCun's.
+class InitialKernels:
+    """Flax initializers that draw a network's kernels one after another, by its seed.
 
-    Equal to `nnx.initializers.he_normal` and `lecun_normal`.
+    Flax's own keys count biases and batch norms too. These count kernels alone, so that two
+    networks of one seed, one of them with batch norm, start from the same kernels.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._keys = nnx.Rngs(seed).params
+
+    def he(self, _: Any, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Float[Array, ...]:
+        """Keeps the variance through a ReLU; equal to `nnx.initializers.he_normal`."""
+        return _truncated_normal(self._keys(), shape, 2).astype(dtype)
+
+    def lecun(self, _: Any, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Float[Array, ...]:
+        """Keeps the variance without one; equal to `nnx.initializers.lecun_normal`."""
+        return _truncated_normal(self._keys(), shape, 1).astype(dtype)
+
+
+def _truncated_normal(key: Array, shape: tuple[int, ...], gain: int) -> Float[Array, ...]:
+    """Weights of variance gain / inputs.
 
     Raises:
       InputError: there are more than 2^29.
     """
     count = math.prod(shape)
     check_parameter_count(count, f"a layer whose kernel is {shape}")
-    variance = (2 if activation else 1) / math.prod(shape[:-1])
+    deviation = math.sqrt(gain / math.prod(shape[:-1])) / _TRUNCATED_DEVIATION
     # The first numbers of a longer draw are those of the shorter one, and few lengths mean that
     # few programs are compiled: one for every kernel takes longer than all else in a network.
     length = max(_FEWEST_DRAWN, 1 << (count - 1).bit_length())
-    drawn = jax.random.truncated_normal(rngs.params(), -2, 2, (length,))
-    return _scaled(drawn, math.sqrt(variance) / _TRUNCATED_DEVIATION, shape)
+    drawn = jax.random.truncated_normal(key, -2, 2, (length,))
+    return _scaled(drawn, deviation, shape)
 
 
 @partial(jax.jit, static_argnames="shape")

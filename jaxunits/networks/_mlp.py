@@ -3,20 +3,57 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
 from collections.abc import Sequence
 
 from flax import nnx
+from jaxtyping import Array, Float
 
-from .._bounds import SEEDS, check_numbers, check_parameter_count
-from .._errors import InputError
 from .._kinds import checks_kinds
 from ..data import CIFAR10, Preprocessing
 from ._architecture import Architecture
-from ._assembly import dense_layers
-from ._dense import Flatten
-from ._network import Network
+from ._classifier import Classifier
+from ._kernels import InitialKernels
+from ._nnx import from_nnx
+from ._parts import add_dense, classified
+from ._sizes import check_widths
+
+
+class MLP(nnx.Module):
+    """Dense layers `fc1`, `fc2`, … with ReLU, then `logits`."""
+
+    def __init__(
+        self,
+        inputs: int,
+        widths: Sequence[int],
+        classes: int,
+        *,
+        dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """Draw its weights.
+
+        Args:
+          inputs: numbers per image.
+          widths: units of each layer.
+          classes: how many classes it tells apart.
+          dropout: probability that a unit is dropped in training.
+          seed: of the weights.
+        """
+        self.dense = (*(f"fc{number}" for number in range(1, len(widths) + 1)), "logits")
+        add_dense(
+            self,
+            inputs,
+            dict(zip(self.dense, [*widths, classes], strict=True)),
+            dropout=dropout,
+            kernels=InitialKernels(seed),
+            rngs=nnx.Rngs(seed),
+        )
+
+    def __call__(
+        self, images: Float[Array, "images height width channels"]
+    ) -> Float[Array, "images classes"]:
+        """Logits."""
+        return classified(self, self.dense, images.reshape(len(images), -1))
 
 
 @checks_kinds
@@ -27,7 +64,7 @@ def mlp(
     dropout: float = 0.0,
     preprocessing: Preprocessing = CIFAR10,
     seed: int = 0,
-) -> Network:
+) -> Classifier:
     """Dense layers with ReLU, `fc1`, `fc2`, …, then `logits` (paper C's MLP by default).
 
     Args:
@@ -41,38 +78,13 @@ def mlp(
       InputError: no layers, a width or number of classes below 1, more than 2^29 parameters, a rate
         that is no probability, or a seed outside 0 to 2^32 - 1.
     """
-    check_widths("mlp", classes, widths)
-    check_numbers(seed=(seed, SEEDS))
-    rngs = nnx.Rngs(seed)
-    *hidden, (_, logits) = dense_layers(
-        preprocessing.numbers, widths, classes, first=1, dropout=dropout, rngs=rngs
+    check_widths("mlp", classes, widths, seed)
+    module = MLP(preprocessing.numbers, widths, classes, dropout=dropout, seed=seed)
+    architecture = Architecture.of(
+        "mlp",
+        classes=classes,
+        widths=list(widths),
+        dropout=dropout,
+        preprocessing=dataclasses.asdict(preprocessing),
     )
-    return Network(
-        [("flatten", Flatten()), *hidden, ("logits", logits)],
-        preprocessing=preprocessing,
-        architecture=Architecture.of(
-            "mlp",
-            classes=classes,
-            widths=list(widths),
-            dropout=dropout,
-            preprocessing=dataclasses.asdict(preprocessing),
-        ),
-    )
-
-
-def check_widths(builder: str, classes: int, widths: Sequence[int]) -> None:
-    """Refuse a network without layers, units or classes, or too large a one.
-
-    Raises:
-      InputError: naming the value.
-    """
-    if not widths or min(*widths, classes) < 1:
-        raise InputError(
-            f"{builder} with widths={tuple(widths)} and classes={classes}: give at least one "
-            "layer, and whole numbers above 0"
-        )
-    sizes = [*widths, classes]
-    check_parameter_count(
-        sum(map(math.prod, itertools.pairwise(sizes))),
-        f"{builder} with widths={tuple(widths)} and classes={classes}",
-    )
+    return from_nnx(module, preprocessing=preprocessing, name="mlp", architecture=architecture)

@@ -1,160 +1,156 @@
-"""Residual blocks as two stages, so that the units inside a block have a place too."""
+"""Residual blocks (He, Zhang, Ren and Sun 2016) and their groups."""
 
 from __future__ import annotations
 
-import jax
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
-from .._kinds import checks_kinds
-from ._convolution import Convolution
-from ._stages import Centres
-from ._state import Branched
+from ._convolution import batch_norm, convolution
+from ._kernels import InitialKernels
+from ._parts import channel_dropout
 
 
-class Branch(nnx.Module):
-    """The first half of a residual block: a convolution, and the shortcut beside it.
+class Block(nnx.Module):
+    """Two 3×3 convolutions with batch norm, a shortcut round them, and ReLU after the sum.
 
-    Its units are the convolution's.
-
-    Attributes:
-      convolution: from the block's input to the units inside the block.
-      projection: from the block's input to the shortcut, without a non-linearity; None for the
-        identity.
+    Where the shapes change, the shortcut takes every second pixel and pads the channels with zeros
+    on both sides (option A), or is a 1×1 convolution with batch norm (option B).
     """
 
-    per_channel = False
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        strides: int,
+        *,
+        shortcut: str,
+        rates: tuple[float, float],
+        kernels: InitialKernels,
+        rngs: nnx.Rngs,
+    ) -> None:
+        """Draw its weights.
 
-    @checks_kinds
-    def __init__(self, convolution: Convolution, projection: Convolution | None = None) -> None:
-        self.convolution = convolution
-        self.projection = projection
-        self.units = convolution.units
-
-    @property
-    def separable(self) -> bool:
-        """Whether one unit can be computed without the others."""
-        return self.convolution.separable
-
-    @property
-    def incoming_weights(self) -> Float[Array, "rows columns inputs units"]:
-        """The convolution's kernel."""
-        return self.convolution.kernel[...]
-
-    def __call__(self, state: Float[Array, "images height width inputs"]) -> Branched:
-        """Convolve and apply the non-linearity; project the shortcut."""
-        return self.nonlinear(self.linear(state))
-
-    def centres(self, size: tuple[int, int]) -> tuple[Centres, Centres]:
-        """Where the convolution's kernel lies, see `LocalStage`."""
-        return self.convolution.centres(size)
-
-    def linear(self, state: Float[Array, "images height width inputs"]) -> Branched:
-        """Both affine maps."""
-        shortcut = state if self.projection is None else self.projection.linear(state)
-        return Branched(self.convolution.linear(state), shortcut)
-
-    def linear_of(
-        self, state: Float[Array, "images height width inputs"], unit: Int[Array, ""]
-    ) -> Float[Array, "images rows columns"]:
-        """One unit's channel of the convolution."""
-        return self.convolution.linear_of(state, unit)
-
-    def nonlinear(self, state: Branched) -> Branched:
-        """The convolution's non-linearity."""
-        return Branched(self.convolution.nonlinear(state.features), state.shortcut)
-
-    def nonlinear_of(
-        self, maps: Float[Array, "images rows columns"]
-    ) -> Float[Array, "images rows columns"]:
-        """The convolution's non-linearity, for one unit."""
-        return self.convolution.nonlinear_of(maps)
-
-    def contributions(
-        self, parts: Float[Array, "images height width chosen"], units: Int[Array, " chosen"]
-    ) -> Branched:
-        """What each input channel alone adds to both."""
-        features = self.convolution.contributions(parts, units)
-        if self.projection is not None:
-            return Branched(features, self.projection.contributions(parts, units))
-        channel = jax.nn.one_hot(units, self.convolution.kernel.shape[2], dtype=parts.dtype)
-        return Branched(features, jnp.einsum("nhwk,kc->knhwc", parts, channel))
-
-    def rotated(self, basis: Float[Array, "inputs directions"]) -> Branch:
-        """The half block that reads its input in another orthonormal basis.
-
-        The shortcut's identity becomes the way back, a 1×1 convolution.
+        Args:
+          inputs: channels that it reads.
+          outputs: channels inside it and that it gives.
+          strides: step of the first convolution in pixels.
+          shortcut: `"A"` or `"B"`.
+          rates: the probabilities that a channel inside the block, and of its output, is dropped.
+          kernels: draws the kernels.
+          rngs: of all else.
         """
-        projection = self.projection
-        if projection is None:
-            channels = len(basis)
-            projection = Convolution(
-                channels, channels, 1, bias=False, activation=None, rngs=nnx.Rngs(0)
+
+        def bare(inputs: int, size: int, strides: int, padding: int, init: Any) -> nnx.Conv:
+            return convolution(
+                inputs,
+                outputs,
+                size,
+                strides=strides,
+                padding=padding,
+                bias=False,
+                kernel_init=init,
+                rngs=rngs,
             )
-            projection.kernel[...] = jnp.eye(channels, dtype=basis.dtype)[None, None]
-        return Branch(self.convolution.rotated(basis), projection.rotated(basis))
+
+        self.conv1 = bare(inputs, 3, strides, 1, kernels.he)
+        self.bn1 = batch_norm(outputs, rngs=rngs)
+        self.dropout1 = channel_dropout(rates[0], rngs)
+        self.conv2 = bare(outputs, 3, 1, 1, kernels.lecun)
+        self.bn2 = batch_norm(outputs, rngs=rngs)
+        self.dropout2 = channel_dropout(rates[1], rngs)
+        self.strides, self.outputs = strides, outputs
+        projected = shortcut == "B" and (strides > 1 or inputs != outputs)
+        self.downsample = nnx.List(
+            [bare(inputs, 1, strides, 0, kernels.lecun), batch_norm(outputs, rngs=rngs)]
+            if projected
+            else []
+        )
+
+    def __call__(
+        self, maps: Float[Array, "images height width inputs"]
+    ) -> Float[Array, "images rows columns outputs"]:
+        """The block's output."""
+        inside = self.dropout1(nnx.relu(self.bn1(self.conv1(maps))))
+        output = nnx.relu(self.bn2(self.conv2(inside)) + self._shortcut(maps))
+        return self.dropout2(output)
+
+    def _shortcut(self, maps: Array) -> Array:
+        if self.downsample:
+            projection, norm = self.downsample
+            return norm(projection(maps))
+        missing = self.outputs - maps.shape[-1]
+        maps = maps[:, :: self.strides, :: self.strides]
+        if not missing:
+            return maps
+        return jnp.pad(maps, [(0, 0)] * 3 + [(missing // 2, missing - missing // 2)])
 
 
-class Merge(nnx.Module):
-    """The second half of a residual block: a convolution plus the shortcut, then a non-linearity.
+def add_groups(
+    network: nnx.Module,
+    widths: Sequence[int],
+    blocks: int,
+    *,
+    shortcut: str,
+    rates: Mapping[str, float],
+    kernels: InitialKernels,
+    rngs: nnx.Rngs,
+) -> tuple[str, ...]:
+    """Give a network groups of blocks, each but the first of which halves the maps.
 
-    Its units are the block's output.
+    Args:
+      network: gets the attributes `layer1`, `layer2`, ….
+      widths: units of the blocks of each group; the first group reads as many.
+      blocks: how many each group has.
+      shortcut: as for a block.
+      rates: for some of the layers the probability that a channel is dropped.
+      kernels: draws the kernels.
+      rngs: of all else.
 
-    Attributes:
-      convolution: from the units inside the block to the block's output, without a non-linearity.
+    Returns:
+      The attributes' names.
     """
+    inputs, names = widths[0], []
+    for group, outputs in enumerate(widths, start=1):
+        name = f"layer{group}"
+        parts = []
+        for number in range(blocks):
+            strides = 2 if group > 1 and number == 0 else 1
+            layers = (f"{name}.{number}.conv1", f"{name}.{number}")
+            inside, behind = (rates.get(layer, 0.0) for layer in layers)
+            parts.append(
+                Block(
+                    inputs,
+                    outputs,
+                    strides,
+                    shortcut=shortcut,
+                    rates=(inside, behind),
+                    kernels=kernels,
+                    rngs=rngs,
+                )
+            )
+            inputs = outputs
+        setattr(network, name, nnx.List(parts))
+        names.append(name)
+    return tuple(names)
 
-    per_channel = False
-    separable = True
 
-    @checks_kinds
-    def __init__(self, convolution: Convolution) -> None:
-        self.convolution = convolution
-        self.units = convolution.kernel.shape[-1]
+def through_groups(network: nnx.Module, names: Sequence[str], maps: Array) -> Array:
+    """What a network's groups of blocks give one after another."""
+    for name in names:
+        for block in getattr(network, name):
+            maps = block(maps)
+    return maps
 
-    @property
-    def incoming_weights(self) -> Float[Array, "rows columns inputs units"]:
-        """The kernel of the convolution inside the block; the shortcut is left out."""
-        return self.convolution.kernel[...]
 
-    def __call__(self, state: Branched) -> Float[Array, "images rows columns units"]:
-        """Convolve, add the shortcut, apply the non-linearity."""
-        return self.nonlinear(self.linear(state))
-
-    def centres(self, size: tuple[int, int]) -> tuple[Centres, Centres]:
-        """Where the convolution's kernel lies, see `LocalStage`."""
-        return self.convolution.centres(size)
-
-    def linear(self, state: Branched) -> Float[Array, "images rows columns units"]:
-        """The sum of convolution and shortcut."""
-        return self.convolution.linear(state.features) + state.shortcut
-
-    def linear_of(
-        self, state: Branched, unit: Int[Array, ""]
-    ) -> Float[Array, "images rows columns"]:
-        """One unit's channel of the sum."""
-        shortcut = jnp.take(state.shortcut, unit, axis=-1)
-        return self.convolution.linear_of(state.features, unit) + shortcut
-
-    def nonlinear(
-        self, state: Float[Array, "images rows columns units"]
-    ) -> Float[Array, "images rows columns units"]:
-        """ReLU."""
-        return jax.nn.relu(state)
-
-    def nonlinear_of(
-        self, maps: Float[Array, "images rows columns"]
-    ) -> Float[Array, "images rows columns"]:
-        """ReLU, for one unit."""
-        return jax.nn.relu(maps)
-
-    def contributions(
-        self, parts: Float[Array, "images height width chosen"], units: Int[Array, " chosen"]
-    ) -> Float[Array, "chosen images rows columns units"]:
-        """What each unit inside the block alone adds to the sum."""
-        return self.convolution.contributions(parts, units)
-
-    def rotated(self, basis: Float[Array, "inputs directions"]) -> Merge:
-        """The half block that reads the units inside the block in another orthonormal basis."""
-        return Merge(self.convolution.rotated(basis))
+def block_layers(blocks: Sequence[int]) -> list[str]:
+    """The layers of groups of so many blocks, in order."""
+    return [
+        layer
+        for group, count in enumerate(blocks, start=1)
+        for number in range(count)
+        for layer in (f"layer{group}.{number}.conv1", f"layer{group}.{number}")
+    ]

@@ -4,22 +4,72 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 from flax import nnx
+from jaxtyping import Array, Float
 
 from .._errors import InputError
 from .._kinds import checks_kinds
 from ..data import CIFAR10, IMAGENET, Preprocessing
 from ._architecture import Architecture
-from ._assembly import Stages, check_sizes, scaled, with_channel_dropout
-from ._convolution import Convolution
-from ._dense import Dense
-from ._network import Network
-from ._pools import AveragePool, MaxPool
-from ._residual import Branch, Merge
+from ._classifier import Classifier
+from ._convolution import batch_norm, convolution
+from ._kernels import InitialKernels
+from ._nnx import from_nnx
+from ._parts import channel_dropout as dropout_of
+from ._parts import check_dropout_layers
+from ._pooling import max_pool
+from ._residual import add_groups, block_layers, through_groups
+from ._sizes import check_sizes, scaled
 
 _WIDTHS = (64, 128, 256, 512)
+_BLOCKS = 2
+
+
+class ResNet18(nnx.Module):
+    """A stem `conv1`, groups of blocks `layer1` to `layer4`, a global average, `fc`."""
+
+    def __init__(
+        self,
+        classes: int,
+        *,
+        channels: int = 3,
+        stem: str = "imagenet",
+        width: float = 1.0,
+        channel_dropout: Mapping[str, float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Draw its weights; see `resnet18` for the arguments."""
+        kernels, rngs = InitialKernels(seed), nnx.Rngs(seed)
+        rates = dict(channel_dropout or {})
+        widths = [scaled(units, width) for units in _WIDTHS]
+        size, strides, padding = (3, 1, 1) if stem == "cifar" else (7, 2, 3)
+        self.conv1 = convolution(
+            channels,
+            widths[0],
+            size,
+            strides=strides,
+            padding=padding,
+            bias=False,
+            kernel_init=kernels.he,
+            rngs=rngs,
+        )
+        self.bn1 = batch_norm(widths[0], rngs=rngs)
+        self.conv1_dropout = dropout_of(rates.get("conv1", 0.0), rngs)
+        self.pooled = stem == "imagenet"
+        self.groups = add_groups(
+            self, widths, _BLOCKS, shortcut="B", rates=rates, kernels=kernels, rngs=rngs
+        )
+        self.fc = nnx.Linear(widths[-1], classes, kernel_init=kernels.lecun, rngs=rngs)
+
+    def __call__(
+        self, images: Float[Array, "images height width channels"]
+    ) -> Float[Array, "images classes"]:
+        """Logits."""
+        maps = self.conv1_dropout(nnx.relu(self.bn1(self.conv1(images))))
+        if self.pooled:
+            maps = max_pool(maps, 3, 2, 1)
+        return self.fc(through_groups(self, self.groups, maps).mean((1, 2)))
 
 
 @checks_kinds
@@ -31,10 +81,10 @@ def resnet18(
     channel_dropout: Mapping[str, float] | None = None,
     preprocessing: Preprocessing | None = None,
     seed: int = 0,
-) -> Network:
-    """ResNet18: `conv1`, eight blocks of two stages each, a global average, `fc` for the logits.
+) -> Classifier:
+    """ResNet18: `conv1`, eight blocks of two convolutions, a global average, `fc` for the logits.
 
-    Block `layer4.1` is the stages `layer4.1.conv1`, whose units are inside the block, and
+    Block `layer4.1` has the layers `layer4.1.conv1`, whose units are inside the block, and
     `layer4.1`, whose units are the block's output after the shortcut is added.
 
     Args:
@@ -50,58 +100,29 @@ def resnet18(
 
     Raises:
       InputError: an unknown stem or layer, a number of classes or a width that leaves nothing, a
-        rate that is no probability, images too small for the stages, more than 2^29 parameters in a
+        rate that is no probability, images too small for the layers, more than 2^29 parameters in a
         layer, or a seed outside 0 to 2^32 - 1.
     """
     check_sizes("resnet18", classes, width, seed)
     if stem not in ("imagenet", "cifar"):
         raise InputError(f"resnet18 with stem={stem!r}: give 'imagenet' or 'cifar'")
     preprocessing = preprocessing or (IMAGENET if stem == "imagenet" else CIFAR10)
-    rngs = nnx.Rngs(seed)
-    widths = [scaled(units, width) for units in _WIDTHS]
-    stages = _stem(stem, preprocessing.channels, widths[0], rngs)
-    inputs = widths[0]
-    for group, outputs in enumerate(widths, start=1):
-        stages += _block(f"layer{group}.0", inputs, outputs, 1 if group == 1 else 2, rngs)
-        stages += _block(f"layer{group}.1", outputs, outputs, 1, rngs)
-        inputs = outputs
-    stages = with_channel_dropout(stages, channel_dropout, "resnet18")
-    stages.append(("avgpool", AveragePool(None)))
-    stages.append(("fc", Dense(inputs, classes, activation=None, rngs=rngs)))
-    return Network(
-        stages,
-        preprocessing=preprocessing,
-        architecture=Architecture.of(
-            "resnet18",
-            classes=classes,
-            stem=stem,
-            width=width,
-            channel_dropout=dict(channel_dropout or {}),
-            preprocessing=dataclasses.asdict(preprocessing),
-        ),
+    layers = ["conv1", *block_layers([_BLOCKS] * len(_WIDTHS))]
+    rates = check_dropout_layers(channel_dropout, layers, "resnet18")
+    module = ResNet18(
+        classes,
+        channels=preprocessing.channels,
+        stem=stem,
+        width=width,
+        channel_dropout=rates,
+        seed=seed,
     )
-
-
-def _stem(stem: str, channels: int, outputs: int, rngs: nnx.Rngs) -> Stages:
-    if stem == "cifar":
-        return [("conv1", _normalised(channels, outputs, 3, padding=1, rngs=rngs))]
-    return [
-        ("conv1", _normalised(channels, outputs, 7, strides=2, padding=3, rngs=rngs)),
-        ("maxpool", MaxPool(3, strides=2, padding=1)),
-    ]
-
-
-def _block(name: str, inputs: int, outputs: int, strides: int, rngs: nnx.Rngs) -> Stages:
-    """The two stages of a residual block; the shortcut is projected where shapes change."""
-    first = _normalised(inputs, outputs, 3, strides=strides, padding=1, rngs=rngs)
-    second = _normalised(outputs, outputs, 3, padding=1, activation=None, rngs=rngs)
-    projection = None
-    if strides > 1 or inputs != outputs:
-        projection = _normalised(
-            inputs, outputs, 1, strides=strides, padding=0, activation=None, rngs=rngs
-        )
-    return [(f"{name}.conv1", Branch(first, projection)), (name, Merge(second))]
-
-
-def _normalised(inputs: int, outputs: int, size: int, **settings: Any) -> Convolution:
-    return Convolution(inputs, outputs, size, bias=False, batch_norm=True, **settings)
+    architecture = Architecture.of(
+        "resnet18",
+        classes=classes,
+        stem=stem,
+        width=width,
+        channel_dropout=rates,
+        preprocessing=dataclasses.asdict(preprocessing),
+    )
+    return from_nnx(module, preprocessing=preprocessing, name="resnet18", architecture=architecture)

@@ -6,27 +6,97 @@ import dataclasses
 from collections.abc import Mapping
 
 from flax import nnx
+from jaxtyping import Array, Float
 
 from .._errors import InputError
 from .._kinds import checks_kinds
 from ..data import CIFAR10, IMAGENET, Preprocessing
 from ._architecture import Architecture
-from ._assembly import (
-    Stages,
-    averaged_to,
-    check_sizes,
-    dense_layers,
-    flattened,
-    scaled,
-    with_channel_dropout,
-)
-from ._convolution import Convolution
-from ._network import Network
-from ._pools import MaxPool
+from ._classifier import Classifier
+from ._kernels import InitialKernels
+from ._nnx import from_nnx
+from ._parts import add_convolution, add_dense, check_dropout_layers, classified, convolved
+from ._pooling import average_to, max_pool
+from ._sizes import MapSize, check_sizes, scaled
 
-# Convolutions and their units, by group.
+# Convolutions and their units, by group; a pool follows each group.
 _GROUPS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
-_MAP = (7, 7)
+_NAMES = tuple(
+    tuple(f"{group}_{number}" for number in range(1, count + 1))
+    for group, (count, _) in enumerate(_GROUPS, start=1)
+)
+
+
+class VGG16(nnx.Module):
+    """Thirteen convolutions `conv1_1` to `conv5_3`, then dense layers from `fc6` on."""
+
+    def __init__(
+        self,
+        classes: int,
+        map_size: tuple[int, int] = (7, 7),
+        *,
+        hidden: tuple[int, ...] = (4096, 4096),
+        channels: int = 3,
+        width: float = 1.0,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+        channel_dropout: Mapping[str, float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Draw its weights; see `vgg16` for the other arguments.
+
+        Args:
+          classes: how many classes it tells apart.
+          map_size: rows and columns to which the last maps are averaged.
+          hidden: units of the dense layers before the logits.
+          channels: of its images.
+          width: every layer has so many times its units.
+          batch_norm: whether each convolution has a batch norm.
+          dropout: probability that a unit of the dense layers is dropped.
+          channel_dropout: for some convolutions the probability that a channel is dropped.
+          seed: of the weights.
+        """
+        kernels, rngs = InitialKernels(seed), nnx.Rngs(seed)
+        rates = dict(channel_dropout or {})
+        inputs = channels
+        for names, (_, units) in zip(_NAMES, _GROUPS, strict=True):
+            for name in names:
+                outputs = scaled(units, width)
+                add_convolution(
+                    self,
+                    name,
+                    inputs,
+                    outputs,
+                    padding=1,
+                    normalised=batch_norm,
+                    dropout=rates.get(f"conv{name}", 0.0),
+                    kernels=kernels,
+                    rngs=rngs,
+                )
+                inputs = outputs
+        self.map_size = map_size
+        widths = [*(scaled(units, width) for units in hidden), classes]
+        self.dense = tuple(f"fc{number}" for number in range(6, 6 + len(widths)))
+        add_dense(
+            self,
+            inputs * map_size[0] * map_size[1],
+            dict(zip(self.dense, widths, strict=True)),
+            dropout=dropout,
+            kernels=kernels,
+            rngs=rngs,
+        )
+
+    def __call__(
+        self, images: Float[Array, "images height width channels"]
+    ) -> Float[Array, "images classes"]:
+        """Logits."""
+        maps = images
+        for names in _NAMES:
+            for name in names:
+                maps = convolved(self, name, maps)
+            maps = max_pool(maps, 2, 2)
+        maps = average_to(maps, self.map_size)
+        return classified(self, self.dense, maps.reshape(len(maps), -1))
 
 
 @checks_kinds
@@ -39,7 +109,7 @@ def vgg16(
     channel_dropout: Mapping[str, float] | None = None,
     preprocessing: Preprocessing | None = None,
     seed: int = 0,
-) -> Network:
+) -> Classifier:
     """VGG16: `conv1_1` to `conv5_3`, then dense layers, the last for the logits.
 
     Args:
@@ -58,7 +128,7 @@ def vgg16(
 
     Raises:
       InputError: an unknown head or layer, a number of classes or a width that leaves nothing, a
-        rate that is no probability, images too small for the stages, more than 2^29 parameters in a
+        rate that is no probability, images too small for its layers, more than 2^29 parameters in a
         layer, or a seed outside 0 to 2^32 - 1.
     """
     return _build(
@@ -76,7 +146,7 @@ def vgg16_bn(
     channel_dropout: Mapping[str, float] | None = None,
     preprocessing: Preprocessing | None = None,
     seed: int = 0,
-) -> Network:
+) -> Classifier:
     """VGG16 with batch norm on the convolutions; see `vgg16`."""
     return _build(
         "vgg16_bn", True, classes, head, width, dropout, channel_dropout, preprocessing, seed
@@ -93,42 +163,34 @@ def _build(
     channel_dropout: Mapping[str, float] | None,
     preprocessing: Preprocessing | None,
     seed: int,
-) -> Network:
+) -> Classifier:
     check_sizes(builder, classes, width, seed)
     if head not in ("imagenet", "cifar"):
         raise InputError(f"{builder} with head={head!r}: give 'imagenet' or 'cifar'")
     preprocessing = preprocessing or (IMAGENET if head == "imagenet" else CIFAR10)
-    rngs = nnx.Rngs(seed)
-    stages = _convolutions(width, preprocessing.channels, batch_norm, rngs)
-    stages = with_channel_dropout(stages, channel_dropout, builder)
-    widths = [scaled(512, width)]
-    if head == "imagenet":
-        stages = averaged_to(stages, _MAP, preprocessing, builder)
-        widths = [scaled(4096, width)] * 2
-    stages, inputs = flattened(stages, preprocessing, builder)
-    stages += dense_layers(inputs, widths, classes, first=6, dropout=dropout, rngs=rngs)
-    return Network(
-        stages,
-        preprocessing=preprocessing,
-        architecture=Architecture.of(
-            builder,
-            classes=classes,
-            head=head,
-            width=width,
-            dropout=dropout,
-            channel_dropout=dict(channel_dropout or {}),
-            preprocessing=dataclasses.asdict(preprocessing),
-        ),
+    names = [f"conv{name}" for group in _NAMES for name in group]
+    rates = check_dropout_layers(channel_dropout, names, builder)
+    size = MapSize.of_images(builder, preprocessing.size)
+    for group in _NAMES:
+        size = size.behind(f"the pool behind 'conv{group[-1]}'", 2, 2)
+    module = VGG16(
+        classes,
+        (7, 7) if head == "imagenet" else size.size,
+        hidden=(4096, 4096) if head == "imagenet" else (512,),
+        channels=preprocessing.channels,
+        width=width,
+        batch_norm=batch_norm,
+        dropout=dropout,
+        channel_dropout=rates,
+        seed=seed,
     )
-
-
-def _convolutions(width: float, inputs: int, batch_norm: bool, rngs: nnx.Rngs) -> Stages:
-    stages: Stages = []
-    for group, (count, units) in enumerate(_GROUPS, start=1):
-        outputs = scaled(units, width)
-        for number in range(1, count + 1):
-            convolution = Convolution(inputs, outputs, padding=1, batch_norm=batch_norm, rngs=rngs)
-            stages.append((f"conv{group}_{number}", convolution))
-            inputs = outputs
-        stages.append((f"pool{group}", MaxPool()))
-    return stages
+    architecture = Architecture.of(
+        builder,
+        classes=classes,
+        head=head,
+        width=width,
+        dropout=dropout,
+        channel_dropout=rates,
+        preprocessing=dataclasses.asdict(preprocessing),
+    )
+    return from_nnx(module, preprocessing=preprocessing, name=builder, architecture=architecture)
