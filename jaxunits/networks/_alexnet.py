@@ -13,7 +13,7 @@ from ..data import IMAGENET, Preprocessing
 from ._architecture import Architecture
 from ._classifier import Classifier
 from ._kernels import InitialKernels
-from ._nnx import from_nnx
+from ._nnx import nnx_classifier
 from ._parts import add_convolution, check_dropout_layers, convolved, unit_dropout
 from ._pooling import average_to, max_pool
 from ._sizes import MapSize, check_sizes, scaled
@@ -156,7 +156,9 @@ def _build(
         channel_dropout=rates,
         preprocessing=dataclasses.asdict(preprocessing),
     )
-    return from_nnx(module, preprocessing=preprocessing, name=builder, architecture=architecture)
+    return nnx_classifier(
+        module, preprocessing=preprocessing, name=builder, architecture=architecture
+    )
 
 
 def _check_size(builder: str, preprocessing: Preprocessing) -> None:

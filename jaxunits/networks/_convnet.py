@@ -14,7 +14,7 @@ from ..data import CIFAR10, Preprocessing
 from ._architecture import Architecture
 from ._classifier import Classifier
 from ._kernels import InitialKernels
-from ._nnx import from_nnx
+from ._nnx import nnx_classifier
 from ._parts import add_convolution, add_dense, check_dropout_layers, classified, convolved
 from ._pooling import max_pool
 from ._sizes import MapSize, check_widths
@@ -157,4 +157,6 @@ def convnet(
         channel_dropout=rates,
         preprocessing=dataclasses.asdict(preprocessing),
     )
-    return from_nnx(module, preprocessing=preprocessing, name="convnet", architecture=architecture)
+    return nnx_classifier(
+        module, preprocessing=preprocessing, name="convnet", architecture=architecture
+    )

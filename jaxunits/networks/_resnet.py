@@ -15,7 +15,7 @@ from ._architecture import Architecture
 from ._classifier import Classifier
 from ._convolution import batch_norm, convolution
 from ._kernels import InitialKernels
-from ._nnx import from_nnx
+from ._nnx import nnx_classifier
 from ._parts import channel_dropout as dropout_of
 from ._parts import check_dropout_layers
 from ._pooling import max_pool
@@ -125,4 +125,6 @@ def resnet18(
         channel_dropout=rates,
         preprocessing=dataclasses.asdict(preprocessing),
     )
-    return from_nnx(module, preprocessing=preprocessing, name="resnet18", architecture=architecture)
+    return nnx_classifier(
+        module, preprocessing=preprocessing, name="resnet18", architecture=architecture
+    )

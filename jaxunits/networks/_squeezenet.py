@@ -14,7 +14,7 @@ from ._architecture import Architecture
 from ._classifier import Classifier
 from ._convolution import convolution
 from ._kernels import InitialKernels
-from ._nnx import from_nnx
+from ._nnx import nnx_classifier
 from ._parts import unit_dropout
 from ._pooling import max_pool
 from ._sizes import MapSize, check_sizes, scaled
@@ -156,4 +156,6 @@ def _build(
         dropout=dropout,
         preprocessing=dataclasses.asdict(preprocessing),
     )
-    return from_nnx(module, preprocessing=preprocessing, name=builder, architecture=architecture)
+    return nnx_classifier(
+        module, preprocessing=preprocessing, name=builder, architecture=architecture
+    )

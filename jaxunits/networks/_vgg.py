@@ -14,7 +14,7 @@ from ..data import CIFAR10, IMAGENET, Preprocessing
 from ._architecture import Architecture
 from ._classifier import Classifier
 from ._kernels import InitialKernels
-from ._nnx import from_nnx
+from ._nnx import nnx_classifier
 from ._parts import add_convolution, add_dense, check_dropout_layers, classified, convolved
 from ._pooling import average_to, max_pool
 from ._sizes import MapSize, check_sizes, scaled
@@ -193,4 +193,6 @@ def _build(
         channel_dropout=rates,
         preprocessing=dataclasses.asdict(preprocessing),
     )
-    return from_nnx(module, preprocessing=preprocessing, name=builder, architecture=architecture)
+    return nnx_classifier(
+        module, preprocessing=preprocessing, name=builder, architecture=architecture
+    )
