@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
 from .._errors import InputError, unknown_name
@@ -16,35 +15,41 @@ from .._kinds import checks_kinds
 from ..data import Preprocessing
 from ..results import RunFolder, read_json, write_json
 from ._alexnet import alexnet, alexnet_bn
+from ._arrays import arrays, with_arrays
+from ._cifar_resnet import cifar_resnet
+from ._classifier import Classifier
 from ._convnet import convnet
 from ._mlp import mlp
-from ._network import Network, arrays
 from ._resnet import resnet18
 from ._saved_states import abstract, describe_state, load_state, open_checkpoints, shapes
+from ._squeezenet import squeezenet1_0, squeezenet1_1
 from ._vgg import vgg16, vgg16_bn
 
-_BUILDERS: Mapping[str, Callable[..., Network]] = {
+_BUILDERS: Mapping[str, Callable[..., Classifier]] = {
     "alexnet": alexnet,
     "alexnet_bn": alexnet_bn,
+    "cifar_resnet": cifar_resnet,
     "convnet": convnet,
     "mlp": mlp,
     "resnet18": resnet18,
+    "squeezenet1_0": squeezenet1_0,
+    "squeezenet1_1": squeezenet1_1,
     "vgg16": vgg16,
     "vgg16_bn": vgg16_bn,
 }
 
 
 @checks_kinds
-def save_architecture(network: Network, run_folder: str | Path) -> None:
+def save_architecture(network: Classifier, run_folder: str | Path) -> None:
     """Write down how to build a network again.
 
     Raises:
-      InputError: the network was assembled by hand, so that nobody else could build it.
+      InputError: no builder of this library made the network, so that none could build it again.
     """
     if network.architecture is None:
         raise InputError(
-            "a network assembled by hand has no architecture to save: give it one, or restore it "
-            "with restore(run_folder, network)"
+            f"network {network.name!r} is of a module of your own, which has no architecture to "
+            "save: restore it with restore(run_folder, network)"
         )
     content = {
         "builder": network.architecture.builder,
@@ -56,14 +61,14 @@ def save_architecture(network: Network, run_folder: str | Path) -> None:
 
 @checks_kinds
 def restore(
-    run_folder: str | Path, network: Network | None = None, *, epoch: int | None = None
-) -> Network:
+    run_folder: str | Path, network: Classifier | None = None, *, epoch: int | None = None
+) -> Classifier:
     """The trained network of a run folder.
 
     Args:
       run_folder: the folder that the training program wrote.
-      network: a network of the same architecture to put the parameters into; by default it is built
-        as the folder says.
+      network: a network of the same architecture, which gives all but the parameters and is not
+        changed; by default it is built as the folder says.
       epoch: after how many epochs; the last checkpoint by default.
 
     Raises:
@@ -82,10 +87,7 @@ def restore(
         )
         like = {"network": abstract(expected)}
         loaded, _ = load_state(checkpointer, step, like, way_out)
-    state = nnx.state(network)
-    nnx.replace_by_pure_dict(state, loaded["network"])
-    nnx.update(network, state)
-    return network
+    return with_arrays(network, loaded["network"])
 
 
 @checks_kinds
@@ -133,7 +135,7 @@ def check_same_arrays(
     stored: Mapping[str, Sequence[int]],
     expected: Mapping[str, Sequence[int]],
     place: str,
-    network: Network,
+    network: Classifier,
 ) -> None:
     """Compare the shapes of arrays by their names.
 
@@ -156,7 +158,7 @@ def check_same_arrays(
         )
 
 
-def _build(folder: RunFolder) -> Network:
+def _build(folder: RunFolder) -> Classifier:
     content = read_json(folder.architecture, f"{folder.path} is not a run folder")
     builder, arguments = str(content.get("builder")), content.get("arguments")
     if builder not in _BUILDERS or not isinstance(arguments, dict):

@@ -16,6 +16,7 @@ from orbax.checkpoint import v1 as ocp
 
 from .._errors import InputError
 from ..results import DamagedError, fingerprint, seal_settings, unseal_settings
+from ._arrays import named_leaves
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -150,11 +151,7 @@ def abstract(tree: PyTree, sharding: jax.sharding.Sharding | None = None) -> PyT
 
 def shapes(tree: PyTree) -> dict[str, list[int]]:
     """The shape of every array, by dotted name."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="."): list(leaf.shape)
-        for path, leaf in leaves
-    }
+    return {name: list(leaf.shape) for name, leaf in named_leaves(tree).items()}
 
 
 def _place(checkpointer: ocp.training.Checkpointer, step: int) -> Path:

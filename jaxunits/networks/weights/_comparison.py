@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..._errors import InputError
-from .._dense import Dense
-from .._network import Network
+from .._classifier import Classifier
 from ._parameters import Parameter
 from ._stored import FLOATING, StoredArray, printable
 
@@ -51,10 +49,10 @@ def compare(wanted: Sequence[Parameter], found: Mapping[str, StoredArray]) -> Co
 
 
 def check_fit(
-    network: Network,
+    network: Classifier,
     comparison: Comparison,
     found: Mapping[str, StoredArray],
-    path: Path,
+    place: str,
     partial: bool,
 ) -> None:
     """Refuse a file that does not fill the network, or with `partial` fills nothing of it.
@@ -69,29 +67,29 @@ def check_fit(
         whole = not (comparison.missing or comparison.other or comparison.surplus)
         if classes is not None and not (comparison.missing or comparison.surplus):
             raise InputError(
-                f"weights file {path} tells {classes} classes apart and network {network.name!r} "
+                f"{place} tells {classes} classes apart and network {network.name!r} "
                 f"{network.classes}: build it with classes={classes}, or give partial=True to "
-                f"leave {network.order[-1]!r} random"
+                f"leave {comparison.other[0].layer!r} random"
             )
     if not whole:
-        raise _misfit(network, comparison, found, path)
+        raise _misfit(network, comparison, found, place)
     for parameter in comparison.fitting:
-        _check_floating(parameter.name, found[parameter.name], path)
+        _check_floating(parameter.name, found[parameter.name], place)
 
 
 def file_classes(
-    network: Network, comparison: Comparison, found: Mapping[str, StoredArray]
+    network: Classifier, comparison: Comparison, found: Mapping[str, StoredArray]
 ) -> int | None:
     """The file's number of classes if it is all whose shape differs; None otherwise."""
-    last = network.order[-1]
-    if not comparison.other or not isinstance(network.stages[last], Dense):
-        return None
     counts = set()
     for parameter in comparison.other:
         shape, expected = found[parameter.name].shape, parameter.stored_shape
         # The axis of classes: ours is the last, and the file may have turned the kernel.
         axis = parameter.axes.index(len(parameter.split) - 1)
-        if parameter.stage != last or len(shape) != len(expected):
+        # A layer that nothing else reads: what reads it would be of another shape too.
+        if parameter.layer != comparison.other[0].layer or parameter.shape[-1] != network.classes:
+            return None
+        if len(shape) != len(expected):
             return None
         if shape[:axis] + shape[axis + 1 :] != expected[:axis] + expected[axis + 1 :]:
             return None
@@ -100,7 +98,7 @@ def file_classes(
 
 
 def _misfit(
-    network: Network, comparison: Comparison, found: Mapping[str, StoredArray], path: Path
+    network: Classifier, comparison: Comparison, found: Mapping[str, StoredArray], place: str
 ) -> InputError:
     wrong = [*comparison.missing, *comparison.other]
     rows = [
@@ -122,7 +120,7 @@ def _misfit(
         lines.append(f"  … and {more} more")
     total = len(comparison.fitting) + len(wrong)
     return InputError(
-        f"weights file {path} does not fit network {network.name!r}: {len(comparison.fitting)} of "
+        f"{place} does not fit network {network.name!r}: {len(comparison.fitting)} of "
         f"the network's {total} arrays are in it with their shapes.\n"
         + "\n".join(lines)
         + "\nBuild the network that the weights are of; partial=True loads what a file has and "
@@ -134,9 +132,9 @@ def _shape(array: StoredArray | None) -> str:
     return "missing" if array is None else printable(str(list(array.shape)))
 
 
-def _check_floating(name: str, array: StoredArray, path: Path) -> None:
+def _check_floating(name: str, array: StoredArray, place: str) -> None:
     if array.dtype not in FLOATING:
         raise InputError(
-            f"weights file {path} has {name!r} as {array.dtype}: expected one of "
+            f"{place} has {name!r} as {array.dtype}: expected one of "
             f"{', '.join(FLOATING)}. Save the weights as floating-point numbers"
         )

@@ -7,9 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ..._errors import InputError
-from .._convolution import Convolution
-from .._network import Network
-from ._parameters import Parameter, parameters
+from .._classifier import Classifier
+from ._parameters import Names, Parameter, parameters
 from ._stored import StoredArray, WeightsFile, printable
 
 # Wrappers of PyTorch put these into names: DataParallel and torch.compile.
@@ -23,16 +22,17 @@ _COUNTER = "num_batches_tracked"
 
 
 def matched(
-    file: WeightsFile, network: Network
+    file: WeightsFile, network: Classifier, names: Names | None
 ) -> tuple[tuple[Parameter, ...], dict[str, StoredArray]]:
     """A network's parameters, and a file's arrays under these parameters' names.
 
     Raises:
       InputError: a Keras file for a network other than VGG16, or two arrays of one name.
     """
+    wanted = parameters(network, names)
     if file.keras:
-        return _keras_parameters(network, file), _keras_arrays(file, network)
-    wanted = parameters(network)
+        layers = _keras_layers(network, wanted, file)
+        return _keras_parameters(wanted, layers), _keras_arrays(file, wanted, layers)
     return wanted, _torch_arrays(file, {parameter.name for parameter in wanted})
 
 
@@ -44,7 +44,7 @@ def _torch_arrays(file: WeightsFile, known: set[str]) -> dict[str, StoredArray]:
         ours = name if name in known else _unwrapped(name, known)
         if ours in arrays:
             raise InputError(
-                f"weights file {file.path} has two arrays for '{printable(ours)}', one of them as "
+                f"{file.place} has two arrays for '{printable(ours)}', one of them as "
                 f"'{printable(name)}': save one state dict alone"
             )
         if ours != name and len(array.shape) == 4 and ours.startswith("classifier."):
@@ -60,14 +60,16 @@ def _unwrapped(name: str, known: set[str]) -> str:
     return translated if translated in known else bare
 
 
-def _keras_layers(network: Network, file: WeightsFile) -> dict[str, str]:
-    """For each stage of VGG16 Keras's name of the layer."""
+def _keras_layers(
+    network: Classifier, wanted: Sequence[Parameter], file: WeightsFile
+) -> dict[str, str]:
+    """For each layer of VGG16 Keras's name of it."""
     if network.name != "vgg16":
         raise InputError(
-            f"weights file {file.path} is Keras's, and of network {network.name!r} Keras has no "
+            f"{file.place} is Keras's, and of network {network.name!r} Keras has no "
             "counterpart here: only vgg16 reads Keras's files. Give a PyTorch or safetensors file"
         )
-    convolutions, dense = _stages(network)
+    convolutions, dense = _kinds(wanted)
     return {
         **{name: f"block{name[4]}_conv{name[6]}" for name in convolutions},
         **{name: f"fc{number}" for number, name in enumerate(dense[:-1], start=1)},
@@ -75,29 +77,30 @@ def _keras_layers(network: Network, file: WeightsFile) -> dict[str, str]:
     }
 
 
-def _keras_parameters(network: Network, file: WeightsFile) -> tuple[Parameter, ...]:
+def _keras_parameters(
+    wanted: Sequence[Parameter], layers: Mapping[str, str]
+) -> tuple[Parameter, ...]:
     """The parameters in Keras's layouts, which are ours."""
-    layers = _keras_layers(network, file)
     return tuple(
         dataclasses.replace(
             parameter,
-            name=f"{layers[parameter.stage]}/{parameter.path[-1]}",
+            name=f"{layers[parameter.layer]}/{parameter.kind}",
             split=parameter.shape,
             axes=tuple(range(len(parameter.shape))),
             stored_shape=parameter.shape,
         )
-        for parameter in parameters(network)
+        for parameter in wanted
     )
 
 
-def _keras_arrays(file: WeightsFile, network: Network) -> dict[str, StoredArray]:
+def _keras_arrays(
+    file: WeightsFile, wanted: Sequence[Parameter], layers: Mapping[str, str]
+) -> dict[str, StoredArray]:
     """The file's arrays; layers that it only numbers get the names that VGG16's have."""
     names: dict[str, str] = {}
-    layers = _keras_layers(network, file)
-    for kind, stages in zip(("conv2d", "dense"), _stages(network), strict=True):
-        names |= {f"{kind}/{number}": layers[name] for number, name in enumerate(stages)}
-    arrays: Mapping[str, StoredArray] = file.arrays
-    return {_renamed(name, names): array for name, array in arrays.items()}
+    for kind, ours in zip(("conv2d", "dense"), _kinds(wanted), strict=True):
+        names |= {f"{kind}/{number}": layers[name] for number, name in enumerate(ours)}
+    return {_renamed(name, names): array for name, array in file.arrays.items()}
 
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:
@@ -105,7 +108,11 @@ def _renamed(name: str, names: Mapping[str, str]) -> str:
     return f"{names.get(layer, layer)}/{kind}"
 
 
-def _stages(network: Network) -> tuple[Sequence[str], Sequence[str]]:
-    stages = list(dict.fromkeys(parameter.stage for parameter in parameters(network)))
-    convolutions = [name for name in stages if isinstance(network.stages[name], Convolution)]
-    return convolutions, [name for name in stages if name not in convolutions]
+def _kinds(wanted: Sequence[Parameter]) -> tuple[Sequence[str], Sequence[str]]:
+    """Convolutions and dense layers."""
+    kernels = [parameter for parameter in wanted if parameter.kind == "kernel"]
+    convolutions, dense = (
+        [parameter.layer for parameter in kernels if len(parameter.shape) == axes]
+        for axes in (4, 2)
+    )
+    return convolutions, dense

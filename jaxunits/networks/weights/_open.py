@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ..._errors import InputError
+from ._given import given_arrays
 from ._keras import open_keras
 from ._safetensors import open_safetensors
 from ._stored import StoredArray, WeightsFile
@@ -34,17 +37,33 @@ FORMATS = (
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[WeightsFile]:
-    """A weights file.
+def opened(
+    source: str | Path | Mapping[str, Any], entry: str | None = None
+) -> Iterator[WeightsFile]:
+    """A weights file, or a dictionary of arrays in its place.
+
+    Args:
+      source: the file's path, or the dictionary.
+      entry: which part of a PyTorch checkpoint holds the weights, see `weights_entry`.
 
     Raises:
-      InputError: there is no such file, it is of no known format, breaks off, or wants to run
-        something.
+      InputError: there is no such file, it is of no known format, breaks off, wants to run
+        something, or has no such entry.
     """
-    path = Path(path)
+    if isinstance(source, Mapping):
+        yield WeightsFile("the state dict", False, given_arrays(source, entry))
+        return
+    path = Path(source)
     open_format = _format(path)
+    if open_format in (open_zip, open_legacy):
+        open_format = partial(open_format, entry=entry)
+    elif entry is not None:
+        raise InputError(
+            f"weights file {path} has no entries, which PyTorch's checkpoints alone have: leave "
+            f"out entry={entry!r}"
+        )
     with open_format(path) as arrays:
-        yield WeightsFile(path, open_format is open_keras, arrays)
+        yield WeightsFile(f"weights file {path}", open_format is open_keras, arrays)
 
 
 def _format(path: Path) -> Callable[[Path], AbstractContextManager[dict[str, StoredArray]]]:

@@ -1,29 +1,32 @@
-"""A network's parameters under the names, and in the layouts, that files have."""
+"""A network's arrays under the names, and in the layouts, that files have."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Shaped
+from jaxtyping import Shaped
 
-from .._convolution import Convolution
-from .._dense import Dense, Flatten
-from .._dropout import Dropout
-from .._network import Network
-from .._state import features_of
-from ._torchvision import Prefixes, prefixes
+from ..._errors import unknown_name
+from .._arrays import arrays
+from .._classifier import Classifier
+from ._reading import reading
+from ._torchvision import torchvision_layers
 
-Path = tuple[str, ...]
-# A network that was only traced has shapes for arrays.
-Leaf = Array | jax.ShapeDtypeStruct
-# What PyTorch calls the arrays of a batch norm.
-_NORM = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+# From a parameter's name to the file's.
+Names = Mapping[str, str] | Callable[[str], str]
+_NORMS = (nnx.BatchNorm, nnx.GroupNorm, nnx.InstanceNorm, nnx.LayerNorm, nnx.RMSNorm)
+# What PyTorch calls the arrays of Flax's modules.
+_KINDS: Mapping[Any, Mapping[str, str]] = {
+    nnx.Conv: {"kernel": "weight", "bias": "bias"},
+    nnx.Embed: {"embedding": "weight"},
+    nnx.Linear: {"kernel": "weight", "bias": "bias"},
+    _NORMS: {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"},
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Parameter:
     `array.reshape(split).transpose(axes).reshape(stored_shape)`.
 
     Attributes:
-      path: where it is among the network's arrays.
+      array: its name among the network's arrays.
+      layer: the path of the module that it belongs to; empty for the network itself.
       name: its counterpart's name.
       shape: its shape.
       split: its shape with the axes apart that the file orders in another way.
@@ -42,7 +46,8 @@ class Parameter:
       stored_shape: its counterpart's shape.
     """
 
-    path: Path
+    array: str
+    layer: str
     name: str
     shape: tuple[int, ...]
     split: tuple[int, ...]
@@ -50,9 +55,9 @@ class Parameter:
     stored_shape: tuple[int, ...]
 
     @property
-    def stage(self) -> str:
-        """The stage that it belongs to."""
-        return self.path[1]
+    def kind(self) -> str:
+        """What its module calls it."""
+        return self.array.rpartition(".")[2]
 
     def stored(self, array: Shaped[np.ndarray, ...]) -> Shaped[np.ndarray, ...]:
         """The counterpart of the network's array."""
@@ -64,88 +69,65 @@ class Parameter:
         return ordered.transpose(np.argsort(self.axes)).reshape(self.shape)
 
 
-def parameters(network: Network) -> tuple[Parameter, ...]:
-    """A network's parameters and running averages in PyTorch's layouts, in the network's order.
+def parameters(network: Classifier, names: Names | None = None) -> tuple[Parameter, ...]:
+    """A network's parameters and running averages in PyTorch's layouts, in the order of their use.
 
-    The papers' networks have torchvision's names; others `stage.weight`, `stage.norm.weight`, ….
+    Args:
+      network: of Flax NNX. The library's own networks have torchvision's names; others the paths
+        of their modules, as PyTorch would call them: `conv1.weight`, `bn1.running_mean`.
+      names: other names for some of these.
+
+    Raises:
+      InputError: `names` names a parameter that the network does not have.
     """
-    names, flattened = prefixes(network), _flattened_channels(network)
-    found = flat_arrays(network)
-    paths = sorted(found, key=lambda path: network.order.index(path[1]))
-    return tuple(_parameter(network, path, found[path], names, flattened) for path in paths)
+    used = reading(network)
+    layers = torchvision_layers(network)
+    modules = {".".join(map(str, path)): each for path, each in nnx.iter_modules(network.module)}
+    shapes = {name: tuple(leaf.shape) for name, leaf in arrays(network).items()}
+    found = []
+    for array in used.order:
+        layer, _, kind = array.rpartition(".")
+        terms = _terms(modules.get(layer))
+        name = ".".join(filter(None, (layers.get(layer, layer), terms.get(kind, kind))))
+        turned = terms.get(kind) == "weight" and kind == "kernel"
+        channels = used.flattened.get(array)
+        found.append(_parameter(array, layer, name, shapes[array], turned, channels))
+    return _renamed(found, names)
 
 
-def flat_arrays(network: Network) -> dict[Path, Leaf]:
-    """A network's parameters and running averages by their paths."""
-    state = nnx.state(network, (nnx.Param, nnx.BatchStat))
-    return dict(nnx.traversals.flatten_mapping(nnx.to_pure_dict(state)))
+def _terms(module: Any) -> Mapping[str, str]:
+    """What PyTorch calls a module's arrays; nothing for modules that it does not have."""
+    return next((terms for kind, terms in _KINDS.items() if isinstance(module, kind)), {})
 
 
 def _parameter(
-    network: Network,
-    path: Path,
-    array: Leaf,
-    names: Prefixes,
-    flattened: Mapping[str, int],
+    array: str,
+    layer: str,
+    name: str,
+    shape: tuple[int, ...],
+    turned: bool,
+    channels: int | None,
 ) -> Parameter:
-    shape, (_, stage, *inner) = tuple(array.shape), path
-    normalised = inner[-2:-1] == ["norm"]
-    module: Any = network.stages[stage]
-    for attribute in inner[: -2 if normalised else -1]:
-        module = getattr(module, attribute, None)
-    if not isinstance(module, Convolution | Dense):
-        # A stage of a user's own: as it is.
-        return _reordered(path, ".".join(path[1:]), shape, shape, tuple(range(len(shape))))
-    own, norm = names[stage, *inner[: -2 if normalised else -1]]
-    if normalised:
-        return _reordered(path, f"{norm}.{_NORM[inner[-1]]}", shape, shape, (0,))
-    if inner[-1] == "bias":
-        return _reordered(path, f"{own}.bias", shape, shape, (0,))
     split = shape
-    if stage in flattened:
+    if channels is not None:
         # Ours flattens height, width, channels; PyTorch channels, height, width.
-        split = (shape[0] // flattened[stage], flattened[stage], shape[1])
-    axes = (3, 2, 0, 1) if len(shape) == 4 else tuple(reversed(range(len(split))))
-    return _reordered(path, f"{own}.weight", shape, split, axes)
-
-
-def _reordered(
-    path: Path, name: str, shape: tuple[int, ...], split: tuple[int, ...], axes: tuple[int, ...]
-) -> Parameter:
+        split = (shape[0] // channels, channels, shape[1])
+    places = tuple(range(len(split) - 2))
+    # The outputs first, then the inputs.
+    axes = (len(split) - 1, len(split) - 2, *places) if turned else tuple(range(len(split)))
     stored = tuple(split[axis] for axis in axes)
-    if len(stored) > len(shape):
+    if len(split) > len(shape):
         stored = (stored[0], math.prod(stored[1:]))
-    return Parameter(path, name, shape, split, axes, stored)
+    return Parameter(array, layer, name, shape, split, axes, stored)
 
 
-def _flattened_channels(network: Network) -> dict[str, int]:
-    """For dense stages that read flattened maps how many channels these have."""
-    before = _channels_before(network)
-    found: dict[str, int] = {}
-    channels: int | None = None
-    for name in network.order:
-        stage = network.stages[name]
-        if isinstance(stage, Flatten):
-            channels = before[name]
-        elif isinstance(stage, Dense) and channels is not None:
-            found[name] = channels
-        if not isinstance(stage, Flatten | Dropout):
-            channels = None
-    return found
-
-
-def _channels_before(network: Network) -> dict[str, int]:
-    """How many channels each stage reads, from shapes alone."""
-    graph, state = nnx.split(network)
-    images = (1, *network.preprocessing.size, network.preprocessing.channels)
-    found: dict[str, int] = {}
-
-    def run(state: Any, features: Any) -> Any:
-        stages = nnx.merge(graph, state).stages
-        for name in network.order:
-            found[name] = features_of(features).shape[-1]
-            features = stages[name](features)
-        return features
-
-    jax.eval_shape(run, state, jax.ShapeDtypeStruct(images, jax.numpy.float32))
-    return found
+def _renamed(found: list[Parameter], names: Names | None) -> tuple[Parameter, ...]:
+    if names is None:
+        return tuple(found)
+    if isinstance(names, Mapping):
+        known = [parameter.name for parameter in found]
+        for name in names:
+            if name not in known:
+                raise unknown_name("parameter", name, known, "names: the network")
+    rename = (lambda name: names.get(name, name)) if isinstance(names, Mapping) else names
+    return tuple(replace(parameter, name=rename(parameter.name)) for parameter in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,18 @@ import safetensors.numpy
 
 from ..._kinds import checks_kinds
 from ...results import write_atomically
-from .._network import Network
-from ._parameters import flat_arrays, parameters
+from .._arrays import arrays
+from .._classifier import Classifier
+from ._parameters import parameters
 
 
 @checks_kinds
-def save_weights(network: Network, path: str | Path) -> None:
+def save_weights(
+    network: Classifier,
+    path: str | Path,
+    *,
+    names: Mapping[str, str] | Callable[[str], str] | None = None,
+) -> None:
     """Write a network's weights as a safetensors file with torchvision's names and layouts.
 
     `safetensors.torch.load_file(path)` gives a state dict that torchvision's module of the same
@@ -22,19 +29,20 @@ def save_weights(network: Network, path: str | Path) -> None:
     network was built.
 
     Args:
-      network: the network; those that torchvision does not have are written under their stages'
-        names.
+      network: of Flax NNX; one that torchvision does not have is written under its modules'
+        paths.
       path: the file's place; missing parent folders are made.
+      names: other names in the file, as for `load_weights`.
 
     Raises:
       OSError: nothing could be written; what was at `path` is unchanged.
     """
-    arrays = flat_arrays(network)
+    values = arrays(network)
     content = {
         parameter.name: np.ascontiguousarray(
-            parameter.stored(np.asarray(arrays[parameter.path], np.float32))
+            parameter.stored(np.asarray(values[parameter.array], np.float32))
         )
-        for parameter in parameters(network)
+        for parameter in parameters(network, names)
     }
     # PyTorch's loaders ask for this format.
     metadata = {"format": "pt"}

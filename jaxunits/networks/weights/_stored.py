@@ -32,15 +32,15 @@ class StoredArray:
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A weights file that is open.
+    """A weights file that is open, or arrays given in its place.
 
     Attributes:
-      path: where it lies.
+      place: what it is, for messages.
       keras: whether names and layouts are Keras's; PyTorch's otherwise.
       arrays: its arrays by name.
     """
 
-    path: Path
+    place: str
     keras: bool
     arrays: Mapping[str, StoredArray]
 

@@ -12,17 +12,18 @@ import numpy as np
 from jaxtyping import Shaped
 
 from ..._errors import InputError
+from ._entries import weights_entry
 from ._pickle_names import IGNORED, WAY_OUT, Storage, Tensor
 from ._stored import StoredArray, check_number_of_arrays, damaged, printable, shortened
 
-# Under these names training programs keep the weights beside their other state.
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
 _MOST_AXES = 8
-_MOST_WRAPPERS = 3
 
 
 def stored_tensors(
-    content: Any, read: Callable[[Storage], Shaped[np.ndarray, ...]], path: Path
+    content: Any,
+    read: Callable[[Storage], Shaped[np.ndarray, ...]],
+    path: Path,
+    entry: str | None,
 ) -> dict[str, StoredArray]:
     """The arrays of a checkpoint's state dict.
 
@@ -30,13 +31,15 @@ def stored_tensors(
       content: what its pickle holds.
       read: gives all numbers of a storage.
       path: the file, for errors.
+      entry: which part of the checkpoint holds the weights, see `weights_entry`.
 
     Raises:
-      InputError: it has no state dict, or an array that reaches out of its storage.
+      InputError: it has no state dict, several to choose from, or an array that reaches out of its
+        storage.
     """
     return {
         name: _stored(name, tensor, read, path)
-        for name, tensor in _state_dict(content, path).items()
+        for name, tensor in _state_dict(content, path, entry).items()
     }
 
 
@@ -45,18 +48,13 @@ def storage_dtype(name: str) -> np.dtype[Any]:
     return np.dtype(jnp.bfloat16) if name == "bfloat16" else np.dtype(name).newbyteorder("<")
 
 
-def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
-    # A pickled dictionary can contain itself.
-    for _ in range(_MOST_WRAPPERS):
-        if not isinstance(content, dict):
-            break
-        inner = [content[key] for key in _WRAPPERS if isinstance(content.get(key), dict)]
-        content = inner[0] if inner else content
+def _state_dict(content: Any, path: Path, entry: str | None) -> dict[str, Tensor]:
     if not isinstance(content, dict):
         kind = "another type" if content is IGNORED else f"type {type(content).__name__}"
         raise InputError(
             f"weights file {path} holds an object of {kind} and no state dict. {WAY_OUT}"
         )
+    content = weights_entry(content, entry, _is_tensor, f"weights file {path}")
     tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
         raise InputError(
@@ -65,6 +63,10 @@ def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
         )
     check_number_of_arrays(len(tensors), path)
     return tensors
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor)
 
 
 def _stored(

@@ -23,8 +23,8 @@ _PROTOCOL = 1001
 
 
 @contextmanager
-def open_legacy(path: Path) -> Iterator[dict[str, StoredArray]]:
-    """The arrays of a checkpoint.
+def open_legacy(path: Path, entry: str | None = None) -> Iterator[dict[str, StoredArray]]:
+    """The arrays of a checkpoint; `entry` is as for `weights_entry`.
 
     Raises:
       InputError: it is another pickle, breaks off, or wants to run something.
@@ -48,7 +48,7 @@ def open_legacy(path: Path) -> Iterator[dict[str, StoredArray]]:
             file.seek(places[storage.key])
             return np.frombuffer(file.read(_bytes(storage)), storage_dtype(storage.dtype))
 
-        yield stored_tensors(checkpoint.content, read, path)
+        yield stored_tensors(checkpoint.content, read, path, entry)
 
 
 def _places(

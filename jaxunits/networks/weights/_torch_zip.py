@@ -35,8 +35,8 @@ _DAMAGED = (
 
 
 @contextmanager
-def open_zip(path: Path) -> Iterator[dict[str, StoredArray]]:
-    """The arrays of a checkpoint.
+def open_zip(path: Path, entry: str | None = None) -> Iterator[dict[str, StoredArray]]:
+    """The arrays of a checkpoint; `entry` is as for `weights_entry`.
 
     Raises:
       InputError: it is another archive, breaks off, or wants to run something.
@@ -46,10 +46,10 @@ def open_zip(path: Path) -> Iterator[dict[str, StoredArray]]:
     except _DAMAGED as error:
         raise damaged(path, f"its archive cannot be read ({error})") from error
     with archive:
-        yield stored_tensors(*_content(archive, path))
+        yield stored_tensors(*_content(archive, path), path, entry)
 
 
-def _content(archive: zipfile.ZipFile, path: Path) -> tuple[Any, Any, Path]:
+def _content(archive: zipfile.ZipFile, path: Path) -> tuple[Any, Any]:
     names = archive.namelist()
     check_number_of_arrays(len(names), path)
     folder = _folder(dict.fromkeys(names), path)
@@ -76,7 +76,7 @@ def _content(archive: zipfile.ZipFile, path: Path) -> tuple[Any, Any, Path]:
     def read(storage: Storage) -> Shaped[np.ndarray, ...]:
         return numbers(storage.key, storage.count, storage.dtype)
 
-    return content, read, path
+    return content, read
 
 
 def _folder(names: Collection[str], path: Path) -> str:

@@ -1,78 +1,53 @@
-"""What torchvision calls the layers of a network."""
+"""What torchvision calls the modules of the library's own networks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .._convolution import Convolution
-from .._dense import Dense
-from .._network import Network
-from .._pools import MaxPool
-from .._residual import Branch, Merge
+from .._arrays import arrays
+from .._classifier import Classifier
 
-# For a stage and the way to a layer inside it: the names of the layer and of its batch norm.
-Prefixes = Mapping[tuple[str, ...], tuple[str, str]]
-# Where dense layers stand in torchvision's classifier, between dropouts and non-linearities.
-_CLASSIFIERS = {
-    "alexnet": (1, 4, 6),
-    "alexnet_bn": (1, 4, 6),
-    "vgg16": (0, 3, 6),
-    "vgg16_bn": (0, 3, 6),
+# The convolutions that a pool follows, and where dense layers stand in torchvision's classifier,
+# between dropouts and non-linearities.
+_SEQUENCES = {
+    "alexnet": (("conv1", "conv2", "conv5"), (1, 4, 6)),
+    "vgg16": (("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3"), (0, 3, 6)),
+}
+# Where fire2 to fire9 stand among the features.
+_FIRES = {
+    "squeezenet1_0": (3, 4, 5, 7, 8, 9, 10, 12),
+    "squeezenet1_1": (3, 4, 6, 7, 9, 10, 11, 12),
 }
 
 
-def prefixes(network: Network) -> Prefixes:
-    """The names of a network's convolutions and dense layers, and of their batch norms.
-
-    The papers' networks have torchvision's, whatever dropout they have; others their stages'.
-    """
+def torchvision_layers(network: Classifier) -> Mapping[str, str]:
+    """For modules' paths torchvision's, where they differ; whatever dropout the network has."""
     builder = network.architecture.builder if network.architecture else ""
-    if builder in _CLASSIFIERS:
-        return _numbered(network, _CLASSIFIERS[builder])
-    if builder == "resnet18":
-        return _residual(network)
-    return {path: (".".join(path), ".".join((*path, "norm"))) for path in _layers(network)}
+    if (plain := builder.removesuffix("_bn")) in _SEQUENCES:
+        return _numbered(network, *_SEQUENCES[plain], batch_norm=builder != plain)
+    if builder in _FIRES:
+        fires = {
+            f"fire{number}.{part}": f"features.{place}.{part}"
+            for number, place in enumerate(_FIRES[builder], start=2)
+            for part in ("squeeze", "expand1x1", "expand3x3")
+        }
+        return {"conv1": "features.0", "conv10": "classifier.1"} | fires
+    return {}
 
 
-def _layers(network: Network) -> list[tuple[str, ...]]:
-    found: list[tuple[str, ...]] = []
-    for name in network.order:
-        stage = network.stages[name]
-        if isinstance(stage, Branch | Merge):
-            found.append((name, "convolution"))
-        if isinstance(stage, Branch) and stage.projection is not None:
-            found.append((name, "projection"))
-        if isinstance(stage, Convolution | Dense):
-            found.append((name,))
-    return found
-
-
-def _numbered(network: Network, classifier: Sequence[int]) -> Prefixes:
-    """Layers by their places in two sequences: convolution, batch norm, ReLU, pool; dense."""
-    names: dict[tuple[str, ...], tuple[str, str]] = {}
-    place, places = 0, iter(classifier)
-    for name in network.order:
-        stage = network.stages[name]
-        if isinstance(stage, Convolution):
-            names[name,] = f"features.{place}", f"features.{place + 1}"
-            place += 2 if stage.norm is None else 3
-        elif isinstance(stage, MaxPool):
-            place += 1
-        elif isinstance(stage, Dense):
-            names[name,] = f"classifier.{next(places)}", ""
-    return names
-
-
-def _residual(network: Network) -> Prefixes:
-    names: dict[tuple[str, ...], tuple[str, str]] = {}
-    for stage, *inner in _layers(network):
-        block, _, last = stage.rpartition(".")
-        if inner == ["projection"]:
-            names[stage, *inner] = f"{block}.downsample.0", f"{block}.downsample.1"
-        elif inner and last == "conv1":
-            names[stage, *inner] = stage, f"{block}.bn1"
-        elif inner:
-            names[stage, *inner] = f"{stage}.conv2", f"{stage}.bn2"
-        else:
-            names[stage,] = stage, stage.replace("conv", "bn")
-    return names
+def _numbered(
+    network: Classifier, pooled: Sequence[str], classifier: Sequence[int], *, batch_norm: bool
+) -> dict[str, str]:
+    """Modules by their places in two sequences: convolution, batch norm, ReLU, pool; dense."""
+    layers = sorted({array.rpartition(".")[0] for array in arrays(network)})
+    names: dict[str, str] = {}
+    place = 0
+    for layer in layers:
+        if layer.startswith("conv"):
+            names[layer] = f"features.{place}"
+            names[layer.replace("conv", "bn")] = f"features.{place + 1}"
+            place += 2 + batch_norm + (layer in pooled)
+    dense = [layer for layer in layers if layer.startswith("fc")]
+    return names | {
+        layer: f"classifier.{place}" for layer, place in zip(dense, classifier, strict=False)
+    }

@@ -1,0 +1,44 @@
+"""A tree's arrays by dotted names, such as `layer1.0.conv1.kernel`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from jaxtyping import PyTree
+
+from .._kinds import checks_kinds
+from ._classifier import Classifier
+
+
+@checks_kinds
+def arrays(network: Classifier) -> dict[str, Any]:
+    """All arrays of a network by their names: parameters and running averages."""
+    return named_leaves(network.params)
+
+
+@checks_kinds
+def with_arrays(network: Classifier, values: Mapping[str, Any]) -> Classifier:
+    """A network like another, with other values of some of its arrays.
+
+    Args:
+      network: keeps its values.
+      values: arrays by the names that `arrays` gives.
+    """
+    return network.with_params(with_leaves(network.params, {**arrays(network), **values}))
+
+
+def named_leaves(tree: PyTree) -> dict[str, Any]:
+    """The leaves of a tree by their names."""
+    return {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def with_leaves(tree: PyTree, values: Mapping[str, Any]) -> PyTree:
+    """A tree of the same structure, whose leaves are taken by their names."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: values[_name(path)], tree)
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    # Variables of Flax are nodes with their value as the only child.
+    return jax.tree_util.keystr(path, simple=True, separator=".").removesuffix(".value")
