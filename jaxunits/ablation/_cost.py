@@ -1,54 +1,53 @@
-"""What a computation costs, from its traced shapes: multiply-adds and the largest array."""
+"""What a program costs, from its shapes: multiply-adds and the largest array."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
 
+from ..tracing import Program
 
-def multiply_adds(function: Callable[..., Any], *arguments: Any) -> int:
-    """Multiply-adds of the convolutions and matrix products of a function.
+
+def multiply_adds(program: Program) -> int:
+    """Multiply-adds of the convolutions and matrix products of a program.
 
     A loop's body counts as often as the loop runs.
     """
-    return sum(
-        _multiply_adds(equation) * times for equation, times in _equations(function, arguments)
-    )
+    return sum(_multiply_adds(each) * times for each, times in _walk(program.equations, 1))
 
 
-def largest_array(function: Callable[..., Any], *arguments: Any) -> int:
-    """Bytes of the largest array that depends on images, for arguments of one image.
-
-    Arrays whose first dimension is 1 count as such.
-    """
+def largest_array(program: Program) -> int:
+    """Bytes of the largest array that a program makes."""
     return max(
         (
             variable.aval.size * variable.aval.dtype.itemsize
-            for equation, _ in _equations(function, arguments)
+            for equation, _ in _walk(program.equations, 1)
             for variable in equation.outvars
-            if hasattr(variable.aval, "dtype") and variable.aval.shape[:1] == (1,)
+            if hasattr(variable.aval, "dtype")
         ),
         default=4,
     )
 
 
-def _equations(function: Callable[..., Any], arguments: Any) -> Iterator[tuple[Any, int]]:
-    return _walk(jax.make_jaxpr(function)(*arguments).jaxpr, 1)
+def has_convolutions(program: Program) -> bool:
+    """Whether there is a convolution in a program."""
+    names = (each.primitive.name for each, _ in _walk(program.equations, 1))
+    return "conv_general_dilated" in names
 
 
-def _walk(jaxpr: Any, times: int) -> Iterator[tuple[Any, int]]:
-    """Every equation with the number of times it runs, in nested calls too."""
-    for equation in jaxpr.eqns:
+def _walk(equations: Iterable[Any], times: int) -> Iterator[tuple[Any, int]]:
+    """Every operation with the number of times it runs, in nested calls too."""
+    for equation in equations:
         yield equation, times
         loops = equation.params["length"] if equation.primitive.name == "scan" else 1
         for item in jax.tree.leaves(
             list(equation.params.values()), is_leaf=lambda leaf: hasattr(leaf, "eqns")
         ):
             if hasattr(item, "eqns"):
-                yield from _walk(getattr(item, "jaxpr", item), times * loops)
+                yield from _walk(item.eqns, times * loops)
 
 
 def _multiply_adds(equation: Any) -> int:

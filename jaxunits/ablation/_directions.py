@@ -20,7 +20,7 @@ from .._arguments import (
 from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
-from ..networks import Layer, functional
+from ..networks import Layer, check_classifier
 from ..results import fingerprint
 from ._checks import checked_masks
 from ._execution import Execution, Options
@@ -32,7 +32,7 @@ _TOLERANCE = 1e-4
 
 
 def directions(
-    network: Any,
+    network: Classifier,
     layer: str,
     data: Dataset,
     basis: ArrayLike,
@@ -66,7 +66,7 @@ def directions(
     check_function_or_none(progress=progress)
     check_path_or_none(file=file)
     execution = from_options(Execution, options, directions)
-    network = functional(network)
+    check_classifier(network)
     place = network.layer(layer)
     rotation = _checked_basis(basis, place)
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)

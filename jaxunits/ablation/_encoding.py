@@ -1,9 +1,9 @@
 """Masks as changes of a few base masks: what the fast path evaluates.
 
-A mask is reached from a base mask by ablating or restoring some units. Whichever of three ways
-takes the fewest changes is taken: each mask apart from "all kept" or "all ablated" (single units,
-small groups, all but a few), each from the mask before it (cumulative orders), or each its own base
-(anything else).
+A mask is reached from a base mask by ablating or restoring some units. Whichever way takes the
+fewest changes is taken: each mask apart from "all kept" or "all ablated" (single units, small
+groups, all but a few), or each from the mask before it (cumulative orders). For masks that have
+less in common there is none.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Encoding:
         return kept.reshape(-1, kept.shape[2])[self.position].astype(bool)
 
 
-def encode(masks: Bool[np.ndarray, "masks units"], rows: int) -> Encoding:
-    """The encoding of masks that takes the fewest changes.
+def encode(masks: Bool[np.ndarray, "masks units"], rows: int) -> Encoding | None:
+    """The encoding of masks that takes the fewest changes; None where whole masks take fewer.
 
     Args:
       masks: true = kept.
@@ -75,8 +75,22 @@ def encode(masks: Bool[np.ndarray, "masks units"], rows: int) -> Encoding:
     if way == 0:
         return _apart(masks, rows, max(1, int(apart)))
     if way == 1:
-        return _running(masks, rows, steps > running, max(1, running))
-    return _whole(masks)
+        breaks = _without_repeats(masks, steps > running)
+        return _running(masks, rows, breaks, max(1, running))
+    return None
+
+
+def _without_repeats(
+    masks: Bool[np.ndarray, "masks units"], breaks: Bool[np.ndarray, " masks"]
+) -> Bool[np.ndarray, " masks"]:
+    """Where chunks begin, if no unit may change twice in one: changes are from its base."""
+    breaks = breaks.copy()
+    changed = np.zeros(masks.shape[1], bool)
+    for index in range(1, len(masks)):
+        now = masks[index] != masks[index - 1]
+        breaks[index] |= bool((changed & now).any())
+        changed = np.zeros_like(changed) if breaks[index] else changed | now
+    return breaks
 
 
 def _cheapest_running(steps: Int[np.ndarray, " masks"], units: int) -> tuple[int, int]:
@@ -133,14 +147,6 @@ def _running(
             changed = np.flatnonzero(masks[index] != masks[index - 1])
             encoding.units[chunk, row, : len(changed)] = changed
             encoding.signs[chunk, row, : len(changed)] = np.where(masks[index, changed], -1, 1)
-    return encoding
-
-
-def _whole(masks: Bool[np.ndarray, "masks units"]) -> Encoding:
-    """Each mask its own base."""
-    groups = [(index, np.asarray([index])) for index in range(len(masks))]
-    encoding = _empty(masks, groups, 1, 1)
-    encoding.position[:] = np.arange(len(masks))
     return encoding
 
 

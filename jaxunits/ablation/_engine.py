@@ -14,7 +14,7 @@ from jaxtyping import Float32, Int, Int32
 
 from .._errors import InputError
 from ..data import Batch, Dataset, batches, subset
-from ..networks import Functional
+from ..networks import Classifier
 from ._execution import Execution
 from ._program import Program, compile_program
 from ._question import Question
@@ -54,7 +54,7 @@ class Engine:
     """
 
     def __init__(
-        self, network: Functional, question: Question, data: Dataset, execution: Execution
+        self, network: Classifier, question: Question, data: Dataset, execution: Execution
     ) -> None:
         """Compile.
 
@@ -76,7 +76,7 @@ class Engine:
         program = self.program
         return {
             "path": program.path.name,
-            "path_reason": program.path.reason,
+            "path_reason": program.reason,
             "multiply_adds": str(program.work.total),
             "batch_size": program.batch_size,
             "masks_at_once": program.masks_at_once,

@@ -24,7 +24,7 @@ from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from .._processes import share
 from ..data import Batch, Dataset, batches, of_class
-from ..networks import Functional, check_data, functional
+from ..networks import Classifier, check_data, check_classifier
 from ._engine import Engine
 from ._execution import Execution, Options
 from ._masks import single_units
@@ -37,7 +37,7 @@ from ._sweep import Values, fill, sweep_settings, with_first
 
 
 def greedy(
-    network: Any,
+    network: Classifier,
     layer: str,
     data: Dataset,
     *,
@@ -83,7 +83,7 @@ def greedy(
     check_function_or_none(progress=progress)
     check_path_or_none(file=file)
     execution = from_options(Execution, options, greedy)
-    network = functional(network)
+    check_classifier(network)
     place = network.layer(layer)
     check_data(network, data)
     check_whole(random=random)
@@ -135,7 +135,7 @@ def greedy(
 
 
 def _choose(
-    network: Functional,
+    network: Classifier,
     question: Question,
     images: Mapping[int, Dataset],
     length: int,
@@ -157,7 +157,7 @@ def _choose(
 
 
 def _order(
-    engine: Engine, network: Functional, data: Dataset, length: int, progress: Progress | None
+    engine: Engine, network: Classifier, data: Dataset, length: int, progress: Progress | None
 ) -> list[int]:
     """The units of a greedy series, by what they do to the images of one class."""
     kept = np.ones(engine.question.layer.units, np.float32)
@@ -180,7 +180,7 @@ def _order(
 
 
 def _states(
-    engine: Engine, network: Functional, data: Dataset
+    engine: Engine, network: Classifier, data: Dataset
 ) -> Callable[[], Iterable[tuple[Batch, PyTree, jax.Array]]]:
     """Batches with what all masks share of them: kept on the devices where memory allows."""
     program = engine.program

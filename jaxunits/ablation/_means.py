@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Float64, PyTree
 
-from .._errors import InputError
+from .._programs import kept
 from ..data import Dataset, batches
-from ..networks import functional
+from ..networks import Classifier, MaskedFunction, check_classifier, check_readable
 
 
 def unit_means(
-    network: Any, layer: str, data: Dataset, *, batch_size: int = 128
+    network: Classifier, layer: str, data: Dataset, *, batch_size: int = 128
 ) -> Float64[np.ndarray, " units"]:
     """Mean of each unit's activations over all images and positions (Morcos et al. 2018).
 
@@ -27,23 +27,23 @@ def unit_means(
     Raises:
       InputError: there is no such layer, or the network does not show its activations.
     """
-    network = functional(network)
+    check_classifier(network)
     units = network.layer(layer).units
-    if network.activations is None:
-        raise InputError(
-            f"network {network.name!r} does not show its activations, so their means cannot be "
-            "taken: give the values as an array of one number a unit"
-        )
-    activations = network.activations
-
-    @jax.jit
-    def positions_mean(params: PyTree, images: Array) -> Float[Array, "images units"]:
-        with jax.default_matmul_precision("highest"):
-            answers = activations(params, images, layer)
-        return answers.reshape(len(images), -1, units).mean(1)
-
+    check_readable(network, layer)
+    positions_mean = _positions_mean(network.function, network.layer(layer).name)
     total = np.zeros(units)
     for batch in batches(data, network.preprocessing, batch_size):
         means = np.asarray(positions_mean(network.params, batch.images), np.float64)
         total += means[batch.valid].sum(0)
     return total / len(data)
+
+
+@kept
+def _positions_mean(function: MaskedFunction, layer: str) -> Callable[[PyTree, Array], Array]:
+    @jax.jit
+    def mean(params: PyTree, images: Array) -> Float[Array, "images units"]:
+        with jax.default_matmul_precision("highest"):
+            activations = function.activations(params, images, layer)
+        return activations.reshape(len(images), -1, activations.shape[-1]).mean(1)
+
+    return mean

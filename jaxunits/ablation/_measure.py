@@ -14,7 +14,7 @@ import xarray as xr
 from .._kinds import checks_kinds
 from .._processes import agree, share
 from ..data import Dataset
-from ..networks import Functional
+from ..networks import Classifier
 from ..results import environment, raise_if_different, read, read_json, write, write_json
 from ._engine import Engine
 from ._execution import Execution
@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 
 def measure(
-    network: Functional,
+    network: Classifier,
     question: Question,
     data: Dataset,
     execution: Execution,

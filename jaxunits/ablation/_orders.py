@@ -22,7 +22,7 @@ from .._arguments import (
 from .._bounds import SEEDS, Range, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
-from ..networks import Functional, Layer, functional
+from ..networks import Classifier, Layer, check_classifier
 from ..results import fingerprint
 from ._execution import Execution, Options
 from ._measure import Progress
@@ -30,7 +30,7 @@ from ._sweep import Values, answer, sweep_settings
 
 
 def cumulative(
-    network: Any,
+    network: Classifier,
     layer: str,
     data: Dataset,
     orders: ArrayLike,
@@ -72,7 +72,7 @@ def cumulative(
     check_function_or_none(progress=progress)
     check_path_or_none(file=file)
     execution = from_options(Execution, options, cumulative)
-    network = functional(network)
+    check_classifier(network)
     given = whole_array(orders, "orders", f" for layer {layer!r}")
     several = checked_orders(given[None] if given.ndim == 1 else given, network.layer(layer))
     settings = sweep_settings(network, layer, data, values=values, reference=reference)
@@ -97,7 +97,7 @@ def _kind(insertion: bool) -> str:
 
 
 def measure_orders(
-    network: Functional,
+    network: Classifier,
     layer: Layer,
     data: Dataset,
     orders: Int[np.ndarray, "orders steps"],

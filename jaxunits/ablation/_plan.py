@@ -13,14 +13,15 @@ from numpy.typing import ArrayLike
 from .._arguments import check_whole, from_options
 from .._errors import InputError
 from ..data import Batch
-from ..networks import check_parameters, functional
+from ..networks import Classifier, check_classifier, check_parameters
 from ._checks import checked_masks
 from ._execution import Execution, Options
 from ._masks import single_units
+from ._paths import work_of
 from ._program import Program, compile_program
 from ._question import Question
 from ._sweep import with_first
-from ._work import Work, work_of
+from ._work import Work
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,14 @@ class Plan:
 
     def __str__(self) -> str:
         work, reference = self.work, self.reference_work
-        plain = reference.prefix + reference.rest
+        plain = reference.prefix + reference.each
         return f"""\
 layer {self.layer}: {self.masks:,} masks, {self.images:,} images
 path: {self.path} ({self.reason})
 multiply-adds an image:
   shared prefix       {_short(work.prefix)}
-  affine stage, once  {_short(work.linear)}
-  update, each mask   {_short(work.update)}
-  rest, each mask     {_short(work.rest)}
+  a base mask         {_short(work.base)} ({work.bases} of them)
+  behind, each mask   {_short(work.each)}
   all masks           {_short(work.total)}
 plain passes: {work.total / plain:.2f}; on the reference path {reference.total / plain:.2f}
 at once: {self.batch_size} images, {self.masks_at_once} masks
@@ -77,7 +77,7 @@ time: {self.compile_seconds:.1f} s to compile, about {self.seconds:,.1f} s to ru
 
 
 def plan(
-    network: Any,
+    network: Classifier,
     layer: str,
     images: int,
     masks: ArrayLike | None = None,
@@ -96,7 +96,7 @@ def plan(
       InputError: as `sweep` does.
     """
     execution = from_options(Execution, options, plan)
-    network = functional(network)
+    check_classifier(network)
     check_whole(images=images)
     if images < 1:
         raise InputError(f"images={images}: give at least 1")
@@ -111,7 +111,7 @@ def plan(
     return Plan(
         layer=layer,
         path=program.path.name,
-        reason=program.path.reason,
+        reason=program.reason,
         masks=len(question.masks),
         images=images,
         work=program.work,

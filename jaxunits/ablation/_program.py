@@ -13,13 +13,13 @@ from jaxtyping import Array, PyTree
 
 from .._errors import InputError
 from ..data import Batch
-from ..networks import Functional
+from ..networks import Classifier
 from ._execution import Execution
 from ._path import Path
-from ._paths import build, choose
+from ._paths import Choice, build, choose
 from ._question import Outcome, Question, classify
 from ._sizes import batch_of, masks_at_once
-from ._work import Work, work_of
+from ._work import Work
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +28,12 @@ class Program:
 
     Attributes:
       path: how it is answered.
+      reason: why so.
       work: what it costs.
       batch_size: images a batch, all devices together.
       masks_at_once: masks evaluated together.
       peak: bytes that a device holds at most, by the compiler's account.
-      prepare: from a batch's images to what all masks share.
+      prepare: from a batch's images and the path's arguments to what all masks share.
       evaluate: from that, labels and the path's arguments to outcomes `[rows, images]`.
       arguments: the path's arguments, on the devices.
       images: a batch's images, with their places.
@@ -40,11 +41,12 @@ class Program:
     """
 
     path: Path
+    reason: str
     work: Work
     batch_size: int
     masks_at_once: int
     peak: int
-    prepare: Callable[[Array], PyTree]
+    prepare: Callable[[Array, PyTree], PyTree]
     evaluate: Callable[[PyTree, Array, PyTree], PyTree]
     arguments: PyTree
     images: jax.ShapeDtypeStruct
@@ -53,7 +55,7 @@ class Program:
     def shared(self, batch: Batch) -> tuple[PyTree, Array]:
         """What all masks share of a batch, and its labels, on the devices."""
         images, labels = jax.device_put((batch.images, batch.labels), self.images.sharding)
-        return self.prepare(images), labels
+        return self.prepare(images, self.arguments), labels
 
     def run(self, batch: Batch) -> Any:
         """Outcomes of a batch under all masks, `[rows, images]`; the device is not waited for."""
@@ -62,7 +64,7 @@ class Program:
 
 
 def compile_program(
-    network: Functional,
+    network: Classifier,
     question: Question,
     execution: Execution,
     *,
@@ -86,18 +88,11 @@ def compile_program(
     Raises:
       InputError: one image and one mask take more memory than allowed.
     """
-    cut, reason = choose(network, question, execution.path)
-    work = work_of(network, question, cut)
-    if cut is not None and execution.path == "auto":
-        other = work_of(network, question, None)
-        if other.total < work.total:
-            cut, work = None, other
-            reason = f"{other.total:,} multiply-adds an image are fewer than the fast path's"
+    choice = choose(network, question, execution.path)
     batch = batch_of(execution, images)
-    at_once = masks_at_once(execution, work, batch, fast=cut is not None)
+    at_once = masks_at_once(execution, choice.work, batch, fast=choice.name == "fast")
     while True:
-        path = build(network, question, cut, reason, at_once)
-        program = _compile(network, path, work, execution, batch, at_once, dtype, margins)
+        program = _compile(network, question, choice, execution, batch, at_once, dtype, margins)
         if program.peak <= execution.budget:
             return program
         if at_once > 1:
@@ -113,9 +108,9 @@ def compile_program(
 
 
 def _compile(
-    network: Functional,
-    path: Path,
-    work: Work,
+    network: Classifier,
+    question: Question,
+    choice: Choice,
     execution: Execution,
     batch: int,
     at_once: int,
@@ -123,16 +118,21 @@ def _compile(
     margins: bool,
 ) -> Program:
     devices = execution.places
+    shape = network.example.shape[1:]
+    # Matrix products in full float32 on accelerators too, whose default is less.
+    with jax.default_matmul_precision("highest"):
+        alone = jax.ShapeDtypeStruct((batch, *shape), dtype)
+        path = build(network, question, choice.name, alone, dtype, at_once)
     mesh = jax.make_mesh((len(devices),), ("images",), devices=devices)
     everywhere = NamedSharding(mesh, PartitionSpec())
     by_image = NamedSharding(mesh, PartitionSpec("images"))
     total = batch * len(devices)
-    images = _placed((total, *network.preprocessing.size, network.preprocessing.channels), by_image)
+    images = _placed((total, *shape), by_image)
     labels = _placed((total,), by_image, jnp.int32)
     params, arguments = jax.device_put((network.params, path.arguments), everywhere)
 
-    def prepare(params: PyTree, images: Array) -> PyTree:
-        return path.prepare(_cast(params, dtype), images.astype(dtype))
+    def prepare(params: PyTree, images: Array, arguments: PyTree) -> PyTree:
+        return path.prepare(_cast(params, dtype), images.astype(dtype), arguments)
 
     def evaluate(params: PyTree, state: PyTree, labels: Array, arguments: PyTree) -> PyTree:
         def outcome(logits: Array) -> Outcome | tuple[Array, Array]:
@@ -142,12 +142,12 @@ def _compile(
         return path.evaluate(_cast(params, dtype), state, arguments, outcome)
 
     none, share, out = PartitionSpec(), PartitionSpec("images"), PartitionSpec(None, "images")
-    # Matrix products in full float32 on accelerators too, whose default is less.
     with jax.default_matmul_precision("highest"):
-        first = _sharded(prepare, mesh, (none, share), share).lower(params, images).compile()
+        shared = _sharded(prepare, mesh, (none, share, none), share)
+        first = shared.lower(params, images, arguments).compile()
         state = jax.tree.map(
             lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
-            jax.eval_shape(_sharded(prepare, mesh, (none, share), share), params, images),
+            jax.eval_shape(shared, params, images, arguments),
             first.output_shardings,
         )
         second = (
@@ -157,11 +157,12 @@ def _compile(
         )
     return Program(
         path=path,
-        work=work,
+        reason=choice.reason,
+        work=choice.work,
         batch_size=total,
         masks_at_once=at_once,
         peak=_peak(first, second),
-        prepare=lambda images: first(params, images),
+        prepare=lambda images, arguments: first(params, images, arguments),
         evaluate=lambda state, labels, arguments: second(params, state, labels, arguments),
         arguments=arguments,
         images=images,

@@ -1,4 +1,4 @@
-"""The reference path: the network, or what follows the layer, under every mask.
+"""The reference path: what follows a layer, whole, under every mask.
 
 It serves any network and any mask, and the fast path is tested against it.
 """
@@ -9,84 +9,62 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, PyTree
 
-from .._errors import InputError
-from ..networks import Functional, features_of, with_features
-from ._path import Evaluate, Path, Prepare
-from ._question import Question
+from ..networks import Traced, ablate
+from ..tracing import Program, split, trace
+from ._masked import without_directions
+from ._path import Path
 
 
-def reference(network: Functional, question: Question, reason: str, at_once: int) -> Path:
-    """The path that runs the whole network under every mask."""
-    name = question.layer.name
-    values = {} if question.values is None else {name: jnp.asarray(question.values)}
-    at_once = min(at_once, len(question.masks))
+def reference_stages(
+    traced: Traced, layer: str, shapes: Mapping[str, Any], row: PyTree
+) -> tuple[Program, Program, Program]:
+    """What parameters, images and masks need, each by itself.
 
-    def evaluate(
-        params: PyTree, images: PyTree, arguments: PyTree, outcome: Callable[[Array], PyTree]
-    ) -> PyTree:
-        held = {key: jnp.asarray(mask) for key, mask in question.held.items()}
-
-        def one_mask(row: Mapping[str, Array]) -> PyTree:
-            return outcome(network.apply(params, images, {**held, **row}, values))
-
-        # What does not depend on the row (the layers before the mask) is computed once.
-        return _map(one_mask, arguments["masks"], at_once)
-
-    return _by_rows(reason, _images, evaluate, question, at_once)
-
-
-def reference_directions(
-    network: Functional, question: Question, reason: str, at_once: int
-) -> Path:
-    """The path that ablates directions and runs what follows the layer.
-
-    Raises:
-      InputError: the network is not made of stages.
+    Args:
+      traced: the network for a batch's images.
+      layer: the layer.
+      shapes: of `params`, `fixed` and `images`.
+      row: shapes of one mask by layer.
     """
-    if network.assemble is None:
-        raise InputError(
-            f"network {network.name!r} is not made of stages: directions can be ablated in "
-            "ju.networks.Network alone"
-        )
-    name, assemble = question.layer.name, network.assemble
-    held = {key: jnp.asarray(mask) for key, mask in question.held.items()}
 
-    def prepare(params: PyTree, images: Array) -> PyTree:
-        return assemble(params).run(images, through=name, masks=held)
+    def one(params: Any, fixed: Any, images: Any, masks: Any) -> Any:
+        replace: dict[Any, Callable[[Any], Any]] = {}
+        for name, mask in {**fixed["held"], **masks}.items():
+            values = fixed.get("values") if name == layer else None
+            axis = traced.axes[name]
+            for variable in traced.sites[name].values:
+                replace[variable] = _ablation(mask, values, axis)
+        if "basis" in fixed:
+            axis, basis, mask = traced.axes[layer], fixed["basis"], masks[layer]
+            for variable in traced.sites[layer].values:
+                replace[variable] = lambda array: without_directions(array, axis, basis, mask)
+        program = traced.program
+        return program.values((params, images), program.outputs, replace)[0]
 
-    def evaluate(
-        params: PyTree, state: PyTree, arguments: PyTree, outcome: Callable[[Array], PyTree]
-    ) -> PyTree:
-        features, basis = features_of(state), arguments["basis"]
-        rotated = features @ basis.astype(features.dtype)
-        order = list(network.layers)
-        behind = {key: held[key] for key in held if order.index(key) > order.index(name)}
-
-        def one_mask(row: Mapping[str, Array]) -> PyTree:
-            removed = rotated * (1 - row[name]).reshape((1,) * (rotated.ndim - 1) + row[name].shape)
-            left = features - (removed @ basis.T).astype(features.dtype)
-            others = {**behind, **{key: mask for key, mask in row.items() if key != name}}
-            rest = assemble(params).run(with_features(state, left), after=name, masks=others)
-            return outcome(rest)
-
-        return _map(one_mask, arguments["masks"], at_once)
-
-    return _by_rows(reason, prepare, evaluate, question, at_once)
+    given = [shapes[name] for name in ("params", "fixed", "images")]
+    program = trace(one, *given, row)
+    constants, program = split(program, (2, 3), passed=(0, 1))
+    early, late = split(program, (4,), passed=(0, 1, 2))
+    return constants, early, late
 
 
-def _by_rows(
-    reason: str,
-    prepare: Prepare,
-    evaluate: Evaluate,
-    question: Question,
+def _ablation(mask: Any, values: Any, axis: int) -> Callable[[Any], Any]:
+    return lambda array: ablate(array, mask, values, axis=axis)
+
+
+def reference_path(
+    traced: Traced,
+    layer: str,
+    masks: Float32[np.ndarray, "masks units"],
+    arguments: Mapping[str, Any],
+    shapes: Mapping[str, Any],
     at_once: int,
 ) -> Path:
-    """A path whose rows are the masks, padded to whole chunks."""
-    count = len(question.masks)
+    """The path that evaluates whole masks; arguments as in `fast_path`."""
+    count = len(masks)
     at_once = min(at_once, count)
     rows = -(-count // at_once) * at_once
 
@@ -95,17 +73,30 @@ def _by_rows(
         result[:count] = masks
         return result
 
-    masks = {question.layer.name: question.masks, **question.along}
-    arguments: dict[str, Any] = {"masks": {key: padded(value) for key, value in masks.items()}}
-    if question.basis is not None:
-        arguments["basis"] = question.basis
+    along = {name: padded(each) for name, each in arguments["along"].items()}
+    row = {
+        name: jax.ShapeDtypeStruct(each.shape[1:], each.dtype)
+        for name, each in {**along, layer: masks}.items()
+    }
+    fixed = {"fixed": arguments["fixed"]}
+    constants, early, late = reference_stages(traced, layer, {**shapes, **fixed}, row)
+
+    def prepare(params: PyTree, images: Array, arguments: PyTree) -> PyTree:
+        known = constants(params, arguments["fixed"])
+        return early(known, params, arguments["fixed"], images)
+
+    def evaluate(
+        params: PyTree, state: PyTree, arguments: PyTree, outcome: Callable[[Array], PyTree]
+    ) -> PyTree:
+        fixed = arguments["fixed"]
+        known = constants(params, fixed)
+
+        def one_mask(row: PyTree) -> PyTree:
+            return outcome(late(state, known, params, fixed, None, row))
+
+        each = {**arguments["along"], layer: arguments["masks"]}
+        return jax.lax.map(one_mask, each, batch_size=at_once if at_once > 1 else None)
+
+    given = {**fixed, "masks": padded(masks), "along": along}
     position = np.arange(count, dtype=np.int32)
-    return Path("reference", reason, prepare, evaluate, arguments, position, at_once)
-
-
-def _images(params: PyTree, images: Array) -> PyTree:
-    return images
-
-
-def _map(function: Callable[[Any], PyTree], rows: PyTree, at_once: int) -> PyTree:
-    return jax.lax.map(function, rows, batch_size=at_once if at_once > 1 else None)
+    return Path("reference", prepare, evaluate, given, position, at_once)

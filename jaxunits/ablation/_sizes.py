@@ -31,7 +31,7 @@ def masks_at_once(execution: Execution, work: Work, batch: int, *, fast: bool) -
     """
     wanted = execution.masks_at_once or work.masks
     if execution.masks_at_once is None and execution.on_cpu:
-        behind = math.ceil(_CPU_ROWS / batch) if work.dense and work.rest else 1
+        behind = math.ceil(_CPU_ROWS / batch) if work.dense and work.each else 1
         wanted = behind if fast else _CPU_REFERENCE
     # Two live arrays of the largest kind in half of the budget; the compiler has the last word.
     fitting = execution.budget // (4 * work.largest * batch)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from .._arguments import as_array, check_function_or_none, check_path_or_none, from_options
 from .._errors import InputError
 from ..data import Dataset
-from ..networks import Functional, Layer, check_data, check_parameters, functional
+from ..networks import Classifier, Layer, check_data, check_parameters, check_classifier
 from ..results import fingerprint
 from ._checks import checked_masks, checked_values
 from ._execution import Execution, Options
@@ -29,7 +29,7 @@ Values = str | ArrayLike
 
 
 def sweep(
-    network: Any,
+    network: Classifier,
     layer: str,
     data: Dataset,
     masks: ArrayLike | None = None,
@@ -77,7 +77,7 @@ def sweep(
     check_function_or_none(progress=progress)
     check_path_or_none(file=file)
     execution = from_options(Execution, options, sweep)
-    network = functional(network)
+    check_classifier(network)
     place = network.layer(layer)
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)
     settings = sweep_settings(
@@ -107,7 +107,7 @@ def sweep(
 
 
 def answer(
-    network: Functional,
+    network: Classifier,
     layer: Layer,
     data: Dataset,
     rows: Float32[np.ndarray, "masks units"],
@@ -172,7 +172,7 @@ def answer(
 
 
 def sweep_settings(
-    network: Any,
+    network: Classifier,
     layer: str,
     data: Dataset,
     masks: ArrayLike | None = None,
@@ -188,7 +188,7 @@ def sweep_settings(
     Raises:
       InputError: layer, masks, values, images or parameters cannot be used.
     """
-    network = functional(network)
+    check_classifier(network)
     place = network.layer(layer)
     check_data(network, data)
     check_parameters(network)
@@ -202,11 +202,12 @@ def sweep_settings(
     held, along = _others(network, place, rows, other_masks)
     return {
         "network": network.name,
-        "architecture": network.architecture,
+        "architecture": network.architecture.arguments if network.architecture else "",
         "parameters": network.fingerprint,
         "preprocessing": str(network.preprocessing),
-        "layer": layer,
-        "layer_number": str(list(network.layers).index(layer)),
+        "layer": place.name,
+        "unit_is": place.unit_is,
+        "layer_number": str(list(network.layers).index(place.name)),
         "data": data.name,
         "split": data.split,
         "data_fingerprint": data.fingerprint,
@@ -224,7 +225,7 @@ def with_first(masks: Float32[np.ndarray, "masks units"]) -> Float32[np.ndarray,
 
 
 def fill(
-    network: Functional, layer: Layer, values: Values, reference: Dataset, execution: Execution
+    network: Classifier, layer: Layer, values: Values, reference: Dataset, execution: Execution
 ) -> Float32[np.ndarray, " units"] | None:
     """What ablated units give, `[units]`; None for zero."""
     if not isinstance(values, str):
@@ -236,7 +237,7 @@ def fill(
 
 
 def _others(
-    network: Functional,
+    network: Classifier,
     layer: Layer,
     rows: Float32[np.ndarray, "masks units"],
     other_masks: Mapping[str, ArrayLike] | None,

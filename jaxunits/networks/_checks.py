@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
 from .._errors import InputError
 from .._kinds import checks_kinds
 from ..data import Dataset, check_channels
-from ._functional import Functional
+from ._classifier import Classifier
 
 
-def check_data(network: Functional, data: Dataset) -> None:
+def check_classifier(network: Any) -> None:
+    """Refuse what is no network of ours, before anything is asked of it.
+
+    Raises:
+      InputError: the message says by which function it comes in.
+    """
+    if not isinstance(network, Classifier):
+        raise InputError(
+            f"network of type {type(network).__name__}: bring it in by ju.networks.from_nnx (a "
+            "Flax NNX module), from_linen (a Linen module and its variables), from_torch (a "
+            "PyTorch module) or from_callable (a function)"
+        )
+
+
+def check_readable(network: Classifier, layer: str) -> None:
+    """Refuse a layer whose activations are not known.
+
+    Raises:
+      InputError: there is no such layer, or its activations are not known.
+    """
+    network.function.traced(network.params, network.example).value(network.layer(layer).name)
+
+
+def check_data(network: Classifier, data: Dataset) -> None:
     """Refuse data that the network cannot classify.
 
     Raises:
       InputError: channels or number of classes differ.
     """
-    if not isinstance(network, Functional):
-        raise InputError(
-            f"network of type {type(network).__name__}: give what ju.networks.functional returns"
-        )
+    check_classifier(network)
     check_channels(data, network.preprocessing)
     if network.classes != len(data.class_names):
         raise InputError(
@@ -30,7 +52,7 @@ def check_data(network: Functional, data: Dataset) -> None:
 
 
 @checks_kinds
-def check_parameters(network: Functional) -> None:
+def check_parameters(network: Classifier) -> None:
     """Refuse parameters that are not numbers.
 
     Raises:

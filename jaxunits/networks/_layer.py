@@ -20,13 +20,18 @@ class Layer:
     Attributes:
       name: the layer's name in its network.
       units: how many channels or neurons it has; they are the last axis of its activations.
-      map_shape: the shape of one unit's map, `(height, width)`; empty for a dense layer, None where
-        it is not known.
+      map_shape: the shape of one unit's map: `(height, width)`, `(tokens,)`, empty for a dense
+        layer; None where it is not known.
+      unit_is: `"post-activation"` where the unit is what a non-linearity gives, else
+        `"pre-activation"`; `"unknown"` where the map is not.
+      aliases: other modules that end in the same units, such as the batch norm behind.
     """
 
     name: str
     units: int
     map_shape: tuple[int, ...] | None
+    unit_is: str = "post-activation"
+    aliases: tuple[str, ...] = ()
 
     def chosen(self, units: Any) -> Int64[np.ndarray, " chosen"]:
         """Some of the layer's units, in the order given; all for None.

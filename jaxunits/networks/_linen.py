@@ -1,23 +1,58 @@
-"""The door for Flax Linen modules, as they are."""
+"""Flax Linen modules, as they are."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 from flax import linen as nn
-from flax.errors import FlaxError
 from jaxtyping import Array, PyTree
 
 from .._errors import InputError
 from .._kinds import checks_kinds
 from ..data import Preprocessing
-from ._callable import check_arrays, count_classes
-from ._functional import Functional
-from ._layer import Layer
-from ._masking import ablate, check_masks
+from ..tracing import module_output
+from ._checked import (
+    Arguments,
+    Output,
+    check_arrays,
+    check_network,
+    check_options,
+    chosen_output,
+)
+from ._classifier import Classifier
+from ._function import MaskedFunction
+
+
+@dataclass(frozen=True)
+class LinenForward:
+    """A Linen module as a function of its variables and images.
+
+    Attributes:
+      network: the module.
+      arguments: keyword arguments of its call.
+      output: which of its outputs are the logits.
+    """
+
+    network: nn.Module
+    arguments: Arguments
+    output: Output
+
+    def __call__(self, params: PyTree, images: Array) -> Any:
+        with nn.intercept_methods(_named):
+            output = self.network.apply(params, images, **self.arguments.fresh())
+        return chosen_output(output, self.output)
+
+
+def _named(call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+    """A submodule's call that names its output by the submodule's path."""
+    output = call(*args, **kwargs)
+    path = context.module.path
+    if context.method_name != "__call__" or not path or not isinstance(output, jax.Array):
+        return output
+    return module_output(output, ".".join(path))
 
 
 @checks_kinds
@@ -27,131 +62,50 @@ def from_linen(
     *,
     preprocessing: Preprocessing,
     arguments: Mapping[str, Any] | None = None,
+    output: Any = None,
+    hook: str = "unit",
+    unit_axis: Mapping[str, int] | None = None,
+    name: str | None = None,
     allow_probabilities: bool = False,
-) -> Functional:
+) -> Classifier:
     """A Linen module not written for masks as a network that can be measured.
 
-    Its layers are its submodules that give one array of numbers, named by their paths (`Conv_0`,
-    `block1/Conv_0`); the units are the last axis of what the submodule gives. Where a ReLU follows
-    outside the submodule, ablating a unit to zero before it is the same as after it; for batch norm
-    after a convolution name the batch norm. Values other than zero are set before that ReLU.
+    Its layers are its submodules, named by their paths (`Conv_0`, `block1.Conv_0`); what their
+    units are, and what the arguments mean, is as for `from_nnx`.
 
     Args:
       module: the module.
       variables: its variables, as `module.init` returns them.
       preprocessing: what it expects of images.
-      arguments: keyword arguments of its call, such as `{"train": False}`.
-      allow_probabilities: as for `from_callable`.
+      arguments: keyword arguments of its call beside the images, such as `{"train": False}`.
+      output: which of several outputs are the logits.
+      hook: `"output"` for units as the submodules themselves give them.
+      unit_axis: for some layers the axis of units in their activations.
+      name: what it is called in messages and results; the class's name by default.
+      allow_probabilities: as for `from_nnx`.
 
     Raises:
-      InputError: the module does not give logits `[images, classes]`, or gives probabilities.
+      InputError: the variables are not the module's; and as for `from_nnx`.
     """
+    name = name or type(module).__name__
     if not isinstance(variables, Mapping):
         raise InputError(
             f"variables of type {type(variables).__name__}: give what module.init returns"
         )
-    check_arrays(variables, f"network {type(module).__name__!r}")
-    call = {} if arguments is None else dict(arguments)
-    name = type(module).__name__
-
-    def apply(
-        params: PyTree, images: Array, masks: Mapping[str, Array], values: Mapping[str, Array]
-    ) -> Array:
-        check_masks(masks, layers.values(), f"network {name!r}")
-
-        def masked(path: str, output: Any) -> Any:
-            return ablate(output, masks[path], values.get(path)) if path in masks else output
-
-        with _intercepted(masked):
-            logits: Any = module.apply(params, images, **call)
-        return logits
-
-    def with_activations(
-        params: PyTree, images: Array, names: Sequence[str], masks: Mapping[str, Array]
-    ) -> tuple[Array, dict[str, Array]]:
-        check_masks(masks, layers.values(), f"network {name!r}")
-        answers: dict[str, Array] = {}
-
-        def record(path: str, output: Any) -> Any:
-            output = ablate(output, masks[path]) if path in masks else output
-            if path in names:
-                answers[path] = output
-            return output
-
-        with _intercepted(record):
-            logits: Any = module.apply(params, images, **call)
-        return logits, answers
-
-    def activations(params: PyTree, images: Array, layer: str) -> Array:
-        return with_activations(params, images, [layer], {})[1][layer]
-
-    def incoming_weights(params: PyTree, layer: str) -> Array | None:
-        part = params.get("params", {})
-        for key in layer.split("/"):
-            part = part.get(key, {})
-        kernel = part.get("kernel")
-        return None if kernel is None else nn.unbox(kernel)
-
-    layers = _find_layers(
-        lambda params, images: module.apply(params, images, **call), variables, preprocessing
-    )
-    return Functional(
+    if "params" not in variables and variables:
+        collections = ", ".join(map(str, list(variables)[:5]))
+        raise InputError(
+            f"variables of network {name!r} hold {collections} and no collection 'params': give "
+            "all that module.init returns, {'params': …, 'batch_stats': …}, not its 'params' alone"
+        )
+    check_arrays(variables, f"network {name!r}")
+    hook, axes, output = check_options(hook, unit_axis, output)
+    unboxed = nn.unbox(variables)
+    network = Classifier(
         name=name,
-        apply=apply,
-        params=variables,
-        layers=layers,
-        classes=count_classes(
-            apply, variables, preprocessing, name, allow_probabilities=allow_probabilities
-        ),
+        function=MaskedFunction(LinenForward(module, Arguments.of(arguments), output), hook, axes),
+        params=unboxed,
         preprocessing=preprocessing,
-        activations=activations,
-        with_activations=with_activations,
-        incoming_weights=incoming_weights,
     )
-
-
-@contextlib.contextmanager
-def _intercepted(replace: Callable[[str, Any], Any]) -> Iterator[None]:
-    """Within, `replace(path, output)` takes the place of what each submodule's call returns."""
-
-    def interceptor(
-        next_function: Callable[..., Any],
-        args: Any,
-        kwargs: Any,
-        context: nn.module.InterceptorContext,
-    ) -> Any:
-        output = next_function(*args, **kwargs)
-        if context.method_name != "__call__" or not context.module.path:
-            return output
-        return replace("/".join(context.module.path), output)
-
-    with nn.intercept_methods(interceptor):
-        yield
-
-
-def _find_layers(
-    forward: Callable[[PyTree, Array], Any], variables: PyTree, preprocessing: Preprocessing
-) -> dict[str, Layer]:
-    layers = {}
-
-    def record(path: str, output: Any) -> Any:
-        if is_units(output):
-            layers[path] = Layer(path, output.shape[-1], tuple(output.shape[1:-1]))
-        return output
-
-    images = jax.ShapeDtypeStruct((1, *preprocessing.size, preprocessing.channels), "float32")
-    with _intercepted(record):
-        try:
-            jax.eval_shape(forward, variables, images)
-        except FlaxError as error:
-            raise InputError(f"variables do not fit their module: {error}") from error
-    return layers
-
-
-def is_units(output: Any) -> bool:
-    """Whether a submodule's output is activations `[images, *map, units]`."""
-    return (
-        isinstance(output, jax.Array)
-        and output.ndim in (2, 4)
-        and jax.numpy.issubdtype(output.dtype, jax.numpy.floating)
-    )
+    check_network(network, allow_probabilities=allow_probabilities)
+    return network

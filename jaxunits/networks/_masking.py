@@ -15,22 +15,27 @@ Masks = Mapping[str, Float[Array, " units"]]
 
 
 def ablate(
-    activations: Float[Array, "images *map units"],
+    activations: Float[Array, "images ..."],
     mask: Float[Array, " units"],
     value: Float[Array, " units"] | None = None,
-) -> Float[Array, "images *map units"]:
+    *,
+    axis: int = -1,
+) -> Float[Array, "images ..."]:
     """Replace ablated units by a fixed value: mask · a + (1 − mask) · value (paper A §2.1).
 
     Args:
-      activations: units on the last axis.
+      activations: of some images.
       mask: 1 keeps a unit, 0 ablates it, anything between mixes.
       value: what an ablated unit gives for every input; zero by default.
+      axis: the axis of units.
     """
-    mask = mask.astype(activations.dtype).reshape((1,) * (activations.ndim - 1) + mask.shape)
+    shape = [1] * activations.ndim
+    shape[axis] = activations.shape[axis]
+    mask = mask.astype(activations.dtype).reshape(shape)
     kept = activations * mask
     if value is None:
         return kept
-    return kept + (1 - mask) * value.astype(activations.dtype).reshape(mask.shape)
+    return kept + (1 - mask) * value.astype(activations.dtype).reshape(shape)
 
 
 def check_masks(masks: Masks, layers: Iterable[Layer], place: str) -> None:
@@ -44,7 +49,7 @@ def check_masks(masks: Masks, layers: Iterable[Layer], place: str) -> None:
             f"masks of type {type(masks).__name__}: give a dictionary from layers of {place} to "
             "one number a unit"
         )
-    known = {layer.name: layer for layer in layers}
+    known = {name: layer for layer in layers for name in (layer.name, *layer.aliases)}
     for name, mask in masks.items():
         units = find_layer(known, name, place).units
         if np.shape(mask) != (units,):

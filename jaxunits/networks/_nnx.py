@@ -1,166 +1,112 @@
-"""The door for Flax NNX modules, as they are."""
+"""Flax NNX modules, as they are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import jax
 from flax import nnx
 from jaxtyping import Array, PyTree
 
 from .._kinds import checks_kinds
 from ..data import Preprocessing
-from ._callable import count_classes
-from ._functional import Functional
-from ._layer import Layer
-from ._linen import is_units
-from ._masking import ablate, check_masks
+from ._architecture import Architecture
+from ._checked import Arguments, Output, check_network, check_options, chosen_output
+from ._classifier import Classifier
+from ._function import MaskedFunction
+from ._tagging import tagged
 
-_Path = tuple[Any, ...]
-_CONTAINERS = (nnx.List, nnx.Dict, list, dict)
+
+@dataclass(frozen=True)
+class NnxForward:
+    """An NNX module as a function of its arrays and images; equal for equal builds.
+
+    Attributes:
+      graph: the module without its arrays.
+      arguments: keyword arguments of its call.
+      output: which of its outputs are the logits.
+      random: the keys of random numbers, which evaluation does not use.
+    """
+
+    graph: nnx.GraphDef[nnx.Module]
+    arguments: Arguments
+    output: Output
+    random: Any = field(compare=False, repr=False)
+
+    def module(self, params: PyTree) -> nnx.Module:
+        """The module with these arrays."""
+        return nnx.merge(self.graph, params, self.random)
+
+    def __call__(self, params: PyTree, images: Array) -> Any:
+        module: Any = tagged(self.module(params))
+        return chosen_output(module(images, **self.arguments.fresh()), self.output)
 
 
 @checks_kinds
 def from_nnx(
-    module: nnx.Module, *, preprocessing: Preprocessing, allow_probabilities: bool = False
-) -> Functional:
+    module: nnx.Module,
+    *,
+    preprocessing: Preprocessing,
+    arguments: Mapping[str, Any] | None = None,
+    output: Any = None,
+    hook: str = "unit",
+    unit_axis: Mapping[str, int] | None = None,
+    name: str | None = None,
+    allow_probabilities: bool = False,
+) -> Classifier:
     """An NNX module not written for masks as a network that can be measured.
 
-    Its layers are its submodules that are called with the images' way through and give one array of
-    numbers, named by their paths (`conv1`, `blocks/0/conv`); the units are the last axis of what
-    the submodule gives. Dropout and batch norm are set to evaluation. Where a ReLU follows outside
-    the submodule, ablating a unit to zero before it is the same as after it; for batch norm after a
-    convolution name the batch norm. Values other than zero are set before that ReLU.
+    Its layers are its submodules, named by their paths (`conv1`, `blocks.0.conv`) in the order of
+    their calls. The units of a layer are what a non-linearity that follows gives, inside the
+    submodule or after it; submodules that end in the same units (a convolution and its batch norm)
+    are one layer, which has the first one's name. Dropout and batch norm are set to evaluation.
 
     Args:
-      module: the module, called with images alone; it is not changed.
+      module: the module; it is not changed.
       preprocessing: what it expects of images.
-      allow_probabilities: as for `from_callable`.
+      arguments: keyword arguments of its call beside the images, such as `{"train": False}`.
+      output: which of several outputs are the logits: a key, a place, or a function of them.
+      hook: `"output"` for units as the submodules themselves give them.
+      unit_axis: for some layers the axis of units in their activations, such as `{"attention.query":
+        2}` for the heads of `[images, tokens, heads, features]`.
+      name: what it is called in messages and results; the class's name by default.
+      allow_probabilities: take what is all non-negative and sums to one for logits, which is
+        refused otherwise: the loss takes the softmax itself.
 
     Raises:
-      InputError: the module does not give logits `[images, classes]`, or gives probabilities.
+      InputError: the module cannot be called so, does not give logits `[images, classes]` or gives
+        probabilities, or an image's logits depend on the images beside it.
     """
-    name = type(module).__name__
-    view = nnx.view(module, raise_if_not_found=False, deterministic=True, use_running_average=True)
-    graph, state = nnx.split(view)
-    paths = {
-        "/".join(map(str, path)): path
-        for path, part in nnx.iter_modules(view)
-        if path and callable(part)
-    }
-
-    def run(params: PyTree, images: Array, replace: Mapping[str, Callable[[Any], Any]]) -> Any:
-        fresh = nnx.merge(graph, params)
-        # Children before parents: a wrapped parent would take its children's new attributes itself.
-        for key in sorted(replace, key=lambda key: -len(paths[key])):
-            _wrap(fresh, paths[key], replace[key])
-        return fresh(images)
-
-    def apply(
-        params: PyTree, images: Array, masks: Mapping[str, Array], values: Mapping[str, Array]
-    ) -> Array:
-        check_masks(masks, layers.values(), f"network {name!r}")
-
-        def masking(key: str) -> Callable[[Any], Any]:
-            return lambda output: ablate(output, masks[key], values.get(key))
-
-        return run(params, images, {key: masking(key) for key in masks})
-
-    def with_activations(
-        params: PyTree, images: Array, names: Sequence[str], masks: Mapping[str, Array]
-    ) -> tuple[Array, dict[str, Array]]:
-        check_masks(masks, layers.values(), f"network {name!r}")
-        answers: dict[str, Array] = {}
-
-        def noting(key: str) -> Callable[[Any], Any]:
-            def note(output: Any) -> Any:
-                answers[key] = ablate(output, masks[key]) if key in masks else output
-                return answers[key]
-
-            return note
-
-        logits = run(params, images, {key: noting(key) for key in {*names, *masks}})
-        return logits, {key: answers[key] for key in names}
-
-    def activations(params: PyTree, images: Array, layer: str) -> Array:
-        return with_activations(params, images, [layer], {})[1][layer]
-
-    def incoming_weights(params: PyTree, layer: str) -> Array | None:
-        part: Any = nnx.merge(graph, params)
-        for key in paths[layer]:
-            part = _child(part, key)
-        kernel = getattr(part, "kernel", None)
-        return None if kernel is None else kernel[...]
-
-    layers = _find_layers(run, state, list(paths), preprocessing)
-    return Functional(
-        name=name,
-        apply=apply,
-        params=state,
-        layers=layers,
-        classes=count_classes(
-            apply, state, preprocessing, name, allow_probabilities=allow_probabilities
-        ),
+    network = nnx_classifier(
+        module,
         preprocessing=preprocessing,
-        activations=activations,
-        with_activations=with_activations,
-        incoming_weights=incoming_weights,
+        function=check_options(hook, unit_axis, output),
+        arguments=arguments,
+        name=name or type(module).__name__,
     )
+    check_network(network, allow_probabilities=allow_probabilities)
+    return network
 
 
-class _Wrapped:
-    """A submodule whose output goes through a function; in all else the submodule itself."""
-
-    def __init__(self, module: Any, function: Callable[[Any], Any]) -> None:
-        self.module = module
-        self.function = function
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(self.module(*args, **kwargs))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.module, name)
-
-
-def _wrap(root: nnx.Module, path: _Path, function: Callable[[Any], Any]) -> None:
-    """Put a wrapped submodule in the place of a submodule."""
-    *parents, last = path
-    owner: Any = root
-    for key in parents:
-        owner = _child(owner, key)
-    wrapped = _Wrapped(_child(owner, last), function)
-    if isinstance(owner, _CONTAINERS):
-        owner[last] = wrapped
-    else:
-        setattr(owner, last, wrapped)
-
-
-def _child(owner: Any, key: Any) -> Any:
-    return owner[key] if isinstance(owner, _CONTAINERS) else getattr(owner, key)
-
-
-def _find_layers(
-    run: Callable[..., Any], state: PyTree, keys: list[str], preprocessing: Preprocessing
-) -> dict[str, Layer]:
-    """The submodules that are called, in the order of their calls."""
-    called: list[tuple[str, Any]] = []
-
-    def noting(key: str) -> Callable[[Any], Any]:
-        def note(output: Any) -> Any:
-            called.append((key, output))
-            return output
-
-        return note
-
-    images = jax.ShapeDtypeStruct((1, *preprocessing.size, preprocessing.channels), "float32")
-    jax.eval_shape(
-        lambda params, images: run(params, images, {key: noting(key) for key in keys}),
-        state,
-        images,
+def nnx_classifier(
+    module: nnx.Module,
+    *,
+    preprocessing: Preprocessing,
+    name: str,
+    architecture: Architecture | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    function: Any = None,
+) -> Classifier:
+    """An NNX module as a network, without checking what it gives."""
+    hook, unit_axis, output = function or ("unit", (), None)
+    view = nnx.view(module, raise_if_not_found=False, deterministic=True, use_running_average=True)
+    graph, random, params = nnx.split(view, nnx.RngState, ...)
+    forward = NnxForward(graph, Arguments.of(arguments), output, random)
+    return Classifier(
+        name=name,
+        function=MaskedFunction(forward, hook, unit_axis),
+        params=params,
+        preprocessing=preprocessing,
+        architecture=architecture,
     )
-    return {
-        key: Layer(key, output.shape[-1], tuple(output.shape[1:-1]))
-        for key, output in called
-        if is_units(output)
-    }

@@ -11,18 +11,20 @@ from .._errors import InputError
 
 _MODULE = "module:"
 _UNIT = "unit:"
+_MASK = "mask:"
 
 
 class Mark(NamedTuple):
     """A name that a value has in a traced program.
 
     Attributes:
-      name: the module's path, or what the user calls the value.
-      by_user: whether the user named the value itself, which then is the unit as it is.
+      name: the module's path, or what the user calls the layer.
+      kind: `"module"` for what a module gives, `"unit"` for a value that the user named, which is
+        the unit as it is, and `"mask"` for a mask that the user's function applies.
     """
 
     name: str
-    by_user: bool
+    kind: str
 
 
 def unit(value: Array, name: str) -> Array:
@@ -47,12 +49,17 @@ def module_output(value: Array, path: str) -> Array:
     return checkpoint_name(value, _MODULE + path)
 
 
+def mask(value: Array, name: str) -> Array:
+    """Name a mask `[units]` by its layer."""
+    return checkpoint_name(value, _MASK + name)
+
+
 def mark_of(equation: Any) -> Mark | None:
     """The mark that an equation of a traced program sets; None for any other equation."""
     if equation.primitive.name != "name":
         return None
     name = equation.params["name"]
-    for prefix in (_MODULE, _UNIT):
+    for prefix in (_MODULE, _UNIT, _MASK):
         if name.startswith(prefix):
-            return Mark(name.removeprefix(prefix), prefix == _UNIT)
+            return Mark(name.removeprefix(prefix), prefix.removesuffix(":"))
     return None

@@ -1,0 +1,217 @@
+"""What sums over channels changes by, where some channels are replaced."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ._forms import Form, Replaced, is_form, take
+from ._program import bind
+from ._walk import Walk
+
+
+def summed(walk: Walk, equation: Any, form: Replaced) -> list[Form]:
+    """A sum over channels, such as a norm's mean."""
+    axes = tuple(axis + 1 for axis in equation.params["axes"])
+    change = form.difference()
+    if form.vectors is not None:
+        change = _along_channels(change, form.vectors.sum(2), form.axis)
+    base = bind(equation, [form.base])[0]
+    return [walk.total(base, change.sum(axes))]
+
+
+def _along_channels(parts: Array, factors: Array, axis: int) -> Array:
+    shape = [len(factors)] + [1] * (parts.ndim - 1)
+    shape[axis + 1] = factors.shape[1]
+    return parts * factors.reshape(shape).astype(parts.dtype)
+
+
+def product(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | None:
+    """A matrix product of one replaced factor."""
+    forms = [number for number, each in enumerate(inputs) if is_form(each)]
+    if len(forms) != 1:
+        return None
+    side = forms[0]
+    form: Any = inputs[side]
+    other: Any = inputs[1 - side]
+    contracted, _ = equation.params["dimension_numbers"]
+    if form.shape is not None:
+        return _flat_product(walk, equation, form, other, side)
+    if form.axis in contracted[side]:
+        place = contracted[1 - side][contracted[side].index(form.axis)]
+        weights = _weights(form, other, place)
+        return [_total_product(walk, equation, form, other, weights, side)]
+    if form.vectors is not None:
+        return None
+    return _free_product(walk, equation, form, other, side)
+
+
+def _weights(form: Replaced, other: Array, axis: int) -> Float[Array, "rows ..."]:
+    """The part of a factor that the changes meet."""
+    if form.vectors is None:
+        return take(other, form.units, axis)
+    turned = jnp.tensordot(form.vectors.astype(other.dtype), other, ((2,), (axis,)))
+    return jnp.moveaxis(turned, 1, axis + 1)
+
+
+def _total_product(
+    walk: Walk, equation: Any, form: Replaced, other: Array, weights: Array, side: int
+) -> Form:
+    base = bind(equation, [form.base, other] if side == 0 else [other, form.base])[0]
+
+    def one(change: Array, part: Array) -> Array:
+        return bind(equation, [change, part] if side == 0 else [part, change])[0]
+
+    return walk.total(base, walk.each(one, [0, 0])(form.difference(), weights))
+
+
+def _flat_product(
+    walk: Walk, equation: Any, form: Replaced, other: Array, side: int
+) -> list[Form] | None:
+    """A product over the flattened axis that channels and positions have become."""
+    contracted, batch = equation.params["dimension_numbers"]
+    shape, inner = form.shape or (), form.base.shape
+    # Only images before, everything else in one.
+    if batch[0] or len(shape) != 2 or shape[0] != inner[0] or contracted[side] != (1,):
+        return None
+    place = contracted[1 - side][0]
+    axes = tuple(range(1, len(inner)))
+    unfolded = other.reshape(*other.shape[:place], *inner[1:], *other.shape[place + 1 :])
+    places = tuple(place + number for number in range(len(axes)))
+    weights = _weights(form, unfolded, places[form.axis - 1])
+    pairs = (axes, places) if side == 0 else (places, axes)
+    changed = equation.replace(params={**equation.params, "dimension_numbers": (pairs, ((), ()))})
+    return [_total_product(walk, changed, form, unfolded, weights, side)]
+
+
+def _free_product(walk: Walk, equation: Any, form: Replaced, other: Array, side: int) -> list[Form]:
+    """A product that leaves channels apart: they are an axis of their own, or of both factors."""
+    contracted, batch = equation.params["dimension_numbers"]
+    base = bind(equation, [form.base, other] if side == 0 else [other, form.base])[0]
+    if form.axis in batch[side]:
+        axis = batch[side].index(form.axis)
+        part, parts = take(other, form.units, batch[1 - side][axis]), 0
+    else:
+        free = [
+            [each for each in range(rank) if each not in (*contracted[number], *batch[number])]
+            for number, rank in enumerate(
+                (form.base.ndim, other.ndim) if side == 0 else (other.ndim, form.base.ndim)
+            )
+        ]
+        axis = len(batch[0]) + (len(free[0]) if side else 0) + free[side].index(form.axis)
+        part, parts = other, None
+
+    def one(slices: Array, part: Array) -> Array:
+        return bind(equation, [slices, part] if side == 0 else [part, slices])[0]
+
+    slices = walk.each(one, [0, parts])(form.slices, part)
+    return [dataclasses.replace(form, base=base, slices=slices, axis=axis)]
+
+
+def convolution(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | None:
+    """A convolution of replaced channels."""
+    form, kernel = inputs
+    parameters = equation.params
+    numbers = parameters["dimension_numbers"]
+    if not isinstance(form, Replaced) or is_form(kernel) or form.shape is not None:
+        return None
+    plain = parameters["batch_group_count"] == 1 and set(parameters["lhs_dilation"]) <= {1}
+    if form.axis != numbers.lhs_spec[1] or not plain:
+        return None
+    base = bind(equation, [form.base, kernel])[0]
+    if parameters["feature_group_count"] == 1:
+        weights = _weights(form, kernel, numbers.rhs_spec[1])
+        return [walk.total(base, _contribution(walk, equation, form.difference(), weights))]
+    alone = kernel.shape[numbers.rhs_spec[1]] == 1
+    if form.vectors is not None or not (alone or (form.units.shape[1] == 1 and not walk.running)):
+        return None
+    return [_grouped(equation, form, kernel, base)]
+
+
+def _contribution(
+    walk: Walk, equation: Any, change: Float[Array, "rows ..."], weights: Float[Array, "rows ..."]
+) -> Float[Array, "rows ..."]:
+    """What the changed channels alone give."""
+    if walk.rows == 1:
+        return bind(equation, [change[0], weights[0]])[0][None]
+    # As one batched matrix product over windows: a kernel per mask makes slow convolutions.
+    numbers = equation.params["dimension_numbers"]
+    windows = _windows(equation, change, _sides(weights[0], numbers))
+    kernel = jnp.transpose(weights, _kernel_order(numbers)).reshape(
+        len(weights), -1, windows.shape[-1], weights.shape[numbers.rhs_spec[0] + 1]
+    )
+    out = jnp.einsum("rn...pk,rpko->rn...o", windows, kernel)
+    return _to_spec(out, numbers.out_spec)
+
+
+def _kernel_order(numbers: Any) -> tuple[int, ...]:
+    outputs, inputs, *space = numbers.rhs_spec
+    return (0, *(axis + 1 for axis in space), inputs + 1, outputs + 1)
+
+
+def _sides(kernel: Array, numbers: Any) -> list[int]:
+    return [kernel.shape[axis] for axis in numbers.rhs_spec[2:]]
+
+
+def _windows(
+    equation: Any, maps: Float[Array, "rows ..."], sides: Sequence[int]
+) -> Float[Array, "rows images ... places changes"]:
+    """For every output position the numbers that each place of the kernel meets."""
+    parameters = equation.params
+    images, channels, *space = parameters["dimension_numbers"].lhs_spec
+    order = (0, images + 1, *(axis + 1 for axis in space), channels + 1)
+    zero = jnp.zeros((), maps.dtype)
+    edges = [(low, high, 0) for low, high in parameters["padding"]]
+    still = (0, 0, 0)
+    padded = jax.lax.pad(jnp.transpose(maps, order), zero, [still, still, *edges, still])
+    steps, gaps = parameters["window_strides"], parameters["rhs_dilation"]
+    lengths = [
+        (size - (side - 1) * gap - 1) // step + 1
+        for size, side, step, gap in zip(padded.shape[2:-1], sides, steps, gaps, strict=True)
+    ]
+    pieces = []
+    for place in itertools.product(*map(range, sides)):
+        starts = [number * gap for number, gap in zip(place, gaps, strict=True)]
+        index = tuple(
+            slice(start, start + step * (length - 1) + 1, step)
+            for start, step, length in zip(starts, steps, lengths, strict=True)
+        )
+        pieces.append(padded[(slice(None), slice(None), *index)])
+    return jnp.stack(pieces, -2)
+
+
+def _to_spec(out: Array, spec: Sequence[int]) -> Array:
+    """From rows, images, space, channels to the order that a convolution gives."""
+    images, channels, *space = spec
+    order = [0] * out.ndim
+    order[images + 1], order[channels + 1] = 1, out.ndim - 1
+    for number, axis in enumerate(space):
+        order[axis + 1] = 2 + number
+    return jnp.transpose(out, order)
+
+
+def _grouped(equation: Any, form: Replaced, kernel: Array, base: Array) -> Replaced:
+    """A convolution in groups replaces the outputs of the channel's group."""
+    numbers = equation.params["dimension_numbers"]
+    groups = equation.params["feature_group_count"]
+    outputs, inputs, *space = numbers.rhs_spec
+    each, size = kernel.shape[inputs], kernel.shape[outputs] // groups
+    places = math.prod(kernel.shape[axis] for axis in space)
+    flat = jnp.transpose(kernel, (*space, inputs, outputs)).reshape(places, each, groups, size)
+    units = jnp.maximum(form.units, 0)
+    chosen = jnp.moveaxis(flat, 0, 2)[units % each, units // each]
+    windows = _windows(equation, form.difference(), _sides(kernel, numbers))
+    parts = jnp.einsum("rn...pk,rkpo->rn...ko", windows, chosen)
+    parts = _to_spec(parts.reshape(*parts.shape[:-2], -1), numbers.out_spec)
+    members = jnp.arange(size, dtype=form.units.dtype)[None, None]
+    touched = jnp.where(form.units[..., None] < 0, -1, (units // each)[..., None] * size + members)
+    touched = touched.reshape(len(units), -1)
+    axis = numbers.out_spec[1]
+    return Replaced(base, take(base, touched, axis) + parts, touched, axis)

@@ -1,0 +1,133 @@
+"""From what a module gives to its units after their non-linearity, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ._graph import Graph
+from ._pointwise import is_affine, is_pointwise
+from ._program import Program, variables
+
+
+def end_of_units(graph: Graph, value: Any, *, statistics: bool = False) -> Any:
+    """The last value that everything behind a value reads, all computed of it number by number."""
+    inside = computed_from(graph, value, statistics)
+    last = value
+    outputs = set(variables(graph.program.outputs))
+    for candidate in inside[1:]:
+        before = _ancestors(graph, candidate, set(inside))
+        passed = before - {candidate}
+        whole = value in before and not passed & outputs
+        if (
+            whole
+            and candidate.aval.shape == value.aval.shape
+            and all(
+                result in before
+                for each in passed
+                for reader in graph.readers.get(each, [])
+                for result in reader.outvars
+            )
+        ):
+            last = candidate
+    return last
+
+
+def computed_from(graph: Graph, value: Any, statistics: bool) -> list[Any]:
+    """Values computed number by number from one value and constants, in their order."""
+    inside = [value]
+    known = {value}
+    for equation in graph.program.equations:
+        sources = graph.sources(equation)
+        if not sources or not known.issuperset(sources):
+            continue
+        same = equation.outvars[0].aval.shape == value.aval.shape and graph.is_pointwise(equation)
+        if same or (statistics and _is_statistic(equation, value)):
+            inside.append(equation.outvars[0])
+            known.add(equation.outvars[0])
+    return inside
+
+
+def _is_statistic(equation: Any, value: Any) -> bool:
+    """Whether an operation belongs to the statistics of a batch, channel by channel."""
+    rank = len(value.aval.shape)
+    name = equation.primitive.name
+    if name == "reduce_sum" and equation.invars[0].aval.shape == value.aval.shape:
+        return tuple(sorted(equation.params["axes"])) == tuple(range(rank - 1))
+    channels = value.aval.shape[-1]
+    sizes = {equation.outvars[0].aval.shape, *(atom.aval.shape for atom in equation.invars)}
+    small = all(shape in (value.aval.shape, ()) or _is_vector(shape, channels) for shape in sizes)
+    shapes = name in ("reshape", "broadcast_in_dim", "squeeze", "expand_dims")
+    return small and (shapes or name in _POINTWISE_OF_VECTORS or is_pointwise(equation))
+
+
+_POINTWISE_OF_VECTORS = {"concatenate", "slice"}
+
+
+def _is_vector(shape: Sequence[int], channels: int) -> bool:
+    return len(shape) > 0 and shape[-1] == channels and all(size == 1 for size in shape[:-1])
+
+
+def _ancestors(graph: Graph, variable: Any, within: set[Any]) -> set[Any]:
+    found, waiting = set(), [variable]
+    while waiting:
+        each = waiting.pop()
+        if each in found or each not in within:
+            continue
+        found.add(each)
+        producer = graph.producers.get(each)
+        waiting.extend(graph.sources(producer) if producer is not None else ())
+    return found
+
+
+def is_after_nonlinearity(graph: Graph, value: Any) -> bool:
+    """Whether the last thing that was done to a value, number by number, was not affine."""
+    equation = graph.producers.get(value)
+    while equation is not None and graph.acts_on_numbers(equation) and is_affine(equation):
+        equation = graph.producers.get(graph.sources(equation)[0])
+    if equation is None or not graph.is_pointwise(equation):
+        return False
+    if not is_affine(equation):
+        return True
+    # x · sigmoid(x): two values of one source, among them one that is not affine.
+    region, roots = pointwise_region(graph, equation.outvars[0])
+    return len(roots) == 1 and any(not is_affine(each) for each in region)
+
+
+def pointwise_region(graph: Graph, value: Any) -> tuple[list[Any], set[Any]]:
+    """The pointwise operations before a value, and the values that they begin with."""
+    region: list[Any] = []
+    roots: set[Any] = set()
+    seen: set[Any] = set()
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        equation = graph.producers.get(each)
+        if equation is None or not graph.is_pointwise(equation):
+            roots.add(each)
+        else:
+            region.append(equation)
+            waiting.extend(graph.sources(equation))
+    return region, roots
+
+
+def before_nonlinearity(graph: Graph, value: Any) -> Any:
+    """What goes into the non-linearity that gives a value; the value itself where there is none."""
+    if not is_after_nonlinearity(graph, value):
+        return value
+    region, roots = pointwise_region(graph, value)
+    inside = {each.outvars[0] for each in region} | roots
+    candidates = [each for each in _in_order(graph.program, inside) if each is not value]
+    for candidate in reversed(candidates):
+        whole = value in computed_from(graph, candidate, statistics=False)
+        if whole and not is_after_nonlinearity(graph, candidate):
+            return candidate
+    return None
+
+
+def _in_order(program: Program, wanted: set[Any]) -> list[Any]:
+    order = [*program.inputs, *(each for eq in program.equations for each in eq.outvars)]
+    return [variable for variable in order if variable in wanted]
