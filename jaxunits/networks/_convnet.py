@@ -14,7 +14,7 @@ from ..data import CIFAR10, Preprocessing
 from ._architecture import Architecture
 from ._classifier import Classifier
 from ._kernels import InitialKernels
-from ._nnx import from_nnx
+from ._nnx import nnx_classifier
 from ._parts import add_convolution, add_dense, check_dropout_layers, classified, convolved
 from ._pooling import max_pool
 from ._sizes import MapSize, check_widths
@@ -51,7 +51,7 @@ class ConvNet(nnx.Module):
           channel_dropout: for some convolutions the probability that a channel is dropped.
           seed: of the weights.
         """
-        kernels, rngs = InitialKernels(seed), nnx.Rngs(seed)
+        kernels = InitialKernels(seed)
         rates = dict(channel_dropout or {})
         inputs = channels
         for number, outputs in enumerate(widths, start=1):
@@ -64,7 +64,6 @@ class ConvNet(nnx.Module):
                 normalised=batch_norm,
                 dropout=rates.get(f"conv{number}", 0.0),
                 kernels=kernels,
-                rngs=rngs,
             )
             inputs = outputs
         self.convolutions = len(widths)
@@ -77,7 +76,6 @@ class ConvNet(nnx.Module):
             dict(zip(self.dense, [*dense, classes], strict=True)),
             dropout=dropout,
             kernels=kernels,
-            rngs=rngs,
         )
 
     def __call__(
@@ -157,4 +155,6 @@ def convnet(
         channel_dropout=rates,
         preprocessing=dataclasses.asdict(preprocessing),
     )
-    return from_nnx(module, preprocessing=preprocessing, name="convnet", architecture=architecture)
+    return nnx_classifier(
+        module, preprocessing=preprocessing, name="convnet", architecture=architecture
+    )

@@ -13,7 +13,7 @@ from ..data import CIFAR10, Preprocessing
 from ._architecture import Architecture
 from ._classifier import Classifier
 from ._kernels import InitialKernels
-from ._nnx import from_nnx
+from ._nnx import nnx_classifier
 from ._parts import add_dense, classified
 from ._sizes import check_widths
 
@@ -46,7 +46,6 @@ class MLP(nnx.Module):
             dict(zip(self.dense, [*widths, classes], strict=True)),
             dropout=dropout,
             kernels=InitialKernels(seed),
-            rngs=nnx.Rngs(seed),
         )
 
     def __call__(
@@ -87,4 +86,6 @@ def mlp(
         dropout=dropout,
         preprocessing=dataclasses.asdict(preprocessing),
     )
-    return from_nnx(module, preprocessing=preprocessing, name="mlp", architecture=architecture)
+    return nnx_classifier(
+        module, preprocessing=preprocessing, name="mlp", architecture=architecture
+    )

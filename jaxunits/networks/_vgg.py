@@ -14,7 +14,7 @@ from ..data import CIFAR10, IMAGENET, Preprocessing
 from ._architecture import Architecture
 from ._classifier import Classifier
 from ._kernels import InitialKernels
-from ._nnx import from_nnx
+from ._nnx import nnx_classifier
 from ._parts import add_convolution, add_dense, check_dropout_layers, classified, convolved
 from ._pooling import average_to, max_pool
 from ._sizes import MapSize, check_sizes, scaled
@@ -56,7 +56,7 @@ class VGG16(nnx.Module):
           channel_dropout: for some convolutions the probability that a channel is dropped.
           seed: of the weights.
         """
-        kernels, rngs = InitialKernels(seed), nnx.Rngs(seed)
+        kernels = InitialKernels(seed)
         rates = dict(channel_dropout or {})
         inputs = channels
         for names, (_, units) in zip(_NAMES, _GROUPS, strict=True):
@@ -71,7 +71,6 @@ class VGG16(nnx.Module):
                     normalised=batch_norm,
                     dropout=rates.get(f"conv{name}", 0.0),
                     kernels=kernels,
-                    rngs=rngs,
                 )
                 inputs = outputs
         self.map_size = map_size
@@ -83,7 +82,6 @@ class VGG16(nnx.Module):
             dict(zip(self.dense, widths, strict=True)),
             dropout=dropout,
             kernels=kernels,
-            rngs=rngs,
         )
 
     def __call__(
@@ -193,4 +191,6 @@ def _build(
         channel_dropout=rates,
         preprocessing=dataclasses.asdict(preprocessing),
     )
-    return from_nnx(module, preprocessing=preprocessing, name=builder, architecture=architecture)
+    return nnx_classifier(
+        module, preprocessing=preprocessing, name=builder, architecture=architecture
+    )
