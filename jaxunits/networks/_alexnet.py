@@ -12,7 +12,7 @@ from .._kinds import checks_kinds
 from ..data import IMAGENET, Preprocessing
 from ._architecture import Architecture
 from ._classifier import Classifier
-from ._kernels import InitialKernels
+from ._kernels import InitialKernels, dense
 from ._nnx import nnx_classifier
 from ._parts import add_convolution, check_dropout_layers, convolved, unit_dropout
 from ._pooling import average_to, max_pool
@@ -38,7 +38,7 @@ class AlexNet(nnx.Module):
         seed: int = 0,
     ) -> None:
         """Draw its weights; see `alexnet` for the arguments."""
-        kernels, rngs = InitialKernels(seed), nnx.Rngs(seed)
+        kernels = InitialKernels(seed)
         rates = dict(channel_dropout or {})
         inputs = channels
         for number, (units, size, strides, padding) in enumerate(_CONVOLUTIONS, start=1):
@@ -54,15 +54,14 @@ class AlexNet(nnx.Module):
                 normalised=batch_norm,
                 dropout=rates.get(f"conv{number}", 0.0),
                 kernels=kernels,
-                rngs=rngs,
             )
             inputs = outputs
         hidden = scaled(4096, width)
-        self.dropout6 = unit_dropout(dropout, rngs)
-        self.fc6 = nnx.Linear(inputs * 36, hidden, kernel_init=kernels.he, rngs=rngs)
-        self.dropout7 = unit_dropout(dropout, rngs)
-        self.fc7 = nnx.Linear(hidden, hidden, kernel_init=kernels.he, rngs=rngs)
-        self.fc8 = nnx.Linear(hidden, classes, kernel_init=kernels.lecun, rngs=rngs)
+        self.dropout6 = unit_dropout(dropout, kernels.rngs)
+        self.fc6 = dense(inputs * 36, hidden, kernels.he)
+        self.dropout7 = unit_dropout(dropout, kernels.rngs)
+        self.fc7 = dense(hidden, hidden, kernels.he)
+        self.fc8 = dense(hidden, classes, kernels.lecun)
 
     def __call__(
         self, images: Float[Array, "images height width channels"]

@@ -14,7 +14,7 @@ from ..data import CIFAR10, Preprocessing
 from ._architecture import Architecture
 from ._classifier import Classifier
 from ._convolution import batch_norm, convolution
-from ._kernels import InitialKernels
+from ._kernels import InitialKernels, dense
 from ._nnx import nnx_classifier
 from ._parts import channel_dropout as dropout_of
 from ._parts import check_dropout_layers
@@ -41,18 +41,16 @@ class CifarResNet(nnx.Module):
         seed: int = 0,
     ) -> None:
         """Draw its weights; see `cifar_resnet` for the arguments."""
-        kernels, rngs = InitialKernels(seed), nnx.Rngs(seed)
+        kernels = InitialKernels(seed)
         rates = dict(channel_dropout or {})
         widths = [scaled(units, width) for units in _WIDTHS]
-        self.conv1 = convolution(
-            channels, widths[0], padding=1, bias=False, kernel_init=kernels.he, rngs=rngs
-        )
-        self.bn1 = batch_norm(widths[0], rngs=rngs)
-        self.conv1_dropout = dropout_of(rates.get("conv1", 0.0), rngs)
+        self.conv1 = convolution(channels, widths[0], padding=1, bias=False, kernel_init=kernels.he)
+        self.bn1 = batch_norm(widths[0], kernels.rngs)
+        self.conv1_dropout = dropout_of(rates.get("conv1", 0.0), kernels.rngs)
         self.groups = add_groups(
-            self, widths, _blocks(depth), shortcut=shortcut, rates=rates, kernels=kernels, rngs=rngs
+            self, widths, _blocks(depth), shortcut=shortcut, rates=rates, kernels=kernels
         )
-        self.linear = nnx.Linear(widths[-1], classes, kernel_init=kernels.lecun, rngs=rngs)
+        self.linear = dense(widths[-1], classes, kernels.lecun)
 
     def __call__(
         self, images: Float[Array, "images height width channels"]

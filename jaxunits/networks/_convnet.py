@@ -51,7 +51,7 @@ class ConvNet(nnx.Module):
           channel_dropout: for some convolutions the probability that a channel is dropped.
           seed: of the weights.
         """
-        kernels, rngs = InitialKernels(seed), nnx.Rngs(seed)
+        kernels = InitialKernels(seed)
         rates = dict(channel_dropout or {})
         inputs = channels
         for number, outputs in enumerate(widths, start=1):
@@ -64,7 +64,6 @@ class ConvNet(nnx.Module):
                 normalised=batch_norm,
                 dropout=rates.get(f"conv{number}", 0.0),
                 kernels=kernels,
-                rngs=rngs,
             )
             inputs = outputs
         self.convolutions = len(widths)
@@ -77,7 +76,6 @@ class ConvNet(nnx.Module):
             dict(zip(self.dense, [*dense, classes], strict=True)),
             dropout=dropout,
             kernels=kernels,
-            rngs=rngs,
         )
 
     def __call__(

@@ -24,9 +24,8 @@ def convolution(
     padding: int = 0,
     bias: bool = True,
     kernel_init: Any,
-    rngs: nnx.Rngs,
 ) -> nnx.Conv:
-    """A convolution of square windows.
+    """A convolution of square windows, its biases zero.
 
     Args:
       inputs: channels that it reads.
@@ -36,7 +35,6 @@ def convolution(
       padding: pixels of zeros on each side.
       bias: whether a number is added to each output.
       kernel_init: the initializer of its kernel.
-      rngs: as Flax wants them.
     """
     return nnx.Conv(
         inputs,
@@ -47,11 +45,11 @@ def convolution(
         use_bias=bias,
         kernel_init=kernel_init,
         conv_general_dilated=convolve,
-        rngs=rngs,
+        rngs=nnx.Rngs(0),
     )
 
 
-def batch_norm(units: int, *, rngs: nnx.Rngs) -> nnx.BatchNorm:
+def batch_norm(units: int, rngs: nnx.Rngs) -> nnx.BatchNorm:
     """PyTorch's batch norm."""
     # Flax would promote activations of 16 bits to the running averages' 32.
     return nnx.BatchNorm(

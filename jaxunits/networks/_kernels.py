@@ -19,22 +19,22 @@ _TRUNCATED_DEVIATION = 0.87962566103423978
 
 
 class InitialKernels:
-    """Flax initializers that draw a network's kernels one after another, by its seed.
+    """Flax initializers that draw a network's kernels one after another.
 
-    Flax's own keys count biases and batch norms too. These count kernels alone, so that two
-    networks of one seed, one of them with batch norm, start from the same kernels.
+    Attributes:
+      rngs: gives the keys; batch norms and dropouts are made with it too.
     """
 
     def __init__(self, seed: int) -> None:
-        self._keys = nnx.Rngs(seed).params
+        self.rngs = nnx.Rngs(params=seed, dropout=seed)
 
     def he(self, _: Any, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Float[Array, ...]:
         """Keeps the variance through a ReLU; equal to `nnx.initializers.he_normal`."""
-        return _truncated_normal(self._keys(), shape, 2).astype(dtype)
+        return _truncated_normal(self.rngs.params(), shape, 2).astype(dtype)
 
     def lecun(self, _: Any, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Float[Array, ...]:
         """Keeps the variance without one; equal to `nnx.initializers.lecun_normal`."""
-        return _truncated_normal(self._keys(), shape, 1).astype(dtype)
+        return _truncated_normal(self.rngs.params(), shape, 1).astype(dtype)
 
 
 def _truncated_normal(key: Array, shape: tuple[int, ...], gain: int) -> Float[Array, ...]:
@@ -51,6 +51,11 @@ def _truncated_normal(key: Array, shape: tuple[int, ...], gain: int) -> Float[Ar
     length = max(_FEWEST_DRAWN, 1 << (count - 1).bit_length())
     drawn = jax.random.truncated_normal(key, -2, 2, (length,))
     return _scaled(drawn, deviation, shape)
+
+
+def dense(inputs: int, outputs: int, kernel_init: Any) -> nnx.Linear:
+    """A dense layer with biases of zero."""
+    return nnx.Linear(inputs, outputs, kernel_init=kernel_init, rngs=nnx.Rngs(0))
 
 
 @partial(jax.jit, static_argnames="shape")

@@ -46,7 +46,6 @@ class MLP(nnx.Module):
             dict(zip(self.dense, [*widths, classes], strict=True)),
             dropout=dropout,
             kernels=InitialKernels(seed),
-            rngs=nnx.Rngs(seed),
         )
 
     def __call__(

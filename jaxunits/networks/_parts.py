@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .._errors import InputError, unknown_name
 from ._convolution import batch_norm, convolution
-from ._kernels import InitialKernels
+from ._kernels import InitialKernels, dense
 
 
 def add_convolution(
@@ -22,7 +22,6 @@ def add_convolution(
     normalised: bool,
     dropout: float,
     kernels: InitialKernels,
-    rngs: nnx.Rngs,
     **settings: Any,
 ) -> None:
     """Give a network a convolution `conv…`, its batch norm `bn…` and its dropout.
@@ -35,13 +34,13 @@ def add_convolution(
       normalised: whether it has a batch norm.
       dropout: the probability that a channel is dropped.
       kernels: draws the kernel.
-      rngs: of all else.
       **settings: of `convolution`.
     """
-    conv = convolution(inputs, outputs, kernel_init=kernels.he, rngs=rngs, **settings)
+    conv = convolution(inputs, outputs, kernel_init=kernels.he, **settings)
+    norm = batch_norm(outputs, kernels.rngs) if normalised else nnx.identity
     setattr(network, f"conv{name}", conv)
-    setattr(network, f"bn{name}", batch_norm(outputs, rngs=rngs) if normalised else nnx.identity)
-    setattr(network, f"conv{name}_dropout", channel_dropout(dropout, rngs))
+    setattr(network, f"bn{name}", norm)
+    setattr(network, f"conv{name}_dropout", channel_dropout(dropout, kernels.rngs))
 
 
 def convolved(
@@ -59,7 +58,6 @@ def add_dense(
     *,
     dropout: float,
     kernels: InitialKernels,
-    rngs: nnx.Rngs,
 ) -> None:
     """Give a network dense layers one behind another, each but the last with its dropout.
 
@@ -69,14 +67,13 @@ def add_dense(
       widths: the units of each by its name; the last gives the logits.
       dropout: the probability that a unit is dropped.
       kernels: draws the kernels.
-      rngs: of all else.
     """
     *hidden, last = widths
     for name, units in widths.items():
         kernel_init = kernels.lecun if name == last else kernels.he
-        setattr(network, name, nnx.Linear(inputs, units, kernel_init=kernel_init, rngs=rngs))
+        setattr(network, name, dense(inputs, units, kernel_init))
         if name in hidden:
-            setattr(network, f"{name}_dropout", unit_dropout(dropout, rngs))
+            setattr(network, f"{name}_dropout", unit_dropout(dropout, kernels.rngs))
         inputs = units
 
 

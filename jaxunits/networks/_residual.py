@@ -30,7 +30,6 @@ class Block(nnx.Module):
         shortcut: str,
         rates: tuple[float, float],
         kernels: InitialKernels,
-        rngs: nnx.Rngs,
     ) -> None:
         """Draw its weights.
 
@@ -41,7 +40,6 @@ class Block(nnx.Module):
           shortcut: `"A"` or `"B"`.
           rates: the probabilities that a channel inside the block, and of its output, is dropped.
           kernels: draws the kernels.
-          rngs: of all else.
         """
 
         def bare(inputs: int, size: int, strides: int, padding: int, init: Any) -> nnx.Conv:
@@ -53,19 +51,18 @@ class Block(nnx.Module):
                 padding=padding,
                 bias=False,
                 kernel_init=init,
-                rngs=rngs,
             )
 
         self.conv1 = bare(inputs, 3, strides, 1, kernels.he)
-        self.bn1 = batch_norm(outputs, rngs=rngs)
-        self.dropout1 = channel_dropout(rates[0], rngs)
+        self.bn1 = batch_norm(outputs, kernels.rngs)
+        self.dropout1 = channel_dropout(rates[0], kernels.rngs)
         self.conv2 = bare(outputs, 3, 1, 1, kernels.lecun)
-        self.bn2 = batch_norm(outputs, rngs=rngs)
-        self.dropout2 = channel_dropout(rates[1], rngs)
+        self.bn2 = batch_norm(outputs, kernels.rngs)
+        self.dropout2 = channel_dropout(rates[1], kernels.rngs)
         self.strides, self.outputs = strides, outputs
         projected = shortcut == "B" and (strides > 1 or inputs != outputs)
         self.downsample = nnx.List(
-            [bare(inputs, 1, strides, 0, kernels.lecun), batch_norm(outputs, rngs=rngs)]
+            [bare(inputs, 1, strides, 0, kernels.lecun), batch_norm(outputs, kernels.rngs)]
             if projected
             else []
         )
@@ -97,7 +94,6 @@ def add_groups(
     shortcut: str,
     rates: Mapping[str, float],
     kernels: InitialKernels,
-    rngs: nnx.Rngs,
 ) -> tuple[str, ...]:
     """Give a network groups of blocks, each but the first of which halves the maps.
 
@@ -108,7 +104,6 @@ def add_groups(
       shortcut: as for a block.
       rates: for some of the layers the probability that a channel is dropped.
       kernels: draws the kernels.
-      rngs: of all else.
 
     Returns:
       The attributes' names.
@@ -129,7 +124,6 @@ def add_groups(
                     shortcut=shortcut,
                     rates=(inside, behind),
                     kernels=kernels,
-                    rngs=rngs,
                 )
             )
             inputs = outputs

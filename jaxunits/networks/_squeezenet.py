@@ -31,14 +31,11 @@ _VERSIONS = {
 class Fire(nnx.Module):
     """A 1×1 convolution to few channels, then 1×1 and 3×3 convolutions side by side."""
 
-    def __init__(
-        self, inputs: int, squeezed: int, expanded: int, kernels: InitialKernels, rngs: nnx.Rngs
-    ) -> None:
+    def __init__(self, inputs: int, squeezed: int, expanded: int, kernels: InitialKernels) -> None:
         """Draw its weights."""
-        init = {"kernel_init": kernels.he, "rngs": rngs}
-        self.squeeze = convolution(inputs, squeezed, 1, **init)
-        self.expand1x1 = convolution(squeezed, expanded, 1, **init)
-        self.expand3x3 = convolution(squeezed, expanded, 3, padding=1, **init)
+        self.squeeze = convolution(inputs, squeezed, 1, kernel_init=kernels.he)
+        self.expand1x1 = convolution(squeezed, expanded, 1, kernel_init=kernels.he)
+        self.expand3x3 = convolution(squeezed, expanded, 3, padding=1, kernel_init=kernels.he)
 
     def __call__(
         self, maps: Float[Array, "images height width inputs"]
@@ -63,18 +60,16 @@ class SqueezeNet(nnx.Module):
         seed: int = 0,
     ) -> None:
         """Draw its weights; see `squeezenet1_1` for the arguments."""
-        kernels, rngs = InitialKernels(seed), nnx.Rngs(seed)
+        kernels = InitialKernels(seed)
         units, side, self.pool_after = _VERSIONS[version]
         inputs = scaled(units, width)
-        self.conv1 = convolution(
-            channels, inputs, side, strides=2, kernel_init=kernels.he, rngs=rngs
-        )
+        self.conv1 = convolution(channels, inputs, side, strides=2, kernel_init=kernels.he)
         for number, sizes in enumerate(_FIRES, start=2):
             squeezed, expanded = (scaled(size, width) for size in sizes)
-            setattr(self, f"fire{number}", Fire(inputs, squeezed, expanded, kernels, rngs))
+            setattr(self, f"fire{number}", Fire(inputs, squeezed, expanded, kernels))
             inputs = 2 * expanded
-        self.dropout = unit_dropout(dropout, rngs)
-        self.conv10 = convolution(inputs, classes, 1, kernel_init=kernels.he, rngs=rngs)
+        self.dropout = unit_dropout(dropout, kernels.rngs)
+        self.conv10 = convolution(inputs, classes, 1, kernel_init=kernels.he)
 
     def __call__(
         self, images: Float[Array, "images height width channels"]

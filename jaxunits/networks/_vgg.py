@@ -56,7 +56,7 @@ class VGG16(nnx.Module):
           channel_dropout: for some convolutions the probability that a channel is dropped.
           seed: of the weights.
         """
-        kernels, rngs = InitialKernels(seed), nnx.Rngs(seed)
+        kernels = InitialKernels(seed)
         rates = dict(channel_dropout or {})
         inputs = channels
         for names, (_, units) in zip(_NAMES, _GROUPS, strict=True):
@@ -71,7 +71,6 @@ class VGG16(nnx.Module):
                     normalised=batch_norm,
                     dropout=rates.get(f"conv{name}", 0.0),
                     kernels=kernels,
-                    rngs=rngs,
                 )
                 inputs = outputs
         self.map_size = map_size
@@ -83,7 +82,6 @@ class VGG16(nnx.Module):
             dict(zip(self.dense, widths, strict=True)),
             dropout=dropout,
             kernels=kernels,
-            rngs=rngs,
         )
 
     def __call__(

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 
 from ...tracing._pointwise import is_pointwise
-from ...tracing._program import trace
 from .._arrays import arrays
 from .._classifier import Classifier
 
@@ -32,13 +31,7 @@ class Reading:
 
 def reading(network: Classifier) -> Reading:
     """How a network reads its arrays; nothing is computed."""
-    preprocessing = network.preprocessing
-    shape = (1, *preprocessing.size, preprocessing.channels)
-    program = trace(
-        lambda params, images: network.with_params(params)(images),
-        network.params,
-        jax.ShapeDtypeStruct(shape, jax.numpy.float32),
-    )
+    program = network.function.traced(network.params, network.example).program
     walk = _Walk(dict(zip(program.leaves(0), arrays(network), strict=True)))
     for equation in program.equations:
         walk.follow(equation)
