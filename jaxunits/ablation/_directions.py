@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 import xarray as xr
@@ -20,7 +20,7 @@ from .._arguments import (
 from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
-from ..networks import Layer, check_classifier
+from ..networks import Classifier, Layer, check_classifier
 from ..results import fingerprint
 from ._checks import checked_masks
 from ._execution import Execution, Options

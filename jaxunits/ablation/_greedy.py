@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import numpy as np
@@ -24,7 +24,7 @@ from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from .._processes import share
 from ..data import Batch, Dataset, batches, of_class
-from ..networks import Classifier, check_data, check_classifier
+from ..networks import Classifier, check_classifier, check_data
 from ._engine import Engine
 from ._execution import Execution, Options
 from ._masks import single_units

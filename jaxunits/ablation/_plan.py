@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import numpy as np

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from .._arguments import as_array, check_function_or_none, check_path_or_none, from_options
 from .._errors import InputError
 from ..data import Dataset
-from ..networks import Classifier, Layer, check_data, check_parameters, check_classifier
+from ..networks import Classifier, Layer, check_classifier, check_data, check_parameters
 from ..results import fingerprint
 from ._checks import checked_masks, checked_values
 from ._execution import Execution, Options

@@ -15,7 +15,7 @@ import xarray as xr
 from .._arguments import check_function_or_none, check_whole_or_none, from_options
 from .._errors import InputError
 from ..data import Dataset
-from ..networks import Functional, check_data, check_parameters, functional
+from ..networks import Classifier, check_classifier, check_data, check_parameters
 from ..results import class_coordinates, environment
 from ._choices import Choices, Options
 from ._collector import Collector, Variable
@@ -28,7 +28,7 @@ from ._shares import of_all_processes, share
 
 @overload
 def collect(
-    network: Any,
+    network: Classifier,
     layers: str,
     data: Dataset,
     *,
@@ -40,7 +40,7 @@ def collect(
 
 @overload
 def collect(
-    network: Any,
+    network: Classifier,
     layers: Sequence[str] | None,
     data: Dataset,
     *,
@@ -51,7 +51,7 @@ def collect(
 
 
 def collect(
-    network: Any,
+    network: Classifier,
     layers: str | Sequence[str] | None,
     data: Dataset,
     *,
@@ -92,7 +92,7 @@ def collect(
         parameters cannot be used, an activation is not a number, or an option is out of range.
     """
     check_function_or_none(progress=progress)
-    network = functional(network)
+    check_classifier(network)
     names = _names(network, layers)
     choices = from_options(Choices, options, collect)
     settings = collect_settings(network, names, data, **options)
@@ -123,11 +123,11 @@ def collect(
         )
         for name in names
     }
-    return found[layers] if isinstance(layers, str) else found
+    return found[names[0]] if isinstance(layers, str) else found
 
 
 def collect_settings(
-    network: Any,
+    network: Classifier,
     layers: str | Sequence[str] | None,
     data: Dataset,
     **options: Unpack[Options],
@@ -139,7 +139,7 @@ def collect_settings(
     Raises:
       InputError: as `collect`, but for what only activations show.
     """
-    network = functional(network)
+    check_classifier(network)
     check_data(network, data)
     check_parameters(network)
     choices = from_options(Choices, options, collect_settings)
@@ -147,7 +147,7 @@ def collect_settings(
         raise InputError(f"data {data.name!r} holds no images: give at least one")
     common = {
         "network": network.name,
-        "architecture": network.architecture,
+        "architecture": network.architecture.arguments if network.architecture else "",
         "parameters": network.fingerprint,
         "preprocessing": str(network.preprocessing),
         "data": data.name,
@@ -157,12 +157,17 @@ def collect_settings(
     }
     order = list(network.layers)
     return {
-        name: {**common, "layer": name, "layer_number": str(order.index(name))}
+        name: {
+            **common,
+            "layer": name,
+            "unit_is": network.layers[name].unit_is,
+            "layer_number": str(order.index(name)),
+        }
         for name in _names(network, layers)
     }
 
 
-def _names(network: Functional, layers: str | Sequence[str] | None) -> list[str]:
+def _names(network: Classifier, layers: str | Sequence[str] | None) -> list[str]:
     """Layers in the network's order.
 
     Raises:
@@ -179,7 +184,7 @@ def _names(network: Functional, layers: str | Sequence[str] | None) -> list[str]
 
 
 def _labelled(
-    network: Functional,
+    network: Classifier,
     layer: str,
     data: Dataset,
     collectors: Sequence[Collector[Any]],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -12,7 +12,7 @@ from jaxtyping import Float32
 from .._arguments import check_function_or_none, check_real, check_whole
 from .._errors import InputError, unknown_name
 from ..data.concepts import Concepts
-from ..networks import functional
+from ..networks import Classifier, check_classifier
 from ._alignment import Alignment
 from ._concept_passes import Counts, Passes
 from ._maps import UnitMaps
@@ -43,7 +43,7 @@ _CONVENTIONS = {
 
 
 def dissect(
-    network: Any,
+    network: Classifier,
     layer: str,
     concepts: Concepts,
     *,
@@ -84,7 +84,7 @@ def dissect(
     four times where their values exceed the memory. What is held does not grow with their number.
 
     Args:
-      network: any network of `jaxunits.networks` that shows its activations.
+      network: the network.
       layer: one of its layers.
       concepts: images with masks, from `ju.data.concepts`.
       convention: one of the above.
@@ -95,7 +95,7 @@ def dissect(
       alignment: where a map lies on the image, in place of the convention's. `"corners"`: map and
         grid cover the same area, and pixels are areas (`jax.image.resize`). `"receptive_field"`:
         each position of the map lies at the centre of its receptive field, and the grid's outermost
-        points on the centres of the image's outermost pixels; for networks of stages. For others
+        points on the centres of the image's outermost pixels. For others
         give `(scale, offset)`, in pixels: between the centres of neighbours, and from the centre of
         the first pixel to that of the first position (16 and 15 for AlexNet's conv5).
       outside: what a map is beyond the centres of its outermost positions, in place of the
@@ -117,7 +117,7 @@ def dissect(
         concept, or the network does not tell the receptive fields by which maps shall be aligned.
     """
     check_function_or_none(progress=progress)
-    network = functional(network)
+    check_classifier(network)
     if not isinstance(convention, str) or convention not in _CONVENTIONS:
         raise unknown_name("convention", convention, _CONVENTIONS, "dissect")
     usual = _CONVENTIONS[convention]

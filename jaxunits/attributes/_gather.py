@@ -10,7 +10,7 @@ import numpy as np
 
 from .._errors import InputError
 from ..data import Dataset
-from ..networks import Functional
+from ..networks import Classifier
 from ._collector import Collector
 from ._pass import Pass
 from ._seen import Seen
@@ -70,7 +70,7 @@ def _tell(
     found: dict[str, States],
     block: Sequence[dict[str, Seen]],
     collectors: Sequence[Collector[Any]],
-    network: Functional,
+    network: Classifier,
     data: Dataset,
 ) -> None:
     """Add batches to the states."""
@@ -85,7 +85,7 @@ def _joined(*parts: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _check_finite(seen: Seen, layer: str, network: Functional, data: Dataset) -> None:
+def _check_finite(seen: Seen, layer: str, network: Classifier, data: Dataset) -> None:
     units = seen.units
     for kind, values in (
         ("activation", units.activation),

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float64
 
 from .._errors import InputError
-from ..networks import Functional, functional
+from ..networks import Classifier, check_classifier
 
 
-def l1_norm(network: Any, layer: str) -> Float64[np.ndarray, " units"]:
+def l1_norm(network: Classifier, layer: str) -> Float64[np.ndarray, " units"]:
     """Σ |w| over the incoming weights of each unit, bias left out (paper A eq. 1).
 
     For the output of a residual block these are the weights of its last convolution. Batch norm's
     scale is not folded in.
 
     Args:
-      network: a network of stages, or one of `from_nnx` and `from_linen`.
+      network: the network.
       layer: one of its layers.
 
     Raises:
       InputError: there is no such layer, or its units have no weights of their own.
     """
-    network = functional(network)
-    network.layer(layer)
-    norms = known_l1_norm(network, layer)
+    check_classifier(network)
+    norms = known_l1_norm(network, network.layer(layer).name)
     if norms is None:
         raise InputError(
             f"layer {layer!r} of network {network.name!r} has no weights that lead into its units: "
@@ -35,10 +32,9 @@ def l1_norm(network: Any, layer: str) -> Float64[np.ndarray, " units"]:
     return norms
 
 
-def known_l1_norm(network: Functional, layer: str) -> Float64[np.ndarray, " units"] | None:
+def known_l1_norm(network: Classifier, layer: str) -> Float64[np.ndarray, " units"] | None:
     """The L1 norms, or None where there are no weights."""
-    show = network.incoming_weights
-    weights = None if show is None else show(network.params, layer)
+    weights = network.function.incoming_weights(network.params, network.example, layer)
     if weights is None:
         return None
     flat = np.asarray(weights, np.float64).reshape(-1, network.layers[layer].units)

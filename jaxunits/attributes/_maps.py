@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, PyTree
 
 from .._errors import InputError
-from ..networks import Functional
+from ..networks import Classifier, check_readable
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +26,14 @@ class UnitMaps:
       units: how many units there are.
     """
 
-    network: Functional
+    network: Classifier
     layer: str
     function: Callable[[PyTree, Array], Array]
     size: tuple[int, int]
     units: int
 
     @classmethod
-    def of(cls, network: Functional, layer: str) -> UnitMaps:
+    def of(cls, network: Classifier, layer: str) -> UnitMaps:
         """The maps of a layer.
 
         Raises:
@@ -41,9 +41,9 @@ class UnitMaps:
             no maps.
         """
         units = network.layer(layer).units
-        show = network.activations
-        if show is None:
-            raise InputError(f"network {network.name!r} does not show its activations")
+        check_readable(network, layer)
+        layer = network.layer(layer).name
+        show = network.function.activations
 
         def maps(params: PyTree, images: Array) -> Array:
             with jax.default_matmul_precision("highest"):

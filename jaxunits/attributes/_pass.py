@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
 from ..data import Batch, Dataset, batches
-from ..networks import Functional
+from ..networks import Classifier
 from ._seen import Look, Seen
 
 _CPU_BATCH, _BATCH = 32, 256
@@ -37,7 +37,7 @@ class Pass:
       compile_seconds: what compiling took.
     """
 
-    network: Functional
+    network: Classifier
     program: Any
     params: PyTree
     images: NamedSharding
@@ -74,7 +74,7 @@ class Pass:
         }
 
 
-def compile_pass(network: Functional, look: Look, batch_size: int | None) -> Pass:
+def compile_pass(network: Classifier, look: Look, batch_size: int | None) -> Pass:
     """Compile what looks at images.
 
     Args:

@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, Int64, PyTree
 
-from .._errors import InputError
-from ..networks import Functional
+from ..networks import Classifier, check_readable
 
 
 class Units(NamedTuple):
@@ -53,7 +52,7 @@ Look = Callable[[PyTree, Array, Array], tuple[Array, dict[str, Units]]]
 
 
 def look(
-    network: Functional,
+    network: Classifier,
     layers: Sequence[str],
     *,
     activation: str,
@@ -70,15 +69,12 @@ def look(
     Raises:
       InputError: the network does not show its activations.
     """
-    show = network.with_activations
-    if show is None:
-        raise InputError(
-            f"network {network.name!r} does not show its activations: give from_callable a "
-            "function activations, or wrap a Flax module with from_nnx or from_linen"
-        )
+    for name in layers:
+        check_readable(network, name)
+    show = network.function.with_activations
 
     def forwards(params: PyTree, images: Array, _: Array) -> tuple[Array, dict[str, Units]]:
-        logits, answers = show(params, images, layers, {})
+        logits, answers = show(params, images, layers)
         units = {name: _summary(answers[name], activation) for name in layers}
         return jax.nn.softmax(logits.astype(jnp.float32)), units
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Float32, Int64, PyTree
 from .._arguments import check_function_or_none, check_real, check_whole
 from .._errors import InputError
 from ..data import Dataset, batches, check_channels
-from ..networks import functional
+from ..networks import Classifier, check_classifier, check_readable
 
 
 class _Top(NamedTuple):
@@ -34,7 +34,7 @@ class _Top(NamedTuple):
 
 
 def top_images(
-    network: Any,
+    network: Classifier,
     layer: str,
     data: Dataset,
     units: Sequence[int],
@@ -51,7 +51,7 @@ def top_images(
     values of each unit, so that the threshold is exact.
 
     Args:
-      network: any network of `jaxunits.networks` that shows its activations.
+      network: the network.
       layer: one of its layers.
       data: the images.
       units: the units that are looked at.
@@ -70,11 +70,10 @@ def top_images(
         a number is out of range.
     """
     check_function_or_none(progress=progress)
-    network = functional(network)
+    check_classifier(network)
     place = network.layer(layer)
     chosen = place.chosen(units)
-    if network.activations is None:
-        raise InputError(f"network {network.name!r} does not show its activations")
+    check_readable(network, layer)
     check_channels(data, network.preprocessing)
     check_whole(count=count, batch_size=batch_size)
     check_real(quantile=quantile)
@@ -83,12 +82,12 @@ def top_images(
             f"count={count}, quantile={quantile}, activation={activation!r}: give at least 1, a "
             "share between 0 and 1, and 'mean' or 'max'"
         )
-    show = network.activations
+    show = network.function.activations
 
     @jax.jit
     def maps_of(params: PyTree, images: Array) -> Float[Array, "images rows columns units"]:
         with jax.default_matmul_precision("highest"):
-            answers = show(params, images, layer)[..., chosen]
+            answers = show(params, images, place.name)[..., chosen]
         return answers if answers.ndim == 4 else answers[:, None, None, :]
 
     top: _Top | None = None

@@ -68,8 +68,8 @@ def from_nnx(
       arguments: keyword arguments of its call beside the images, such as `{"train": False}`.
       output: which of several outputs are the logits: a key, a place, or a function of them.
       hook: `"output"` for units as the submodules themselves give them.
-      unit_axis: for some layers the axis of units in their activations, such as `{"attention.query":
-        2}` for the heads of `[images, tokens, heads, features]`.
+      unit_axis: for some layers the axis of units in their activations, such as `{"query": 2}` for
+        the heads of `[images, tokens, heads, features]`.
       name: what it is called in messages and results; the class's name by default.
       allow_probabilities: take what is all non-negative and sums to one for logits, which is
         refused otherwise: the loss takes the softmax itself.

@@ -2,59 +2,128 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 from .._errors import InputError
 from .._kinds import checks_kinds
-from ._functional import Functional
-from ._network import trace_shapes
-from ._stages import Centres, LocalStage
+from ..tracing import Graph
+from ._classifier import Classifier
+
+# Of values with maps: the axes of height and width, with the centres of their positions.
+_Fields = dict[int, "Centres"]
+
+
+class Centres(NamedTuple):
+    """Centres of windows along an axis: that of output i lies at scale · i + offset.
+
+    Attributes:
+      scale: pixels between the centres of two neighbours.
+      offset: pixels from the centre of the first pixel to that of the first window.
+    """
+
+    scale: float
+    offset: float
 
 
 @checks_kinds
-def receptive_fields(network: Functional, layer: str) -> tuple[Centres, Centres]:
+def receptive_fields(network: Classifier, layer: str) -> tuple[Centres, Centres]:
     """The centres of a layer's receptive fields, down and across, in pixels of the network's image.
 
-    Fields as convolutions and pools would have them on an image without borders. Positions of a
-    residual block are those of its convolutions.
+    Fields as convolutions and pools would have them on an image without borders, read from the
+    network's trace. Where branches meet, positions are those of the first, as a residual block's
+    are those of its convolutions.
 
     Args:
-      network: a network of stages.
+      network: the network.
       layer: one of its layers, with maps.
 
     Raises:
-      InputError: there is no such layer, it has no maps, the network is not made of stages, or a
-        stage before the layer does not tell its windows.
+      InputError: there is no such layer, it has no maps, or something that is no convolution, pool
+        or the like lies between the image and the layer.
     """
-    network.layer(layer)
+    place = network.layer(layer)
     way_out = "give the centres themselves, (scale, offset) in pixels, or align by corners"
-    if network.assemble is None:
+    if len(place.map_shape or ()) != 2:
+        raise InputError(f"layer {layer!r} of network {network.name!r} has no maps: {way_out}")
+    traced = network.function.traced(network.params, network.example)
+    fields = _fields(traced.graph, traced.value(place.name), {})
+    axes = [axis for axis in (1, 2, 3) if axis != traced.axes[place.name]]
+    if fields is None or any(axis not in fields for axis in axes):
         raise InputError(
-            f"network {network.name!r} does not tell the receptive fields of layer {layer!r}, "
-            f"since it is not made of stages: {way_out}"
+            f"network {network.name!r} does not tell the receptive fields of layer {layer!r}: "
+            f"{way_out}"
         )
-    stages = network.assemble(network.params)
-    shapes = trace_shapes(
-        [(name, stages.stages[name]) for name in stages.order],
-        network.preprocessing,
-        f"network {network.name!r}",
-    )
-    down = across = Centres(1.0, 0.0)
-    size = network.preprocessing.size
-    for name in stages.order[: stages.order.index(layer) + 1]:
-        stage = stages.stages[name]
-        shape = shapes[name]
-        if len(shape) != 3:
-            raise InputError(f"layer {layer!r} of network {network.name!r} has no maps: {way_out}")
-        if isinstance(stage, LocalStage):
-            windows = stage.centres(size)
-            down, across = _behind(down, windows[0]), _behind(across, windows[1])
-        elif shape[:2] != size:
-            raise InputError(
-                f"stage {name!r} of network {network.name!r} does not tell its windows: {way_out}"
+    return fields[axes[0]], fields[axes[1]]
+
+
+def _fields(graph: Graph, variable: Any, known: dict[Any, _Fields | None]) -> _Fields | None:
+    """The centres of a value's positions, by axis; None where they cannot be told."""
+    if variable in graph.images:
+        return {1: Centres(1.0, 0.0), 2: Centres(1.0, 0.0)}
+    if variable not in known:
+        equation = graph.producers[variable]
+        known[variable] = None
+        for source in graph.sources(equation):
+            before = _fields(graph, source, known)
+            found = None if before is None else _behind(equation, source, before)
+            if found is not None:
+                known[variable] = found
+                break
+    return known[variable]
+
+
+def _behind(equation: Any, source: Any, fields: _Fields) -> _Fields | None:
+    name, parameters = equation.primitive.name, equation.params
+    shape = tuple(equation.outvars[0].aval.shape)
+    if name == "conv_general_dilated":
+        return _convolved(parameters, fields, equation.invars[1].aval.shape)
+    if name.startswith("reduce_window"):
+        return {
+            axis: _through(
+                centres,
+                parameters["window_dimensions"][axis],
+                parameters["window_strides"][axis],
+                parameters["window_dilation"][axis],
+                parameters["padding"][axis][0],
             )
-        size = shape[:2]
-    return down, across
+            for axis, centres in fields.items()
+        }
+    if name == "transpose":
+        return {parameters["permutation"].index(axis): each for axis, each in fields.items()}
+    if name == "pad":
+        edges = parameters["padding_config"]
+        return {
+            axis: _through(centres, 1, 1, 1, edges[axis][0]) for axis, centres in fields.items()
+        }
+    if name == "slice":
+        starts, steps = parameters["start_indices"], parameters["strides"] or (1,) * len(shape)
+        return {
+            axis: _through(centres, 1, steps[axis], 1, -starts[axis])
+            for axis, centres in fields.items()
+        }
+    return fields if shape == tuple(source.aval.shape) or name == "concatenate" else None
 
 
-def _behind(before: Centres, windows: Centres) -> Centres:
-    offset = before.offset + before.scale * windows.offset
-    return Centres(before.scale * windows.scale, offset)
+def _convolved(parameters: Any, fields: _Fields, kernel: Sequence[int]) -> _Fields | None:
+    numbers = parameters["dimension_numbers"]
+    found: _Fields = {}
+    for number, (source, target) in enumerate(
+        zip(numbers.lhs_spec[2:], numbers.out_spec[2:], strict=True)
+    ):
+        if source not in fields or parameters["lhs_dilation"][number] != 1:
+            return None
+        found[target] = _through(
+            fields[source],
+            kernel[numbers.rhs_spec[2 + number]],
+            parameters["window_strides"][number],
+            parameters["rhs_dilation"][number],
+            parameters["padding"][number][0],
+        )
+    return found
+
+
+def _through(centres: Centres, side: int, step: int, gap: int, before: int) -> Centres:
+    """Centres behind windows of some pixels, `before` of which lie outside."""
+    offset = (side - 1) * gap / 2 - before
+    return Centres(centres.scale * step, centres.offset + centres.scale * offset)

@@ -13,9 +13,9 @@ from .._arguments import check_function_or_none
 from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
 from ..ablation import Execution
-from ..networks import functional
+from ..networks import Classifier, check_classifier, check_readable
 from ..results import environment, fingerprint
-from ._answers import reader
+from ._answers import Read
 from ._ascent import Ascent
 from ._checks import check_question
 from ._climb import Progress, climb
@@ -28,7 +28,7 @@ _COUNT = Range(1, whole=True)
 
 
 def maximise(
-    network: Any,
+    network: Classifier,
     layer: str,
     units: Sequence[int] | None = None,
     *,
@@ -47,7 +47,7 @@ def maximise(
     Activation maximisation (AM) climbs x_u; independent activation maximisation (IAM) climbs x_u
     less the mean of x_j over the layer's other units j (paper C eq. 2 and 3). Many images climb at
     once in one compiled program, which evaluates the network up to the layer alone, and for AM of
-    the layer itself the unit's own channel (in networks of stages). An image depends on the seed,
+    the layer itself the unit's own channel. An image depends on the seed,
     the unit and the number of its start, not on what else is asked for. Fewer than 8 at once
     (`images_at_once`, little memory) round otherwise, which ascent over the kinks of ReLUs can make
     visible in some images.
@@ -62,8 +62,8 @@ def maximise(
     learning rate: both then end on the same hill.
 
     Args:
-      network: any network of `jaxunits.networks` that shows its activations. Images are of the size
-        that its preprocessing gives; for others build it again with another preprocessing.
+      network: the network. Images are of the size that its preprocessing gives; for others build it
+        again with another preprocessing.
       layer: one of its layers.
       units: the units; all by default.
       objective: `"am"` or `"iam"`.
@@ -103,7 +103,8 @@ def maximise(
         an objective is not a number.
     """
     check_function_or_none(progress=progress)
-    network = functional(network)
+    check_classifier(network)
+    check_readable(network, layer)
     place = network.layer(layer)
     method = Method() if method is None else method
     if not isinstance(method, Method):
@@ -113,7 +114,9 @@ def maximise(
     check_numbers(starts=(starts, _COUNT), seed=(seed, SEEDS))
     if images_at_once is not None:
         check_numbers(images_at_once=(images_at_once, _COUNT))
-    ascent = Ascent(reader(network, layer), network.preprocessing, objective, activation, method)
+    ascent = Ascent(
+        Read(network.function, place.name), network.preprocessing, objective, activation, method
+    )
     first = checked_initial(initial, chosen, ascent.shape)
     execution = Execution(max_memory=max_memory)
     program = compile_program(
@@ -132,10 +135,11 @@ def maximise(
     )
     settings = {
         "network": network.name,
-        "architecture": network.architecture,
+        "architecture": network.architecture.arguments if network.architecture else "",
         "parameters": network.fingerprint,
         "preprocessing": str(network.preprocessing),
-        "layer": layer,
+        "layer": place.name,
+        "unit_is": place.unit_is,
         "maximised": objective,
         "activation_of_a_map": activation,
         "method": method.described(),

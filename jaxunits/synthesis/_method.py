@@ -49,7 +49,7 @@ class Method:
       l2: weight of the mean squared distance of pixels from mid grey, which is taken from the
         objective.
       wake: whether a unit that answers nowhere on an image, and so has no gradient, climbs what
-        goes into its non-linearity until it answers (networks of stages alone).
+        goes into its non-linearity until it answers.
     """
 
     steps: int = 256

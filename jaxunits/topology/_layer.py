@@ -15,7 +15,7 @@ from .._arguments import check_function_or_none, check_whole
 from .._errors import InputError
 from .._programs import kept
 from ..data import Batch, Dataset, batches, check_channels
-from ..networks import Functional, functional
+from ..networks import Classifier, MaskedFunction, check_classifier, check_readable
 from ._birth_points import birth_points
 from ._edges import check_square
 from ._found import Found, find, settle
@@ -37,7 +37,7 @@ class _Answer(NamedTuple):
 
 
 def layer_birth_points(
-    network: Any,
+    network: Classifier,
     layer: str,
     data: Dataset,
     *,
@@ -56,7 +56,7 @@ def layer_birth_points(
     is asked for.
 
     Args:
-      network: any network of `jaxunits.networks` that shows its activations.
+      network: the network.
       layer: one of its layers, with square maps.
       data: the images.
       limit: as for `birth_points`.
@@ -77,12 +77,15 @@ def layer_birth_points(
     """
     check_function_or_none(progress=progress)
     question = Question(limit, dimension, method, convention, processes)
-    network = functional(network)
+    check_classifier(network)
     check_channels(data, network.preprocessing)
     check_whole(batch_size=batch_size)
-    side = _side(network, layer)
-    answer = _program(_show(network), layer, question, side)
-    births = np.empty((len(data), network.layer(layer).units), np.int64)
+    check_readable(network, layer)
+    place = network.layer(layer)
+    check_square(place.map_shape or (), f"maps of layer {layer!r}")
+    side = (place.map_shape or (0,))[0]
+    answer = _program(network.function, place.name, question, side)
+    births = np.empty((len(data), place.units), np.int64)
     labels = np.empty(len(data), np.int64)
     done = 0
     for batch in batches(data, network.preprocessing, min(batch_size, len(data))):
@@ -96,7 +99,8 @@ def layer_birth_points(
             progress(done, len(data))
     attributes = {
         "network": network.name,
-        "layer": layer,
+        "layer": place.name,
+        "unit_is": place.unit_is,
         "data": data.name,
         "split": data.split,
         "data_fingerprint": data.fingerprint,
@@ -118,33 +122,10 @@ def layer_birth_points(
     )
 
 
-def _side(network: Functional, layer: str) -> int:
-    """The vertices of a layer's maps.
-
-    Raises:
-      InputError: the layer does not exist or has no square maps, or the network does not show them.
-    """
-    network.layer(layer)
-    show = _show(network)
-    preprocessing = network.preprocessing
-    image = jax.ShapeDtypeStruct((1, *preprocessing.size, preprocessing.channels), jnp.float32)
-    shape = jax.eval_shape(
-        lambda params, images: show(params, images, layer), network.params, image
-    )
-    check_square(shape.shape[1:-1], f"maps of layer {layer!r}")
-    return int(shape.shape[1])
-
-
-def _show(network: Functional) -> Callable[[PyTree, Array, str], Array]:
-    if network.activations is None:
-        raise InputError(f"network {network.name!r} does not show its activations")
-    return network.activations
-
-
 # Checkpoints and other networks of the same build ask for the same program again.
 @kept
 def _program(
-    show: Callable[[PyTree, Array, str], Array], layer: str, question: Question, side: int
+    function: MaskedFunction, layer: str, question: Question, side: int
 ) -> Callable[[PyTree, Any], _Answer]:
     """From parameters and images to first holes, or to maps where ripser takes them all."""
     by_kernel = question.by_kernel(side) and side >= 2 * question.dimension + 2
@@ -152,7 +133,7 @@ def _program(
     @jax.jit
     def answer(params: PyTree, images: Array) -> _Answer:
         with jax.default_matmul_precision("highest"):
-            maps = show(params, images, layer).astype(jnp.float32)
+            maps = function.activations(params, images, layer).astype(jnp.float32)
         finite = jnp.isfinite(maps).all((1, 2, 3))
         if by_kernel:
             found = find(maps, question.last_rank(side), signed=question.rules.signed)
