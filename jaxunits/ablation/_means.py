@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -39,7 +40,7 @@ def unit_means(
 
 
 @kept
-def _positions_mean(function: MaskedFunction, layer: str) -> Callable[[PyTree, Array], Array]:
+def _positions_mean(function: MaskedFunction, layer: str) -> Callable[[PyTree, Any], Array]:
     @jax.jit
     def mean(params: PyTree, images: Array) -> Float[Array, "images units"]:
         with jax.default_matmul_precision("highest"):

@@ -115,7 +115,7 @@ def plan(
         masks=len(question.masks),
         images=images,
         work=program.work,
-        reference_work=work_of(network, question, None),
+        reference_work=work_of(network, question, "reference"),
         batch_size=program.batch_size,
         masks_at_once=program.masks_at_once,
         peak_bytes=program.peak,

@@ -1,8 +1,12 @@
 """Image classifiers whose units can be masked: built in, and anybody's."""
 
 from ..tracing import unit as unit
+from ._alexnet import AlexNet as AlexNet
 from ._alexnet import alexnet as alexnet
 from ._alexnet import alexnet_bn as alexnet_bn
+from ._arrays import arrays as arrays
+from ._arrays import named_leaves as named_leaves
+from ._arrays import with_arrays as with_arrays
 from ._callable import from_callable as from_callable
 from ._checkpoint import restore as restore
 from ._checkpoint import save_architecture as save_architecture
@@ -11,27 +15,33 @@ from ._checks import check_classifier as check_classifier
 from ._checks import check_data as check_data
 from ._checks import check_parameters as check_parameters
 from ._checks import check_readable as check_readable
+from ._cifar_resnet import CifarResNet as CifarResNet
 from ._cifar_resnet import cifar_resnet as cifar_resnet
 from ._classifier import Classifier as Classifier
+from ._convnet import ConvNet as ConvNet
 from ._convnet import convnet as convnet
 from ._function import MaskedFunction as MaskedFunction
 from ._function import Traced as Traced
 from ._layer import Layer as Layer
 from ._linen import from_linen as from_linen
 from ._masking import ablate as ablate
+from ._mlp import MLP as MLP
 from ._mlp import mlp as mlp
 from ._nnx import from_nnx as from_nnx
 from ._receptive_fields import Centres as Centres
 from ._receptive_fields import receptive_fields as receptive_fields
+from ._resnet import ResNet18 as ResNet18
 from ._resnet import resnet18 as resnet18
 from ._saved_states import DamagedCheckpointError as DamagedCheckpointError
 from ._saved_states import abstract as abstract
 from ._saved_states import load_state as load_state
 from ._saved_states import open_checkpoints as open_checkpoints
 from ._saved_states import save_state as save_state
+from ._squeezenet import SqueezeNet as SqueezeNet
 from ._squeezenet import squeezenet1_0 as squeezenet1_0
 from ._squeezenet import squeezenet1_1 as squeezenet1_1
 from ._tagging import tagged as tagged
+from ._vgg import VGG16 as VGG16
 from ._vgg import vgg16 as vgg16
 from ._vgg import vgg16_bn as vgg16_bn
 from .weights import load_weights as load_weights

@@ -56,7 +56,8 @@ class MaskedFunction:
         leaves, structure = jax.tree.flatten(params)
         shapes = tuple((jnp.shape(leaf), jax.dtypes.result_type(leaf)) for leaf in leaves)
         of_images = (jnp.shape(images), jax.dtypes.result_type(images))
-        precision = jax.config.jax_default_matmul_precision
+        config: Any = jax.config
+        precision = config.jax_default_matmul_precision
         return _traced(self, structure, shapes, of_images, derivatives, precision)
 
     def __call__(

@@ -101,7 +101,7 @@ def nnx_classifier(
     """An NNX module as a network, without checking what it gives."""
     hook, unit_axis, output = function or ("unit", (), None)
     view = nnx.view(module, raise_if_not_found=False, deterministic=True, use_running_average=True)
-    graph, random, params = nnx.split(view, nnx.RngState, ...)
+    graph, random, params = nnx.split(view, nnx.RngState, ...)  # type: ignore[misc]
     forward = NnxForward(graph, Arguments.of(arguments), output, random)
     return Classifier(
         name=name,

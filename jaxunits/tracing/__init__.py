@@ -1,5 +1,6 @@
 """Where a network's units are, and what a network computes behind them, read from its trace."""
 
+from ._capture import capture as capture
 from ._channel import channel as channel
 from ._forms import Dense as Dense
 from ._forms import Form as Form
