@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ._resizing import along_axis
 
@@ -36,7 +36,7 @@ class _Windows:
     after: int
     count: int
 
-    def counts(self, length: int, padding: int) -> Float[np.ndarray, " windows"]:
+    def counts(self, length: int, padding: int) -> Int[np.ndarray, " windows"]:
         """How many places of each window lie on an axis that is padded on both sides."""
         starts = np.arange(self.count) * self.step - self.before
         stops = np.minimum(starts + self.size, length + padding)
@@ -87,6 +87,8 @@ def adaptive_average_pool(
 ) -> Float[Array, "images channels rows columns"]:
     """The mean of each of a fixed number of windows along both axes of the map."""
     lengths = x.shape[-2:]
+    if tuple(sizes) == (1, 1):
+        return jnp.mean(x, (-2, -1), keepdims=True)
     if all(length % size == 0 for length, size in zip(lengths, sizes, strict=True)):
         window = [length // size for length, size in zip(lengths, sizes, strict=True)]
         return average_pool(x, window)
@@ -172,6 +174,8 @@ def _means(length: int, count: int) -> Float[np.ndarray, "windows length"]:
 RULES: dict[str, Callable[..., Any]] = {
     "max_pool2d_with_indices": max_pool,
     "avg_pool2d": average_pool,
+    # PyTorch's own way to one pixel goes through strides in memory.
+    "adaptive_avg_pool2d": adaptive_average_pool,
     "_adaptive_avg_pool2d": adaptive_average_pool,
     "adaptive_max_pool2d": adaptive_max_pool,
 }
