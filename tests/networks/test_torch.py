@@ -1,9 +1,5 @@
 """PyTorch's modules compute in JAX what they compute in PyTorch, submodule by submodule."""
 
-import logging
-import subprocess
-import sys
-
 import jax
 import numpy as np
 import pytest
@@ -16,7 +12,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from torch import nn  # noqa: E402
 
 from jaxunits.networks._torch import translate  # noqa: E402
-from tests.networks.torch_zoo import ZOO, resnet20, randomised  # noqa: E402
+from tests.networks.torch_zoo import ZOO, randomised  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=list(ZOO))

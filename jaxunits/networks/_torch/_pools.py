@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,41 +45,43 @@ class _Windows:
 
 
 def max_pool(
-    x: Float[Array, "images channels height width"],
+    x: Float[Array, "images channels *map"],
     size: Sizes,
     stride: Sizes = (),
     padding: Sizes = 0,
     dilation: Sizes = 1,
     ceil_mode: bool = False,
-) -> tuple[Float[Array, "images channels rows columns"], None]:
+    *,
+    axes: int = 2,
+) -> tuple[Float[Array, "images channels *rows"], None]:
     """The largest number of each window; where it was is not computed."""
-    windows = _windows(x, size, stride, padding, dilation, ceil_mode)
+    windows = _windows(x.shape[-axes:], size, stride, padding, dilation, ceil_mode)
     return _reduced(x, windows, -jnp.inf, lax.max), None
 
 
 def average_pool(
-    x: Float[Array, "images channels height width"],
+    x: Float[Array, "images channels *map"],
     size: Sizes,
     stride: Sizes = (),
     padding: Sizes = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
-) -> Float[Array, "images channels rows columns"]:
+    *,
+    axes: int = 2,
+) -> Float[Array, "images channels *rows"]:
     """The mean of each window."""
-    windows = _windows(x, size, stride, padding, 1, ceil_mode)
+    windows = _windows(x.shape[-axes:], size, stride, padding, 1, ceil_mode)
     sums = _reduced(x, windows, 0.0, lax.add)
     if divisor_override is not None:
         return sums / divisor_override
-    paddings = _pair(padding) if count_include_pad else (0, 0)
-    rows, columns = (
-        each.counts(length, pad)
-        for each, length, pad in zip(windows, x.shape[-2:], paddings, strict=True)
-    )
-    counts = np.outer(rows, columns)
-    if (counts == counts[0, 0]).all():
-        return sums / float(counts[0, 0])
-    shape = (1,) * (x.ndim - 2) + counts.shape
+    counts = np.ones(())
+    paddings = _each(padding if count_include_pad else 0, axes)
+    for window, length, pad in zip(windows, x.shape[-axes:], paddings, strict=True):
+        counts = np.multiply.outer(counts, window.counts(length, pad))
+    if counts.min() == counts.max():
+        return sums / float(counts.max())
+    shape = (1,) * (x.ndim - axes) + counts.shape
     return sums / jnp.asarray(counts.reshape(shape), x.dtype)
 
 
@@ -111,14 +114,21 @@ def adaptive_max_pool(
 
 
 def _windows(
-    x: Array, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool
+    lengths: Sequence[int],
+    size: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    ceil_mode: bool,
 ) -> list[_Windows]:
-    """The windows along both axes of the map; the size is the step where that is not given."""
+    """The windows along the axes of the map; the size is the step where that is not given."""
     steps = size if isinstance(stride, Sequence) and not stride else stride
-    options = zip(*map(_pair, (size, steps, padding, dilation)), strict=True)
+    options = zip(
+        *(_each(sizes, len(lengths)) for sizes in (size, steps, padding, dilation)), strict=True
+    )
     return [
         _along(length, window, step, pad, apart, ceil_mode)
-        for length, (window, step, pad, apart) in zip(x.shape[-2:], options, strict=True)
+        for length, (window, step, pad, apart) in zip(lengths, options, strict=True)
     ]
 
 
@@ -138,7 +148,7 @@ def _along(
 def _reduced(
     x: Array, windows: Sequence[_Windows], start: float, function: Callable[[Array, Array], Array]
 ) -> Array:
-    outer = (1,) * (x.ndim - 2)
+    outer = (1,) * (x.ndim - len(windows))
     return lax.reduce_window(
         x,
         np.asarray(start, x.dtype)[()],
@@ -150,10 +160,11 @@ def _reduced(
     )
 
 
-def _pair(sizes: Sizes) -> tuple[int, int]:
+def _each(sizes: Sizes, axes: int) -> Sequence[int]:
+    """One size for each axis: PyTorch takes one for all."""
     if isinstance(sizes, int):
-        return sizes, sizes
-    return (sizes[0], sizes[-1])
+        return (sizes,) * axes
+    return tuple(sizes) * axes if len(sizes) == 1 else sizes
 
 
 def _bounds(length: int, count: int) -> list[tuple[int, int]]:
@@ -174,6 +185,8 @@ def _means(length: int, count: int) -> Float[np.ndarray, "windows length"]:
 RULES: dict[str, Callable[..., Any]] = {
     "max_pool2d_with_indices": max_pool,
     "avg_pool2d": average_pool,
+    "avg_pool3d": functools.partial(average_pool, axes=3),
+    "max_pool3d_with_indices": functools.partial(max_pool, axes=3),
     # PyTorch's own way to one pixel goes through strides in memory.
     "adaptive_avg_pool2d": adaptive_average_pool,
     "_adaptive_avg_pool2d": adaptive_average_pool,

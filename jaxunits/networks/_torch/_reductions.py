@@ -69,7 +69,7 @@ def cumulative_sum(x: Array, dim: int, *, dtype: Any = None) -> Array:
 
 
 def norm(
-    x: Array, order: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None
+    x: Array, order: int | float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Array:
     """The norm of order p over axes."""
     x = jnp.abs(x if dtype is None else x.astype(dtype))
