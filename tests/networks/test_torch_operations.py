@@ -282,7 +282,7 @@ SHAPES = {
     "chunk": lambda x: x.chunk(3, 2)[2],
     "unbind": lambda x: x.unbind(1)[2],
     "slices": lambda x: x[:, 1:3, ::2, -5:-1],
-    "slices_beyond": lambda x: x[:, :, 5:99, 20:],
+    "slices_beyond": lambda x: x[:, :, 5:99, -20:],
     "narrow": lambda x: x.narrow(2, 3, 4),
     "select": lambda x: x[:, 0, -1],
     "new_axis": lambda x: x[:, None, ..., 0],
@@ -304,9 +304,7 @@ SHAPES = {
     "made": lambda x: torch.full((x.shape[0], 2), 2.5) + torch.zeros(1) + torch.ones(2),
     "positions": lambda x: x + torch.arange(0, 4, 0.5) + torch.linspace(-1, 1, 8),
     "triangle": lambda x: x * torch.tril(torch.ones(9, 8)),
-    "grid": lambda x: (
-        x * torch.stack(torch.meshgrid(*2 * [torch.arange(3.0)], indexing="ij")).sum()
-    ),
+    "grid": lambda x: x * torch.meshgrid(torch.arange(9), torch.arange(8), indexing="ij")[1],
 }
 
 INDICES = {
@@ -394,5 +392,5 @@ def test_an_operation_gives_what_pytorch_gives(outputs, family, case):
     assert found.shape == expected.shape
     assert (found.dtype == bool) == (expected.dtype == bool)
     finite = expected[np.isfinite(expected)].astype(float)
-    scale = np.abs(finite).max() if finite.size else 1
+    scale = np.abs(finite).max()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * scale)
