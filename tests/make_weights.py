@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 import jaxunits as ju
 from tests.reference import SMALL
-from tests.stored import NETWORKS, flat, folder
+from tests.stored import NETWORKS, folder
 
 # Tests ask what ablation takes from a network, which has to have something to lose.
 ACCURACY = 0.85
@@ -32,21 +32,20 @@ def main():
     options.folder.mkdir(parents=True, exist_ok=True)
     for name, (build, epochs) in NETWORKS.items():
         network = build(seed=options.seed)
-        fit(network, epochs, options.seed)
+        network = fit(network, epochs, options.seed)
         reached = accuracy(network)
         print(f"{name}: {reached:.1%} of the validation images after {epochs} epochs")  # noqa: T201
         if reached < ACCURACY:
             raise SystemExit(f"{name} is below {ACCURACY:.0%}: train it longer")
         arrays = {
-            ".".join(map(str, path)): np.asarray(leaf)
-            for path, leaf in flat(nnx.state(network)).items()
+            key: np.asarray(array) for key, array in ju.networks.arrays(network).items()
         }
         ju.results.write_atomically(options.folder / f"{name}.safetensors", save(arrays))
 
 
 def fit(network, epochs, seed):
-    """Train a network on the digits, its batch norms as they are."""
-    graph, params, rest = nnx.split(network, nnx.Param, ...)
+    """A network trained on the digits, its batch norms as they are."""
+    graph, params, rest = nnx.split(network.module, nnx.Param, ...)
     optimizer = optax.adam(5e-3)
 
     @jax.jit
@@ -63,14 +62,14 @@ def fit(network, epochs, seed):
     for epoch in range(epochs):
         for batch in ju.data.shuffled_batches(train, SMALL, 100, seed=seed, epoch=epoch):
             params, state = step(params, state, batch.images, batch.labels)
-    nnx.update(network, params)
+    return ju.networks.with_arrays(network, ju.networks.named_leaves(params))
 
 
 def accuracy(network):
     data = ju.data.load("digits", "validation")
-    run = nnx.jit(lambda network, images: network(images).argmax(1))
+    run = jax.jit(lambda images: network(images).argmax(1))
     right = [
-        (np.asarray(run(network, batch.images)) == batch.labels)[batch.valid].sum()
+        (np.asarray(run(batch.images)) == batch.labels)[batch.valid].sum()
         for batch in ju.data.batches(data, SMALL, 200)
     ]
     return sum(right) / len(data)

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import jax.numpy as jnp
-from flax import nnx
 from safetensors.numpy import load_file
 
 import jaxunits as ju
@@ -28,14 +27,5 @@ def folder():
 def stored(name):
     """A trained network."""
     build, _ = NETWORKS[name]
-    network = build()
-    graph, state = nnx.split(network)
     arrays = load_file(folder() / f"{name}.safetensors")
-    leaves = [(path, jnp.asarray(arrays[".".join(map(str, path))])) for path in flat(state)]
-    nnx.replace_by_pure_dict(state, nnx.traversals.unflatten_mapping(dict(leaves)))
-    return nnx.merge(graph, state)
-
-
-def flat(state):
-    """Arrays of a state by their paths."""
-    return nnx.traversals.flatten_mapping(nnx.to_pure_dict(state))
+    return ju.networks.with_arrays(build(), {key: jnp.asarray(arrays[key]) for key in arrays})

@@ -90,11 +90,11 @@ def _load(config: Config) -> tuple[ju.data.Dataset, ju.data.Dataset]:
     return train_data, validation_data
 
 
-def _build(config: Config, classes: int) -> ju.networks.Network:
+def _build(config: Config, classes: int) -> ju.networks.Classifier:
     """The network before training."""
     network = config.network.build(classes, config.preprocessing, config.seed)
     if config.weights is not None:
-        ju.networks.load_weights(network, config.weights, partial=True)
+        network = ju.networks.load_weights(network, config.weights, partial=True)
     return network
 
 
@@ -103,7 +103,7 @@ def _claim(
     config: Config,
     path: Path,
     images: dict[str, str],
-    network: ju.networks.Network,
+    network: ju.networks.Classifier,
 ) -> None:
     """Hold a run folder and make it this configuration's."""
     folder = ju.results.RunFolder(path)
@@ -114,7 +114,7 @@ def _claim(
 
 def _epochs(
     programs: Sequence[Program],
-    networks: Sequence[ju.networks.Network],
+    networks: Sequence[ju.networks.Classifier],
     paths: Sequence[Path],
     folders: Sequence[CheckpointFolder],
     progress: Progress,
@@ -146,7 +146,7 @@ def _epochs(
 
 def _saved(
     programs: Sequence[Program],
-    networks: Sequence[ju.networks.Network],
+    networks: Sequence[ju.networks.Classifier],
     folders: Sequence[CheckpointFolder],
     progress: Progress,
 ) -> tuple[int, list[State], list[list[EpochMetrics]]]:

@@ -28,7 +28,7 @@ class ConvNet:
 
     def build(
         self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Network:
+    ) -> ju.networks.Classifier:
         """Build it with fresh weights."""
         return _built(ju.networks.convnet, self, classes, preprocessing, seed)
 
@@ -44,7 +44,7 @@ class MLP:
 
     def build(
         self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Network:
+    ) -> ju.networks.Classifier:
         """Build it with fresh weights."""
         return _built(ju.networks.mlp, self, classes, preprocessing, seed)
 
@@ -64,7 +64,7 @@ class AlexNet:
 
     def build(
         self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Network:
+    ) -> ju.networks.Classifier:
         """Build it with fresh weights."""
         builder = ju.networks.alexnet_bn if self.batch_norm else ju.networks.alexnet
         return _built(builder, self, classes, preprocessing, seed, without="batch_norm")
@@ -87,7 +87,7 @@ class VGG16:
 
     def build(
         self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Network:
+    ) -> ju.networks.Classifier:
         """Build it with fresh weights."""
         builder = ju.networks.vgg16_bn if self.batch_norm else ju.networks.vgg16
         return _built(builder, self, classes, preprocessing, seed, without="batch_norm")
@@ -106,7 +106,7 @@ class ResNet18:
 
     def build(
         self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Network:
+    ) -> ju.networks.Classifier:
         """Build it with fresh weights."""
         return _built(ju.networks.resnet18, self, classes, preprocessing, seed)
 
@@ -115,14 +115,14 @@ AnyNetwork = ConvNet | MLP | AlexNet | VGG16 | ResNet18
 
 
 def _built(
-    builder: Callable[..., ju.networks.Network],
+    builder: Callable[..., ju.networks.Classifier],
     settings: AnyNetwork,
     classes: int,
     preprocessing: ju.data.Preprocessing,
     seed: int,
     *,
     without: str | None = None,
-) -> ju.networks.Network:
+) -> ju.networks.Classifier:
     """A network whose builder has the settings' fields as arguments, but for one of them."""
     arguments = {name: value for name, value in vars(settings).items() if name != without}
     return builder(classes, preprocessing=preprocessing, seed=seed, **arguments)

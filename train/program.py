@@ -41,7 +41,7 @@ class Program(NamedTuple):
 def prepare(
     config: Config,
     seeds: Sequence[int],
-    network: ju.networks.Network,
+    network: ju.networks.Classifier,
     devices: Devices,
     train_data: ju.data.Dataset,
     validation_data: ju.data.Dataset,

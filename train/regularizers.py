@@ -28,14 +28,17 @@ class Regularizers:
     """Times a layer's mean class selectivity in the batch, averaged over layers and taken off the
     loss: above 0 units become selective, below 0 the opposite (Leavitt and Morcos 2020)."""
     layers: tuple[str, ...] = ()
-    """The layers whose activations count; all by default."""
+    """The layers whose activations count; by default all that have a non-linearity."""
 
-    @property
-    def of_activations(self) -> bool:
-        """Whether activations have to be kept for them."""
-        return bool(self.l1_activations or self.class_selectivity)
+    def chosen_layers(self, network: ju.networks.Classifier) -> tuple[str, ...]:
+        """The layers whose activations have to be kept."""
+        if not (self.l1_activations or self.class_selectivity):
+            return ()
+        return self.layers or tuple(
+            name for name, layer in network.layers.items() if layer.unit_is == "post-activation"
+        )
 
-    def check(self, network: ju.networks.Network) -> None:
+    def check(self, network: ju.networks.Classifier) -> None:
         """Refuse layers that the network does not have.
 
         Raises:

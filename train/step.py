@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -20,13 +20,13 @@ class State(NamedTuple):
     """What training changes.
 
     Attributes:
-      params: the network's parameters as nested dictionaries, float32.
+      params: the network's parameters by their names, float32.
       statistics: batch norm's running averages likewise; empty without batch norm.
       optimizer: Optax's state.
     """
 
-    params: PyTree
-    statistics: PyTree
+    params: dict[str, Array]
+    statistics: dict[str, Array]
     optimizer: PyTree
 
 
@@ -50,31 +50,32 @@ Step = Callable[[State, ju.data.Batch, Any, Any], tuple[State, Sums]]
 Evaluate = Callable[[State, ju.data.Batch], Sums]
 
 
-def initial_state(network: ju.networks.Network, optimizer: optax.GradientTransformation) -> State:
+def initial_state(
+    network: ju.networks.Classifier, optimizer: optax.GradientTransformation
+) -> State:
     """The state before the first step, from the network's own arrays."""
-    _, *states = nnx.split(network, nnx.Param, ...)
-    params, statistics = (nnx.to_pure_dict(state) for state in states)
+    trained = ju.networks.named_leaves(nnx.state(network.module, nnx.Param))
+    arrays = ju.networks.arrays(network)
+    params = {name: arrays[name] for name in trained}
+    statistics = {name: array for name, array in arrays.items() if name not in trained}
     return State(params, statistics, optimizer.init(params))
 
 
-def network_arrays(state: State) -> PyTree:
-    """All arrays of the network, parameters and running averages, as nested dictionaries."""
-    return nnx.to_pure_dict(nnx.merge_state(nnx.State(state.params), nnx.State(state.statistics)))
+def network_arrays(state: State) -> dict[str, Array]:
+    """All arrays of the network, parameters and running averages, by their names."""
+    return {**state.params, **state.statistics}
 
 
-def with_arrays(state: State, arrays: PyTree, optimizer: PyTree) -> State:
+def with_arrays(state: State, arrays: Mapping[str, Array], optimizer: PyTree) -> State:
     """A state like another, with the values of `network_arrays`."""
-
-    def chosen(like: PyTree, values: PyTree) -> PyTree:
-        if not isinstance(like, dict):
-            return values
-        return {key: chosen(like[key], values[key]) for key in like}
-
-    return State(chosen(state.params, arrays), chosen(state.statistics, arrays), optimizer)
+    params, statistics = (
+        {name: arrays[name] for name in values} for values in (state.params, state.statistics)
+    )
+    return State(params, statistics, optimizer)
 
 
 def build_step(
-    network: ju.networks.Network,
+    network: ju.networks.Classifier,
     optimizer: optax.GradientTransformation,
     dtype: str,
     regularizers: Regularizers,
@@ -91,20 +92,21 @@ def build_step(
       The step; `key` holds the words of the key that a run draws its dropouts of, `number` counts
       its steps.
     """
-    forward = _forward(network, dtype, training=True)
-    layers: Sequence[str] = ()
-    if regularizers.of_activations:
-        layers = regularizers.layers or tuple(network.layers)
+    layers = regularizers.chosen_layers(network)
+    forward = _training_forward(network, dtype, layers)
 
     def loss(
-        params: PyTree, statistics: PyTree, batch: ju.data.Batch, key: PRNGKeyArray
-    ) -> tuple[Float[Array, ""], tuple[Sums, PyTree]]:
-        logits, answers, statistics = forward(params, statistics, batch.images, layers, key)
+        params: dict[str, Array],
+        statistics: dict[str, Array],
+        batch: ju.data.Batch,
+        key: PRNGKeyArray,
+    ) -> tuple[Float[Array, ""], tuple[Sums, dict[str, Array]]]:
+        (logits, statistics), activations = forward(params, statistics, batch.images, key)
         sums = _sums(logits, batch)
         added = penalty(
             regularizers,
             params,
-            answers,
+            activations,
             jnp.asarray(batch.labels),
             jnp.asarray(batch.valid),
             network.classes,
@@ -125,41 +127,61 @@ def build_step(
     return step
 
 
-def build_evaluate(network: ju.networks.Network, dtype: str) -> Evaluate:
+def build_evaluate(network: ju.networks.Classifier, dtype: str) -> Evaluate:
     """An evaluation `(state, batch) → sums`; arguments as in `build_step`."""
-    forward = _forward(network, dtype, training=False)
 
     def evaluate(state: State, batch: ju.data.Batch) -> Sums:
-        return _sums(forward(state.params, state.statistics, batch.images, (), None)[0], batch)
+        arrays = _low(state.params, dtype) | state.statistics
+        logits = ju.networks.with_arrays(network, arrays)(jnp.asarray(batch.images).astype(dtype))
+        return _sums(logits.astype(jnp.float32), batch)
 
     return evaluate
 
 
-def _forward(network: ju.networks.Network, dtype: str, *, training: bool) -> Callable[..., Any]:
-    """Logits, activations of layers, and running averages after the images."""
-    view = nnx.view(network, raise_if_not_found=False, use_running_average=not training)
-    graph, *states = nnx.split(view, nnx.Param, ...)
+def _training_forward(
+    network: ju.networks.Classifier, dtype: str, layers: Sequence[str]
+) -> Callable[..., Any]:
+    """Logits and running averages after the images, and the activations of layers."""
 
     def forward(
-        params: PyTree,
-        statistics: PyTree,
-        images: Array,
-        layers: Sequence[str],
-        key: PRNGKeyArray | None,
-    ) -> tuple[Float[Array, "images classes"], dict[str, Array], PyTree]:
-        # Running averages stay in float32: in bfloat16 a step would be lost in rounding.
-        low = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
-        filled = [jax.tree.map(lambda leaf: leaf, state) for state in states]
-        for state, values in zip(filled, (low, statistics), strict=True):
-            nnx.replace_by_pure_dict(state, values)
-        module = nnx.merge(graph, *filled)
-        logits, answers = module.with_activations(
-            jnp.asarray(images).astype(dtype), layers, key=key
+        params: dict[str, Array], statistics: dict[str, Array], images: Array, key: PRNGKeyArray
+    ) -> tuple[Float[Array, "images classes"], dict[str, Array]]:
+        arrays = _low(params, dtype) | statistics
+        module: Any = nnx.view(
+            ju.networks.with_arrays(network, arrays).module,
+            raise_if_not_found=False,
+            deterministic=False,
+            use_running_average=False,
         )
-        after = nnx.split(module, nnx.Param, ...)[-1]
-        return logits.astype(jnp.float32), answers, nnx.to_pure_dict(after)
+        module = ju.networks.tagged(_drawing_from(module, key))
+        logits = module(jnp.asarray(images).astype(dtype))
+        after = ju.networks.named_leaves(nnx.state(module))
+        return logits.astype(jnp.float32), {name: after[name] for name in statistics}
 
-    return forward
+    if not layers:
+        return lambda *arguments: (forward(*arguments), {})
+    return ju.tracing.capture(forward, layers, images=2, training=True)
+
+
+def _low(params: Mapping[str, Array], dtype: str) -> dict[str, Array]:
+    """Parameters in another precision.
+
+    Running averages stay in float32: in bfloat16 a step would be lost in rounding.
+    """
+    return {name: array.astype(dtype) for name, array in params.items()}
+
+
+def _drawing_from(module: nnx.Module, key: PRNGKeyArray) -> nnx.Module:
+    """A module each random part of which draws from a key of its own."""
+    graph, random, rest = nnx.split(module, nnx.RngState, ...)
+    leaves, structure = jax.tree.flatten(random)
+    fresh = [
+        jax.random.fold_in(key, position)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        else jnp.zeros_like(leaf)
+        for position, leaf in enumerate(leaves)
+    ]
+    return nnx.merge(graph, jax.tree.unflatten(structure, fresh), rest)
 
 
 def _sums(logits: Float[Array, "images classes"], batch: ju.data.Batch) -> Sums:

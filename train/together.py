@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jaxtyping import PyTree
 
 import jaxunits as ju
@@ -28,7 +27,7 @@ SideBySide = Literal["auto", "vmap", "threads"]
 _SMALL = 2**17
 
 
-def lanes(runs: int, how: SideBySide, network: ju.networks.Network) -> list[list[int]]:
+def lanes(runs: int, how: SideBySide, network: ju.networks.Classifier) -> list[list[int]]:
     """Which runs are one batched computation; each of the lists is one.
 
     Args:
@@ -43,10 +42,10 @@ def lanes(runs: int, how: SideBySide, network: ju.networks.Network) -> list[list
     return [[run] for run in range(runs)]
 
 
-def _gains_by_vmap(network: ju.networks.Network) -> bool:
+def _gains_by_vmap(network: ju.networks.Classifier) -> bool:
     if jax.default_backend() != "cpu":
         return True
-    shapes = [leaf.shape for leaf in jax.tree.leaves(nnx.state(network, nnx.Param))]
+    shapes = [leaf.shape for leaf in jax.tree.leaves(network.params)]
     dense = all(len(shape) <= 2 for shape in shapes)
     return dense and sum(map(math.prod, shapes)) <= _SMALL
 

@@ -6,17 +6,15 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 import jaxunits as ju
 from jaxunits.data import Preprocessing
-from jaxunits.networks import Network
+from jaxunits.networks import Classifier
 
 
-def alexnet(classes: int = 365, *, size: int = 224, narrow: int = 1, seed: int = 0) -> Network:
+def alexnet(classes: int = 365, *, size: int = 224, narrow: int = 1, seed: int = 0) -> Classifier:
     """AlexNet; at 224 pixels nothing has to be averaged before `fc6`.
 
     Args:
@@ -31,7 +29,7 @@ def alexnet(classes: int = 365, *, size: int = 224, narrow: int = 1, seed: int =
     )
 
 
-def vgg16(classes: int = 1000, *, size: int = 224, narrow: int = 1, seed: int = 0) -> Network:
+def vgg16(classes: int = 1000, *, size: int = 224, narrow: int = 1, seed: int = 0) -> Classifier:
     """VGG16 without batch norm; see `alexnet` for the arguments."""
     images = Preprocessing((size, size), 3)
     return with_random_weights(
@@ -39,7 +37,7 @@ def vgg16(classes: int = 1000, *, size: int = 224, narrow: int = 1, seed: int = 
     )
 
 
-def resnet18(classes: int = 1000, *, size: int = 224, narrow: int = 1, seed: int = 0) -> Network:
+def resnet18(classes: int = 1000, *, size: int = 224, narrow: int = 1, seed: int = 0) -> Classifier:
     """ResNet18; see `alexnet` for the arguments."""
     images = Preprocessing((size, size), 3)
     return with_random_weights(
@@ -47,32 +45,31 @@ def resnet18(classes: int = 1000, *, size: int = 224, narrow: int = 1, seed: int
     )
 
 
-def convnet32() -> Network:
+def convnet32() -> Classifier:
     """The library's conv net of 32×32 images, with pools after `conv2` and `conv4`."""
     return ju.networks.convnet(10)
 
 
-def with_random_weights(build: Callable[[], Network], seed: int) -> Network:
+def with_random_weights(build: Callable[[], Classifier], seed: int) -> Classifier:
     """He normal kernels, small biases, and running averages as after some training.
 
     Drawn with NumPy, so that nothing is compiled for it.
     """
     random = np.random.default_rng(seed)
 
-    def draw(path: Any, leaf: jax.ShapeDtypeStruct) -> jax.Array:
-        match path[-1].key:
+    def draw(name: str, shape: tuple[int, ...]) -> Any:
+        match name.rpartition(".")[2]:
             case "kernel":
-                values = random.standard_normal(leaf.shape, np.float32)
-                values *= math.sqrt(2 / math.prod(leaf.shape[:-1]))
+                values = random.standard_normal(shape, np.float32)
+                values *= math.sqrt(2 / math.prod(shape[:-1]))
+                return values
             case "var":
-                values = random.uniform(0.5, 2, leaf.shape)
+                return random.uniform(0.5, 2, shape)
             case "scale":
-                values = random.uniform(0.5, 1.5, leaf.shape)
-            case _:
-                values = random.normal(0, 0.1, leaf.shape)
-        return jnp.asarray(values, leaf.dtype)
+                return random.uniform(0.5, 1.5, shape)
+        return random.normal(0, 0.1, shape)
 
-    graph, state = nnx.split(nnx.eval_shape(build))
-    values = jax.tree_util.tree_map_with_path(draw, nnx.to_pure_dict(state))
-    nnx.replace_by_pure_dict(state, values)
-    return nnx.merge(graph, state)
+    network = build()
+    arrays = ju.networks.arrays(network)
+    drawn = {name: jnp.asarray(draw(name, arrays[name].shape), "float32") for name in arrays}
+    return ju.networks.with_arrays(network, drawn)
