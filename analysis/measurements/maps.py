@@ -47,10 +47,8 @@ def _map(subject: Subject, layer: str, data: ju.data.Dataset, unit: int, image: 
     network = subject.network
     chosen = ju.data.subset(data, [image])
     batch = next(iter(ju.data.batches(chosen, network.preprocessing, 1)))
-    if network.activations is None:
-        raise ju.InputError(f"network {network.name!r} does not show its activations")
     with jax.default_matmul_precision("highest"):
-        answered = network.activations(network.params, jnp.asarray(batch.images), layer)
+        answered = network.activations(jnp.asarray(batch.images), layer)
     picture = small_pictures(data, network.preprocessing, np.array([image]))[0]
     return xr.Dataset(
         {

@@ -48,7 +48,7 @@ panels = Kind(
 
 def draw_panels(
     panels: Panels,
-    network: ju.networks.Functional,
+    network: ju.networks.Classifier,
     data: ju.data.Dataset,
     sweep: xr.Dataset,
     progress: Callable[[int, int], None],

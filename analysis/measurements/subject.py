@@ -31,7 +31,7 @@ class Subject:
 
     config: Config
     folder: ju.results.RunFolder
-    network: ju.networks.Functional
+    network: ju.networks.Classifier
     data: ju.data.Dataset
     console: Console
 
@@ -59,6 +59,7 @@ class Subject:
             "parameters": self.network.fingerprint,
             "preprocessing": str(self.network.preprocessing),
             "layer": layer,
+            "unit_is": self.network.layers[layer].unit_is,
             "layer_number": str(list(self.network.layers).index(layer)),
         }
 
@@ -86,7 +87,7 @@ def load_subject(config: Config, console: Console) -> Subject:
       InputError: the run folder, network or images cannot be used.
     """
     folder = ju.results.RunFolder(config.run)
-    network = ju.networks.functional(ju.networks.restore(config.run, epoch=config.epoch))
+    network = ju.networks.restore(config.run, epoch=config.epoch)
     metrics = ju.networks.saved_metrics(config.run, epoch=config.epoch)
     config = dataclasses.replace(
         with_split(config), epoch=int(metrics[-1]["epoch"]) if metrics else 0

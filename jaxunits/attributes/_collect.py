@@ -27,7 +27,7 @@ from ._shares import of_all_processes, share
 
 
 @overload
-def collect(
+def collect(  # type: ignore[overload-overlap]
     network: Classifier,
     layers: str,
     data: Dataset,

@@ -20,6 +20,7 @@ from ._cifar_resnet import cifar_resnet as cifar_resnet
 from ._classifier import Classifier as Classifier
 from ._convnet import ConvNet as ConvNet
 from ._convnet import convnet as convnet
+from ._from_torch import from_torch as from_torch
 from ._function import MaskedFunction as MaskedFunction
 from ._function import Traced as Traced
 from ._layer import Layer as Layer
