@@ -138,7 +138,9 @@ def relus(module, network):
         if isinstance(part, nn.ReLU) and not name.startswith("layer")
     ]
     chosen = {}
-    for layer in network.layers:
+    for layer, found in network.layers.items():
+        if found.unit_is != "post-activation":
+            continue
         if layer.startswith("layer"):
             inside = layer.endswith(".conv1")
             block = module.get_submodule(layer.removesuffix(".conv1"))
