@@ -135,6 +135,29 @@ def test_a_module_that_flattens_channels_first_keeps_its_order(path):
     np.testing.assert_array_equal(safetensors.numpy.load_file(path)["head.weight"], kernel.T)
 
 
+class Square(nnx.Module):
+    """Flattened maps through two dense layers of one shape."""
+
+    def __init__(self):
+        rngs = nnx.Rngs(0)
+        self.conv = nnx.Conv(1, 2, (7, 7), strides=7, rngs=rngs)
+        self.first, self.second = nnx.Linear(32, 32, rngs=rngs), nnx.Linear(32, 32, rngs=rngs)
+
+    def __call__(self, images):
+        maps = nnx.relu(self.conv(images))
+        return self.second(nnx.relu(self.first(maps.reshape(len(maps), -1))))
+
+
+def test_only_the_dense_layer_that_reads_flattened_maps_is_reordered(path):
+    network = ju.networks.from_nnx(Square(), preprocessing=SMALL)
+    arrays = ju.networks.arrays(network)
+    ju.networks.save_weights(network, path)
+    found = safetensors.numpy.load_file(path)
+    kernel = np.asarray(arrays["first.kernel"]).reshape(4, 4, 2, 32).transpose(3, 2, 0, 1)
+    np.testing.assert_array_equal(found["first.weight"], kernel.reshape(32, 32))
+    np.testing.assert_array_equal(found["second.weight"], np.asarray(arrays["second.kernel"]).T)
+
+
 def test_a_users_own_names(path, source):
     own_names = {
         name.replace("conv", "features/").replace("weight", "w"): array
