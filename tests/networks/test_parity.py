@@ -131,6 +131,20 @@ def test_pytorch(name, others, tmp_path):
     assert_equals_module(others, module, build, tmp_path / "weights", container)
 
 
+@pytest.mark.parametrize("version", ["1_0", "1_1"])
+def test_squeezenet_of_pytorch(version, others, tmp_path):
+    # Windows of two of the pools hang over the edges of 61×50 pixels.
+    images = ju.data.Preprocessing((61, 50), 3)
+    network = getattr(ju.networks, f"squeezenet{version}")(20, preprocessing=images)
+    arrays = golden.weights(network)
+    module = others.filled(lambda: others.squeezenet(20, version), arrays)
+    save(module, tmp_path / "weights", "zip")
+    images = golden.images(network)
+    logits, _ = others.run(module, {}, images)
+    loaded = ju.networks.load_weights(network, tmp_path / "weights")
+    assert_close(loaded(jnp.asarray(images)), logits)
+
+
 @pytest.mark.parametrize("name", ["alexnet", "vgg16", "vgg16_bn", "resnet18"])
 def test_the_modules_built_here_are_torchvisions(name, others, torchvision):
     function, _, batch_norm = name.partition("_")
