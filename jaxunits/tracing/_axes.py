@@ -1,13 +1,12 @@
-"""Where the axis of units goes through operations that move, join or split axes."""
+"""Where axes go through operations that move, join or split them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ._pointwise import is_pointwise
-from ._program import variables
 
 _KEPT = {
     "pad",
@@ -54,51 +53,6 @@ def reshaped_axis(old: Sequence[int], new: Sequence[int], axis: int) -> int | No
         if size == length and math.prod(new[:place]) == before
     ]
     return found[-1] if found else None
-
-
-def unit_axes(producers: Mapping[Any, Any], dependent: set[Any], variable: Any) -> frozenset[int]:
-    """The axes of a value that the convolution or matrix product before it gives units.
-
-    Args:
-      producers: of all variables.
-      dependent: the variables that depend on the images.
-      variable: the value.
-
-    Returns:
-      Several where a product has several axes of its own (such as heads and their features), none
-      where there is no convolution or product.
-    """
-    equation = producers.get(variable)
-    if equation is None:
-        return frozenset()
-    name, parameters = equation.primitive.name, equation.params
-    if name == "conv_general_dilated":
-        return frozenset({parameters["dimension_numbers"].out_spec[1]})
-    if name == "dot_general":
-        return frozenset(_free_axes(equation, dependent))
-    inputs = [each for each in variables(equation.invars) if each in dependent]
-    for source in inputs:
-        found = unit_axes(producers, dependent, source)
-        if found:
-            return moved_axes(equation, source, found)
-    return frozenset()
-
-
-def _free_axes(equation: Any, dependent: set[Any]) -> Iterable[int]:
-    """The axes of a product that only its constant factor has."""
-    (contracted, batch) = equation.params["dimension_numbers"]
-    left, right = equation.invars
-    free = [
-        [axis for axis in range(len(atom.aval.shape)) if axis not in (*contracted[i], *batch[i])]
-        for i, atom in enumerate((left, right))
-    ]
-    start = len(batch[0])
-    of_images = [each in dependent for each in (left, right)]
-    if of_images == [True, False]:
-        return range(start + len(free[0]), start + len(free[0]) + len(free[1]))
-    if of_images == [False, True]:
-        return range(start, start + len(free[0]))
-    return ()
 
 
 def moved_axes(equation: Any, source: Any, axes: frozenset[int]) -> frozenset[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ._axes import moved_axes
 from ._pointwise import is_pointwise
 from ._program import Program, variables
 
@@ -17,6 +18,7 @@ class Graph:
     Attributes:
       program: the program.
       dependent: the variables that depend on the images.
+      learned: the variables that depend on parameters, the first argument.
       producers: the operation that gives each variable.
       readers: the operations that read it.
     """
@@ -25,6 +27,7 @@ class Graph:
         self.program = program
         self.images = tuple(images)
         self.dependent = program.dependent(self.images)
+        self.learned = program.dependent(program.leaves(0))
         self.producers = program.producers()
         self.readers = program.readers()
 
@@ -52,6 +55,60 @@ class Graph:
             and any(atom in behind for atom in variables(each.invars))
             for each in self.program.equations
         )
+
+
+def unit_axes(graph: Graph, variable: Any) -> frozenset[int]:
+    """The axes of a value that the convolution or matrix product before it gives units.
+
+    Returns:
+      Several where a product has several axes of its own (such as heads and their features), none
+      where there is no convolution or product.
+    """
+    equation = graph.producers.get(variable)
+    if equation is None:
+        return frozenset()
+    if equation.primitive.name == "conv_general_dilated":
+        return frozenset({equation.params["dimension_numbers"].out_spec[1]})
+    if equation.primitive.name == "dot_general":
+        return _axes_of_product(graph, equation)
+    for source in graph.sources(equation):
+        found = unit_axes(graph, source)
+        if found:
+            return moved_axes(equation, source, found)
+    return frozenset()
+
+
+def mixes_positions(graph: Graph, equation: Any) -> bool:
+    """Whether a product with constants sums over positions and leaves the units, as pools do."""
+    sides = [number for number, each in enumerate(equation.invars) if each in graph.dependent]
+    if equation.primitive.name != "dot_general" or len(sides) != 1:
+        return False
+    contracted, _ = equation.params["dimension_numbers"]
+    units = unit_axes(graph, equation.invars[sides[0]])
+    learned = equation.invars[1 - sides[0]] in graph.learned
+    return bool(units) and not learned and not units & set(contracted[sides[0]])
+
+
+def _axes_of_product(graph: Graph, equation: Any) -> frozenset[int]:
+    """The axes that only the constant factor of a product has, or those of a pool's units."""
+    contracted, batch = equation.params["dimension_numbers"]
+    sides = [number for number, each in enumerate(equation.invars) if each in graph.dependent]
+    if len(sides) != 1:
+        return frozenset()
+    free = [
+        [axis for axis in range(len(atom.aval.shape)) if axis not in (*contracted[n], *batch[n])]
+        for n, atom in enumerate(equation.invars)
+    ]
+    starts = (len(batch[0]), len(batch[0]) + len(free[0]))
+    side = sides[0]
+    if not mixes_positions(graph, equation):
+        own = 1 - side
+        return frozenset(range(starts[own], starts[own] + len(free[own])))
+    units = unit_axes(graph, equation.invars[side])
+    of_batch = {batch[side].index(axis) for axis in units & set(batch[side])}
+    return frozenset(starts[side] + free[side].index(axis) for axis in units & set(free[side])) | (
+        of_batch
+    )
 
 
 def kernel_of(graph: Graph, value: Any) -> tuple[Any, tuple[int, ...]] | None:

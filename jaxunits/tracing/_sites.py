@@ -8,8 +8,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from ._axes import moved_axes, unit_axes
-from ._graph import Graph, kernel_of
+from ._axes import moved_axes
+from ._graph import Graph, kernel_of, mixes_positions, unit_axes
 from ._marks import Mark, mark_of
 from ._nonlinearity import end_of_units
 from ._pointwise import is_affine
@@ -86,7 +86,7 @@ def find_sites(graph: Graph, *, hook: str = "unit", statistics: bool = False) ->
         elif end in by_value:
             _add_name(by_value[end], mark, found)
         elif by_user or not _only_carries(graph, end, by_value):
-            axes = unit_axes(graph.producers, graph.dependent, end)
+            axes = unit_axes(graph, end)
             site = Site(mark.name, [end], axes, by_user)
             found[mark.name] = by_value[end] = site
     return list(dict.fromkeys(found.values()))
@@ -183,7 +183,9 @@ def _only_carries(graph: Graph, value: Any, by_value: Mapping[Any, Site]) -> boo
         if graph.is_pointwise(equation):
             if not is_affine(equation):
                 return False
-        elif equation.primitive.name not in _CHANNELWISE or _is_contracted(equation, value):
+        elif not mixes_positions(graph, equation) and (
+            equation.primitive.name not in _CHANNELWISE or _is_contracted(equation, value)
+        ):
             return False
         value = sources[0]
     return True
