@@ -37,9 +37,7 @@ def main():
         print(f"{name}: {reached:.1%} of the validation images after {epochs} epochs")  # noqa: T201
         if reached < ACCURACY:
             raise SystemExit(f"{name} is below {ACCURACY:.0%}: train it longer")
-        arrays = {
-            key: np.asarray(array) for key, array in ju.networks.arrays(network).items()
-        }
+        arrays = {key: np.asarray(array) for key, array in ju.networks.arrays(network).items()}
         ju.results.write_atomically(options.folder / f"{name}.safetensors", save(arrays))
 
 
