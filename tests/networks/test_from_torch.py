@@ -107,13 +107,11 @@ def test_every_unit_is_ablated_as_a_hook_ablates_it(pair, data):
 def test_no_name_is_a_pool_or_the_logits(pair):
     module, network = pair
     kinds = {name: type(network_part(module, name)).__name__ for name in network.layers}
-    pools = {name for name, kind in kinds.items() if "Pool" in kind or kind in ("Dropout", "Flatten")}
+    pools = {
+        name for name, kind in kinds.items() if "Pool" in kind or kind in ("Dropout", "Flatten")
+    }
     assert not pools
     assert list(dict(module.named_modules()))[-1] not in network.layers
-
-
-def network_part(module, name):
-    return module.get_submodule(name)
 
 
 def test_the_module_is_left_as_it_was():
