@@ -4,11 +4,42 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar, cast
+
+import jax
+from jaxtyping import PyTree
 
 Question = ParamSpec("Question")
 Program = TypeVar("Program")
 _KEPT = 32
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The shapes of a tree of arrays, which can be compared and hashed.
+
+    Attributes:
+      structure: of the tree.
+      leaves: shapes and types.
+    """
+
+    structure: Any
+    leaves: tuple[tuple[tuple[int, ...], Any], ...]
+
+    @classmethod
+    def of(cls, tree: PyTree) -> Shapes:
+        """Of arrays or what has their shapes."""
+        leaves, structure = jax.tree.flatten(tree)
+        shapes = ((jax.numpy.shape(leaf), jax.dtypes.result_type(leaf)) for leaf in leaves)
+        return cls(structure, tuple(shapes))
+
+    def tree(self, sharding: Any = None) -> PyTree:
+        """The tree again, of shapes."""
+        return jax.tree.unflatten(
+            self.structure,
+            [jax.ShapeDtypeStruct(*leaf, sharding=sharding) for leaf in self.leaves],
+        )
 
 
 def kept(build: Callable[Question, Program]) -> Callable[Question, Program]:

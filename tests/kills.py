@@ -40,7 +40,7 @@ EPOCHS = ("--epochs", "3", "--network.widths", "4", "4", "4", "4", "--batch-size
 STUDY = ("digits_variants", "--only", "convnet_batch_norm", "--seeds", "0", "1", "--run-folder")
 EXPERIMENTS = ("drop_curves", "greedy", "correlations", "unit_panels")
 TEMPORARY = (".partial", ".pieces", ".orders", ".unfinished", ".removed", ".lock", ".holder")
-TIMES = ("seconds", "compile_seconds", "run_seconds", "created")
+TIMES = ("seconds", "compile_seconds", "run_seconds", "created", "programs")
 # Dates, and cells of one or two decimals, which is how seconds are told.
 REPORT_TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+(\+00:00)?|<td[^>]*>\d+\.\d\d?</td>")
 

@@ -49,7 +49,7 @@ class Engine:
       execution: how it is carried out.
       program: the compiled programs; in low precision where that is asked for.
       compile_seconds: what compiling took.
-      compilations: how many programs were compiled.
+      compilations: how many programs were compiled; none where an earlier call left them.
       repeated: images evaluated again in float32.
     """
 
@@ -81,7 +81,6 @@ class Engine:
             "batch_size": program.batch_size,
             "masks_at_once": program.masks_at_once,
             "peak_bytes": program.peak + (self._full.peak if self._checks else 0),
-            "programs": self.compilations,
         }
 
     def answers(self, start: int, stop: int) -> Iterator[Answers]:
@@ -155,8 +154,7 @@ class Engine:
         dtype = jnp.float32 if execution.precision == "float32" else jnp.bfloat16
 
         def compiled(dtype: Any) -> Program:
-            self.compilations += 2
-            return compile_program(
+            program = compile_program(
                 self._network,
                 self.question,
                 execution,
@@ -164,6 +162,8 @@ class Engine:
                 dtype=dtype,
                 margins=self._checks,
             )
+            self.compilations += program.compilations
+            return program
 
         self.program = compiled(dtype)
         self._full = compiled(jnp.float32) if self._checks else self.program

@@ -21,7 +21,7 @@ from ..networks import Traced
 from ..tracing import RULES, Program, Walk, split, trace
 from ._encoding import Encoding
 from ._masked import replaced, seeds_of_others
-from ._path import Path
+from ._path import Functions, Layout, Path
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,40 +76,51 @@ def stages(traced: Traced, layer: str, shapes: Mapping[str, Any], *, running: bo
     return Stages(constants, early, middle, late, before)
 
 
-def fast_path(
-    traced: Traced,
-    layer: str,
-    encoding: Encoding,
-    arguments: Mapping[str, Any],
-    shapes: Mapping[str, Any],
-    at_once: int,
-) -> Path:
-    """The path that evaluates changes.
+def fast_path(encoding: Encoding, arguments: Mapping[str, Any], at_once: int) -> Path:
+    """Masks as changes.
 
     Args:
-      traced: the network for a batch's images.
-      layer: the layer.
       encoding: the masks.
       arguments: `fixed` arguments, and masks `along` of other layers, `[masks, units]`.
-      shapes: of `params` and `images`.
       at_once: masks that are evaluated together.
     """
     chunks, length, _ = encoding.units.shape
-    rows = min(at_once, length)
     placed = {
         name: _placed(masks, encoding.position, chunks * length).reshape(chunks, length, -1)
         for name, masks in arguments["along"].items()
     }
-    change = {"units": encoding.units, "signs": encoding.signs, "along": placed}
-    of_rows = jax.tree.map(lambda part: _shape((rows, *part.shape[2:]), part.dtype), change)
-    base = _shape(encoding.bases.shape[1:], bool)
-    parts = stages(
-        traced,
-        layer,
-        {**shapes, "fixed": arguments["fixed"], "base": base, "change": of_rows},
-        running=encoding.running,
+    given = {
+        "fixed": arguments["fixed"],
+        "bases": encoding.bases,
+        "change": {"units": encoding.units, "signs": encoding.signs, "along": placed},
+    }
+    base = tuple(encoding.base.tolist())
+    layout = Layout("fast", min(at_once, length), encoding.running, base)
+    return Path(layout, given, encoding.position)
+
+
+def fast_functions(
+    traced: Traced, layer: str, layout: Layout, shapes: Mapping[str, Any]
+) -> Functions:
+    """What evaluates changes.
+
+    Args:
+      traced: the network for a batch's images.
+      layer: the layer.
+      layout: how the masks lie in the arguments.
+      shapes: of `params`, `images` and `arguments`.
+    """
+    given, rows = shapes["arguments"], layout.at_once
+    of_rows = jax.tree.map(
+        lambda part: _shape((rows, *part.shape[2:]), part.dtype), given["change"]
     )
-    groups = _by_base(encoding)
+    base = _shape(given["bases"].shape[1:], bool)
+    known = {"params": shapes["params"], "images": shapes["images"], "fixed": given["fixed"]}
+    parts = stages(
+        traced, layer, {**known, "base": base, "change": of_rows}, running=layout.running
+    )
+    chunks = np.asarray(layout.base)
+    groups = [np.flatnonzero(chunks == number) for number in range(given["bases"].shape[0])]
     order = np.argsort(np.concatenate(groups), kind="stable")
 
     def prepare(params: PyTree, images: Array, arguments: PyTree) -> PyTree:
@@ -122,8 +133,8 @@ def fast_path(
         fixed = arguments["fixed"]
         constants = parts.constants(params, fixed)
         run = functools.partial(_chunk, parts, (state, constants, params, fixed), rows, outcome)
-        if encoding.running:
-            bases = arguments["bases"][encoding.base]
+        if layout.running:
+            bases = arguments["bases"][chunks]
             found = jax.lax.map(lambda each: run(*each), (bases, arguments["change"]))
         else:
             pieces = []
@@ -136,8 +147,7 @@ def fast_path(
             found = jax.tree.map(lambda *each: jnp.concatenate(each)[order], *pieces)
         return jax.tree.map(lambda part: part.reshape(-1, *part.shape[3:]), found)
 
-    given = {"fixed": arguments["fixed"], "bases": encoding.bases, "change": change}
-    return Path("fast", prepare, evaluate, given, encoding.position, rows)
+    return Functions(prepare, evaluate)
 
 
 def _chunk(
@@ -167,10 +177,6 @@ def _chunk(
         return jax.tree.map(lambda part: part[None], outcomes)
     nothing = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), parts.before)
     return jax.lax.scan(group, nothing, grouped)[1]
-
-
-def _by_base(encoding: Encoding) -> list[np.ndarray]:
-    return [np.flatnonzero(encoding.base == number) for number in range(len(encoding.bases))]
 
 
 def _placed(masks: np.ndarray, position: np.ndarray, rows: int) -> np.ndarray:

@@ -74,6 +74,7 @@ def measure(
             }
             result = label(counts, attributes)
             timing = {
+                "programs": engine.compilations,
                 "compile_seconds": round(engine.compile_seconds, 3),
                 "run_seconds": round(counts.seconds, 3),
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -10,12 +11,13 @@ import numpy as np
 from jaxtyping import PyTree
 
 from .._errors import InputError
-from ..networks import Classifier
+from .._programs import Shapes, kept
+from ..networks import Classifier, MaskedFunction
 from ._encoding import Encoding, encode
-from ._fast import fast_path, stages
-from ._path import Path
+from ._fast import fast_functions, fast_path, stages
+from ._path import Functions, Layout, Path
 from ._question import Question
-from ._reference import reference_path, reference_stages
+from ._reference import reference_functions, reference_path, reference_stages
 from ._work import Work, fast_work, reference_work
 
 
@@ -37,8 +39,11 @@ def choose(network: Classifier, question: Question, path: str) -> Choice:
     """The path that is asked for, or the one that costs less.
 
     Raises:
-      InputError: the fast path is asked for and cannot serve.
+      InputError: the fast path is asked for and cannot serve, or values are given for a layer
+        whose activations are not known.
     """
+    if question.values is not None:
+        network.function.traced(network.params, network.example).check_values(question.layer.name)
     if path == "reference":
         return Choice("reference", "asked for", work_of(network, question, "reference"))
     obstacle = _obstacle(network, question)
@@ -70,55 +75,85 @@ def _obstacle(network: Classifier, question: Question) -> str:
     return ""
 
 
-def build(
-    network: Classifier, question: Question, name: str, images: Any, dtype: Any, at_once: int
-) -> Path:
-    """The functions and arguments of a path.
+def path_of(question: Question, name: str, at_once: int) -> Path:
+    """A question's masks as a path evaluates them, so many together."""
+    if name == "reference":
+        return reference_path(question.masks, _arguments(question), at_once)
+    return fast_path(_encoded(question, at_once), _arguments(question), at_once)
+
+
+def functions_of(
+    function: MaskedFunction, layer: str, layout: Layout, shapes: Mapping[str, Any]
+) -> Functions:
+    """What a path computes.
 
     Args:
-      network: the network.
-      question: the masks.
-      name: `"fast"` or `"reference"`.
-      images: the shape of a batch on one device.
-      dtype: of images, and of parameters that are floating-point numbers.
-      at_once: masks that are evaluated together.
+      function: the network.
+      layer: the layer.
+      layout: how the masks lie in the arguments.
+      shapes: of `params`, a batch's `images` on one device, and the path's `arguments`.
     """
-    shapes = {"params": cast_shapes(network.params, dtype), "images": images}
-    traced = network.function.traced(shapes["params"], images)
-    layer = question.layer.name
-    if question.values is not None:
-        traced.check_values(layer)
-    arguments = _arguments(question)
-    if name == "reference":
-        return reference_path(traced, layer, question.masks, arguments, shapes, at_once)
-    encoding = _encoded(question, at_once)
-    return fast_path(traced, layer, encoding, arguments, shapes, at_once)
+    traced = function.traced(shapes["params"], shapes["images"])
+    make = reference_functions if layout.name == "reference" else fast_functions
+    return make(traced, layer, layout, shapes)
 
 
 def work_of(network: Classifier, question: Question, name: str) -> Work:
     """What a question costs on a path, for one image."""
-    images = jax.ShapeDtypeStruct((1, *network.example.shape[1:]), jnp.float32)
-    shapes = {"params": cast_shapes(network.params, jnp.float32), "images": images}
-    traced = network.function.traced(shapes["params"], images)
-    layer, arguments = question.layer.name, _arguments(question)
-    shapes["fixed"] = arguments["fixed"]
-    rows = {key: _shape(masks.shape[1:]) for key, masks in question.along.items()}
+    shape = network.example.shape[1:]
+    params, arguments = Shapes.of(network.params), _arguments(question)
+    fixed = Shapes.of(arguments["fixed"])
+    along = Shapes.of({key: masks[0] for key, masks in question.along.items()})
+    given = (network.function, params, shape, question.layer.name, question.layer.units)
     if name == "reference":
-        rows[layer] = _shape((question.layer.units,))
-        parts = reference_stages(traced, layer, shapes, rows)
-        return reference_work(parts, len(question.masks))
+        return _reference_work(*given, fixed, along, len(question.masks))
     encoding = _encoded(question, 1)
-    several = jax.tree.map(lambda each: _shape((1, *each.shape)), rows)
+    counts = (encoding.changes, len(encoding.bases), len(question.masks))
+    return _fast_work(*given, fixed, along, counts, encoding.running)
+
+
+@kept
+def _reference_work(
+    function: MaskedFunction,
+    params: Shapes,
+    shape: tuple[int, ...],
+    layer: str,
+    units: int,
+    fixed: Shapes,
+    along: Shapes,
+    masks: int,
+) -> Work:
+    """For masks along with others, one shape of each."""
+    shapes = {"params": params.tree(), "images": _shape((1, *shape)), "fixed": fixed.tree()}
+    traced = function.traced(shapes["params"], shapes["images"])
+    rows = {**along.tree(), layer: _shape((units,))}
+    return reference_work(reference_stages(traced, layer, shapes, rows), masks)
+
+
+@kept
+def _fast_work(
+    function: MaskedFunction,
+    params: Shapes,
+    shape: tuple[int, ...],
+    layer: str,
+    units: int,
+    fixed: Shapes,
+    along: Shapes,
+    counts: tuple[int, int, int],
+    running: bool,
+) -> Work:
+    """Of counts of changes, bases and masks."""
+    changes, bases, masks = counts
+    shapes = {"params": params.tree(), "images": _shape((1, *shape)), "fixed": fixed.tree()}
+    traced = function.traced(shapes["params"], shapes["images"])
     change = {
-        "units": _shape((1, encoding.changes), jnp.int32),
-        "signs": _shape((1, encoding.changes)),
-        "along": several,
+        "units": _shape((1, changes), jnp.int32),
+        "signs": _shape((1, changes)),
+        "along": jax.tree.map(lambda each: _shape((1, *each.shape)), along.tree()),
     }
-    base = _shape((question.layer.units,), bool)
-    parts_of_rows = stages(
-        traced, layer, {**shapes, "base": base, "change": change}, running=encoding.running
-    )
-    return fast_work(parts_of_rows, len(encoding.bases), len(question.masks))
+    base = _shape((units,), bool)
+    parts = stages(traced, layer, {**shapes, "base": base, "change": change}, running=running)
+    return fast_work(parts, bases, masks)
 
 
 def cast_shapes(params: PyTree, dtype: Any) -> PyTree:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, PyTree
 
 from .._errors import InputError
+from .._programs import Shapes
 from ..data import Batch
 from ..networks import Classifier
+from ._compiled import Build, compiled
 from ._execution import Execution
 from ._path import Path
-from ._paths import Choice, build, choose
-from ._question import Outcome, Question, classify
+from ._paths import Choice, choose, path_of
+from ._question import Question
 from ._sizes import batch_of, masks_at_once
 from ._work import Work
 
@@ -38,6 +40,8 @@ class Program:
       arguments: the path's arguments, on the devices.
       images: a batch's images, with their places.
       shared_bytes: bytes of what all masks share of a batch, on a device.
+      compilations: how many programs had to be compiled for it; none where an earlier call left
+        them.
     """
 
     path: Path
@@ -51,6 +55,7 @@ class Program:
     arguments: PyTree
     images: jax.ShapeDtypeStruct
     shared_bytes: int
+    compilations: int
 
     def shared(self, batch: Batch) -> tuple[PyTree, Array]:
         """What all masks share of a batch, and its labels, on the devices."""
@@ -75,7 +80,8 @@ def compile_program(
     """Compile a question, with as many images and masks at once as the memory allows.
 
     Each device runs the same programs on batches of the same size, whatever the number of devices,
-    so that outcomes do not depend on it.
+    so that outcomes do not depend on it. Programs serve later calls too, with other parameters,
+    masks and values of the same shapes.
 
     Args:
       network: the network.
@@ -91,8 +97,11 @@ def compile_program(
     choice = choose(network, question, execution.path)
     batch = batch_of(execution, images)
     at_once = masks_at_once(execution, choice.work, batch, fast=choice.name == "fast")
+    compilations: list[str] = []
     while True:
-        program = _compile(network, question, choice, execution, batch, at_once, dtype, margins)
+        program = _compile(
+            network, question, choice, execution, batch, at_once, dtype, margins, compilations
+        )
         if program.peak <= execution.budget:
             return program
         if at_once > 1:
@@ -116,85 +125,34 @@ def _compile(
     at_once: int,
     dtype: Any,
     margins: bool,
+    compilations: list[str],
 ) -> Program:
-    devices = execution.places
-    shape = network.example.shape[1:]
-    # Matrix products in full float32 on accelerators too, whose default is less.
-    with jax.default_matmul_precision("highest"):
-        alone = jax.ShapeDtypeStruct((batch, *shape), dtype)
-        path = build(network, question, choice.name, alone, dtype, at_once)
-    mesh = jax.make_mesh((len(devices),), ("images",), devices=devices)
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    by_image = NamedSharding(mesh, PartitionSpec("images"))
-    total = batch * len(devices)
-    images = _placed((total, *shape), by_image)
-    labels = _placed((total,), by_image, jnp.int32)
-    params, arguments = jax.device_put((network.params, path.arguments), everywhere)
-
-    def prepare(params: PyTree, images: Array, arguments: PyTree) -> PyTree:
-        return path.prepare(_cast(params, dtype), images.astype(dtype), arguments)
-
-    def evaluate(params: PyTree, state: PyTree, labels: Array, arguments: PyTree) -> PyTree:
-        def outcome(logits: Array) -> Outcome | tuple[Array, Array]:
-            kept = classify(logits, labels)
-            return kept if margins else (kept.prediction, kept.loss)
-
-        return path.evaluate(_cast(params, dtype), state, arguments, outcome)
-
-    none, share, out = PartitionSpec(), PartitionSpec("images"), PartitionSpec(None, "images")
-    with jax.default_matmul_precision("highest"):
-        shared = _sharded(prepare, mesh, (none, share, none), share)
-        first = shared.lower(params, images, arguments).compile()
-        state = jax.tree.map(
-            lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
-            jax.eval_shape(shared, params, images, arguments),
-            first.output_shardings,
-        )
-        second = (
-            _sharded(evaluate, mesh, (none, share, share, none), out)
-            .lower(params, state, labels, arguments)
-            .compile()
-        )
+    path = path_of(question, choice.name, at_once)
+    build = Build(
+        function=network.function,
+        layer=question.layer.name,
+        layout=path.layout,
+        params=Shapes.of(network.params),
+        arguments=Shapes.of(path.arguments),
+        images=(batch, *network.example.shape[1:]),
+        dtype=jnp.dtype(dtype),
+        margins=margins,
+        devices=tuple(execution.places),
+        compilations=compilations,
+    )
+    found = compiled(build)
+    params, arguments = jax.device_put((network.params, path.arguments), found.everywhere)
     return Program(
         path=path,
         reason=choice.reason,
         work=choice.work,
-        batch_size=total,
+        batch_size=found.images.shape[0],
         masks_at_once=at_once,
-        peak=_peak(first, second),
-        prepare=lambda images, arguments: first(params, images, arguments),
-        evaluate=lambda state, labels, arguments: second(params, state, labels, arguments),
+        peak=found.peak,
+        prepare=functools.partial(found.prepare, params),
+        evaluate=functools.partial(found.evaluate, params),
         arguments=arguments,
-        images=images,
-        shared_bytes=int(first.memory_analysis().output_size_in_bytes),
+        images=found.images,
+        shared_bytes=found.shared_bytes,
+        compilations=len(compilations),
     )
-
-
-def _sharded(function: Callable[..., Any], mesh: Any, inputs: Any, outputs: Any) -> Any:
-    return jax.jit(
-        jax.shard_map(function, mesh=mesh, in_specs=inputs, out_specs=outputs, check_vma=False)
-    )
-
-
-def _placed(
-    shape: tuple[int, ...], sharding: NamedSharding, dtype: Any = jnp.float32
-) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
-
-
-def _cast(params: PyTree, dtype: Any) -> PyTree:
-    """Floating-point parameters in another type; nothing is done for float32."""
-    if dtype == jnp.float32:
-        return params
-    return jax.tree.map(
-        lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
-        params,
-    )
-
-
-def _peak(first: Any, second: Any) -> int:
-    """Bytes a device holds while one batch is evaluated and the next is prepared."""
-    before, after = (program.memory_analysis() for program in (first, second))
-    one = before.temp_size_in_bytes + before.argument_size_in_bytes + before.output_size_in_bytes
-    two = after.temp_size_in_bytes + after.argument_size_in_bytes + after.output_size_in_bytes
-    return int(max(one, two + before.output_size_in_bytes))

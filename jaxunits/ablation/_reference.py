@@ -15,7 +15,7 @@ from jaxtyping import Array, Float32, PyTree
 from ..networks import Traced, ablate
 from ..tracing import Program, split, trace
 from ._masked import without_directions
-from ._path import Path
+from ._path import Functions, Layout, Path
 
 
 def reference_stages(
@@ -56,14 +56,9 @@ def _ablation(mask: Any, values: Any, axis: int) -> Callable[[Any], Any]:
 
 
 def reference_path(
-    traced: Traced,
-    layer: str,
-    masks: Float32[np.ndarray, "masks units"],
-    arguments: Mapping[str, Any],
-    shapes: Mapping[str, Any],
-    at_once: int,
+    masks: Float32[np.ndarray, "masks units"], arguments: Mapping[str, Any], at_once: int
 ) -> Path:
-    """The path that evaluates whole masks; arguments as in `fast_path`."""
+    """Whole masks; arguments as in `fast_path`."""
     count = len(masks)
     at_once = min(at_once, count)
     rows = -(-count // at_once) * at_once
@@ -74,12 +69,21 @@ def reference_path(
         return result
 
     along = {name: padded(each) for name, each in arguments["along"].items()}
+    given = {"fixed": arguments["fixed"], "masks": padded(masks), "along": along}
+    return Path(Layout("reference", at_once), given, np.arange(count, dtype=np.int32))
+
+
+def reference_functions(
+    traced: Traced, layer: str, layout: Layout, shapes: Mapping[str, Any]
+) -> Functions:
+    """What evaluates whole masks; arguments as in `fast_functions`."""
+    given, at_once = shapes["arguments"], layout.at_once
     row = {
         name: jax.ShapeDtypeStruct(each.shape[1:], each.dtype)
-        for name, each in {**along, layer: masks}.items()
+        for name, each in {**given["along"], layer: given["masks"]}.items()
     }
-    fixed = {"fixed": arguments["fixed"]}
-    constants, early, late = reference_stages(traced, layer, {**shapes, **fixed}, row)
+    known = {"params": shapes["params"], "images": shapes["images"], "fixed": given["fixed"]}
+    constants, early, late = reference_stages(traced, layer, known, row)
 
     def prepare(params: PyTree, images: Array, arguments: PyTree) -> PyTree:
         known = constants(params, arguments["fixed"])
@@ -97,6 +101,4 @@ def reference_path(
         each = {**arguments["along"], layer: arguments["masks"]}
         return jax.lax.map(one_mask, each, batch_size=at_once if at_once > 1 else None)
 
-    given = {**fixed, "masks": padded(masks), "along": along}
-    position = np.arange(count, dtype=np.int32)
-    return Path("reference", prepare, evaluate, given, position, at_once)
+    return Functions(prepare, evaluate)

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, PyTree
 
 from .._errors import InputError
-from ..networks import Classifier, check_readable
+from .._programs import kept
+from ..networks import Classifier, MaskedFunction, check_readable
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +44,7 @@ class UnitMaps:
         units = network.layer(layer).units
         check_readable(network, layer)
         layer = network.layer(layer).name
-        show = network.function.activations
-
-        def maps(params: PyTree, images: Array) -> Array:
-            with jax.default_matmul_precision("highest"):
-                answers = show(params, images, layer).astype(jnp.float32)
-            return answers[:, None, None, :] if answers.ndim == 2 else answers
-
+        maps = _maps(network.function, layer)
         shape = (1, *network.preprocessing.size, network.preprocessing.channels)
         images = jax.ShapeDtypeStruct(shape, jnp.float32)
         found = jax.eval_shape(maps, network.params, images).shape
@@ -58,7 +53,7 @@ class UnitMaps:
                 f"layer {layer!r} of network {network.name!r} gives {found[1:]} an image: maps of "
                 "rows and columns are needed, or one value a unit"
             )
-        return cls(network, layer, jax.jit(maps), (found[1], found[2]), units)
+        return cls(network, layer, maps, (found[1], found[2]), units)
 
     def __call__(
         self, images: Float32[np.ndarray, "images rows columns channels"], first: int
@@ -75,3 +70,14 @@ class UnitMaps:
                 f"finite on images {first} to {first + len(images) - 1}: check its weights"
             )
         return maps
+
+
+@kept
+def _maps(function: MaskedFunction, layer: str) -> Callable[[PyTree, Array], Array]:
+    @jax.jit
+    def maps(params: PyTree, images: Array) -> Array:
+        with jax.default_matmul_precision("highest"):
+            answers = function.activations(params, images, layer).astype(jnp.float32)
+        return answers[:, None, None, :] if answers.ndim == 2 else answers
+
+    return maps

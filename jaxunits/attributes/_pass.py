@@ -15,6 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
+from .._programs import Shapes, kept
 from ..data import Batch, Dataset, batches
 from ..networks import Classifier
 from ._seen import Look, Seen
@@ -75,7 +76,7 @@ class Pass:
 
 
 def compile_pass(network: Classifier, look: Look, batch_size: int | None) -> Pass:
-    """Compile what looks at images.
+    """Compile what looks at images, or take what an earlier call has left.
 
     Args:
       network: the network.
@@ -85,12 +86,24 @@ def compile_pass(network: Classifier, look: Look, batch_size: int | None) -> Pas
     began = time.perf_counter()
     devices = jax.local_devices()
     size = batch_size or (_CPU_BATCH if devices[0].platform == "cpu" else _BATCH)
-    mesh = Mesh(np.asarray(devices), ("images",))
-    none, share = PartitionSpec(), PartitionSpec("images")
-    by_image = NamedSharding(mesh, share)
-    params = jax.device_put(network.params, NamedSharding(mesh, none))
     total = size * len(devices)
     shape = (total, *network.preprocessing.size, network.preprocessing.channels)
+    program, by_image, everywhere = _compiled(
+        look, Shapes.of(network.params), shape, tuple(devices)
+    )
+    params = jax.device_put(network.params, everywhere)
+    seconds = time.perf_counter() - began
+    return Pass(network, program, params, by_image, total, seconds)
+
+
+@kept
+def _compiled(
+    look: Look, params: Shapes, shape: tuple[int, ...], devices: tuple[jax.Device, ...]
+) -> tuple[Any, NamedSharding, NamedSharding]:
+    """The program for images of a shape, and where images and parameters go."""
+    mesh = Mesh(np.asarray(devices), ("images",))
+    none, share = PartitionSpec(), PartitionSpec("images")
+    by_image, everywhere = NamedSharding(mesh, share), NamedSharding(mesh, none)
     run = jax.jit(
         jax.shard_map(
             look, mesh=mesh, in_specs=(none, share, share), out_specs=share, check_vma=False
@@ -99,9 +112,8 @@ def compile_pass(network: Classifier, look: Look, batch_size: int | None) -> Pas
     # Full float32 on accelerators too, whose default is less.
     with jax.default_matmul_precision("highest"):
         program = run.lower(
-            params,
+            params.tree(everywhere),
             jax.ShapeDtypeStruct(shape, np.float32, sharding=by_image),
-            jax.ShapeDtypeStruct((total,), np.int32, sharding=by_image),
+            jax.ShapeDtypeStruct(shape[:1], np.int32, sharding=by_image),
         ).compile()
-    seconds = time.perf_counter() - began
-    return Pass(network, program, params, by_image, total, seconds)
+    return program, by_image, everywhere

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, Int64, PyTree
 
-from ..networks import Classifier, check_readable
+from ..networks import Classifier, MaskedFunction, check_readable
 
 
 class Units(NamedTuple):
@@ -48,7 +49,56 @@ class Seen(NamedTuple):
     units: Units
 
 
-Look = Callable[[PyTree, Array, Array], tuple[Array, dict[str, Units]]]
+@dataclass(frozen=True)
+class Look:
+    """A function of parameters, images and labels: probabilities, and each layer's units.
+
+    Equal for networks of equal builds, which can share compiled programs.
+
+    Attributes:
+      function: the network.
+      layers: the layers, and how many units each has.
+      activation: what an image's activation is: the map's `"mean"` or `"max"`.
+      gradients: whether derivatives are wanted, for which the network runs backwards too.
+    """
+
+    function: MaskedFunction
+    layers: tuple[tuple[str, int], ...]
+    activation: str
+    gradients: bool
+
+    def __call__(
+        self, params: PyTree, images: Array, labels: Array
+    ) -> tuple[Array, dict[str, Units]]:
+        """Probabilities, and each layer's units."""
+        if self.gradients:
+            return self._both_ways(params, images, labels)
+        logits, units = self._units(params, images, {})
+        return jax.nn.softmax(logits.astype(jnp.float32)), units
+
+    def _units(
+        self, params: PyTree, images: Array, masks: Mapping[str, Array]
+    ) -> tuple[Array, dict[str, Units]]:
+        names = [name for name, _ in self.layers]
+        logits, answers = self.function.with_activations(params, images, names, masks)
+        return logits, {name: _summary(answers[name], self.activation) for name in names}
+
+    def _both_ways(
+        self, params: PyTree, images: Array, labels: Array
+    ) -> tuple[Array, dict[str, Units]]:
+        masks = {name: jnp.ones(units) for name, units in self.layers}
+
+        def loss(
+            masks: Mapping[str, Array], image: Array, label: Array
+        ) -> tuple[Array, tuple[Array, dict[str, Units]]]:
+            logits, units = self._units(params, image[None], masks)
+            kept = (jax.nn.softmax(logits[0]), jax.tree.map(lambda leaf: leaf[0], units))
+            return -jax.nn.log_softmax(logits[0])[label], kept
+
+        # One image at a time, so that every image has a derivative of its own.
+        backwards = jax.vmap(jax.grad(loss, has_aux=True), in_axes=(None, 0, 0))
+        found, (probability, units) = backwards(masks, images, labels)
+        return probability, {name: units[name]._replace(gradient=found[name]) for name in masks}
 
 
 def look(
@@ -58,43 +108,15 @@ def look(
     activation: str,
     gradients: bool,
 ) -> Look:
-    """A function of parameters, images and labels: probabilities, and each layer's units.
-
-    Args:
-      network: shows its activations.
-      layers: the layers.
-      activation: what an image's activation is: the map's `"mean"` or `"max"`.
-      gradients: whether derivatives are wanted, for which the network runs backwards too.
+    """What one pass sees of a network's layers; the arguments are `Look`'s.
 
     Raises:
       InputError: the network does not show its activations.
     """
     for name in layers:
         check_readable(network, name)
-    show = network.function.with_activations
-
-    def forwards(params: PyTree, images: Array, _: Array) -> tuple[Array, dict[str, Units]]:
-        logits, answers = show(params, images, layers)
-        units = {name: _summary(answers[name], activation) for name in layers}
-        return jax.nn.softmax(logits.astype(jnp.float32)), units
-
-    def both_ways(params: PyTree, images: Array, labels: Array) -> tuple[Array, dict[str, Units]]:
-        masks = {name: jnp.ones(network.layers[name].units) for name in layers}
-
-        def loss(
-            masks: Mapping[str, Array], image: Array, label: Array
-        ) -> tuple[Array, tuple[Array, dict[str, Units]]]:
-            logits, answers = show(params, image[None], layers, masks)
-            units = {name: _summary(answers[name], activation) for name in layers}
-            kept = (jax.nn.softmax(logits[0]), jax.tree.map(lambda leaf: leaf[0], units))
-            return -jax.nn.log_softmax(logits[0])[label], kept
-
-        # One image at a time, so that every image has a derivative of its own.
-        backwards = jax.vmap(jax.grad(loss, has_aux=True), in_axes=(None, 0, 0))
-        found, (probability, units) = backwards(masks, images, labels)
-        return probability, {name: units[name]._replace(gradient=found[name]) for name in layers}
-
-    return both_ways if gradients else forwards
+    sizes = tuple((name, network.layers[name].units) for name in layers)
+    return Look(network.function, sizes, activation, gradients)
 
 
 def _summary(answers: Float[Array, "images *map units"], activation: str) -> Units:

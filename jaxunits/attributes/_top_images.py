@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,8 +13,9 @@ from jaxtyping import Array, Float, Float32, Int64, PyTree
 
 from .._arguments import check_function_or_none, check_real, check_whole
 from .._errors import InputError
+from .._programs import kept
 from ..data import Dataset, batches, check_channels
-from ..networks import Classifier, check_classifier, check_readable
+from ..networks import Classifier, MaskedFunction, check_classifier, check_readable
 
 
 class _Top(NamedTuple):
@@ -63,7 +64,8 @@ def top_images(
 
     Returns:
       A Dataset with the dimensions `unit`, `rank`, `row` and `column`: `image` (an index into
-      `data`), `activation`, `activation_map` and `threshold`. A dense layer's maps are 1×1.
+      `data`), `activation`, `activation_map` and `threshold`. A dense layer's maps are 1×1, those
+      of tokens have one column.
 
     Raises:
       InputError: the layer or a unit does not exist, the network does not show its activations, or
@@ -82,18 +84,11 @@ def top_images(
             f"count={count}, quantile={quantile}, activation={activation!r}: give at least 1, a "
             "share between 0 and 1, and 'mean' or 'max'"
         )
-    show = network.function.activations
-
-    @jax.jit
-    def maps_of(params: PyTree, images: Array) -> Float[Array, "images rows columns units"]:
-        with jax.default_matmul_precision("highest"):
-            answers = show(params, images, place.name)[..., chosen]
-        return answers if answers.ndim == 4 else answers[:, None, None, :]
-
+    maps_of = _maps_of(network.function, place.name)
     top: _Top | None = None
     done = 0
     for batch in batches(data, network.preprocessing, min(batch_size, len(data))):
-        answers = np.asarray(maps_of(network.params, batch.images), np.float32)
+        answers = np.asarray(maps_of(network.params, batch.images, chosen), np.float32)
         maps = np.moveaxis(answers[batch.valid], -1, 0)
         above = max(1, math.floor(quantile * len(data) * maps[0, 0].size))
         top = _merge(top, _start(maps, done, activation), min(count, len(data)), above + 1)
@@ -112,6 +107,21 @@ def top_images(
         coords={"unit": chosen},
         attrs={"layer": layer, "activation": activation, "quantile": quantile},
     )
+
+
+@kept
+def _maps_of(function: MaskedFunction, layer: str) -> Callable[[PyTree, Any, Any], Array]:
+    @jax.jit
+    def maps(
+        params: PyTree, images: Array, chosen: Array
+    ) -> Float[Array, "images rows columns units"]:
+        with jax.default_matmul_precision("highest"):
+            answers = function.activations(params, images, layer)[..., chosen]
+        if answers.ndim == 3:
+            return answers[:, :, None, :]
+        return answers if answers.ndim == 4 else answers[:, None, None, :]
+
+    return maps
 
 
 def _start(

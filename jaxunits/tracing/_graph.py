@@ -23,6 +23,7 @@ class Graph:
       learned: the variables that depend on parameters, the first argument.
       producers: the operation that gives each variable.
       readers: the operations that read it.
+      order: the number of the operation that gives each variable.
     """
 
     def __init__(self, program: Program, images: Iterable[Any]) -> None:
@@ -32,6 +33,11 @@ class Graph:
         self.learned = program.dependent(program.leaves(0))
         self.producers = program.producers()
         self.readers = program.readers()
+        self.order = {
+            variable: number
+            for number, each in enumerate(program.equations)
+            for variable in each.outvars
+        }
 
     def depends(self, atom: Any) -> bool:
         """Whether a variable or literal depends on the images."""

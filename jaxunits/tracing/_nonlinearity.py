@@ -83,16 +83,34 @@ def _ancestors(graph: Graph, variable: Any, within: set[Any]) -> set[Any]:
 
 def is_after_nonlinearity(graph: Graph, value: Any) -> bool:
     """Whether the last thing that was done to a value, number by number, was not affine."""
-    equation = graph.producers.get(value)
-    while equation is not None and graph.acts_on_numbers(equation) and is_affine(equation):
-        equation = graph.producers.get(graph.sources(equation)[0])
-    if equation is None or not graph.is_pointwise(equation):
-        return False
-    if not is_affine(equation):
-        return True
-    # x · sigmoid(x): two values of one source, among them one that is not affine.
-    region, roots = pointwise_region(graph, equation.outvars[0])
-    return len(roots) == 1 and any(not is_affine(each) for each in region)
+    while True:
+        equation = graph.producers.get(value)
+        if equation is None or value not in graph.dependent or not graph.is_pointwise(equation):
+            return False
+        if not is_affine(equation):
+            return True
+        # Of x · sigmoid(x), x: what lies between has to be looked at together.
+        found = _source_alone(graph, value)
+        if found is None:
+            return False
+        value, between = found
+        if any(not is_affine(each) for each in between):
+            return True
+
+
+def _source_alone(graph: Graph, value: Any) -> tuple[Any, list[Any]] | None:
+    """The last value that another is computed of alone, number by number, and the operations."""
+    between: list[Any] = []
+    waiting = {value}
+    while not between or len(waiting) > 1:
+        latest = max(waiting, key=lambda each: graph.order.get(each, -1))
+        equation = graph.producers.get(latest)
+        if equation is None or not graph.is_pointwise(equation):
+            return None
+        waiting.remove(latest)
+        waiting.update(graph.sources(equation))
+        between.append(equation)
+    return waiting.pop(), between
 
 
 def pointwise_region(graph: Graph, value: Any) -> tuple[list[Any], set[Any]]:

@@ -158,7 +158,8 @@ def test_running_out_of_memory_halves_and_goes_on(trained, clear_digits, monkeyp
     result = ju.ablation.sweep(trained, "conv2", clear_digits, masks_at_once=8, path="reference")
     assert list(dict.fromkeys(tried)) == [(5, 32), (2, 32), (1, 32), (1, 16)]
     xr.testing.assert_equal(result.correct, usual.correct)
-    assert result.attrs["programs"] == 8
+    # Of the first size they were there.
+    assert result.attrs["programs"] == 6
 
     monkeypatch.setattr(_program.Program, "run", lambda *_: limited_error())
     with pytest.raises(ju.InputError, match="ran out of memory with one image under one mask"):
@@ -178,13 +179,15 @@ def test_other_device_errors_are_not_hidden(trained, few_digits, monkeypatch):
         ju.ablation.sweep(trained, "conv3", few_digits)
 
 
-@pytest.mark.parametrize("count", [40, 300])
 @pytest.mark.parametrize("layer", ["conv1", "conv3"])
-def test_programs_do_not_depend_on_images_or_units(trained, few_digits, layer, count):
-    data = ju.data.subset(few_digits, np.arange(count))
-    result = ju.ablation.sweep(trained, layer, data)
-    assert result.attrs["programs"] == 2
-    assert result.attrs["peak_bytes"] > 0
+def test_programs_do_not_depend_on_images_or_units(trained, few_digits, layer):
+    few, many = (
+        ju.ablation.sweep(trained, layer, ju.data.subset(few_digits, np.arange(count)))
+        for count in (40, 300)
+    )
+    assert few.attrs["programs"] in (0, 2)
+    assert many.attrs["programs"] == 0
+    assert few.attrs["peak_bytes"] == many.attrs["peak_bytes"] > 0
 
 
 @pytest.mark.slow
@@ -249,15 +252,18 @@ def test_the_plan_says_what_a_sweep_costs(trained):
     conv2 = 14 * 14 * 9 * 6 * 8
     conv3 = 7 * 7 * 9 * 8 * 10
     assert plan.work.prefix == 28 * 28 * 9 * 6 + conv2
-    assert plan.work.linear == conv3
-    assert plan.work.update == conv3 // 8
-    assert plan.work.rest == 7 * 7 * 10 * 10
-    assert plan.reference_work.rest == conv3 + 7 * 7 * 10 * 10
+    assert (plan.work.base, plan.work.bases) == (conv3, 1)
+    assert plan.work.each == conv3 // 8 + 7 * 7 * 10 * 10
+    assert plan.reference_work.each == conv3 + 7 * 7 * 10 * 10
     assert plan.masks == 9
     assert plan.seconds > 0
     text = str(plan)
     assert "layer conv2: 9 masks, 300 images" in text
-    assert "path: fast (stage 'conv3' behind the layer is affine)" in text
+    total = plan.reference_work.total
+    assert (
+        f"path: fast ({plan.work.total:,} multiply-adds an image on the fast path, {total:,}"
+        in (text)
+    )
     result = ju.ablation.sweep(trained, "conv2", ju.data.load("digits", "validation[:300]"))
     assert result.attrs["peak_bytes"] == plan.peak_bytes
     assert result.attrs["multiply_adds"] == str(plan.work.total)
@@ -266,26 +272,20 @@ def test_the_plan_says_what_a_sweep_costs(trained):
 def test_paths_are_chosen_and_explained(trained, clear_digits):
     fast = ju.ablation.sweep(trained, "conv3", clear_digits)
     assert fast.attrs["path"] == "fast"
-    assert fast.attrs["path_reason"] == "stage 'logits' behind the layer is affine"
+    assert "multiply-adds an image on the fast path" in fast.attrs["path_reason"]
     mixed = ju.ablation.sweep(trained, "conv3", clear_digits, np.full((1, 10), 0.5))
     assert mixed.attrs["path"] == "reference"
     assert mixed.attrs["path_reason"] == "masks hold numbers other than 0 and 1"
-    inside = ju.networks.functional(trained)
     own = ju.networks.from_callable(
-        lambda params, images, masks: inside.apply(params, images, masks, {}),
-        inside.params,
-        layers={"conv3": 10},
-        preprocessing=SMALL,
+        trained.function, trained.params, layers={"conv3": 10}, preprocessing=SMALL
     )
     anybody = ju.ablation.sweep(own, "conv3", clear_digits)
-    assert anybody.attrs["path_reason"] == "network 'callable' is not made of stages"
+    assert anybody.attrs["path"] == "fast"
     xr.testing.assert_equal(fast.correct, anybody.correct)
-    with pytest.raises(ju.InputError, match="path='fast': network 'callable' is not made of stage"):
-        ju.ablation.sweep(own, "conv3", clear_digits, path="fast")
+    with pytest.raises(ju.InputError, match="path='fast': masks hold numbers other than 0 and 1"):
+        ju.ablation.sweep(own, "conv3", clear_digits, np.full((1, 10), 0.5), path="fast")
     with pytest.raises(ju.InputError, match="path='slow': give one of auto, fast, reference"):
         ju.ablation.sweep(own, "conv3", clear_digits, path="slow")
-    with pytest.raises(ju.InputError, match="directions can be ablated in"):
-        ju.ablation.directions(own, "conv3", clear_digits, np.eye(10))
 
 
 @pytest.mark.parametrize("path", ["fast", "reference"])

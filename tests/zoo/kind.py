@@ -1,0 +1,144 @@
+"""A network of the zoo, and what a loop by hand finds out about it."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxunits as ju
+from tests.zoo.spots import acting
+
+IMAGES = 40
+CLASSES = 6
+MEAN, STD = 0.45, 0.25
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Kind:
+    """A network of the zoo.
+
+    `forward(params, images)` gives logits without the library, and passes through a spot for each
+    of the `layers`, whose axes of units are told.
+    """
+
+    network: Any
+    forward: Callable[[Any, Any], Any]
+    layers: Mapping[str, int]
+
+    @functools.cached_property
+    def images(self):
+        """As the network reads them."""
+        return standardised(_pixels(self.network.preprocessing))
+
+    @functools.cached_property
+    def data(self):
+        """The images with the network's own predictions, every fourth of which is another."""
+        guesses = self.logits()[0].argmax(1)
+        labels = np.where(np.arange(IMAGES) % 4 == 1, (guesses + 1) % CLASSES, guesses)
+        names = [f"class {number}" for number in range(CLASSES)]
+        pixels = _pixels(self.network.preprocessing)
+        return ju.data.load((pixels, labels), "validation", class_names=names)
+
+    @property
+    def labels(self):
+        return np.asarray(self.data.labels)
+
+    @functools.cached_property
+    def _run(self):
+        @jax.jit
+        def run(params, images, changes):
+            seen = {}
+
+            def act(layer, value):
+                matrix, shift = changes[layer]
+                axis = self.layers[layer]
+                changed = jnp.moveaxis(value, axis, -1) @ matrix
+                changed = changed + shift.reshape((1,) * (changed.ndim - 1) + shift.shape)
+                seen.setdefault(layer, changed)
+                return jnp.moveaxis(changed, -1, axis)
+
+            with jax.default_matmul_precision("highest"), acting(act):
+                logits = self.forward(params, images)
+            return logits, seen
+
+        return run
+
+    @functools.cached_property
+    def _unchanged(self):
+        seen = {}
+
+        def act(layer, value):
+            units = value.shape[self.layers[layer]]
+            seen[layer] = (np.eye(units, dtype=np.float32), np.zeros(units, np.float32))
+            return value
+
+        with acting(act):
+            # A function of its own: JAX keeps traces by function, and spots act while tracing.
+            jax.eval_shape(lambda *given: self.forward(*given), self.network.params, self.images)
+        return seen
+
+    def logits(self, changes=None, images=None):
+        """Logits, and the activations of all layers `[images, ..., units]`.
+
+        `changes` are, by layer, a matrix and a vector: activations a become a·M + c.
+        """
+        images = self.images if images is None else images
+        logits, seen = self._run(
+            self.network.params, images, {**self._unchanged, **(changes or {})}
+        )
+        return np.asarray(logits, np.float64), seen
+
+    def under(self, masks, values=None):
+        """Logits `[images, classes]` with masks, and values of ablated units, by layer."""
+        changes = {}
+        for layer, mask in masks.items():
+            kept = np.asarray(mask, np.float32)
+            value = np.zeros(len(kept)) if values is None or layer not in values else values[layer]
+            changes[layer] = (np.diag(kept), ((1 - kept) * value).astype(np.float32))
+        return self.logits(changes)[0]
+
+    def without_directions(self, layer, basis, mask):
+        """Logits without some coordinates of a rotated basis."""
+        gone = np.diag(1 - np.asarray(mask, np.float64))
+        matrix = np.eye(len(basis)) - basis.astype(np.float64) @ gone @ basis.T.astype(np.float64)
+        return self.logits({layer: (matrix.astype(np.float32), np.zeros(len(basis), "float32"))})[0]
+
+    def activations(self, layer):
+        return np.asarray(self.logits()[1][layer], np.float64)
+
+    def units(self, layer):
+        return len(self._unchanged[layer][1])
+
+
+def preprocessing(side, channels=3):
+    return ju.data.Preprocessing(size=(side, side), channels=channels, mean=(MEAN,), std=(STD,))
+
+
+@functools.cache
+def _pixels(expected):
+    """Coloured blobs on noise: images that differ in more than noise."""
+    random = np.random.default_rng(7)
+    side, channels = expected.size[0], expected.channels
+    coarse = random.uniform(0, 200, (IMAGES, 4, 4, channels))
+    noise = random.uniform(0, 55, (IMAGES, side, side, channels))
+    return (np.kron(coarse, np.ones((1, side // 4, side // 4, 1))) + noise).astype(np.uint8)
+
+
+def standardised(pixels):
+    return ((pixels / 255 - MEAN) / STD).astype(np.float32)
+
+
+def drawn(path, shape, random):
+    """A parameter that is neither zero nor one, by the last word of its path."""
+    name = path[-1]
+    if name in ("kernel", "w"):
+        return random.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1]))
+    if name in ("scale", "gamma"):
+        return random.uniform(0.5, 1.5, shape)
+    if name == "var":
+        return random.uniform(0.5, 2, shape)
+    return random.normal(size=shape) * 0.3
