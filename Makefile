@@ -3,6 +3,7 @@
 # make paper-b  paper B's experiments on two seeds of four small networks
 # make paper-c  paper C's experiments on two seeds of three small networks
 # make test     run the tests, in 12 minutes on 2 cores at most; test-quick leaves the slow ones out
+# make test-torch  install PyTorch, and test what comes in from it
 # make fuzz     a minute of damaged files and odd arguments, see tests/fuzz
 # All make the environment first where it is missing. Needs Python 3.11 or newer, and make.
 
@@ -16,7 +17,7 @@ PYTEST := $(IN) -m pytest --numprocesses auto --dist loadfile --durations 10
 NUMERICAL := tests/ablation tests/attributes tests/synthesis tests/topology \
 	tests/networks/test_stages.py tests/networks/test_doors.py
 
-.PHONY: demo paper-a paper-b paper-c test test-quick test-numerical fuzz lint format lock clean
+.PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch fuzz lint format lock clean
 
 demo: $(VENV)/.ready
 	$(IN) -m train digits_convnet --run-folder $(RUN_FOLDER)
@@ -43,6 +44,12 @@ test-quick: $(VENV)/.ready
 # What depends on the last bits of a processor; .ci/run repeats it where these are others.
 test-numerical: $(VENV)/.ready
 	$(PYTEST) $(NUMERICAL)
+
+# Networks of PyTorch, which is no small package and which only these tests need.
+test-torch: $(VENV)/.ready
+	$(PIP) torch==2.13.0
+	$(PYTEST) tests/networks/test_torch.py tests/networks/test_torch_errors.py \
+		tests/networks/test_torch_operations.py tests/networks/test_from_torch.py
 
 fuzz: $(VENV)/.ready
 	$(IN) -m tests.fuzz --seconds 60 --seed 0

@@ -173,7 +173,8 @@ def _low(params: Mapping[str, Array], dtype: str) -> dict[str, Array]:
 
 def _drawing_from(module: nnx.Module, key: PRNGKeyArray) -> nnx.Module:
     """A module each random part of which draws from a key of its own."""
-    graph, random, rest = nnx.split(module, nnx.RngState, ...)
+    graph, *states = nnx.split(module, nnx.RngState, ...)
+    random, rest = states
     leaves, structure = jax.tree.flatten(random)
     fresh = [
         jax.random.fold_in(key, position)

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, PyTree
 
@@ -107,7 +108,7 @@ class Classifier:
 
     def __call__(
         self,
-        images: Float[Array, "images height width channels"],
+        images: Float[Array | np.ndarray, "images height width channels"],
         masks: Masks | None = None,
         values: Masks | None = None,
     ) -> Float[Array, "images classes"]:
@@ -124,7 +125,7 @@ class Classifier:
         return self.with_activations(images, (), masks=masks, values=values)[0]
 
     def activations(
-        self, images: Float[Array, "images height width channels"], layer: str
+        self, images: Float[Array | np.ndarray, "images height width channels"], layer: str
     ) -> Float[Array, "images *map units"]:
         """The activations of a layer's units, after their non-linearity.
 
@@ -136,7 +137,7 @@ class Classifier:
 
     def with_activations(
         self,
-        images: Float[Array, "images height width channels"],
+        images: Float[Array | np.ndarray, "images height width channels"],
         layers: Sequence[str],
         *,
         masks: Masks | None = None,
@@ -163,7 +164,7 @@ class Classifier:
         images = self._checked(images)
         return self.function.with_activations(self.params, images, layers, masks, values)
 
-    def _checked(self, images: Any) -> Array:
+    def _checked(self, images: Any) -> Array | np.ndarray:
         expected = (*self.preprocessing.size, self.preprocessing.channels)
         kind = getattr(images, "dtype", None)
         if kind is None or not is_real_type(kind):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
+
+Arrays = TypeVar("Arrays", bound=tuple[Any, ...])
 
 # PyTorch's: the share of the running averages that a batch leaves, and what is added to variances.
 _KEPT = 0.9
@@ -57,7 +59,7 @@ def batch_norm(units: int, rngs: nnx.Rngs) -> nnx.BatchNorm:
     )
 
 
-def _as_they_are(arrays: tuple[Any, ...], **_: Any) -> tuple[Any, ...]:
+def _as_they_are(arrays: Arrays, /, *, dtype: Any = None, inexact: bool = True) -> Arrays:
     return arrays
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from .._errors import InputError
@@ -63,7 +64,7 @@ class MaskedFunction:
     def __call__(
         self,
         params: PyTree,
-        images: Float[Array, "images height width channels"],
+        images: Float[Array | np.ndarray, "images height width channels"],
         masks: Mapping[str, Array] | None = None,
         values: Mapping[str, Array] | None = None,
     ) -> Float[Array, "images classes"]:
@@ -73,7 +74,7 @@ class MaskedFunction:
     def with_activations(
         self,
         params: PyTree,
-        images: Float[Array, "images height width channels"],
+        images: Float[Array | np.ndarray, "images height width channels"],
         layers: Sequence[str],
         masks: Mapping[str, Array] | None = None,
         values: Mapping[str, Array] | None = None,
@@ -90,7 +91,10 @@ class MaskedFunction:
         return logits, {name: traced.units_last(name, value) for name, value in pairs}
 
     def activations(
-        self, params: PyTree, images: Float[Array, "images height width channels"], layer: str
+        self,
+        params: PyTree,
+        images: Float[Array | np.ndarray, "images height width channels"],
+        layer: str,
     ) -> Float[Array, "images *map units"]:
         """The activations of a layer; nothing behind it is evaluated."""
         traced = self.traced(params, images, derivatives=True)
@@ -100,7 +104,7 @@ class MaskedFunction:
     def before_and_after(
         self,
         params: PyTree,
-        images: Float[Array, "images height width channels"],
+        images: Float[Array | np.ndarray, "images height width channels"],
         layer: str,
         unit: Int[Array, ""] | None = None,
     ) -> tuple[Array | None, Array]:

@@ -66,14 +66,14 @@ def _fields(graph: Graph, variable: Any, known: dict[Any, _Fields | None]) -> _F
         known[variable] = None
         for source in graph.sources(equation):
             before = _fields(graph, source, known)
-            found = None if before is None else _behind(equation, source, before)
+            found = None if before is None else _behind(graph, equation, source, before)
             if found is not None:
                 known[variable] = found
                 break
     return known[variable]
 
 
-def _behind(equation: Any, source: Any, fields: _Fields) -> _Fields | None:
+def _behind(graph: Graph, equation: Any, source: Any, fields: _Fields) -> _Fields | None:
     name, parameters = equation.primitive.name, equation.params
     shape = tuple(equation.outvars[0].aval.shape)
     if name == "conv_general_dilated":
@@ -93,6 +93,8 @@ def _behind(equation: Any, source: Any, fields: _Fields) -> _Fields | None:
         return {parameters["permutation"].index(axis): each for axis, each in fields.items()}
     if name == "pad":
         edges = parameters["padding_config"]
+        if any(edges[axis][2] for axis in fields):
+            return None
         return {
             axis: _through(centres, 1, 1, 1, edges[axis][0]) for axis, centres in fields.items()
         }
@@ -102,7 +104,22 @@ def _behind(equation: Any, source: Any, fields: _Fields) -> _Fields | None:
             axis: _through(centres, 1, steps[axis], 1, -starts[axis])
             for axis, centres in fields.items()
         }
-    return fields if shape == tuple(source.aval.shape) or name == "concatenate" else None
+    if name == "dot_general":
+        return _multiplied(equation, source, fields)
+    unmoved = graph.is_pointwise(equation) and shape == tuple(source.aval.shape)
+    unmoved |= name == "concatenate" and parameters["dimension"] not in fields
+    return fields if unmoved else None
+
+
+def _multiplied(equation: Any, source: Any, fields: _Fields) -> _Fields | None:
+    """Behind a product over channels, a convolution of single pixels."""
+    contracted, batch = equation.params["dimension_numbers"]
+    side = 0 if equation.invars[0] is source else 1
+    if batch[0] or fields.keys() & set(contracted[side]):
+        return None
+    kept = [axis for axis in range(len(source.aval.shape)) if axis not in contracted[side]]
+    first = len(equation.outvars[0].aval.shape) - len(kept) if side else 0
+    return {first + kept.index(axis): each for axis, each in fields.items()}
 
 
 def _convolved(parameters: Any, fields: _Fields, kernel: Sequence[int]) -> _Fields | None:

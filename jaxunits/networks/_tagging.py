@@ -31,6 +31,9 @@ def tagged(module: Module) -> Module:
 def _named(base: type, path: str) -> type:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         output = base.__call__(self, *args, **kwargs)
-        return module_output(output, path) if isinstance(output, jax.Array) else output
+        # What gives back what it got, such as dropout in evaluation, has no output of its own.
+        passed = any(output is each for each in args)
+        named = isinstance(output, jax.Array) and not passed
+        return module_output(output, path) if named else output
 
     return type(base)(base.__name__, (base,), {"__call__": call, "__module__": base.__module__})

@@ -53,7 +53,7 @@ def product(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | N
     return _free_product(walk, equation, form, other, side)
 
 
-def _weights(form: Replaced, other: Array, axis: int) -> Float[Array, "rows ..."]:
+def _weights(form: Replaced, other: Any, axis: int) -> Float[Array, "rows ..."]:
     """The part of a factor that the changes meet."""
     if form.vectors is None:
         return take(other, form.units, axis)
@@ -62,7 +62,7 @@ def _weights(form: Replaced, other: Array, axis: int) -> Float[Array, "rows ..."
 
 
 def _total_product(
-    walk: Walk, equation: Any, form: Replaced, other: Array, weights: Array, side: int
+    walk: Walk, equation: Any, form: Replaced, other: Any, weights: Array, side: int
 ) -> Form:
     base = bind(equation, [form.base, other] if side == 0 else [other, form.base])[0]
 
@@ -73,7 +73,7 @@ def _total_product(
 
 
 def _flat_product(
-    walk: Walk, equation: Any, form: Replaced, other: Array, side: int
+    walk: Walk, equation: Any, form: Replaced, other: Any, side: int
 ) -> list[Form] | None:
     """A product over the flattened axis that channels and positions have become."""
     contracted, batch = equation.params["dimension_numbers"]
@@ -91,7 +91,7 @@ def _flat_product(
     return [_total_product(walk, changed, form, unfolded, weights, side)]
 
 
-def _free_product(walk: Walk, equation: Any, form: Replaced, other: Array, side: int) -> list[Form]:
+def _free_product(walk: Walk, equation: Any, form: Replaced, other: Any, side: int) -> list[Form]:
     """A product that leaves channels apart: they are an axis of their own, or of both factors."""
     contracted, batch = equation.params["dimension_numbers"]
     base = bind(equation, [form.base, other] if side == 0 else [other, form.base])[0]

@@ -35,7 +35,7 @@ class Program:
     equations: tuple[Any, ...]
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
-    constants: Mapping[Any, Array]
+    constants: Mapping[Any, Any]
     arguments: jax.tree_util.PyTreeDef
     results: jax.tree_util.PyTreeDef
 

@@ -23,7 +23,7 @@ import jaxunits as ju
 from . import networks
 from .clock import clocked, steady
 
-CASES: dict[str, tuple[Callable[[], ju.networks.Network], int]] = {
+CASES: dict[str, tuple[Callable[[], ju.networks.Classifier], int]] = {
     "conv net 32²": (networks.convnet32, 2048),
     "AlexNet 224², 365 classes": (networks.alexnet, 512),
     "ResNet18 224²": (networks.resnet18, 128),
@@ -88,7 +88,7 @@ def _row(name: str, settings: Settings) -> list[str]:
     ]
 
 
-def _noise(network: ju.networks.Network, images: int) -> ju.data.Dataset:
+def _noise(network: ju.networks.Classifier, images: int) -> ju.data.Dataset:
     """Random images of squares, decoded beforehand."""
     random = np.random.default_rng(0)
     shape = network.preprocessing
@@ -101,14 +101,13 @@ def _noise(network: ju.networks.Network, images: int) -> ju.data.Dataset:
 
 
 def _plain(
-    network: ju.networks.Network, data: ju.data.Dataset, batch_size: int
+    network: ju.networks.Classifier, data: ju.data.Dataset, batch_size: int
 ) -> Callable[[], object]:
-    functional = ju.networks.functional(network)
-    run = jax.jit(lambda params, images: functional.apply(params, images, {}, {}))
+    run = jax.jit(network.function)
 
     def once() -> object:
         logits = [
-            run(functional.params, batch.images)
+            run(network.params, batch.images)
             for batch in ju.data.batches(data, network.preprocessing, batch_size)
         ]
         return jax.block_until_ready(logits)
@@ -117,7 +116,7 @@ def _plain(
 
 
 def _collected(
-    network: ju.networks.Network,
+    network: ju.networks.Classifier,
     layers: list[str] | None,
     data: ju.data.Dataset,
     batch_size: int,

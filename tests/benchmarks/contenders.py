@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
-from flax import nnx
 from jaxtyping import Array, Float, Int
 
 import jaxunits as ju
@@ -94,23 +93,23 @@ class JaxSide:
 
     def __init__(
         self,
-        network: ju.networks.Network,
+        network: ju.networks.Classifier,
         layer: str,
         batches: Sequence[ju.data.Batch],
         masks_at_once: int,
     ) -> None:
-        graph, self._params = nnx.split(network)
+        function, self._params = network.function, network.params
         self._batches = [jnp.asarray(batch.images) for batch in batches]
         self.units = network.layers[layer].units
         self.chunks = math.ceil((self.units + 1) / masks_at_once)
         self.masks_at_once = masks_at_once
 
         def passed(params: Any, images: Array) -> Array:
-            return nnx.merge(graph, params)(images).argmax(1)
+            return function(params, images).argmax(1)
 
         def masked(params: Any, images: Array, masks: Array) -> Array:
             def one(mask: Array) -> Array:
-                return nnx.merge(graph, params)(images, {layer: mask}).argmax(1)
+                return function(params, images, {layer: mask}).argmax(1)
 
             return jax.lax.map(one, masks, batch_size=masks_at_once)
 

@@ -103,13 +103,13 @@ class Sides:
 
 
 def measure_network(
-    network: ju.networks.Network, case: Case, settings: Settings
+    network: ju.networks.Classifier, case: Case, settings: Settings
 ) -> list[Measurement]:
     """Measure the layers of a case, and add them up if there are several.
 
     The bias of the logits is changed.
     """
-    twin, data = prepare(network, case)
+    network, twin, data = prepare(network, case)
     measured = [measure(network, twin, data, layer, case, settings) for layer in case.layers]
     if len(measured) == 1:
         return measured
@@ -122,8 +122,10 @@ def measure_network(
     return [*measured, Measurement("sum", units, compared, seconds)]
 
 
-def prepare(network: ju.networks.Network, case: Case) -> tuple[Twin, ju.data.Dataset]:
-    """The network's twin, and random images on which silencing a unit changes predictions.
+def prepare(
+    network: ju.networks.Classifier, case: Case
+) -> tuple[ju.networks.Classifier, Twin, ju.data.Dataset]:
+    """The network, its twin, and random images on which silencing a unit changes predictions.
 
     Each class gets the same mean logit, so that predictions differ from image to image, and the
     images are labelled in turn with their best and their second best class.
@@ -136,16 +138,18 @@ def prepare(network: ju.networks.Network, case: Case) -> tuple[Twin, ju.data.Dat
     names = [str(number) for number in range(network.classes)]
     blank = ju.data.load((pictures, np.zeros(case.images, np.int64)), class_names=names)
     batches = list(ju.data.batches(blank, preprocessing, case.batch_size))
-    last = network.order[-1]
-    logits = TorchSide(torch_twin(network), last, batches).plain()
-    network.stages[last].bias[...] -= logits.mean(0)
+    twin = torch_twin(network)
+    last = twin.order[-1]
+    logits = TorchSide(twin, last, batches).plain()
+    bias = ju.networks.arrays(network)[f"{last}.bias"] - logits.mean(0)
+    network = ju.networks.with_arrays(network, {f"{last}.bias": bias})
     order = (logits - logits.mean(0)).argsort(axis=1)
     labels = np.where(np.arange(case.images) % 2, order[:, -2], order[:, -1])
-    return torch_twin(network), ju.data.load((pictures, labels), class_names=names)
+    return network, torch_twin(network), ju.data.load((pictures, labels), class_names=names)
 
 
 def measure(
-    network: ju.networks.Network,
+    network: ju.networks.Classifier,
     twin: Twin,
     data: ju.data.Dataset,
     layer: str,

@@ -73,7 +73,7 @@ def measure(
 
 def prepare(
     layer: str, images: int, units: int, classes: int
-) -> tuple[ju.networks.Network, ju.data.Dataset]:
+) -> tuple[ju.networks.Classifier, ju.data.Dataset]:
     """The network whose layer has so many units, and as many random images."""
     names = ("conv1", "conv2", "conv3", "conv4")
     widths = [units if name == layer else 64 for name in names]

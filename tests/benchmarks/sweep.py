@@ -24,7 +24,7 @@ import jaxunits as ju
 from .measurement import NEAR, Case, Measurement, Seconds, Settings, measure_network
 from .networks import alexnet, convnet32, resnet18, vgg16
 
-NETWORKS: Mapping[str, Callable[[], ju.networks.Network]] = {
+NETWORKS: Mapping[str, Callable[[], ju.networks.Classifier]] = {
     "vgg16": vgg16,
     "alexnet": alexnet,
     "resnet18": resnet18,

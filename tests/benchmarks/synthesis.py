@@ -32,13 +32,13 @@ from rich.console import Console
 from rich.table import Table
 
 import jaxunits as ju
-from jaxunits.networks import Functional, Network
+from jaxunits.networks import Classifier
 
 from .jax_ascent import Ascend, Image, ascent
 from .networks import alexnet, convnet32, vgg16, with_random_weights
 
 DIGITS = ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31,))
-NETWORKS: dict[str, Callable[[], Network]] = {
+NETWORKS: dict[str, Callable[[], Classifier]] = {
     "MLP 128-512-2048-2048": lambda: with_random_weights(
         lambda: ju.networks.mlp(10, preprocessing=DIGITS), 0
     ),
@@ -88,7 +88,7 @@ class Settings:
 
 
 def made(
-    network: Functional, layer: str, starts: Images, at_once: int | None, steps: int
+    network: Classifier, layer: str, starts: Images, at_once: int | None, steps: int
 ) -> tuple[float, Images]:
     """Seconds an image and step, and the images, of as many units as there are starts."""
     begun = time.perf_counter()
@@ -104,7 +104,7 @@ def made(
 
 
 def made_by_calls(
-    network: Functional, layer: str, starts: Images, steps: int
+    network: Classifier, layer: str, starts: Images, steps: int
 ) -> tuple[float, Images]:
     """As `made`, by a call for each unit."""
     method = ju.synthesis.Method(steps=steps)
@@ -128,7 +128,7 @@ def one_after_another(ascend: Ascend, starts: Images, steps: int) -> tuple[float
 
 
 def made_by_pytorch(
-    network: Network, layer: str, starts: Images, steps: int
+    network: Classifier, layer: str, starts: Images, steps: int
 ) -> tuple[float, Images]:
     """As `made`, by PyTorch, a unit after another."""
     from .torch_ascent import ascend
@@ -142,27 +142,25 @@ def made_by_pytorch(
     )
 
 
-def sides_of(network: Network, layer: str, settings: Settings) -> dict[str, Make]:
+def sides_of(network: Classifier, layer: str, settings: Settings) -> dict[str, Make]:
     """What makes images in so many steps, for each side."""
     units = min(network.layers[layer].units, settings.together)
     shape = (units, *network.preprocessing.size, network.preprocessing.channels)
     starts = np.random.default_rng(0).normal(0.5, 0.1, shape).clip(0, 1).astype(np.float32)
     few = starts[: settings.alone]
-    # Its programs are kept, and its parameters are fingerprinted once.
-    ours = ju.networks.functional(network)
-    loop = functools.cache(lambda steps: ascent(ours, layer, ju.synthesis.Method(steps=steps)))
+    loop = functools.cache(lambda steps: ascent(network, layer, ju.synthesis.Method(steps=steps)))
     sides: dict[str, Make] = {
-        "together": lambda steps: made(ours, layer, starts, None, steps),
+        "together": lambda steps: made(network, layer, starts, None, steps),
         "JAX": lambda steps: one_after_another(loop(steps), few, steps),
     }
     if settings.pytorch:
         sides["PyTorch"] = lambda steps: made_by_pytorch(network, layer, few, steps)
-    sides["one image"] = lambda steps: made(ours, layer, few, 1, steps)
-    sides["calls"] = lambda steps: made_by_calls(ours, layer, few, steps)
+    sides["one image"] = lambda steps: made(network, layer, few, 1, steps)
+    sides["calls"] = lambda steps: made_by_calls(network, layer, few, steps)
     return sides
 
 
-def compared(network: Network, layer: str, settings: Settings) -> list[list[str]]:
+def compared(network: Classifier, layer: str, settings: Settings) -> list[list[str]]:
     """Rows of the table: a side each, with milliseconds, ratio and largest difference."""
     sides = sides_of(network, layer, settings)
     images = {side: make(settings.compared)[1] for side, make in sides.items()}

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import nn
 
 import jaxunits as ju
 
@@ -50,5 +51,5 @@ def ascend(
 def _before_relu(twin: Twin, layer: str, images: torch.Tensor) -> torch.Tensor:
     position = twin.order.index(layer)
     state = twin.run(images, through=twin.order[position - 1]) if position else images
-    affine, _ = twin.stage(layer)
-    return affine(state)
+    *affine, _ = twin.stage(layer)
+    return nn.Sequential(*affine)(state)

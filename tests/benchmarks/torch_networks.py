@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import nn
 
-from jaxunits.networks import (
-    AdaptiveAveragePool,
-    AveragePool,
-    Branch,
-    Convolution,
-    Dense,
-    Dropout,
-    Flatten,
-    MaxPool,
-    Merge,
-    Network,
-    features_of,
-)
+from jaxunits.networks import Classifier, arrays
+
+Stages = Iterator[tuple[str, nn.Module]]
 
 
-def torch_twin(network: Network) -> Twin:
-    """The same network in PyTorch: the same stages, weights and numbers, in evaluation.
+def torch_twin(network: Classifier) -> Twin:
+    """The same network in PyTorch: the same layers, weights and numbers, in evaluation.
 
     Images and maps are `[images, channels, height, width]`, contiguous.
 
     Raises:
-      TypeError: a stage or non-linearity has no counterpart here.
+      TypeError: the network has no counterpart here.
     """
-    size, channels = network.preprocessing.size, network.preprocessing.channels
-    state: Any = jax.ShapeDtypeStruct((1, *size, channels), jax.numpy.float32)
-    modules: dict[str, nn.Module] = {}
-    flattened: tuple[int, ...] | None = None
-    for name in network.order:
-        stage = network.stages[name]
-        modules[name] = _module(stage, flattened)
-        flattened = features_of(state).shape[1:] if isinstance(stage, Flatten) else None
-        state = jax.eval_shape(stage, state)
-    return Twin(modules).eval().requires_grad_(False)
+    builder = network.architecture.builder if network.architecture else network.name
+    if builder not in _STAGES:
+        raise TypeError(f"network {builder!r}: no counterpart in PyTorch")
+    stages = _STAGES[builder](
+        network.module, _Weights(arrays(network), network.preprocessing.channels)
+    )
+    return Twin(dict(stages)).eval().requires_grad_(False)
 
 
 class Twin(nn.Module):
@@ -85,7 +72,7 @@ def torch_images(images: Float[np.ndarray, "images height width channels"]) -> t
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
 
 
-class _Branch(nn.Module):
+class Branch(nn.Module):
     """The convolution inside a residual block, and the shortcut beside it."""
 
     def __init__(self, convolution: nn.Module, projection: nn.Module) -> None:
@@ -94,10 +81,11 @@ class _Branch(nn.Module):
         self.projection = projection
 
     def forward(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the convolution gives, and what goes past it."""
         return self.convolution(state), self.projection(state)
 
 
-class _Merge(nn.Module):
+class Merge(nn.Module):
     """A convolution plus the shortcut, then ReLU."""
 
     def __init__(self, convolution: nn.Module) -> None:
@@ -105,82 +93,127 @@ class _Merge(nn.Module):
         self.convolution = convolution
 
     def forward(self, state: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """The block's output."""
         inside, shortcut = state
         return torch.relu_(self.convolution(inside).add_(shortcut))
 
 
-def _module(stage: Any, flattened: tuple[int, ...] | None) -> nn.Module:
-    """The counterpart of a stage; `flattened` is the shape that a flatten before it has seen."""
-    if isinstance(stage, Convolution):
-        return _convolution(stage)
-    if isinstance(stage, Dense):
-        return _dense(stage, flattened)
-    if isinstance(stage, Branch):
-        shortcut = _convolution(stage.projection) if stage.projection else nn.Identity()
-        return _Branch(_convolution(stage.convolution), shortcut)
-    if isinstance(stage, Merge):
-        return _Merge(_convolution(stage.convolution))
-    if isinstance(stage, MaxPool):
-        return nn.MaxPool2d(stage.size, stage.strides, stage.padding)
-    if isinstance(stage, AveragePool):
-        if stage.size is None:
-            return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        return nn.AvgPool2d(stage.size, stage.strides)
-    if isinstance(stage, AdaptiveAveragePool):
-        return nn.AdaptiveAvgPool2d(stage.size)
-    if isinstance(stage, Dropout):
-        return nn.Identity()
-    if isinstance(stage, Flatten):
-        return nn.Flatten()
-    raise TypeError(f"stage of type {type(stage).__name__}: no counterpart in PyTorch")
+class _Weights:
+    """Modules of PyTorch that hold a network's arrays."""
+
+    def __init__(self, values: Mapping[str, Any], image_channels: int) -> None:
+        self._values = values
+        self.image_channels = image_channels
+
+    def convolution(
+        self, name: str, norm: str = "", *, strides: int = 1, padding: int = 0, relu: bool = True
+    ) -> nn.Module:
+        """A convolution, its batch norm where there is one, and ReLU."""
+        kernel = np.asarray(self._values[f"{name}.kernel"])
+        height, width, inputs, outputs = kernel.shape
+        bias = self._values.get(f"{name}.bias")
+        conv = nn.Conv2d(inputs, outputs, (height, width), strides, padding, bias=bias is not None)
+        _set(conv.weight, kernel.transpose(3, 2, 0, 1))
+        if bias is not None:
+            _set(conv.bias, bias)
+        normalised = [self._batch_norm(norm)] if f"{norm}.mean" in self._values else []
+        return _sequential([conv, *normalised, *([nn.ReLU(inplace=True)] if relu else [])])
+
+    def _batch_norm(self, name: str) -> nn.Module:
+        norm = nn.BatchNorm2d(len(self._values[f"{name}.mean"]))
+        _set(norm.running_mean, self._values[f"{name}.mean"])
+        _set(norm.running_var, self._values[f"{name}.var"])
+        _set(norm.weight, self._values[f"{name}.scale"])
+        _set(norm.bias, self._values[f"{name}.bias"])
+        return norm
+
+    def dense(self, names: tuple[str, ...], channels: int) -> Stages:
+        """Dense layers one behind another, the first of them behind maps of so many channels."""
+        for name in names:
+            kernel = np.asarray(self._values[f"{name}.kernel"])
+            if name == names[0]:
+                # Ours flattens height, width, channels; PyTorch channels, height, width.
+                parted = kernel.reshape(-1, channels, kernel.shape[1])
+                kernel = parted.swapaxes(0, 1).reshape(kernel.shape)
+            module = nn.utils.skip_init(nn.Linear, *kernel.shape)
+            _set(module.weight, kernel.T)
+            _set(module.bias, self._values[f"{name}.bias"])
+            last = [] if name == names[-1] else [nn.ReLU(inplace=True)]
+            yield name, _sequential([module, *last])
+
+    def channels(self, name: str) -> int:
+        """How many channels a convolution gives."""
+        return int(self._values[f"{name}.kernel"].shape[-1])
 
 
-def _convolution(stage: Convolution) -> nn.Module:
-    height, width, inputs, outputs = stage.kernel.shape
-    if stage.padding == "SAME" and (stage.strides != 1 or height % 2 == 0):
-        raise TypeError("padding 'SAME' of a strided or even kernel: no counterpart in PyTorch")
-    module = nn.Conv2d(
-        inputs,
-        outputs,
-        (height, width),
-        stage.strides,
-        "same" if stage.padding == "SAME" else stage.padding,
-        bias=stage.bias is not None,
-    )
-    _set(module.weight, np.asarray(stage.kernel[...]).transpose(3, 2, 0, 1))
-    if stage.bias is not None:
-        _set(module.bias, stage.bias[...])
-    norm = [] if stage.norm is None else [_batch_norm(stage.norm)]
-    return _sequential([module, *norm, *_activation(stage.activation)])
+def _mlp(module: Any, weights: _Weights) -> Stages:
+    yield "flatten", nn.Flatten()
+    yield from weights.dense(module.dense, weights.image_channels)
 
 
-def _batch_norm(norm: Any) -> nn.Module:
-    module = nn.BatchNorm2d(norm.mean.shape[0], eps=norm.epsilon)
-    _set(module.running_mean, norm.mean[...])
-    _set(module.running_var, norm.var[...])
-    _set(module.weight, norm.scale[...])
-    _set(module.bias, norm.bias[...])
-    return module
+def _convnet(module: Any, weights: _Weights) -> Stages:
+    for number in range(1, module.convolutions + 1):
+        name = f"conv{number}"
+        yield name, weights.convolution(name, f"bn{number}", padding=1)
+        if name in module.pool_after:
+            yield f"pool{number}", nn.MaxPool2d(2)
+    yield "flatten", nn.Flatten()
+    yield from weights.dense(module.dense, weights.channels(name))
 
 
-def _dense(stage: Dense, flattened: tuple[int, ...] | None) -> nn.Module:
-    inputs, outputs = stage.kernel.shape
-    kernel = np.asarray(stage.kernel[...])
-    if flattened is not None:
-        # Ours flattens height, width, channels; PyTorch channels, height, width.
-        kernel = np.moveaxis(kernel.reshape(*flattened, outputs), -2, 0).reshape(inputs, outputs)
-    module = nn.utils.skip_init(nn.Linear, inputs, outputs)
-    _set(module.weight, kernel.T)
-    _set(module.bias, stage.bias[...])
-    return _sequential([module, *_activation(stage.activation)])
+def _alexnet(module: Any, weights: _Weights) -> Stages:
+    for number, (strides, padding) in enumerate(((4, 2), (1, 2), (1, 1), (1, 1), (1, 1)), start=1):
+        name = f"conv{number}"
+        yield name, weights.convolution(name, f"bn{number}", strides=strides, padding=padding)
+        if number in (1, 2, 5):
+            yield f"pool{number}", nn.MaxPool2d(3, 2)
+    yield "average", nn.AdaptiveAvgPool2d(6)
+    yield "flatten", nn.Flatten()
+    yield from weights.dense(("fc6", "fc7", "fc8"), weights.channels("conv5"))
 
 
-def _activation(activation: Any) -> list[nn.Module]:
-    if activation is None:
-        return []
-    if activation is jax.nn.relu:
-        return [nn.ReLU(inplace=True)]
-    raise TypeError(f"non-linearity {activation}: no counterpart in PyTorch")
+def _vgg16(module: Any, weights: _Weights) -> Stages:
+    for group, count in enumerate((2, 2, 3, 3, 3), start=1):
+        for number in range(1, count + 1):
+            name = f"{group}_{number}"
+            yield f"conv{name}", weights.convolution(f"conv{name}", f"bn{name}", padding=1)
+        yield f"pool{group}", nn.MaxPool2d(2)
+    yield "average", nn.AdaptiveAvgPool2d(module.map_size)
+    yield "flatten", nn.Flatten()
+    yield from weights.dense(module.dense, weights.channels("conv5_3"))
+
+
+def _resnet18(module: Any, weights: _Weights) -> Stages:
+    strides, padding = (2, 3) if module.pooled else (1, 1)
+    yield "conv1", weights.convolution("conv1", "bn1", strides=strides, padding=padding)
+    if module.pooled:
+        yield "pool", nn.MaxPool2d(3, 2, 1)
+    for group in module.groups:
+        for number, block in enumerate(getattr(module, group)):
+            yield from _block(f"{group}.{number}", block, weights)
+    yield "average", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    yield from weights.dense(("fc",), 1)
+
+
+def _block(name: str, block: Any, weights: _Weights) -> Stages:
+    inside = weights.convolution(f"{name}.conv1", f"{name}.bn1", strides=block.strides, padding=1)
+    shortcut: nn.Module = nn.Identity()
+    if len(block.downsample):
+        ends = f"{name}.downsample.0", f"{name}.downsample.1"
+        shortcut = weights.convolution(*ends, strides=block.strides, relu=False)
+    yield f"{name}.conv1", Branch(inside, shortcut)
+    yield name, Merge(weights.convolution(f"{name}.conv2", f"{name}.bn2", padding=1, relu=False))
+
+
+_STAGES = {
+    "alexnet": _alexnet,
+    "alexnet_bn": _alexnet,
+    "convnet": _convnet,
+    "mlp": _mlp,
+    "resnet18": _resnet18,
+    "vgg16": _vgg16,
+    "vgg16_bn": _vgg16,
+}
 
 
 def _sequential(modules: list[nn.Module]) -> nn.Module:

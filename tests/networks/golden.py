@@ -12,7 +12,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from flax import nnx
 
 import jaxunits as ju
 from jaxunits.networks.weights._parameters import parameters
@@ -90,7 +89,7 @@ def means(activations):
 
 def make(name):
     """What another library's network gives."""
-    network = nnx.eval_shape(NETWORKS[name])
+    network = NETWORKS[name]()
     if name == "keras_vgg16":
         from tests.networks import keras_networks as others
     else:

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,15 +7,14 @@ import pytest
 from flax import nnx
 
 import jaxunits as ju
+from jaxunits.networks._convolution import convolution as ju_convolution
+from jaxunits.networks._pooling import max_pool as ju_max_pool
 from tests.benchmarks.networks import with_random_weights
+from tests.chains import average, chain
 
 pytestmark = pytest.mark.slow
 
 receptive_fields = ju.networks.receptive_fields
-
-
-def fields_of(network, layer):
-    return receptive_fields(ju.networks.functional(network), layer)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def fields_of(network, layer):
     ],
 )
 def test_known_networks(build, layer, scale, offset):
-    down, across = fields_of(with_random_weights(lambda: build(10, width=0.05), 0), layer)
+    down, across = receptive_fields(with_random_weights(lambda: build(10, width=0.05), 0), layer)
     assert down == across == (scale, offset)
 
 
@@ -35,52 +36,92 @@ def test_a_residual_networks_fields_stay_centred_on_the_first_pixel():
     """As their padding is half a kernel everywhere, five steps of 2 leave the offset at 0."""
     network = with_random_weights(lambda: ju.networks.resnet18(10, width=0.05), 0)
     last = [layer.name for layer in network.layers.values() if layer.map_shape == (7, 7)][-1]
-    assert fields_of(network, last)[0] == (32, 0)
+    assert receptive_fields(network, last)[0] == (32, 0)
 
 
-def stages(kind):
+class Block(nnx.Module):
+    """Convolutions beside a shortcut by every second pixel."""
+
+    def __init__(self, rngs):
+        self.conv1 = convolution(1, rngs, strides=2, padding=1)
+        self.conv2 = convolution(2, rngs, padding=1)
+        self.shortcut = convolution(1, rngs, size=1, strides=2, padding=0)
+
+    def __call__(self, maps):
+        inside = self.conv2(nnx.relu(self.conv1(maps)))
+        return nnx.relu(inside + self.shortcut(maps))
+
+
+def convolution(inputs, rngs, size=3, **settings):
+    return nnx.Conv(inputs, 2, (size, size), use_bias=False, rngs=rngs, **settings)
+
+
+def max_pool(maps):
+    return nnx.max_pool(maps, (3, 3), (2, 2), ((1, 1), (1, 1)))
+
+
+def average_pool(maps):
+    return nnx.avg_pool(maps, (2, 2), (2, 2))
+
+
+def parts_of(kind):
     rngs = nnx.Rngs(0)
-
-    def convolution(inputs, **settings):
-        return ju.networks.Convolution(inputs, 2, bias=False, rngs=rngs, **settings)
-
+    built_in = functools.partial(ju_convolution, 2, 2, 5, strides=2, padding=2, bias=False)
     return {
-        "strides": [convolution(1, size=5, strides=2, padding=1), convolution(2, padding="SAME")],
-        "same": [convolution(1, size=4, strides=3, padding="SAME"), convolution(2, padding=0)],
+        "strides": [
+            convolution(1, rngs, size=5, strides=2, padding=1),
+            nnx.relu,
+            convolution(2, rngs, padding="SAME"),
+        ],
+        "same": [
+            convolution(1, rngs, size=4, strides=3, padding="SAME"),
+            nnx.relu,
+            convolution(2, rngs, padding=0),
+        ],
+        "dilated": [
+            convolution(1, rngs, size=4, padding="SAME"),
+            convolution(2, rngs, strides=2, padding=1, kernel_dilation=2),
+        ],
         "pools": [
-            convolution(1, padding=1),
-            ju.networks.MaxPool(3, 2, 1),
-            convolution(2, size=2, padding=0),
-            ju.networks.AveragePool(2),
-            convolution(2, size=1, padding=0),
+            convolution(1, rngs, padding=1),
+            nnx.relu,
+            max_pool,
+            convolution(2, rngs, size=2, padding=0),
+            nnx.relu,
+            average_pool,
+            convolution(2, rngs, size=1, padding=0),
         ],
-        "adaptive": [ju.networks.AdaptiveAveragePool((12, 8)), convolution(1, padding=1)],
-        "residual": [
-            ju.networks.Branch(
-                convolution(1, strides=2, padding=1),
-                convolution(1, size=1, strides=2, padding=0, activation=None),
-            ),
-            ju.networks.Merge(convolution(2, padding=1, activation=None)),
+        "built-in": [
+            convolution(1, rngs, padding=1),
+            functools.partial(ju_max_pool, size=3, strides=2, ceil=True),
+            built_in(kernel_init=nnx.initializers.ones),
         ],
+        "products": [
+            convolution(1, rngs, strides=2),
+            nnx.relu,
+            nnx.Linear(2, 2, use_bias=False, rngs=rngs),
+        ],
+        "residual": [Block(rngs)],
     }[kind]
 
 
-@pytest.mark.parametrize("kind", ["strides", "same", "pools", "adaptive", "residual"])
+@pytest.mark.parametrize(
+    "kind", ["strides", "same", "dilated", "pools", "built-in", "products", "residual"]
+)
 def test_fields_are_centred_on_the_pixels_that_reach_a_position(kind):
     """Kernels of ones: a pixel reaches those positions that it makes greater than 0."""
-    parts = [(f"stage{number}", stage) for number, stage in enumerate(stages(kind))]
-    layer = parts[-1][0]
+    parts = {f"part{number}": part for number, part in enumerate(parts_of(kind))}
+    layer = list(parts)[-1]
     size = (48, 40)
-    network = ju.networks.Network(
-        [
-            *parts,
-            ("pool", ju.networks.AveragePool(None)),
-            ("logits", ju.networks.Dense(2, 3, activation=None, rngs=nnx.Rngs(0))),
-        ],
-        preprocessing=ju.data.Preprocessing(size, 1),
+    network = chain(
+        ju.data.Preprocessing(size, 1),
+        **parts,
+        last=nnx.relu,
+        pool=average,
+        logits=nnx.Linear(2, 3, rngs=nnx.Rngs(0)),
     )
-    nnx.update(network, jax.tree.map(jnp.ones_like, nnx.state(network)))
-    for axis, centres in enumerate(fields_of(network, layer)):
+    network = network.with_params(jax.tree.map(jnp.ones_like, network.params))
+    for axis, centres in enumerate(receptive_fields(network, layer)):
         images = np.zeros((size[axis], *size, 1), np.float32)
         for pixel in range(size[axis]):
             images[pixel, ..., 0].swapaxes(0, axis)[pixel] = 1
@@ -99,27 +140,24 @@ def test_fields_are_centred_on_the_pixels_that_reach_a_position(kind):
 def test_layers_without_maps():
     network = with_random_weights(lambda: ju.networks.alexnet(10, width=0.05), 0)
     with pytest.raises(ju.InputError) as caught:
-        fields_of(network, "fc6")
+        receptive_fields(network, "fc6")
     assert "layer 'fc6' of network 'alexnet' has no maps" in str(caught.value)
 
 
-def test_stages_that_do_not_tell_their_windows():
-    class Halved(nnx.Module):
-        units = None
-        per_channel = True
+def reversed_rows(maps):
+    return maps[:, ::-1]
 
-        def __call__(self, state):
-            return state[:, ::2, ::2]
 
-    network = ju.networks.Network(
-        [
-            ("halved", Halved()),
-            ("conv1", ju.networks.Convolution(1, 2, rngs=nnx.Rngs(0))),
-            ("pool", ju.networks.AveragePool(None)),
-            ("logits", ju.networks.Dense(2, 3, activation=None, rngs=nnx.Rngs(0))),
-        ],
-        preprocessing=ju.data.Preprocessing((8, 8), 1),
+def test_operations_that_do_not_tell_their_windows():
+    network = chain(
+        ju.data.Preprocessing((8, 8), 1),
+        upside_down=reversed_rows,
+        conv1=nnx.Conv(1, 2, (3, 3), rngs=nnx.Rngs(0)),
+        relu1=nnx.relu,
+        pool=average,
+        logits=nnx.Linear(2, 3, rngs=nnx.Rngs(0)),
     )
     with pytest.raises(ju.InputError) as caught:
-        fields_of(network, "conv1")
-    assert "stage 'halved' of network 'assembled' does not tell its windows" in str(caught.value)
+        receptive_fields(network, "conv1")
+    expected = "network 'chain' does not tell the receptive fields of layer 'conv1'"
+    assert expected in str(caught.value)

@@ -135,7 +135,7 @@ def test_long_tables_are_cut(network, path):
     safetensors.numpy.save_file({f"x{n}": np.zeros(1, np.float32) for n in range(40)}, path)
     lines = message(network, path).splitlines()
     assert len(lines) == 1 + 1 + 20 + 1 + 1
-    assert lines[2].split() == ["conv1.bias", "missing", "[3]"]
+    assert lines[2].split() == ["conv1.weight", "missing", "[3,", "1,", "3,", "3]"]
     assert lines[-2] == "  … and 26 more"
     assert message(network, path, partial=True).splitlines() == lines
 

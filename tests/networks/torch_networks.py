@@ -91,6 +91,39 @@ def resnet18(classes, *, stem="imagenet"):
     return nn.Sequential(OrderedDict(modules, fc=nn.Linear(512, classes)))
 
 
+class Fire(nn.Module):
+    """SqueezeNet's module."""
+
+    def __init__(self, inputs, squeezed, expanded):
+        super().__init__()
+        self.squeeze = nn.Conv2d(inputs, squeezed, 1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+
+    def forward(self, state):
+        squeezed = torch.relu(self.squeeze(state))
+        return torch.relu(torch.cat([self.expand1x1(squeezed), self.expand3x3(squeezed)], 1))
+
+
+def squeezenet(classes, version):
+    """SqueezeNet; pools count windows that hang over the edge."""
+    units, size, pools = {"1_0": (96, 7, (0, 3, 7)), "1_1": (64, 3, (0, 2, 4))}[version]
+    fires = [Fire(*sizes) for sizes in _fires(units)]
+    features = [nn.Conv2d(3, units, size, 2), nn.ReLU()]
+    for number in range(len(fires) + 1):
+        features += [fires[number - 1]] * (number > 0)
+        features += [nn.MaxPool2d(3, 2, ceil_mode=True)] * (number in pools)
+    ends = [nn.Dropout(), nn.Conv2d(512, classes, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1)]
+    modules = OrderedDict(features=nn.Sequential(*features), classifier=nn.Sequential(*ends))
+    return nn.Sequential(OrderedDict(modules, flatten=nn.Flatten()))
+
+
+def _fires(inputs):
+    for squeezed in (16, 16, 32, 32, 48, 48, 64, 64):
+        yield inputs, squeezed, 4 * squeezed
+        inputs = 8 * squeezed
+
+
 def filled(build, arrays):
     """A module with these arrays for weights, in evaluation; its own are never drawn."""
     with torch.device("meta"):
@@ -138,7 +171,9 @@ def relus(module, network):
         if isinstance(part, nn.ReLU) and not name.startswith("layer")
     ]
     chosen = {}
-    for layer in network.layers:
+    for layer, found in network.layers.items():
+        if found.unit_is != "post-activation":
+            continue
         if layer.startswith("layer"):
             inside = layer.endswith(".conv1")
             block = module.get_submodule(layer.removesuffix(".conv1"))

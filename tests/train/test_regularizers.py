@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,8 +129,7 @@ def batch_of_noise():
 
 def answers(network, state):
     """Spatial means of the last layer's activations on the batch, in evaluation."""
-    built = nnx.clone(network)
-    nnx.update(built, nnx.State(network_arrays(state)))
+    built = ju.networks.with_arrays(network, network_arrays(state))
     layer = list(built.layers)[-1]
     maps = built.activations(jnp.asarray(batch_of_noise().images), layer)
     return np.asarray(maps).reshape(8, -1, maps.shape[-1]).mean(1)
@@ -173,18 +171,16 @@ def test_l1_terms_shrink_what_they_name():
 
 def test_batch_norm_learns_running_averages_of_real_images():
     network, state, _ = trained(ConvNet((5,), ("conv1",), batch_norm=True), steps=60)
-    kernel = np.asarray(state.params["stages"]["conv1"]["kernel"], np.float64)
-    norm = state.statistics["stages"]["conv1"]["norm"]
+    kernel = np.asarray(state.params["conv1.kernel"], np.float64)
     images = np.asarray(batch_of_noise().images, np.float64)
     padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
     maps = np.einsum("nhwcij,ijcu->nhwu", windows, kernel, optimize=True)
-    maps = maps + np.asarray(state.params["stages"]["conv1"]["bias"])
+    maps = maps + np.asarray(state.params["conv1.bias"])
     # The averages lag behind kernels that still move.
-    np.testing.assert_allclose(norm["mean"], maps.mean((0, 1, 2)), atol=0.15)
-    np.testing.assert_allclose(norm["var"], maps.var((0, 1, 2)), rtol=0.2)
-    before = nnx.to_pure_dict(nnx.state(network))["stages"]["conv1"]["norm"]
-    np.testing.assert_array_equal(before["mean"], 0)
+    np.testing.assert_allclose(state.statistics["bn1.mean"], maps.mean((0, 1, 2)), atol=0.15)
+    np.testing.assert_allclose(state.statistics["bn1.var"], maps.var((0, 1, 2)), rtol=0.2)
+    np.testing.assert_array_equal(ju.networks.arrays(network)["bn1.mean"], 0)
 
 
 def test_running_averages_stay_in_float32_under_bfloat16():
@@ -192,7 +188,7 @@ def test_running_averages_stay_in_float32_under_bfloat16():
     assert {leaf.dtype for leaf in jax.tree.leaves((state.params, state.statistics))} == {
         np.dtype("float32")
     }
-    mean = np.asarray(state.statistics["stages"]["conv1"]["norm"]["mean"])
+    mean = np.asarray(state.statistics["bn1.mean"])
     assert (mean != mean.astype(jnp.bfloat16)).any()
 
 

@@ -11,7 +11,6 @@ import jax
 import numpy as np
 import optax
 import pytest
-from flax import nnx
 
 import jaxunits as ju
 from tests.processes import LIMIT, finish, running
@@ -33,7 +32,7 @@ TINY = [
 
 
 def parameters(folder, epoch=None):
-    return nnx.to_pure_dict(nnx.state(ju.networks.restore(folder, epoch=epoch)))
+    return ju.networks.arrays(ju.networks.restore(folder, epoch=epoch))
 
 
 def run(folder, *overrides, expect=0):
@@ -260,17 +259,14 @@ def test_a_step_equals_optax_by_hand():
 
     def loss(params):
         x = images[:4].reshape(4, -1)
-        hidden = jax.nn.relu(x @ params["stages"]["fc1"]["kernel"])
-        logits = hidden @ params["stages"]["logits"]["kernel"]
+        logits = jax.nn.relu(x @ params["fc1.kernel"]) @ params["logits.kernel"]
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels[:4]).mean()
 
-    for stage in ("fc1", "logits"):
-        kernel = params["stages"][stage]["kernel"]
-        gradient = jax.grad(loss)(params)["stages"][stage]["kernel"] + 0.01 * kernel
+    for name in ("fc1.kernel", "logits.kernel"):
+        kernel = params[name]
+        gradient = jax.grad(loss)(params)[name] + 0.01 * kernel
         # Nesterov's first update is (1 + momentum) × gradient.
-        np.testing.assert_allclose(
-            new.params["stages"][stage]["kernel"], kernel - 0.1 * 1.9 * gradient, atol=1e-6
-        )
+        np.testing.assert_allclose(new.params[name], kernel - 0.1 * 1.9 * gradient, atol=1e-6)
     assert int(sums.images) == 4
     assert float(sums.loss) / 4 == pytest.approx(float(loss(params)), rel=1e-5)
 
@@ -297,11 +293,7 @@ def test_every_configuration_of_the_repository_builds():
         assert description.endswith("."), name
         configs = [found] if isinstance(found, Config) else found.configs.values()
         for config in configs:
-
-            def build(config=config):
-                return config.network.build(10, config.preprocessing, config.seed)
-
-            network = nnx.eval_shape(build)
+            network = config.network.build(10, config.preprocessing, config.seed)
             assert network.classes == 10, name
             config.regularizers.check(network)
             json.dumps(config.description())
@@ -512,10 +504,9 @@ def test_training_starts_from_the_weights_of_a_file(tmp_path, capsys):
     # So small a learning rate leaves the weights as they were.
     still = ("--optimizer.learning-rate", "1e-12", "--weights", str(tmp_path / "other.safetensors"))
     run(tmp_path / "run", *still)
-    stages = parameters(tmp_path / "run")["stages"]
-    start = nnx.to_pure_dict(nnx.state(network))["stages"]
-    np.testing.assert_allclose(stages["fc1"]["kernel"], start["fc1"]["kernel"], atol=1e-8)
-    assert stages["logits"]["kernel"].shape == (8, 10)
+    found, start = parameters(tmp_path / "run"), ju.networks.arrays(network)
+    np.testing.assert_allclose(found["fc1.kernel"], start["fc1.kernel"], atol=1e-8)
+    assert found["logits.kernel"].shape == (8, 10)
     assert "weights is" in refused(capsys, tmp_path / "run", *still[:2])
     missing = refused(capsys, tmp_path / "new", "--weights", str(tmp_path / "none.pth"))
     assert "there is no weights file" in missing

@@ -28,7 +28,7 @@ def _reducing(function: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def variance(
-    x: Array, dim: Dims = None, *, correction: float | None = None, keepdim: bool = False
+    x: Array, dim: Dims = None, *, correction: int | float | None = None, keepdim: bool = False
 ) -> Array:
     """The mean squared distance from the mean, `correction` left off the count."""
     ddof: Any = 1 if correction is None else correction
@@ -36,7 +36,7 @@ def variance(
 
 
 def variance_and_mean(
-    x: Array, dim: Dims = None, *, correction: float | None = None, keepdim: bool = False
+    x: Array, dim: Dims = None, *, correction: int | float | None = None, keepdim: bool = False
 ) -> tuple[Array, Array]:
     """`variance`, and the mean."""
     mean = jnp.mean(x, axis=_axes(x, dim), keepdims=keepdim)
