@@ -129,14 +129,17 @@ class MaskedFunction:
     ) -> Float[Array, "*inputs units"] | None:
         """The weights that lead into a layer's units; None where they have none of their own."""
         traced = self.traced(params, images)
-        found = kernel_of(traced.graph, traced.sites[layer].values[0])
-        if found is None or not traced.sites[layer].readable:
+        site, axis = traced.sites[layer], traced.axes[layer]
+        found = kernel_of(traced.graph, site.values[0])
+        if found is None or not site.readable or axis not in site.axes:
             return None
         variable, axes = found
-        shape = variable.aval.shape
+        # Of several axes, such as heads and their features, one is the units'.
+        place = axes[min(sorted(site.axes).index(axis), len(axes) - 1)]
+        if variable.aval.shape[place] != site.shape[axis]:
+            return None
         weights = traced.program.values((params, jnp.zeros(images.shape, images.dtype)), [variable])
-        kept = [axis for axis in range(len(shape)) if axis not in axes]
-        return jnp.transpose(weights[0], (*kept, *axes))
+        return jnp.moveaxis(weights[0], place, -1)
 
 
 @dataclass(frozen=True, eq=False)

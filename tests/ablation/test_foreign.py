@@ -11,11 +11,11 @@ from tests.zoo.checks import assert_rows, quick_compilation, single
 # A layer of each kind, and one behind or before it.
 LAYERS = {
     "mixed": ("norm2", "conv1"),
-    "convnext": ("blocks.1.expand", "blocks.0"),
+    "convnext": ("blocks.0.expand", "stem_norm"),
     "efficientnet": ("block.depthwise", "top"),
     "densenet": ("layers.0.conv", "layers.1"),
-    "transformer": ("blocks.1.attention.value", "blocks.1.up"),
-    "linen": ("Bottleneck_2.Conv_1", "Bottleneck_1"),
+    "transformer": ("blocks.0.attention.value", "blocks.0.up"),
+    "linen": ("Bottleneck_1.Conv_1", "Bottleneck_0"),
     "marked": ("conv2", "hidden"),
     "masked": ("conv2", "hidden"),
     "channels_first": ("conv2", "hidden"),

@@ -9,9 +9,6 @@ from tests.zoo.checks import assert_rows, quick_compilation, single
 
 pytestmark = pytest.mark.slow
 
-# Layers of a second block are the first one's again.
-REPEATED = ("blocks.1.", "Bottleneck_1.")
-
 
 @pytest.fixture(autouse=True, scope="module")
 def _quick():
@@ -23,13 +20,9 @@ def _quick():
 def test_single_units_of_every_layer(name):
     found = kind(name)
     assert list(found.network.layers) == list(found.layers)
-    moved = 0
     for layer in found.layers:
-        if layer.startswith(REPEATED):
-            continue
         result = ju.ablation.sweep(found.network, layer, found.data, path="fast")
         logits = [found.under({layer: mask}) for mask in single(found.units(layer))]
         assert_rows(result, logits, found.labels)
         assert result.attrs["path"] == "fast"
-        moved += int(np.abs(result.correct - result.correct_before).sum() > 0)
-    assert moved == len([layer for layer in found.layers if not layer.startswith(REPEATED)])
+        assert np.abs(result.correct - result.correct_before).sum() > 0

@@ -68,7 +68,7 @@ class ConvNext(nnx.Module):
     def __init__(self, classes, rngs):
         self.stem = conv(3, 10, 4, rngs, strides=4)
         self.stem_norm = nnx.LayerNorm(10, rngs=rngs)
-        self.blocks = nnx.List([ConvNextBlock(10, f"blocks.{n}", rngs) for n in range(2)])
+        self.blocks = nnx.List([ConvNextBlock(10, "blocks.0", rngs)])
         self.norm = nnx.LayerNorm(10, rngs=rngs)
         self.head = nnx.Linear(10, classes, rngs=rngs)
 
@@ -82,11 +82,7 @@ class ConvNext(nnx.Module):
 CONVNEXT = dict.fromkeys(
     [
         *("stem", "stem_norm"),
-        *(
-            f"blocks.{number}{part}"
-            for number in range(2)
-            for part in (".depthwise", ".norm", ".expand", ".project", "")
-        ),
+        *(f"blocks.0{part}" for part in (".depthwise", ".norm", ".expand", ".project", "")),
         "norm",
     ],
     -1,

@@ -35,7 +35,7 @@ class ResNet(nn.Module):
         x = nn.Conv(4, (7, 7), 2, use_bias=False)(x)
         x = spot(nn.relu(nn.BatchNorm(use_running_average=not train)(x)), "Conv_0")
         x = nn.max_pool(x, (3, 3), (2, 2), "SAME")
-        for width, strides in ((3, 1), (3, 1), (5, 2)):
+        for width, strides in ((3, 2), (3, 1)):
             x = Bottleneck(width, strides)(x, train)
         return nn.Dense(self.classes)(jnp.mean(x, (1, 2)))
 
@@ -45,7 +45,7 @@ LAYERS = dict.fromkeys(
         "Conv_0",
         *(
             f"Bottleneck_{number}{part}"
-            for number in range(3)
+            for number in range(2)
             for part in (".Conv_0", ".Conv_1", ".Conv_2", ".proj", "")
             if (number, part) != (1, ".proj")
         ),
