@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -122,17 +121,19 @@ def convolution(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form]
     numbers = parameters["dimension_numbers"]
     if not isinstance(form, Replaced) or is_form(kernel) or form.shape is not None:
         return None
-    plain = parameters["batch_group_count"] == 1 and set(parameters["lhs_dilation"]) <= {1}
-    if form.axis != numbers.lhs_spec[1] or not plain:
+    if form.axis != numbers.lhs_spec[1] or parameters["batch_group_count"] != 1:
         return None
     base = bind(equation, [form.base, kernel])[0]
     if parameters["feature_group_count"] == 1:
         weights = _weights(form, kernel, numbers.rhs_spec[1])
         return [walk.total(base, _contribution(walk, equation, form.difference(), weights))]
-    alone = kernel.shape[numbers.rhs_spec[1]] == 1
-    if form.vectors is not None or not (alone or (form.units.shape[1] == 1 and not walk.running)):
-        return None
-    return [_grouped(equation, form, kernel, base)]
+    windows = _windows(equation, form.difference(), _sides(kernel, numbers))
+    alone = kernel.shape[numbers.rhs_spec[1]] == 1 or (
+        form.units.shape[1] == 1 and not walk.running
+    )
+    if form.vectors is None and alone:
+        return [_of_group(equation, form, kernel, base, windows)]
+    return [walk.total(base, _of_groups(equation, form, kernel, windows))]
 
 
 def _contribution(
@@ -147,7 +148,7 @@ def _contribution(
     kernel = jnp.transpose(weights, _kernel_order(numbers)).reshape(
         len(weights), -1, windows.shape[-1], weights.shape[numbers.rhs_spec[0] + 1]
     )
-    out = jnp.einsum("rn...pk,rpko->rn...o", windows, kernel)
+    out = _einsum(equation, "rn...pk,rpko->rn...o", windows, kernel)
     return _to_spec(out, numbers.out_spec)
 
 
@@ -156,7 +157,7 @@ def _kernel_order(numbers: Any) -> tuple[int, ...]:
     return (0, *(axis + 1 for axis in space), inputs + 1, outputs + 1)
 
 
-def _sides(kernel: Array, numbers: Any) -> list[int]:
+def _sides(kernel: Any, numbers: Any) -> list[int]:
     return [kernel.shape[axis] for axis in numbers.rhs_spec[2:]]
 
 
@@ -168,7 +169,10 @@ def _windows(
     images, channels, *space = parameters["dimension_numbers"].lhs_spec
     order = (0, images + 1, *(axis + 1 for axis in space), channels + 1)
     zero = jnp.zeros((), maps.dtype)
-    edges = [(low, high, 0) for low, high in parameters["padding"]]
+    edges = [
+        (low, high, gap - 1)
+        for (low, high), gap in zip(parameters["padding"], parameters["lhs_dilation"], strict=True)
+    ]
     still = (0, 0, 0)
     padded = jax.lax.pad(jnp.transpose(maps, order), zero, [still, still, *edges, still])
     steps, gaps = parameters["window_strides"], parameters["rhs_dilation"]
@@ -197,21 +201,47 @@ def _to_spec(out: Array, spec: Sequence[int]) -> Array:
     return jnp.transpose(out, order)
 
 
-def _grouped(equation: Any, form: Replaced, kernel: Array, base: Array) -> Replaced:
+def _einsum(equation: Any, subscripts: str, windows: Array, weights: Array) -> Array:
+    """A product as precise as the convolution that it stands for."""
+    precision = equation.params["precision"]
+    return jnp.einsum(subscripts, windows, weights, precision=precision)
+
+
+def _by_group(equation: Any, kernel: Any) -> Float[Array, "places inputs groups outputs"]:
+    """A kernel apart for its groups."""
+    numbers, groups = equation.params["dimension_numbers"], equation.params["feature_group_count"]
+    outputs, inputs, *space = numbers.rhs_spec
+    moved = jnp.transpose(kernel, (*space, inputs, outputs))
+    return moved.reshape(-1, kernel.shape[inputs], groups, kernel.shape[outputs] // groups)
+
+
+def _of_group(equation: Any, form: Replaced, kernel: Any, base: Array, windows: Array) -> Replaced:
     """A convolution in groups replaces the outputs of the channel's group."""
     numbers = equation.params["dimension_numbers"]
-    groups = equation.params["feature_group_count"]
-    outputs, inputs, *space = numbers.rhs_spec
-    each, size = kernel.shape[inputs], kernel.shape[outputs] // groups
-    places = math.prod(kernel.shape[axis] for axis in space)
-    flat = jnp.transpose(kernel, (*space, inputs, outputs)).reshape(places, each, groups, size)
+    flat = _by_group(equation, kernel)
+    _, each, _, size = flat.shape
     units = jnp.maximum(form.units, 0)
     chosen = jnp.moveaxis(flat, 0, 2)[units % each, units // each]
-    windows = _windows(equation, form.difference(), _sides(kernel, numbers))
-    parts = jnp.einsum("rn...pk,rkpo->rn...ko", windows, chosen)
+    parts = _einsum(equation, "rn...pk,rkpo->rn...ko", windows, chosen)
     parts = _to_spec(parts.reshape(*parts.shape[:-2], -1), numbers.out_spec)
-    members = jnp.arange(size, dtype=form.units.dtype)[None, None]
-    touched = jnp.where(form.units[..., None] < 0, -1, (units // each)[..., None] * size + members)
-    touched = touched.reshape(len(units), -1)
     axis = numbers.out_spec[1]
+    touched = form.units
+    if (each, size) != (1, 1):
+        members = jnp.arange(size, dtype=units.dtype)[None, None]
+        touched = jnp.where(touched[..., None] < 0, -1, (units // each)[..., None] * size + members)
+        touched = touched.reshape(len(units), -1)
     return Replaced(base, take(base, touched, axis) + parts, touched, axis)
+
+
+def _of_groups(
+    equation: Any, form: Replaced, kernel: Any, windows: Array
+) -> Float[Array, "rows ..."]:
+    """What a convolution in groups gives of channels that may share a group."""
+    flat = _by_group(equation, kernel)
+    _, each, groups, _ = flat.shape
+    hits = form.directions().astype(flat.dtype)
+    hits = hits.reshape(*hits.shape[:2], groups, each)
+    weights = jnp.einsum("rkge,pego->rkpgo", hits, flat)
+    parts = _einsum(equation, "rn...pk,rkpgo->rn...go", windows, weights)
+    numbers = equation.params["dimension_numbers"]
+    return _to_spec(parts.reshape(*parts.shape[:-2], -1), numbers.out_spec)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,8 @@ class Replaced:
         channels.
     """
 
-    base: Array
-    slices: Float[Array, "rows ..."]
+    base: Any
+    slices: Shaped[Array, "rows ..."]
     units: Int[Array, "rows changes"]
     axis: int
     shape: tuple[int, ...] | None = None
@@ -53,32 +53,46 @@ class Replaced:
         """The shared array in its own shape."""
         return self.base if self.shape is None else self.base.reshape(self.shape)
 
-    def taken(self, array: Any) -> Float[Array, "rows ..."]:
+    def taken(self, array: Any) -> Shaped[Array, "rows ..."]:
         """The channels that differ, of another array with the axes of `base`."""
         return take(array, self.units, self.axis)
 
-    def difference(self) -> Float[Array, "rows ..."]:
+    def difference(self) -> Shaped[Array, "rows ..."]:
         """By how much the channels differ from the shared ones."""
         if self.vectors is not None:
             return self.slices
         there = along(self.units >= 0, self.slices.ndim, self.axis)
-        change = self.slices - self.taken(self.base)
+        own, slices = self.taken(self.base), self.slices
+        if own.dtype == bool:
+            own, slices = own.astype(jnp.int8), slices.astype(jnp.int8)
+        change = slices - own
         return jnp.where(there, change, jnp.zeros((), change.dtype))
 
-    def scattered(self) -> Float[Array, "rows ..."]:
+    def substituted(self) -> Shaped[Array, "rows ..."]:
+        """The whole array with its changed channels; not where changes are along `vectors`."""
+        hits = self._hits()
+        shape = [len(hits)] + [1] * self.base.ndim
+        shape[self.axis + 1] = hits.shape[2]
+        if hits.shape[1] == 1:
+            chosen = self.slices
+        else:
+            rows = jnp.arange(len(hits))[:, None]
+            last = jnp.moveaxis(self.slices, self.axis + 1, 1)
+            chosen = jnp.moveaxis(last[rows, hits.argmax(1)], 1, self.axis + 1)
+        whole = jnp.where(hits.any(1).reshape(shape), chosen, self.base[None])
+        return whole if self.shape is None else whole.reshape(len(whole), *self.shape)
+
+    def scattered(self) -> Shaped[Array, "rows ..."]:
         """The difference as a whole array."""
         change = self.difference()
-        if self.vectors is None and self.units.shape[1] == 1:
-            hit = self._hits()[:, 0]
-            shape = [len(hit)] + [1] * self.base.ndim
-            shape[self.axis + 1] = hit.shape[1]
-            whole = jnp.where(hit.reshape(shape), change, jnp.zeros((), change.dtype))
-        else:
-            vectors = self._hits() if self.vectors is None else self.vectors
-            last = jnp.moveaxis(change, self.axis + 1, -1)
-            whole = jnp.einsum("r...k,rkc->r...c", last, vectors.astype(change.dtype))
-            whole = jnp.moveaxis(whole, -1, self.axis + 1)
+        last = jnp.moveaxis(change, self.axis + 1, -1)
+        whole = jnp.einsum("r...k,rkc->r...c", last, self.directions().astype(change.dtype))
+        whole = jnp.moveaxis(whole, -1, self.axis + 1)
         return whole if self.shape is None else whole.reshape(len(whole), *self.shape)
+
+    def directions(self) -> Shaped[Array, "rows changes channels"]:
+        """Along which something is added: `vectors`, or the channels' own."""
+        return self._hits() if self.vectors is None else self.vectors
 
     def _hits(self) -> Array:
         channels = jnp.arange(self.base.shape[self.axis], dtype=self.units.dtype)
@@ -94,7 +108,7 @@ def is_form(value: Any) -> bool:
     return isinstance(value, Dense | Replaced)
 
 
-def take(array: Any, units: Int[Array, "rows changes"], axis: int) -> Float[Array, "rows ..."]:
+def take(array: Any, units: Int[Array, "rows changes"], axis: int) -> Shaped[Array, "rows ..."]:
     """Some channels of an array for every row, in the place of all."""
     chosen = jnp.take(array, jnp.maximum(units, 0), axis=axis, mode="clip")
     return jnp.moveaxis(chosen, axis, 0)

@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Shaped
 
 from ._forms import Dense, Form, Replaced, is_form
 from ._program import Program, bind, read
@@ -106,12 +106,15 @@ class Walk:
         if isinstance(form, Dense):
             return form
         if isinstance(form, Replaced):
+            if form.vectors is None and not self.running:
+                return Dense(form.substituted())
             return self.total(form.whole, form.scattered())
         return Dense(jnp.broadcast_to(form[None], (self.rows, *form.shape)))
 
-    def total(self, base: Array, change: Float[Array, "rows ..."]) -> Dense:
-        """A shared array with what every row adds to it, summed in float32."""
-        wide = jnp.promote_types(base.dtype, jnp.float32)
+    def total(self, base: Any, change: Shaped[Array, "rows ..."]) -> Dense:
+        """A shared array with what every row adds to it, summed in float32 or whole numbers."""
+        real = jnp.issubdtype(base.dtype, jnp.inexact)
+        wide = jnp.promote_types(base.dtype, jnp.float32 if real else jnp.int32)
         if not self.running:
             return Dense((base.astype(wide)[None] + change.astype(wide)).astype(base.dtype))
         summed = jnp.cumsum(change.astype(wide), 0)
