@@ -16,7 +16,7 @@ from jaxunits.ablation._store import Store
 from tests.ablation.sweeping import PIECES, sweep_digits
 from tests.outcomes import assert_counts, before, standardized, without_near_ties
 from tests.processes import LIMIT, in_two_processes
-from tests.reference import SMALL, small_convnet
+from tests.reference import SMALL, small_convnet, small_residual
 
 # Of the moments at which processes are killed.
 SEED = 20_170_413
@@ -249,15 +249,14 @@ def test_the_plan_says_what_a_sweep_costs(trained):
     conv2 = 14 * 14 * 9 * 6 * 8
     conv3 = 7 * 7 * 9 * 8 * 10
     assert plan.work.prefix == 28 * 28 * 9 * 6 + conv2
-    assert plan.work.linear == conv3
-    assert plan.work.update == conv3 // 8
-    assert plan.work.rest == 7 * 7 * 10 * 10
-    assert plan.reference_work.rest == conv3 + 7 * 7 * 10 * 10
+    assert (plan.work.base, plan.work.bases) == (conv3, 1)
+    assert plan.work.each == conv3 // 8 + 7 * 7 * 10 * 10
+    assert plan.reference_work.each == conv3 + 7 * 7 * 10 * 10
     assert plan.masks == 9
     assert plan.seconds > 0
     text = str(plan)
     assert "layer conv2: 9 masks, 300 images" in text
-    assert "path: fast (stage 'conv3' behind the layer is affine)" in text
+    assert "path: fast (246,078 multiply-adds an image on the fast path, 488,628 else)" in text
     result = ju.ablation.sweep(trained, "conv2", ju.data.load("digits", "validation[:300]"))
     assert result.attrs["peak_bytes"] == plan.peak_bytes
     assert result.attrs["multiply_adds"] == str(plan.work.total)
@@ -266,26 +265,67 @@ def test_the_plan_says_what_a_sweep_costs(trained):
 def test_paths_are_chosen_and_explained(trained, clear_digits):
     fast = ju.ablation.sweep(trained, "conv3", clear_digits)
     assert fast.attrs["path"] == "fast"
-    assert fast.attrs["path_reason"] == "stage 'logits' behind the layer is affine"
+    total = ju.ablation.plan(trained, "conv3", 100).work.total
+    assert fast.attrs["path_reason"].startswith(f"{total:,} multiply-adds an image on the fast")
     mixed = ju.ablation.sweep(trained, "conv3", clear_digits, np.full((1, 10), 0.5))
     assert mixed.attrs["path"] == "reference"
     assert mixed.attrs["path_reason"] == "masks hold numbers other than 0 and 1"
-    inside = ju.networks.functional(trained)
-    own = ju.networks.from_callable(
-        lambda params, images, masks: inside.apply(params, images, masks, {}),
-        inside.params,
-        layers={"conv3": 10},
-        preprocessing=SMALL,
-    )
-    anybody = ju.ablation.sweep(own, "conv3", clear_digits)
-    assert anybody.attrs["path_reason"] == "network 'callable' is not made of stages"
-    xr.testing.assert_equal(fast.correct, anybody.correct)
-    with pytest.raises(ju.InputError, match="path='fast': network 'callable' is not made of stage"):
-        ju.ablation.sweep(own, "conv3", clear_digits, path="fast")
+    with pytest.raises(ju.InputError, match="path='fast': masks hold numbers other than 0 and 1"):
+        ju.ablation.sweep(trained, "conv3", clear_digits, np.full((1, 10), 0.5), path="fast")
     with pytest.raises(ju.InputError, match="path='slow': give one of auto, fast, reference"):
-        ju.ablation.sweep(own, "conv3", clear_digits, path="slow")
-    with pytest.raises(ju.InputError, match="directions can be ablated in"):
-        ju.ablation.directions(own, "conv3", clear_digits, np.eye(10))
+        ju.ablation.sweep(trained, "conv3", clear_digits, path="slow")
+
+
+@pytest.mark.parametrize("path", ["fast", "reference"])
+def test_functions_of_masks_are_measured_like_modules(trained, clear_digits, path):
+    expected = ju.ablation.sweep(trained, "conv3", clear_digits, path="reference")
+
+    def classify(params, images, masks):
+        return trained.function(params, images, masks)
+
+    own = ju.networks.from_callable(
+        classify, trained.params, layers={"conv3": 10}, preprocessing=SMALL
+    )
+    found = ju.ablation.sweep(own, "conv3", clear_digits, path=path)
+    assert found.attrs["path"] == path
+    xr.testing.assert_equal(found.correct, expected.correct)
+
+
+@pytest.mark.parametrize("path", ["fast", "reference"])
+def test_masks_of_weights_are_measured_to_zero_alone(trained, clear_digits, path):
+    """A function that masks the weights that lead out of its units, not the units."""
+    expected = ju.ablation.sweep(trained, "conv3", clear_digits, path="reference")
+    weights = ju.networks.arrays(trained)
+
+    def classify(params, images, masks):
+        units = trained.function.activations(trained.params, images, "conv3")
+        kernel = params["kernel"].reshape(-1, 10, 10) * masks["conv3"][:, None]
+        return units.reshape(len(images), -1) @ kernel.reshape(-1, 10) + params["bias"]
+
+    params = {kind: weights[f"logits.{kind}"] for kind in ("kernel", "bias")}
+    own = ju.networks.from_callable(classify, params, layers={"conv3": 10}, preprocessing=SMALL)
+    found = ju.ablation.sweep(own, "conv3", clear_digits, path=path)
+    xr.testing.assert_equal(found.correct, expected.correct)
+    with pytest.raises(ju.InputError, match="cannot be ablated to values other than zero"):
+        ju.ablation.sweep(own, "conv3", clear_digits, values=np.ones(10), path=path)
+    with pytest.raises(ju.InputError, match="layer 'conv3' does not show its activations"):
+        ju.ablation.directions(own, "conv3", clear_digits, np.eye(10), path=path)
+
+
+@pytest.mark.parametrize("path", ["fast", "reference"])
+def test_masks_of_other_layers_go_by_any_of_their_names(few_digits, path):
+    network = small_residual()
+    held = 1 - np.eye(6)[2]
+    one, other = (
+        ju.ablation.sweep(network, "layer1", few_digits, other_masks={name: held}, path=path)
+        for name in ("conv1", "bn1")
+    )
+    xr.testing.assert_equal(one, other)
+    with pytest.raises(ju.InputError, match="other_masks hold layer 'conv1' too"):
+        ju.ablation.sweep(network, "conv1", few_digits, other_masks={"bn1": held})
+    both = {"conv1": held, "bn1": held}
+    with pytest.raises(ju.InputError, match="other_masks hold layer 'conv1' twice"):
+        ju.ablation.sweep(network, "layer1", few_digits, other_masks=both)
 
 
 @pytest.mark.parametrize("path", ["fast", "reference"])
