@@ -23,10 +23,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 import xarray as xr
-from flax import nnx
 
 import jaxunits as ju
 from jaxunits.networks._saved_states import describe_state, open_checkpoints
@@ -108,11 +106,8 @@ def checkpoints(run):
         steps = [checkpoint.step for checkpoint in checkpointer.checkpoints]
         told = {step: describe_state(checkpointer, step, "") for step in steps}
     for step in steps:
-        state = nnx.state(ju.networks.restore(run, epoch=step))
-        leaves = jax.tree_util.tree_leaves_with_path(state)
-        found[f"epoch {step}"] = {
-            jax.tree_util.keystr(path): np.asarray(leaf).tobytes() for path, leaf in leaves
-        }
+        arrays = ju.networks.arrays(ju.networks.restore(run, epoch=step))
+        found[f"epoch {step}"] = {name: np.asarray(arrays[name]).tobytes() for name in arrays}
         metrics = [{**row, "seconds": None} for row in told[step]["metrics"]]
         found[f"state {step}"] = (told[step]["fingerprints"], metrics)
     return found

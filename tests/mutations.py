@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("ablation", "attributes")
-TESTS = [f"tests/{package}" for package in PACKAGES]
+PACKAGES = ("ablation", "attributes", "tracing")
+TESTS = ("tests/ablation", "tests/attributes", "tests/networks")
 COPIED = ("jaxunits", "tests", "train", "analysis", "configs", "pyproject.toml", "README.md")
 STATEMENTS = (ast.Assign, ast.AugAssign, ast.Expr, ast.Return, ast.If, ast.For)
 

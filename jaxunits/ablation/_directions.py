@@ -20,7 +20,7 @@ from .._arguments import (
 from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
-from ..networks import Classifier, Layer, check_classifier
+from ..networks import Classifier, Layer, check_classifier, check_readable
 from ..results import fingerprint
 from ._checks import checked_masks
 from ._execution import Execution, Options
@@ -45,7 +45,7 @@ def directions(
     """Ablate coordinates of a rotated basis: r = a·Q at each position, r_i = 0, back by Qᵀ.
 
     Args:
-      network: a `Network` of stages.
+      network: the network, as in `sweep`.
       layer: the layer.
       data: the images.
       basis: Q `[units, units]`, orthogonal; column i is direction i. `haar` draws one.
@@ -53,20 +53,20 @@ def directions(
         one at a time.
       file: where the result is kept, as in `sweep`.
       progress: called with the images done and the images in all, after every batch.
-      **options: how it is carried out, see `Execution`. The fast path serves layers that an affine
-        stage follows, average pools and flattening between them or not; a max-pool does not commute
-        with a rotation.
+      **options: how it is carried out, see `Execution`.
 
     Returns:
       What `sweep` returns, with the dimension `direction` instead of `unit`.
 
     Raises:
-      InputError: the basis is not orthogonal, the network is not made of stages; and as in `sweep`.
+      InputError: the basis is not orthogonal, the layer does not show its activations; and as in
+        `sweep`.
     """
     check_function_or_none(progress=progress)
     check_path_or_none(file=file)
     execution = from_options(Execution, options, directions)
     check_classifier(network)
+    check_readable(network, layer)
     place = network.layer(layer)
     rotation = _checked_basis(basis, place)
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)

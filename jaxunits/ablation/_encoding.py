@@ -2,8 +2,7 @@
 
 A mask is reached from a base mask by ablating or restoring some units. Whichever way takes the
 fewest changes is taken: each mask apart from "all kept" or "all ablated" (single units, small
-groups, all but a few), or each from the mask before it (cumulative orders). For masks that have
-less in common there is none.
+groups, all but a few), or each from the mask before it (cumulative orders).
 """
 
 from __future__ import annotations
@@ -57,8 +56,8 @@ class Encoding:
         return kept.reshape(-1, kept.shape[2])[self.position].astype(bool)
 
 
-def encode(masks: Bool[np.ndarray, "masks units"], rows: int) -> Encoding | None:
-    """The encoding of masks that takes the fewest changes; None where whole masks take fewer.
+def encode(masks: Bool[np.ndarray, "masks units"], rows: int) -> Encoding:
+    """The encoding of masks that takes the fewest changes.
 
     Args:
       masks: true = kept.
@@ -69,15 +68,10 @@ def encode(masks: Bool[np.ndarray, "masks units"], rows: int) -> Encoding | None
     apart = np.minimum(kept, units - kept).max()
     steps = np.concatenate([[units], (masks[1:] != masks[:-1]).sum(1)])
     running, running_cost = _cheapest_running(steps, units)
-    # A whole mask costs as much as the changes of all its units.
-    costs = [len(masks) * apart, running_cost, len(masks) * units]
-    way = int(np.argmin(costs))
-    if way == 0:
+    if len(masks) * apart <= running_cost:
         return _apart(masks, rows, max(1, int(apart)))
-    if way == 1:
-        breaks = _without_repeats(masks, steps > running)
-        return _running(masks, rows, breaks, max(1, running))
-    return None
+    breaks = _without_repeats(masks, steps > running)
+    return _running(masks, rows, breaks, max(1, running))
 
 
 def _without_repeats(

@@ -33,9 +33,9 @@ class Execution:
     """How a sweep is carried out.
 
     Attributes:
-      path: `"fast"` computes what a unit adds to the next affine stage; `"reference"` runs the
-        network under every mask, for any network; `"auto"` takes the fast one where it can and
-        says why.
+      path: `"fast"` computes what a changed unit reaches behind the layer; `"reference"` computes
+        all that lies behind it under every mask, for any masks; `"auto"` takes the one of fewer
+        multiply-adds and says why.
       precision: `"float32"`; `"bfloat16"`, whose counts differ where logits are close; or
         `"checked"`, bfloat16 first and float32 again for every image whose two best logits are,
         under some mask, as close as bfloat16 can be wrong. The bound is four times the largest

@@ -70,8 +70,6 @@ def _obstacle(network: Classifier, question: Question) -> str:
     for name in question.along:
         if order.index(name) < order.index(layer):
             return f"masks of layer {name!r}, before layer {layer!r}, differ from row to row"
-    if encode(question.masks.astype(bool), 1) is None:
-        return "the masks have too little in common"
     return ""
 
 
@@ -168,10 +166,7 @@ def cast_shapes(params: PyTree, dtype: Any) -> PyTree:
 
 
 def _encoded(question: Question, at_once: int) -> Encoding:
-    encoding = encode(question.masks.astype(bool), at_once)
-    if encoding is None:
-        raise ValueError("masks without an encoding on the fast path")
-    return encoding
+    return encode(question.masks.astype(bool), at_once)
 
 
 def _arguments(question: Question) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def sweep(
     neither they nor the losses depend on the number of devices or processes.
 
     Args:
-      network: a `Network`, or what `from_nnx`, `from_linen` and `from_callable` return.
+      network: a built-in one, or what `from_nnx`, `from_linen`, `from_torch` and `from_callable`
+        return.
       layer: the layer whose units are ablated.
       data: the images, held out from training.
       masks: `[masks, units]`: 1 keeps a unit, 0 ablates it. None ablates every unit of the layer,
@@ -252,16 +253,18 @@ def _others(
         )
     for name, given in (other_masks or {}).items():
         place = network.layer(name)
-        if name == layer.name:
-            raise InputError(f"other_masks hold layer {name!r} too: give its masks as masks")
+        if place.name == layer.name:
+            raise InputError(f"other_masks hold layer {place.name!r} too: give its masks as masks")
+        if place.name in {**held, **along}:
+            raise InputError(f"other_masks hold layer {place.name!r} twice: give one of its names")
         array = as_array(given, f"masks for layer {name!r}")
         if array.ndim == 1:
-            held[name] = checked_masks(array[None], place)[0]
+            held[place.name] = checked_masks(array[None], place)[0]
             continue
-        along[name] = checked_masks(array, place)
-        if len(along[name]) != len(rows):
+        masks = along[place.name] = checked_masks(array, place)
+        if len(masks) != len(rows):
             raise InputError(
-                f"{len(along[name])} masks of layer {name!r} in other_masks beside {len(rows)} "
+                f"{len(masks)} masks of layer {name!r} in other_masks beside {len(rows)} "
                 "masks: give as many, or one mask [units] that applies throughout"
             )
     return held, along

@@ -1,5 +1,8 @@
-"""The fast path against the reference path, on networks of every kind of stage."""
+"""The fast path against the reference path and plain loops, on networks of every kind of part."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,26 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxunits as ju
-from jaxunits.networks import (
-    AdaptiveAveragePool,
-    AveragePool,
-    Branch,
-    Convolution,
-    Dense,
-    Dropout,
-    Flatten,
-    MaxPool,
-    Merge,
-    Network,
-    features_of,
-    with_features,
-)
+from jaxunits.networks._pooling import average_to
 from tests.outcomes import (
     assert_agree,
     assert_greedy,
     logits_under,
     standardized,
 )
+from tests.reference import forward
 
 pytestmark = pytest.mark.slow
 
@@ -58,69 +49,141 @@ NETWORKS = st.fixed_dictionaries(
 )
 
 
+POOLS = {
+    "max": lambda maps: nnx.max_pool(maps, (2, 2), (2, 2)),
+    "overlapping": lambda maps: nnx.max_pool(maps, (3, 3), (2, 2), ((1, 1), (1, 1))),
+    "average": lambda maps: nnx.avg_pool(maps, (2, 2), (2, 2)),
+    "adaptive": lambda maps: average_to(maps, (3, 3)),
+}
+SIDES = {
+    "max": lambda side: side // 2,
+    "overlapping": lambda side: (side + 1) // 2,
+    "average": lambda side: side // 2,
+    "adaptive": lambda side: 3,
+}
+
+
+def unchanged(name, activations):
+    return activations
+
+
+class Block(nnx.Module):
+    """Two convolutions, with batch norm or not, and a shortcut, projected or not."""
+
+    def __init__(self, inputs, outputs, strides, norm, projected, rngs):
+        conv = functools.partial(nnx.Conv, use_bias=not norm, rngs=rngs)
+        self.conv1 = conv(inputs, outputs, (3, 3), strides)
+        self.norm1 = nnx.BatchNorm(outputs, rngs=rngs) if norm else nnx.identity
+        self.conv2 = conv(outputs, outputs, (3, 3))
+        self.norm2 = nnx.BatchNorm(outputs, rngs=rngs) if norm else nnx.identity
+        self.conv3 = conv(inputs, outputs, (1, 1), strides) if projected else nnx.identity
+        self.norm3 = nnx.BatchNorm(outputs, rngs=rngs) if norm and projected else nnx.identity
+
+    def __call__(self, maps, name="", change=unchanged):
+        inside = change(f"{name}.conv1", nnx.relu(self.norm1(self.conv1(maps))))
+        shortcut = self.norm3(self.conv3(maps))
+        return nnx.relu(self.norm2(self.conv2(inside)) + shortcut)
+
+
+class Parts(nnx.Module):
+    """Convolutions, residual blocks, pools and dense layers in a row, which end in logits.
+
+    `change(layer, activations)` is what becomes of the activations of every layer.
+    """
+
+    def __init__(self, description):
+        rngs = nnx.Rngs(description["seed"])
+        self.flatten = description["flatten"]
+        channels, side = 2, 12
+        self.names, self.pools = [], []
+        for number, part in enumerate(description["parts"]):
+            channels = self.add(number, part, channels, rngs)
+            side = -(-side // part["strides"])
+            pool = part["pool"] if side >= 2 else None
+            side = SIDES[pool](side) if pool else side
+            self.pools.append(pool)
+            dropout = nnx.Dropout(0.5, broadcast_dims=(1, 2), rngs=rngs)
+            setattr(self, f"dropout{number}", dropout if part["dropout"] else nnx.identity)
+        self.names, self.pools = tuple(self.names), tuple(self.pools)
+        channels *= side * side if self.flatten else 1
+        self.dense = tuple(f"fc{number}" for number in range(description["dense"]))
+        for name in self.dense:
+            setattr(self, name, nnx.Linear(channels, 7, rngs=rngs))
+            channels = 7
+        self.logits = nnx.Linear(channels, CLASSES, rngs=rngs)
+
+    def add(self, number, part, channels, rngs):
+        """Add a convolution or a residual block; returns how many channels it gives."""
+        norm, strides, outputs = part["norm"], part["strides"], part["outputs"]
+        if part["kind"] == "conv":
+            size = part["size"]
+            conv = nnx.Conv(
+                channels,
+                outputs,
+                (size, size),
+                strides,
+                padding="SAME" if part["same"] else size // 2,
+                rngs=rngs,
+            )
+            setattr(self, f"conv{number}", conv)
+            norm = nnx.BatchNorm(outputs, rngs=rngs) if norm else nnx.identity
+            setattr(self, f"norm{number}", norm)
+            self.names.append(f"conv{number}")
+            return outputs
+        projected = strides > 1 or part["projected"]
+        outputs = outputs if projected else channels
+        block = Block(channels, outputs, strides, norm, projected, rngs)
+        setattr(self, f"block{number}", block)
+        self.names.append(f"block{number}")
+        return outputs
+
+    def __call__(self, images, change=unchanged):
+        maps = images
+        for number, (name, pool) in enumerate(zip(self.names, self.pools, strict=True)):
+            part = getattr(self, name)
+            if name.startswith("block"):
+                maps = part(maps, name, change)
+            else:
+                maps = nnx.relu(getattr(self, f"norm{number}")(part(maps)))
+            maps = change(name, maps)
+            maps = POOLS[pool](maps) if pool else maps
+            maps = getattr(self, f"dropout{number}")(maps)
+        features = maps.reshape(len(maps), -1) if self.flatten else maps.mean((1, 2))
+        for name in self.dense:
+            features = change(name, nnx.relu(getattr(self, name)(features)))
+        return self.logits(features)
+
+
 def build(description):
-    """A sequence of stages that ends in logits."""
-    rngs = nnx.Rngs(description["seed"])
-    stages, channels, side = [], 2, 12
+    """A network of such parts, of which the library knows nothing but its module."""
+    module = Parts(description)
+    randomise(module, np.random.default_rng(description["seed"]))
+    return ju.networks.from_nnx(module, preprocessing=TINY)
+
+
+def layers_of(description):
+    """The names of its layers, in order."""
+    names = []
     for number, part in enumerate(description["parts"]):
-        new, channels = build_part(number, part, channels, rngs)
-        stages += new
-        side = -(-side // part["strides"])
-        if part["pool"] is not None and side >= 2:
-            pools = {
-                "max": (MaxPool(), side // 2),
-                "overlapping": (MaxPool(3, 2, 1), (side + 1) // 2),
-                "average": (AveragePool(), side // 2),
-                "adaptive": (AdaptiveAveragePool((3, 3)), 3),
-            }
-            pool, side = pools[part["pool"]]
-            stages.append((f"pool{number}", pool))
-        if part["dropout"]:
-            stages.append((f"dropout{number}", Dropout(0.5, whole_channels=True)))
-    if description["flatten"]:
-        stages.append(("flatten", Flatten()))
-        channels *= side * side
-    else:
-        stages.append(("average", AveragePool(None)))
-    for number in range(description["dense"]):
-        stages.append((f"fc{number}", Dense(channels, 7, rngs=rngs)))
-        channels = 7
-    stages.append(("logits", Dense(channels, CLASSES, activation=None, rngs=rngs)))
-    network = Network(stages, preprocessing=TINY)
-    randomise(network, np.random.default_rng(description["seed"]))
-    return network
+        block = part["kind"] == "block"
+        names += [f"block{number}.conv1", f"block{number}"] if block else [f"conv{number}"]
+    return [*names, *(f"fc{number}" for number in range(description["dense"]))]
 
 
-def build_part(number, part, channels, rngs):
-    """A convolution or a residual block, and how many channels it gives."""
-    norm, strides, outputs = part["norm"], part["strides"], part["outputs"]
-    if part["kind"] == "conv":
-        size = part["size"]
-        stage = Convolution(
-            channels,
-            outputs,
-            size,
-            strides=strides,
-            padding="SAME" if part["same"] else size // 2,
-            batch_norm=norm,
-            rngs=rngs,
-        )
-        return [(f"conv{number}", stage)], outputs
-    projected = strides > 1 or part["projected"]
-    outputs = outputs if projected else channels
-    return block(f"block{number}", channels, outputs, strides, norm, projected, rngs), outputs
+def logits_of_forward(network, layer, images, masks, values):
+    """Logits under one mask after another, which the module's own forward applies."""
+    module = network.module
+    values = np.zeros(masks.shape[1]) if isinstance(values, str) else values
 
+    @jax.jit
+    def logits(images, mask):
+        def change(name, activations):
+            gone = jnp.asarray(values, activations.dtype)
+            return jnp.where(mask, activations, gone) if name == layer else activations
 
-def block(name, inputs, outputs, strides, norm, projected, rngs):
-    settings = {"bias": not norm, "batch_norm": norm, "rngs": rngs}
-    projection = (
-        Convolution(inputs, outputs, 1, strides=strides, activation=None, **settings)
-        if projected
-        else None
-    )
-    first = Convolution(inputs, outputs, strides=strides, **settings)
-    second = Convolution(outputs, outputs, activation=None, **settings)
-    return [(f"{name}.conv1", Branch(first, projection)), (name, Merge(second))]
+        return module(images, change)
+
+    return np.stack([np.asarray(logits(images, mask == 1), np.float64) for mask in masks])
 
 
 def randomise(network, random):
@@ -150,14 +213,34 @@ def assert_same_outcomes(fast, reference, logits, labels):
 
 def logits_without_directions(network, layer, images, basis):
     """Logits with one direction after another removed from a layer, `[units, images, classes]`."""
-    state = network.run(jnp.asarray(images), through=layer)
-    features = np.asarray(features_of(state), np.float64)
     logits = []
     for direction in np.asarray(basis, np.float64).T:
-        left = features - (features @ direction)[..., None] * direction
-        left = with_features(state, jnp.asarray(left, jnp.float32))
-        logits.append(np.asarray(network.run(left, after=layer), np.float64))
+
+        def without(activations, direction=direction):
+            return activations - (activations @ direction)[..., None] * direction
+
+        if network.name == "residual":
+            logits.append(through_residual(network.module, images, layer, without))
+        else:
+            logits.append(forward(network, images, change=(layer, without)))
     return np.stack(logits)
+
+
+def through_residual(module, images, layer, change):
+    """Logits of `tests.reference.Residual` with something else in the place of a layer's units."""
+
+    def units(name, maps):
+        maps = nnx.relu(maps)
+        return jnp.asarray(change(np.asarray(maps)), jnp.float32) if name == layer else maps
+
+    maps = units("conv1", module.bn1(module.conv1(jnp.asarray(images))))
+    maps = nnx.max_pool(maps, (3, 3), (2, 2), ((1, 1), (1, 1)))
+    for name in ("layer1", "layer2"):
+        block = getattr(module, name)
+        inside = units(f"{name}.conv1", block.bn1(block.conv1(maps)))
+        shortcut = block.bn3(block.conv3(maps)) if block.projected else maps
+        maps = units(name, block.bn2(block.conv2(inside)) + shortcut)
+    return np.asarray(module.logits(maps.mean((1, 2))), np.float64)
 
 
 def masks_of(kind, units, random):
@@ -231,22 +314,22 @@ def test_directions_of_both_paths_are_the_same(families, few_digits, family, lay
     network = families[family]
     units = network.layers[layer].units
     basis = ju.ablation.haar(units, seed=1)
-    auto, reference = (
+    fast, reference = (
         ju.ablation.directions(network, layer, few_digits, basis, path=path)
-        for path in ("auto", "reference")
+        for path in ("fast", "reference")
     )
-    pooled = (family, layer) in {("convnet", "conv1"), ("convnet", "conv2"), ("residual", "conv1")}
-    assert auto.attrs["path"] == ("reference" if pooled else "fast")
     images = standardized(network, few_digits)
     logits = logits_without_directions(network, layer, images, basis)
-    assert_agree(auto, reference, logits, few_digits.labels)
+    assert_same_outcomes(fast, reference, logits, few_digits.labels)
 
 
 @settings(max_examples=6)
 @given(data=st.data())
 def test_fast_path_equals_reference_on_random_networks(data):
-    network = build(data.draw(NETWORKS))
-    layer = data.draw(st.sampled_from(sorted(network.layers)))
+    description = data.draw(NETWORKS)
+    network = build(description)
+    assert list(network.layers) == layers_of(description)
+    layer = data.draw(st.sampled_from(list(network.layers)))
     kind = data.draw(st.sampled_from(["single", "groups", "cumulative", "insertion"]))
     random = np.random.default_rng(data.draw(st.integers(0, 99)))
     units = network.layers[layer].units
@@ -257,5 +340,5 @@ def test_fast_path_equals_reference_on_random_networks(data):
     arguments = {"masks_at_once": at_once, "values": values}
     fast = ju.ablation.sweep(network, layer, images, masks, path="fast", **arguments)
     reference = ju.ablation.sweep(network, layer, images, masks, path="reference", **arguments)
-    logits = logits_under(network, layer, standardized(network, images), masks, values)
+    logits = logits_of_forward(network, layer, standardized(network, images), masks, values)
     assert_same_outcomes(fast, reference, logits, images.labels)

@@ -54,10 +54,9 @@ def test_several_orders_that_leave_units_out(trained, few_digits):
 
 def test_long_orders_do_not_gather_rounding_errors(few_digits):
     network = ju.networks.mlp(10, widths=(700, 9), preprocessing=SMALL, seed=3)
-    for name in ("fc2", "logits"):
-        # Without biases all images have the same logits, 0, once the layer is gone.
-        bias = network.stages[name].bias
-        bias[...] = jnp.linspace(0.1, 0.5, len(bias))
+    # Without biases all images have the same logits, 0, once the layer is gone.
+    biases = {"fc2.bias": jnp.linspace(0.1, 0.5, 9), "logits.bias": jnp.linspace(0.1, 0.5, 10)}
+    network = ju.networks.with_arrays(network, biases)
     order = np.random.default_rng(0).permutation(700)
     fast = ju.ablation.cumulative(network, "fc1", few_digits, order)
     images, _ = images_of(few_digits, SMALL)
@@ -90,6 +89,14 @@ def test_orders_are_encoded_as_running_changes_of_one_unit(order, rows, insertio
     np.testing.assert_array_equal(encoding.masks(), masks)
     assert encoding.running
     assert encoding.changes == 1
+
+
+def test_groups_are_encoded_as_changes_of_the_nearer_base():
+    masks = ju.ablation.groups(9, [[0, 4], list(range(8)), [], [2]]).astype(bool)
+    encoding = encode(masks, 2)
+    np.testing.assert_array_equal(encoding.masks(), masks)
+    assert encoding.changes == 2
+    assert not encoding.running
 
 
 def test_single_units_are_encoded_as_one_change_of_one_base():
@@ -143,13 +150,13 @@ def test_a_finished_greedy_series_is_read_and_a_changed_one_refused(trained, few
 
 
 @pytest.mark.parametrize(
-    ("layer", "path"), [("conv3", "fast"), ("conv1", "reference"), ("fc1", "fast")]
+    ("layer", "path"), [("conv3", "fast"), ("conv1", "fast"), ("fc1", "reference")]
 )
 def test_directions_equal_a_brute_force_loop(trained, dense, few_digits, layer, path):
     network = dense if layer == "fc1" else trained
     units = network.layers[layer].units
     basis = ju.ablation.haar(units, seed=5)
-    result = ju.ablation.directions(network, layer, few_digits, basis)
+    result = ju.ablation.directions(network, layer, few_digits, basis, path=path)
     assert result.attrs["path"] == path
     assert result.correct.sizes == {"direction": units, "class": 10}
     images, labels = images_of(few_digits, SMALL)
