@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 import jaxunits as ju
-from jaxunits.networks import Functional, LinearStage, features_of
+from jaxunits.networks import Classifier
 
 Image = Float[np.ndarray, "height width channels"]
 Ascend = Callable[[int, Image], Image]
 
 
-def ascent(network: Functional, layer: str, method: ju.synthesis.Method) -> Ascend:
+def ascent(network: Classifier, layer: str, method: ju.synthesis.Method) -> Ascend:
     """From a unit and a start to its image, by a step that is compiled once for all units.
 
     The network runs up to the layer, for one image and all units; the unit's mean activation is
@@ -29,16 +29,8 @@ def ascent(network: Functional, layer: str, method: ju.synthesis.Method) -> Asce
     )
 
     def climbed(image: Array, params: object, unit: Array) -> Array:
-        assert network.assemble is not None
-        built = network.assemble(params)
-        position, state = built.order.index(layer), (image - mean) / std
-        if position:
-            state = built.run(state, through=built.order[position - 1])
-        stage = built.stages[layer]
-        assert isinstance(stage, LinearStage)
-        before = stage.linear(state)
-        own = jnp.take(features_of(before), unit, axis=-1)
-        after = jnp.take(features_of(stage.nonlinear(before)), unit, axis=-1)
+        answers = network.function.before_and_after(params, (image - mean) / std, layer)
+        own, after = (jnp.take(each, unit, axis=-1) for each in answers)
         return jnp.where((after > 0).any(), after, own).mean()
 
     @jax.jit
