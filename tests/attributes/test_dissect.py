@@ -10,6 +10,7 @@ from scipy import ndimage
 import jaxunits as ju
 from jaxunits.data.concepts import Annotated, Concepts
 from tests.benchmarks.networks import with_random_weights
+from tests.chains import chain, changed, flatten
 from tests.reference import small_convnet
 
 IMAGES, UNITS, NAMES = 30, 5, ("ape", "bee", "cat", "dog", "whole", "absent")
@@ -47,18 +48,17 @@ def concepts_of(source, names=NAMES, channels=1):
 def network_of_patches():
     """A convolution of 4×4 patches by multiples of 1/4, so that float32 is exact throughout."""
     rngs = nnx.Rngs(0)
-    network = ju.networks.Network(
-        [
-            ("conv1", ju.networks.Convolution(1, UNITS, size=4, strides=4, padding=0, rngs=rngs)),
-            ("flatten", ju.networks.Flatten()),
-            ("fc2", ju.networks.Dense(49 * UNITS, 3, rngs=rngs)),
-            ("logits", ju.networks.Dense(3, 2, activation=None, rngs=rngs)),
-        ],
-        preprocessing=PLAIN,
+    network = chain(
+        PLAIN,
+        conv1=nnx.Conv(1, UNITS, (4, 4), strides=4, padding=0, rngs=rngs),
+        relu1=nnx.relu,
+        flatten=flatten,
+        fc2=nnx.Linear(49 * UNITS, 3, rngs=rngs),
+        relu2=nnx.relu,
+        logits=nnx.Linear(3, 2, rngs=rngs),
     )
     kernel = np.random.default_rng(1).integers(-4, 5, (4, 4, 1, UNITS)) / 4
-    network.stages["conv1"].kernel[...] = jnp.asarray(kernel, jnp.float32)
-    return network
+    return ju.networks.with_arrays(network, {"conv1.kernel": jnp.asarray(kernel, jnp.float32)})
 
 
 @pytest.fixture(scope="module")
@@ -201,13 +201,17 @@ def test_the_code_of_2020_is_its_options(patches, drawn):
         np.testing.assert_allclose(named.threshold[unit], known, rtol=1e-5)
 
 
+def in_cells(images):
+    """The mean of each 4×4 pixels."""
+    return images.reshape(-1, 7, 4, 7, 4, 1).mean((2, 4))
+
+
 def test_networks_that_do_not_tell_their_receptive_fields(drawn):
     network = ju.networks.from_callable(
-        lambda params, images, masks: images.mean((1, 2)) @ params,
+        lambda params, images: ju.networks.unit(in_cells(images), "conv1").mean((1, 2)) @ params,
         jnp.ones((1, 2)),
-        layers={"conv1": 1},
         preprocessing=PLAIN,
-        activations=lambda params, images, masks: {"conv1": images[:, ::4, ::4]},
+        unit_axis={"conv1": 3},
     )
     with pytest.raises(ju.InputError) as caught:
         ju.attributes.dissect(network, "conv1", drawn, convention="dissect2020_code")
@@ -263,7 +267,7 @@ def test_a_result_is_kept_in_a_file(patches, drawn, tmp_path):
 
 def test_units_of_dense_layers_are_active_on_whole_images(patches, drawn):
     result = ju.attributes.dissect(patches, "fc2", drawn, quantile=0.2)
-    answers = np.asarray(patches.run(jnp.asarray(drawn.source.images), through="fc2"))
+    answers = np.asarray(patches.activations(jnp.asarray(drawn.source.images), "fc2"))
     active = answers > np.quantile(answers, 0.8, axis=0, method="inverted_cdf")
     np.testing.assert_array_equal(result.activated, active.sum(0) * 28 * 28)
     whole = active[::3].sum(0) * 28 * 28
@@ -271,8 +275,7 @@ def test_units_of_dense_layers_are_active_on_whole_images(patches, drawn):
 
 
 def test_silent_units_align_with_nothing(drawn):
-    network = network_of_patches()
-    network.stages["conv1"].kernel[...] = jnp.zeros((4, 4, 1, UNITS))
+    network = changed(network_of_patches(), "conv1.kernel", jnp.zeros_like)
     result = ju.attributes.dissect(network, "conv1", drawn, convention="dissect2020")
     assert not result.activated.any()
     assert not result.detector.any()
@@ -314,7 +317,7 @@ class TestDetectors:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"layer": "conv2"}, "unknown layer 'conv2': network 'assembled' has conv1, fc2"),
+        ({"layer": "conv2"}, "unknown layer 'conv2': network 'chain' has conv1, fc2"),
         ({"convention": "dissect"}, "Did you mean 'netdissect'?"),
         ({"alignment": "corner"}, "Did you mean 'corners'?"),
         (
@@ -343,21 +346,20 @@ class TestWhatCannotBeMeasured:
 
     def test_network_without_activations(self, drawn):
         network = ju.networks.from_callable(
-            lambda params, images, masks: images.mean((1, 2)) @ params,
+            lambda params, images, masks: (images.mean((1, 2)) + masks["fc"].sum()) @ params,
             jnp.ones((1, 2)),
             layers={"fc": 2},
             preprocessing=PLAIN,
         )
-        assert self.message(network, drawn, "fc") == (
-            "network 'callable' does not show its activations"
-        )
+        expected = "layer 'fc' does not show its activations"
+        assert expected in self.message(network, drawn, "fc")
 
     def test_activations_that_are_not_finite(self, drawn):
-        network = network_of_patches()
-        network.stages["conv1"].kernel[...] = jnp.full((4, 4, 1, UNITS), jnp.inf)
-        assert (
-            "layer 'conv1' of network 'assembled' gives numbers that are not finite on images 0"
-            in (self.message(network, drawn))
+        network = changed(
+            network_of_patches(), "conv1.kernel", lambda kernel: jnp.full_like(kernel, jnp.inf)
+        )
+        assert "layer 'conv1' of network 'chain' gives numbers that are not finite on images 0" in (
+            self.message(network, drawn)
         )
 
     def test_no_labelled_pixel(self, patches):
@@ -399,7 +401,7 @@ def test_street_scenes_have_detectors_in_alexnet():
     network = with_random_weights(
         lambda: ju.networks.alexnet(10, preprocessing=ju.data.IMAGENET), 0
     )
-    ju.networks.load_weights(network, weights, partial=True)
+    network = ju.networks.load_weights(network, weights, partial=True)
     result = ju.attributes.dissect(network, "conv5", few, convention="dissect2020", grid=(56, 56))
     assert ju.attributes.detectors_by_concept(result).size >= 4
     assert 0.05 < float(result.alignment.max()) < 0.5

@@ -29,10 +29,8 @@ def ascent(network: Classifier, layer: str, method: ju.synthesis.Method) -> Asce
     )
 
     def climbed(image: Array, params: object, unit: Array) -> Array:
-        before, after = network.function.before_and_after(params, (image - mean) / std, layer)
-        assert before is not None
-        own = jnp.take(before, unit, axis=-1)
-        after = jnp.take(after, unit, axis=-1)
+        answers = network.function.before_and_after(params, (image - mean) / std, layer)
+        own, after = (jnp.take(each, unit, axis=-1) for each in answers)
         return jnp.where((after > 0).any(), after, own).mean()
 
     @jax.jit

@@ -9,11 +9,12 @@ from scipy import ndimage
 
 import jaxunits as ju
 from jaxunits.synthesis import Method
-from jaxunits.synthesis._answers import reader
+from jaxunits.synthesis._answers import Read
 from jaxunits.synthesis._ascent import Ascent, standardise
 from jaxunits.synthesis._objective import mean_of_others, penalty
 from jaxunits.synthesis._parametrisation import pixels, start
 from jaxunits.synthesis._transformations import _sampled
+from tests.chains import chain, flatten
 from tests.reference import small_residual
 
 pytestmark = pytest.mark.slow
@@ -33,16 +34,17 @@ EVERYTHING = Method(
 
 
 def tiny(activation):
+    """Two layers whose units are named where the activation has acted."""
     rngs = nnx.Rngs(0)
-    return ju.networks.Network(
-        [
-            ("conv1", ju.networks.Convolution(3, 4, activation=activation, rngs=rngs)),
-            ("pool1", ju.networks.AveragePool()),
-            ("flatten", ju.networks.Flatten()),
-            ("fc2", ju.networks.Dense(24, 5, activation=activation, rngs=rngs)),
-            ("logits", ju.networks.Dense(5, 2, activation=None, rngs=rngs)),
-        ],
-        preprocessing=TINY,
+    return chain(
+        TINY,
+        conv=nnx.Conv(3, 4, (3, 3), rngs=rngs),
+        activation1=lambda maps: ju.networks.unit(activation(maps), "conv1"),
+        pool1=lambda maps: nnx.avg_pool(maps, (2, 2), (2, 2)),
+        flatten=flatten,
+        fc=nnx.Linear(24, 5, rngs=rngs),
+        activation2=lambda state: ju.networks.unit(activation(state), "fc2"),
+        logits=nnx.Linear(5, 2, rngs=rngs),
     )
 
 
@@ -57,9 +59,9 @@ def tiny(activation):
 )
 def test_gradients_are_finite_differences(layer, objective, activation, method):
     with jax.enable_x64(True):
-        network = ju.networks.functional(tiny(jnp.tanh))
+        network = tiny(jnp.tanh)
         params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), network.params)
-        ascent = Ascent(reader(network, layer), TINY, objective, activation, method)
+        ascent = Ascent(Read(network.function, layer), TINY, objective, activation, method)
         key = jax.random.key(3)
         grey = jnp.full(ascent.shape, 0.5, jnp.float64)
         numbers = start(method, key, grey, jnp.asarray(False))
@@ -94,10 +96,10 @@ def test_iam_takes_the_mean_of_the_others(seed, units):
     ],
 )
 def test_a_unit_alone_answers_as_in_its_layer(network, layer):
-    network = ju.networks.functional(network())
+    network = network()
     random, size = np.random.default_rng(0), network.preprocessing
     image = jnp.asarray(random.normal(size=(*size.size, size.channels)), jnp.float32)
-    read, units = reader(network, layer), jnp.arange(network.layers[layer].units)
+    read, units = Read(network.function, layer), jnp.arange(network.layers[layer].units)
     whole = read(network.params, image)
     alone = jax.vmap(read.one, (None, None, 0), -1)(network.params, image, units)
     for left, right in zip(alone, whole, strict=True):

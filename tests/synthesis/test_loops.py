@@ -23,7 +23,6 @@ NETWORKS = {
 
 
 def by_jax(network, layer, unit, start, method):
-    network = ju.networks.functional(network)
     return jax_ascent.ascent(network, layer, method)(unit, start)
 
 
@@ -43,7 +42,7 @@ def test_from_the_same_images_a_loop_reaches_no_more():
     starts = np.random.default_rng(0).uniform(0.3, 0.7, (32, 16, 16, 3)).astype(np.float32)
     method = ju.synthesis.Method(steps=64)
     made = ju.synthesis.maximise(network, "conv4", initial=starts, method=method)
-    ascend = jax_ascent.ascent(ju.networks.functional(network), "conv4", method)
+    ascend = jax_ascent.ascent(network, "conv4", method)
     looped = np.stack([ascend(unit, start) for unit, start in enumerate(starts)])
     response = np.asarray(network.activations((jnp.asarray(looped) - 0.5) / 0.25, "conv4"))
     reached = response.mean((1, 2))[np.arange(32), np.arange(32)]

@@ -16,6 +16,7 @@ from flax import nnx
 import jaxunits as ju
 from jaxunits.synthesis import ROBUST, Method
 from tests.benchmarks.networks import with_random_weights
+from tests.chains import chain, changed, flatten
 
 pytestmark = pytest.mark.slow
 
@@ -26,17 +27,15 @@ def dense(kernel, bias, activation=jax.nn.relu):
     """One dense layer that reads a row of grey pixels."""
     kernel, rngs = jnp.asarray(kernel, jnp.float32), nnx.Rngs(0)
     inputs, units = kernel.shape
-    network = ju.networks.Network(
-        [
-            ("flatten", ju.networks.Flatten()),
-            ("fc1", ju.networks.Dense(inputs, units, activation=activation, rngs=rngs)),
-            ("logits", ju.networks.Dense(units, 2, activation=None, rngs=rngs)),
-        ],
-        preprocessing=ju.data.Preprocessing(size=(1, inputs), channels=1),
+    network = chain(
+        ju.data.Preprocessing(size=(1, inputs), channels=1),
+        flatten=flatten,
+        fc1=nnx.Linear(inputs, units, rngs=rngs),
+        activation1=activation,
+        logits=nnx.Linear(units, 2, rngs=rngs),
     )
-    network.stages["fc1"].kernel[...] = kernel
-    network.stages["fc1"].bias[...] = jnp.asarray(bias, jnp.float32)
-    return network
+    bias = jnp.asarray(bias, jnp.float32)
+    return ju.networks.with_arrays(network, {"fc1.kernel": kernel, "fc1.bias": bias})
 
 
 def convnet(channels):
@@ -195,9 +194,9 @@ def test_what_is_reported_is_what_the_network_answers(channels, tmp_path):
 
 
 def test_layers_behind_are_not_evaluated(colour):
-    broken = nnx.clone(colour)
-    for name in ("conv2", "logits"):
-        broken.stages[name].kernel[...] = jnp.full_like(broken.stages[name].kernel[...], jnp.nan)
+    broken = colour
+    for name in ("conv2.kernel", "logits.kernel"):
+        broken = changed(broken, name, lambda kernel: jnp.full_like(kernel, jnp.nan))
     left, right = (ju.synthesis.maximise(each, "conv1", method=FEW) for each in (colour, broken))
     np.testing.assert_array_equal(left.image, right.image)
 
@@ -307,7 +306,7 @@ class LinenNet(nn.Module):
 
 
 def test_a_network_of_ones_own():
-    """Its layers are shown before a ReLU outside the submodule."""
+    """A function that takes masks may keep its activations to itself."""
     module, size = LinenNet(), ju.data.Preprocessing(size=(2, 2), channels=1)
     variables = module.init(jax.random.key(0), jnp.zeros((1, 2, 2, 1)))
     network = ju.networks.from_linen(module, variables, preprocessing=size)
@@ -316,14 +315,16 @@ def test_a_network_of_ones_own():
     np.testing.assert_allclose(result.activation, kernel.clip(0).sum(0), rtol=1e-5)
     np.testing.assert_array_equal(result.image.values.reshape(4, 4).T, kernel > 0)
     by_hand = ju.networks.from_callable(
-        lambda params, images, masks: images.reshape(len(images), -1) @ params,
+        lambda params, images, masks: (
+            images.reshape(len(images), -1) @ (params * masks["hidden"][:, None])
+        ),
         jnp.ones((4, 2)),
         layers={"hidden": 4},
         preprocessing=size,
     )
     with pytest.raises(ju.InputError) as caught:
         ju.synthesis.maximise(by_hand, "hidden")
-    assert "network 'callable' does not show its activations: bring it in with" in str(caught.value)
+    assert "layer 'hidden' does not show its activations" in str(caught.value)
 
 
 @pytest.mark.skipif(
@@ -337,17 +338,16 @@ def test_images_for_alexnets_filters_are_the_filters():
         pytest.skip(f"{path} does not exist")
     arrays, rngs = safetensors.numpy.load_file(path), nnx.Rngs(0)
     kernel = arrays["features.0.weight"].transpose(2, 3, 1, 0)
-    layer = ju.networks.Convolution(3, 64, 11, padding=0, rngs=rngs)
-    layer.kernel[...], layer.bias[...] = jnp.asarray(kernel), jnp.asarray(arrays["features.0.bias"])
     mean, std = (np.asarray(values) for values in (ju.data.IMAGENET.mean, ju.data.IMAGENET.std))
-    network = ju.networks.Network(
-        [
-            ("conv1", layer),
-            ("flatten", ju.networks.Flatten()),
-            ("logits", ju.networks.Dense(64, 2, activation=None, rngs=rngs)),
-        ],
-        preprocessing=dataclasses.replace(ju.data.IMAGENET, size=(11, 11), resize=None),
+    network = chain(
+        dataclasses.replace(ju.data.IMAGENET, size=(11, 11), resize=None),
+        conv1=nnx.Conv(3, 64, (11, 11), padding=0, rngs=rngs),
+        relu1=jax.nn.relu,
+        flatten=flatten,
+        logits=nnx.Linear(64, 2, rngs=rngs),
     )
+    first = {"conv1.kernel": kernel, "conv1.bias": arrays["features.0.bias"]}
+    network = ju.networks.with_arrays(network, jax.tree.map(jnp.asarray, first))
     # The best image of all is black and white: each pixel by the sign of its weight.
     plain = ju.synthesis.maximise(network, "conv1", range(8))
     weights = kernel / std[:, None]

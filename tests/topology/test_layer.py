@@ -9,6 +9,7 @@ from flax import nnx
 import jaxunits as ju
 from jaxunits.topology import _layer as layer_module
 from tests.benchmarks.networks import with_random_weights
+from tests.chains import average, chain, flatten
 from tests.reference import SMALL, images_of, small_convnet
 from tests.topology.gudhi_holes import births_by_gudhi
 
@@ -65,10 +66,27 @@ def test_the_conventions_of_a_layer(network, few_digits):
     np.testing.assert_array_equal(result.birth_point, np.where(ranks <= 10, ranks - 1, 0).clip(0))
 
 
+def both_signs():
+    rngs = nnx.Rngs(0)
+    return chain(
+        SMALL,
+        conv1=nnx.Conv(1, 6, (3, 3), rngs=rngs),
+        relu1=nnx.relu,
+        pool1=pooled,
+        conv2=nnx.Conv(6, 8, (3, 3), rngs=rngs),
+        tanh2=jnp.tanh,
+        pool=average,
+        logits=nnx.Linear(8, 10, rngs=rngs),
+    )
+
+
+def pooled(maps):
+    return nnx.max_pool(maps, (2, 2), (2, 2))
+
+
 @pytest.mark.parametrize("method", ["auto", "ripser"])
 def test_a_layer_of_both_signs_by_the_authors(few_digits, method):
-    network = with_random_weights(small_convnet, 0)
-    network.stages["conv2"].activation = jnp.tanh
+    network = both_signs()
     some = ju.data.subset(few_digits, range(40))
     maps = np.asarray(
         network.activations(jnp.asarray(images_of(some, SMALL)[0], jnp.float32), "conv2")
@@ -95,23 +113,22 @@ def test_arrays_on_the_device_do_not_grow_with_the_images(network, few_digits):
     assert len(set(held[1:])) == 1
 
 
-class Described(ju.networks.Convolution):
-    """A stage whose settings have no hash."""
+class Described(nnx.Conv):
+    """A convolution whose settings have no hash."""
 
     def __init__(self, **settings):
-        super().__init__(1, 8, **settings)
+        super().__init__(1, 8, (3, 3), **settings)
         self.settings = nnx.static({"purpose": "a test"})
 
 
 def test_a_network_without_a_hash(few_digits):
     rngs = nnx.Rngs(0)
-    network = ju.networks.Network(
-        [
-            ("conv1", Described(rngs=rngs)),
-            ("flatten", ju.networks.Flatten()),
-            ("logits", ju.networks.Dense(8 * 784, 10, activation=None, rngs=rngs)),
-        ],
-        preprocessing=SMALL,
+    network = chain(
+        SMALL,
+        conv1=Described(rngs=rngs),
+        relu1=nnx.relu,
+        flatten=flatten,
+        logits=nnx.Linear(8 * 784, 10, rngs=rngs),
     )
     some = ju.data.subset(few_digits, range(8))
     births = layer_birth_points(network, "conv1", some).birth_point.values
@@ -144,7 +161,7 @@ def test_what_cannot_be_asked(network, few_digits):
             layer_birth_points(network, data=few_digits, **arguments)
         assert expected in str(caught.value)
     hidden = ju.networks.from_callable(
-        lambda params, images, masks: images[:, :10, 0, 0],
+        lambda params, images, masks: images[:, :10, 0, 0] + masks.get("conv2", jnp.ones(8)).sum(),
         {},
         layers={"conv2": 8},
         preprocessing=SMALL,
@@ -156,7 +173,7 @@ def test_what_cannot_be_asked(network, few_digits):
 
 def test_values_that_are_not_finite_are_reported(few_digits):
     network = with_random_weights(small_convnet, 0)
-    network.stages["conv2"].bias[...] = jnp.full(8, jnp.inf)
+    network = ju.networks.with_arrays(network, {"conv2.bias": jnp.full(8, jnp.inf)})
     with pytest.raises(ju.InputError) as caught:
         layer_birth_points(network, "conv2", few_digits, batch_size=128)
     assert "layer 'conv2' answers image 0 with a value that is not finite" in str(caught.value)
