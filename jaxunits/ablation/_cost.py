@@ -19,12 +19,21 @@ def multiply_adds(program: Program) -> int:
     return sum(_multiply_adds(each) * times for each, times in _walk(program.equations, 1))
 
 
-def largest_array(program: Program) -> int:
-    """Bytes of the largest array that a program makes."""
+def largest_array(program: Program, argument: int | None = None) -> int:
+    """Bytes of the largest array that a program makes.
+
+    Args:
+      program: the program.
+      argument: count only arrays that depend on this argument; all by default.
+    """
+    equations = program.equations
+    if argument is not None:
+        behind = program.dependent(program.leaves(argument))
+        equations = tuple(each for each in equations if behind.intersection(each.outvars))
     return max(
         (
             variable.aval.size * variable.aval.dtype.itemsize
-            for equation, _ in _walk(program.equations, 1)
+            for equation, _ in _walk(equations, 1)
             for variable in equation.outvars
             if hasattr(variable.aval, "dtype")
         ),

@@ -33,6 +33,7 @@ class Stages:
       early: for every batch.
       middle: for every base mask.
       late: for every few masks.
+      change: the number of the argument of `late` that tells the masks.
       before: shapes of what a chunk's masks have changed so far, where they build on one another.
     """
 
@@ -40,6 +41,7 @@ class Stages:
     early: Program
     middle: Program
     late: Program
+    change: int
     before: PyTree
 
 
@@ -73,7 +75,7 @@ def stages(traced: Traced, layer: str, shapes: Mapping[str, Any], *, running: bo
     constants, program = split(program, (2, 3, 4, 5), passed=(0, 1))
     early, program = split(program, (4, 5, 6), passed=(0, 1, 2))
     middle, late = split(program, (6, 7), passed=(0, 1, 2, 3))
-    return Stages(constants, early, middle, late, before)
+    return Stages(constants, early, middle, late, 7, before)
 
 
 def fast_path(encoding: Encoding, arguments: Mapping[str, Any], at_once: int) -> Path:

@@ -45,7 +45,8 @@ def fast_work(parts: Stages, bases: int, masks: int) -> Work:
         bases=bases,
         each=multiply_adds(parts.late),
         masks=masks,
-        largest=largest_array(parts.late),
+        # Parameters that are reshaped for every mask are held once.
+        largest=largest_array(parts.late, parts.change),
         dense=not has_convolutions(parts.late),
     )
 

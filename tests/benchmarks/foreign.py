@@ -1,4 +1,4 @@
-"""Users' own networks against the same networks of the library: `python -m tests.benchmarks.foreign`.
+"""Users' networks against the library's own: `python -m tests.benchmarks.foreign`.
 
 Every network is written as a plain NNX, Linen and PyTorch module, with the weights of ours. A sweep
 of one batch is divided by the network's own plain pass; all sides run in turn, round after round,
