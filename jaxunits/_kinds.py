@@ -41,7 +41,12 @@ def checks_kinds(function: Callable[Arguments, Result]) -> Callable[Arguments, R
     def hints() -> dict[str, Any]:
         found = hints_of(function, include_extras=True)
         named = [key for key, each in signature.parameters.items() if each.kind not in _BY_NAME]
-        return {name: found[name] for name in named if name in found}
+        # A type variable takes what it is bound to.
+        return {
+            name: getattr(found[name], "__bound__", None) or found[name]
+            for name in named
+            if name in found
+        }
 
     @functools.wraps(function)
     def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
@@ -129,6 +134,8 @@ def _words(hint: Any, name: str) -> str:
         return f"one of {', '.join(map(str, inner))}"
     if origin is collections.abc.Callable:
         return "a function"
+    if origin is collections.abc.Mapping and inner[1] is Any:
+        return "a dictionary by names"
     if origin is collections.abc.Mapping:
         return f"a dictionary, its values each {_words(inner[1], name)}"
     if origin is tuple and Ellipsis not in inner:

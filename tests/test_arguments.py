@@ -404,7 +404,7 @@ class TestDataSets:
         )
 
     def test_a_network_is_no_preprocessing(self, trained, data):
-        assert "preprocessing of type Network: give a ju.data.Preprocessing" in refused(
+        assert "preprocessing of type Classifier: give a ju.data.Preprocessing" in refused(
             ju.data.batches, data, trained, 2
         )
 

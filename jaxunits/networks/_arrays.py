@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import PyTree
 
+from .._errors import InputError, unknown_name
 from .._kinds import checks_kinds
+from ._checked import check_arrays
 from ._classifier import Classifier
 
 
@@ -25,8 +28,25 @@ def with_arrays(network: Classifier, values: Mapping[str, Any]) -> Classifier:
     Args:
       network: keeps its values.
       values: arrays by the names that `arrays` gives.
+
+    Raises:
+      InputError: the network has no such array, or one of another shape.
     """
-    return network.with_params(with_leaves(network.params, {**arrays(network), **values}))
+    own, place = arrays(network), f"network {network.name!r}"
+    for name, value in values.items():
+        if name not in own:
+            raise unknown_name("array", name, own, place)
+        _check_fits(value, own[name], f"{name!r}", place)
+    return network.with_params(with_leaves(network.params, {**own, **values}))
+
+
+def _check_fits(value: Any, own: Any, name: str, place: str) -> None:
+    if not jax.tree_util.all_leaves([value]):
+        raise InputError(f"array {name} of type {type(value).__name__} for {place}: give an array")
+    check_arrays({name: value}, place)
+    shape, expected = getattr(value, "shape", ()), jnp.shape(own)
+    if tuple(shape) != expected:
+        raise InputError(f"array {name} of shape {shape} for {place}: its own is of {expected}")
 
 
 def named_leaves(tree: PyTree) -> dict[str, Any]:

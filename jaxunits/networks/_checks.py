@@ -33,6 +33,7 @@ def check_readable(network: Classifier, layer: str) -> None:
     Raises:
       InputError: there is no such layer, or its activations are not known.
     """
+    check_classifier(network)
     network.function.traced(network.params, network.example).value(network.layer(layer).name)
 
 

@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 import jax
 from flax import nnx
 
+from .._kinds import checks_kinds
 from ..tracing import module_output
 
 Module = TypeVar("Module", bound=nnx.Module)
 
 
+@checks_kinds
 def tagged(module: Module) -> Module:
     """A module, with every submodule's calls naming their outputs by its path (`layer1.0.conv1`).
 
@@ -21,6 +23,9 @@ def tagged(module: Module) -> Module:
 
     Args:
       module: is changed; make it inside the function that is traced.
+
+    Raises:
+      InputError: this is no NNX module.
     """
     for path, part in nnx.iter_modules(module):
         if path and callable(part):

@@ -262,14 +262,8 @@ def test_many_classes_with_long_names(trained_run, tmp_path):
     images = random.integers(0, 256, (180, 12, 14, 3), np.uint8)
     names = [f"a long class name {number}" for number in range(60)]
     data = ju.data.load((images, np.arange(180) % 59), class_names=names)
-    network = ju.networks.functional(
-        ju.networks.convnet(
-            60,
-            widths=(4,),
-            pool_after=(),
-            preprocessing=ju.data.Preprocessing((12, 14), 3),
-        )
-    )
+    size = ju.data.Preprocessing((12, 14), 3)
+    network = ju.networks.convnet(60, widths=(4,), pool_after=(), preprocessing=size)
     sweep = ju.ablation.sweep(network, "conv1", data)
     panels = draw_panels(Panels(units=1), network, data, sweep, lambda done, total: None)
     measurements = Measurements(

@@ -38,7 +38,7 @@ def run(tmp_path):
 
 @pytest.fixture(scope="module")
 def network():
-    return ju.networks.functional(stored("mlp"))
+    return stored("mlp")
 
 
 @pytest.fixture
@@ -133,9 +133,8 @@ def test_an_option_makes_another_measurement_of_what_depends_on_it(
 def test_other_images_or_parameters_under_the_same_names_make_another(run, subject_of):
     subject = subject_of(Config(run.path))
     before = file_names(subject)
-    other = ju.networks.functional(
-        ju.networks.mlp(10, widths=(16, 12), preprocessing=subject.network.preprocessing, seed=9)
-    )
+    size = subject.network.preprocessing
+    other = ju.networks.mlp(10, widths=(16, 12), preprocessing=size, seed=9)
     after = file_names(dataclasses.replace(subject, network=other))
     assert all(before[kind] != after[kind] for kind in before)
     data = dataclasses.replace(subject.data, fingerprint="other images of the same name")

@@ -24,17 +24,19 @@ LEFT_OUT = {
     "it makes the text of an error": {"unknown_name", "results.no_space"},
     "it is a type alone": {
         *("ablation.Options", "attributes.Options", "data.Source", "data.concepts.Source"),
-        *("networks.LinearStage", "networks.LocalStage", "networks.RandomStage"),
-        *("networks.SeparableStage", "networks.Stage", "networks.WeightedStage"),
     },
     "it holds what functions of ours give": {
         *("ablation.Plan", "data.Batch", "data.Dataset", "data.concepts.Annotated"),
-        *("data.concepts.ConceptBatch", "data.concepts.Concepts", "networks.Branched"),
-        *("networks.Centres", "networks.Functional", "networks.Layer"),
+        *("data.concepts.ConceptBatch", "data.concepts.Concepts", "networks.Centres"),
+        *("networks.Classifier", "networks.Layer", "networks.MaskedFunction", "networks.Traced"),
+    },
+    "it is a module whose function, such as networks.mlp, checks the arguments": {
+        *("networks.AlexNet", "networks.CifarResNet", "networks.ConvNet", "networks.MLP"),
+        *("networks.ResNet18", "networks.SqueezeNet", "networks.VGG16"),
     },
     "it changes the process": {"join_cluster", "use_compilation_cache"},
     "it is called inside compiled programs": {
-        *("networks.ablate", "networks.features_of", "networks.with_features"),
+        *("networks.ablate", "networks.unit"),
     },
     "it is what the programs keep files with": {
         *("networks.abstract", "networks.arrays", "networks.load_state", "networks.save_state"),
@@ -46,13 +48,17 @@ LEFT_OUT = {
 }
 
 
+# Packages whose functions are no users' own, or public elsewhere.
+_INSIDE = {"tracing", "weights"}
+
+
 def public(module: types.ModuleType = ju, prefix: str = "") -> Iterator[str]:
     """The names of everything public that can be called."""
     for name, value in vars(module).items():
         if name.startswith("_"):
             continue
         if isinstance(value, types.ModuleType):
-            if value.__name__ == f"{module.__name__}.{name}" and name != "weights":
+            if value.__name__ == f"{module.__name__}.{name}" and name not in _INSIDE:
                 yield from public(value, f"{prefix}{name}.")
         elif callable(value):
             yield f"{prefix}{name}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import optax
 import xarray as xr
@@ -23,15 +25,34 @@ _SIZE = ju.data.Preprocessing((8, 8), 1, mean=(0.1,), std=(0.5,))
 class _Linen(linen.Module):
     @linen.compact
     def __call__(self, images):
-        return linen.Dense(3, name="logits")(images.reshape(len(images), -1))
+        hidden = linen.relu(linen.Dense(2, name="fc")(images.reshape(len(images), -1)))
+        return linen.Dense(3, name="logits")(hidden)
 
 
 class _Nnx(nnx.Module):
     def __init__(self):
-        self.logits = nnx.Linear(64, 3, rngs=nnx.Rngs(0))
+        self.fc = nnx.Linear(64, 2, rngs=nnx.Rngs(0))
+        self.logits = nnx.Linear(2, 3, rngs=nnx.Rngs(0))
 
     def __call__(self, images):
-        return self.logits(images.reshape(len(images), -1))
+        return self.logits(nnx.relu(self.fc(images.reshape(len(images), -1))))
+
+
+@functools.cache
+def _torch_module() -> Any:
+    """Small, since exporting takes most of a second; None without PyTorch, which is refused."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    from torch import nn
+
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 2), nn.ReLU(), nn.Linear(2, 3)).eval()
+
+
+def _dense(**sizes: tuple[int, int]) -> dict[str, Any]:
+    """Parameters of dense layers of Linen, by their numbers of inputs and outputs."""
+    return {
+        name: {"kernel": np.ones(size), "bias": np.ones(size[1])} for name, size in sizes.items()
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +69,7 @@ class World:
       folder: holds a run folder `run`, concepts `concepts`, weights `weights`, result `a.nc`.
     """
 
-    network: ju.networks.Network
+    network: ju.networks.Classifier
     data: ju.data.Dataset
     concepts: ju.data.concepts.Concepts
     sweep: xr.Dataset
@@ -87,7 +108,7 @@ class World:
         )
 
 
-def _convnet(**settings: Any) -> ju.networks.Network:
+def _convnet(**settings: Any) -> ju.networks.Classifier:
     usual = {"widths": (2, 3), "pool_after": ("conv1",), "preprocessing": _SIZE}
     return ju.networks.convnet(3, **{**usual, **settings})
 
@@ -338,7 +359,9 @@ _valid(
 
 def _abstract(build: Callable[..., Any]) -> Callable[..., Any]:
     """A builder without its weights, whose random numbers take long to compile."""
-    return lambda *args, **kwargs: nnx.eval_shape(lambda: build(*args, **kwargs))
+    return lambda *args, **kwargs: jax.eval_shape(
+        lambda: ju.networks.arrays(build(*args, **kwargs))
+    )
 
 
 _ZOO = {"width": 1 / 64, "channel_dropout": None, "preprocessing": None, "seed": 0}
@@ -360,95 +383,103 @@ for _name, _more in {
     "resnet18": {"stem": "cifar"},
     "vgg16": {"head": "cifar", "dropout": 0.0},
     "vgg16_bn": {"head": "cifar", "dropout": 0.0},
+    "cifar_resnet": {"depth": 8, "shortcut": "B", "preprocessing": _SIZE},
 }.items():
     _valid(
         f"networks.{_name}",
         of=lambda w, name=_name: _abstract(getattr(ju.networks, name)),
         **{"classes": 3, **_ZOO, **_more},
     )
-_valid("networks.functional", lambda w: ((w.network,), {}))
+for _name in ("squeezenet1_0", "squeezenet1_1"):
+    _valid(
+        f"networks.{_name}",
+        of=lambda w, name=_name: _abstract(getattr(ju.networks, name)),
+        **{"classes": 3, "width": 1 / 64, "dropout": 0.0, "preprocessing": _LARGE, "seed": 0},
+    )
+_OPTIONS = {
+    "preprocessing": _SIZE,
+    "output": None,
+    "unit_axis": {"fc": -1},
+    "name": "own",
+    "allow_probabilities": False,
+}
+_MODULE_OPTIONS = {**_OPTIONS, "arguments": None, "hook": "unit"}
 _valid(
     "networks.from_callable",
     lambda w: (
         (lambda params, images, masks: images.reshape(len(images), -1)[:, :3] * masks.get("a", 1),),
-        {
-            "params": {"a": np.ones(3)},
-            "layers": {"a": 3},
-            "preprocessing": _SIZE,
-            "activations": None,
-            "name": "callable",
-            "allow_probabilities": False,
-        },
+        {"params": {"a": np.ones(3)}, "layers": {"a": 3}, **_OPTIONS, "unit_axis": {"a": -1}},
     ),
 )
 _valid(
     "networks.from_linen",
     lambda w: (
-        (_Linen(), {"params": {"logits": {"kernel": np.ones((64, 3)), "bias": np.ones(3)}}}),
-        {"preprocessing": _SIZE, "arguments": None, "allow_probabilities": False},
+        (_Linen(), {"params": _dense(fc=(64, 2), logits=(2, 3))}),
+        dict(_MODULE_OPTIONS),
     ),
 )
-_valid(
-    "networks.from_nnx",
-    lambda w: ((_Nnx(),), {"preprocessing": _SIZE, "allow_probabilities": False}),
-)
+_valid("networks.from_nnx", lambda w: ((_Nnx(),), dict(_MODULE_OPTIONS)))
+_valid("networks.from_torch", lambda w: ((_torch_module(),), {**_MODULE_OPTIONS, "unit_axis": {}}))
+_valid("networks.tagged", lambda w: ((_Nnx(),), {}))
 _IMAGES = np.zeros((2, 8, 8, 1), np.float32)
 _valid(
-    "networks.Convolution",
-    lambda w: (
-        (1, 2),
-        {
-            "size": 3,
-            "strides": 1,
-            "padding": 1,
-            "bias": True,
-            "batch_norm": True,
-            "activation": nnx.relu,
-            "rngs": nnx.Rngs(0),
-        },
-    ),
-)
-_valid("networks.Dense", lambda w: ((2, 3), {"activation": nnx.relu, "rngs": nnx.Rngs(0)}))
-_valid("networks.Dropout", rate=0.5, whole_channels=True)
-_valid("networks.Flatten")
-_valid("networks.MaxPool", size=2, strides=2, padding=0)
-_valid("networks.AveragePool", size=2, strides=2)
-_valid("networks.AdaptiveAveragePool", size=(2, 2))
-_DENSE = functools.cache(lambda: ju.networks.Dense(64, 3, rngs=nnx.Rngs(0)))
-_CONVOLUTION = functools.cache(lambda: ju.networks.Convolution(1, 1, rngs=nnx.Rngs(0)))
-_valid("networks.Branch", lambda w: ((_CONVOLUTION(),), {"projection": _CONVOLUTION()}))
-_valid("networks.Merge", lambda w: ((_CONVOLUTION(),), {}))
-_valid(
-    "networks.Network",
-    lambda w: (
-        ([("flat", ju.networks.Flatten()), ("logits", _DENSE())],),
-        {"preprocessing": _SIZE, "architecture": None},
-    ),
-)
-_valid(
-    "networks.Network.__call__",
+    "networks.Classifier.__call__",
     lambda w: ((_IMAGES,), {"masks": {"conv2": np.ones(3)}}),
     of=lambda w: w.network,
 )
 _valid(
-    "networks.Network.activations",
+    "networks.Classifier.activations",
     lambda w: ((_IMAGES, "conv2"), {}),
     of=lambda w: w.network.activations,
 )
 _valid(
-    "networks.Network.with_activations",
+    "networks.Classifier.with_activations",
     lambda w: ((_IMAGES, ["conv2"]), {"masks": {"conv1": np.ones(2)}, "values": None}),
     of=lambda w: w.network.with_activations,
 )
-_FUNCTIONAL = functools.cache(lambda network: ju.networks.functional(network))
-_valid("networks.check_data", lambda w: ((_FUNCTIONAL(w.network), w.data), {}))
-_valid("networks.check_parameters", lambda w: ((_FUNCTIONAL(w.network),), {}))
-_valid("networks.receptive_fields", lambda w: ((_FUNCTIONAL(w.network), "conv2"), {}))
+_valid("networks.Classifier.layer", lambda w: (("conv2",), {}), of=lambda w: w.network.layer)
+_valid("networks.arrays", lambda w: ((w.network,), {}))
+_valid("networks.named_leaves", tree={"a": [np.ones(3), 2.5]})
+_valid("networks.with_arrays", lambda w: ((w.network, {"conv2.bias": np.ones(3)}), {}))
+_valid("networks.check_classifier", lambda w: ((w.network,), {}))
+_valid("networks.check_readable", lambda w: ((w.network, "conv2"), {}))
+_valid("networks.check_data", lambda w: ((w.network, w.data), {}))
+_valid("networks.check_parameters", lambda w: ((w.network,), {}))
+_valid("networks.receptive_fields", lambda w: ((w.network, "conv2"), {}))
+_NAMES = {"conv1.weight": "first.weight"}
+
+
+def _state_dict(network: ju.networks.Classifier) -> dict[str, np.ndarray]:
+    """A state dict as PyTorch has it, with another name for one of its arrays."""
+    found = {}
+    for name, array in ju.networks.arrays(network).items():
+        layer, _, kind = name.rpartition(".")
+        values = np.asarray(array)
+        if kind == "kernel":
+            axes = (3, 2, 0, 1) if values.ndim == 4 else (1, 0)
+            name, values = f"{layer}.weight", values.transpose(axes)
+        found[name] = values
+    return {_NAMES.get(name, name): values for name, values in found.items()}
+
+
 _valid("networks.save_architecture", lambda w: ((w.network, "."), {}), may_raise=(OSError,))
-_valid("networks.save_weights", lambda w: ((w.network, "weights"), {}), may_raise=(OSError,))
+_valid(
+    "networks.save_weights",
+    lambda w: ((w.network, "weights"), {"names": _NAMES}),
+    may_raise=(OSError,),
+)
 _valid(
     "networks.load_weights",
+    lambda w: (
+        (_convnet(seed=1), {"model": _state_dict(w.network)}),
+        {"partial": False, "names": _NAMES, "entry": "model"},
+    ),
+    may_raise=(OSError,),
+)
+_valid(
+    "networks.load_weights.file",
     lambda w: ((_convnet(seed=1), w.folder / "weights"), {"partial": False}),
+    of=lambda w: ju.networks.load_weights,
     may_raise=(OSError,),
 )
 _valid(

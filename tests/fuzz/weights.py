@@ -24,7 +24,7 @@ class Format:
       content: a file without damage.
     """
 
-    network: ju.networks.Network
+    network: ju.networks.Classifier
     content: bytes
 
 
@@ -49,17 +49,18 @@ def formats(folder: Path) -> dict[str, Format]:
     """A small file of each format, with the network that it belongs to."""
     size = ju.data.Preprocessing((4, 4), 1)
 
-    def build() -> ju.networks.Network:
+    def build() -> ju.networks.Classifier:
         return ju.networks.mlp(2, widths=(3,), preprocessing=size)
 
     path = folder / "whole"
     mlp = with_random_weights(build, seed=0)
+    own = ju.networks.arrays(mlp)
     arrays = {
-        f"{stage}.{kind}": np.asarray(array, np.float32)
-        for stage in ("fc1", "logits")
+        f"{layer}.{kind}": np.asarray(array, np.float32)
+        for layer in ("fc1", "logits")
         for kind, array in (
-            ("weight", mlp.stages[stage].kernel[...].T),
-            ("bias", mlp.stages[stage].bias[...]),
+            ("weight", own[f"{layer}.kernel"].T),
+            ("bias", own[f"{layer}.bias"]),
         )
     }
     ju.networks.save_weights(mlp, path)
@@ -77,6 +78,6 @@ def formats(folder: Path) -> dict[str, Format]:
     return found
 
 
-def load(form: Format, path: Path) -> None:
+def load(form: Format, path: Path) -> ju.networks.Classifier:
     """Load a file as its format's network needs it."""
-    ju.networks.load_weights(form.network, path, partial=True)
+    return ju.networks.load_weights(form.network, path, partial=True)
