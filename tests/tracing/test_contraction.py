@@ -162,7 +162,7 @@ def test_attention_with_heads(given, axis):
     }
     dense = dict.fromkeys(functions, ())
     mixed = ("dot_general", "transpose", "reduce_max", "sub", "exp", "div", "max", "reduce_sum")
-    dense["attention"] = mixed + ("broadcast_in_dim", "reshape")
+    dense["attention"] = (*mixed, "broadcast_in_dim", "reshape")
     dense["all alike"] = dense["attention"]
     dense["as values"] = ("transpose",)
     dense["scores"] = ("transpose",)
