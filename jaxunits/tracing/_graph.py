@@ -83,10 +83,11 @@ def mixes_positions(graph: Graph, equation: Any) -> bool:
     sides = [number for number, each in enumerate(equation.invars) if each in graph.dependent]
     if equation.primitive.name != "dot_general" or len(sides) != 1:
         return False
+    if equation.invars[1 - sides[0]] in graph.learned:
+        return False
     contracted, _ = equation.params["dimension_numbers"]
     units = unit_axes(graph, equation.invars[sides[0]])
-    learned = equation.invars[1 - sides[0]] in graph.learned
-    return bool(units) and not learned and not units & set(contracted[sides[0]])
+    return bool(units) and not units & set(contracted[sides[0]])
 
 
 def _axes_of_product(graph: Graph, equation: Any) -> frozenset[int]:

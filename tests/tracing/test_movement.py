@@ -88,7 +88,7 @@ def test_positions_move(given, tail):
         for name in ("rolled", "split along width"):
             del functions[name]
     again = ("dot_general",) if tail == "product" else ()
-    dense = {name: again for name in ("flattened twice",)}
+    dense = dict.fromkeys(("flattened twice",), again)
     assert_masking(functions, (2, 3, 4, 5), -1, given, tail=tail, dense=dense)
 
 
@@ -107,7 +107,7 @@ def test_channels_move(given, tail):
 
 def test_directions_are_whole_where_channels_move():
     dense = ("slice", "pad", "concatenate", "max", "split", "tanh")
-    allowed = {name: (*dense, "neg", "mul") for name in ON_CHANNELS}
+    allowed = dict.fromkeys(ON_CHANNELS, (*dense, "neg", "mul"))
     given = Changes(2, 2, directions=True)
     assert_masking(ON_CHANNELS, (2, 3, 4, 5), -1, given, dense=allowed)
 
@@ -180,7 +180,7 @@ MIXES = {
 @few(4)
 @given(given=changes(), tail=st.sampled_from(["none", "product"]))
 def test_sums(given, tail):
-    again = {name: ("dot_general",) for name in ("sum of channels", "mean of all")}
+    again = dict.fromkeys(("sum of channels", "mean of all"), ("dot_general",))
     for name in again:
         again[name] = (*again[name], "div")
     dense = {"average pool": (), **again}
@@ -212,7 +212,7 @@ def test_reductions_and_windows_of_channels_first(given):
 @given(given=changes(directions=False))
 def test_what_mixes_channels(given):
     anything = Anything()
-    assert_masking(MIXES, (2, 3, 4, 4), -1, given, dense={name: anything for name in MIXES})
+    assert_masking(MIXES, (2, 3, 4, 4), -1, given, dense=dict.fromkeys(MIXES, anything))
 
 
 class Anything(tuple):

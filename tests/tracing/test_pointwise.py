@@ -77,7 +77,7 @@ def test_linear_functions_of_a_number(shape, given, tail):
 
 @pytest.mark.parametrize("rows", [1, 2])
 def test_directions_are_whole_behind_what_is_not_linear(rows):
-    dense = {name: ("max", "mul", "logistic", "square") for name in ("relu", "silu", "x x")}
+    dense = dict.fromkeys(("relu", "silu", "x x"), ("max", "mul", "logistic", "square"))
     functions = {name: NONLINEAR[name] for name in dense}
     assert_masking(functions, (2, 2, 5), -1, Changes(rows, 2, directions=True), dense=dense)
 
