@@ -80,7 +80,12 @@ def _parts(graph: Graph, value: Any, axis: int) -> tuple[list[Any], list[Any]]:
     alone: dict[int, Any] = {}
     whole: dict[Any, None] = {}
 
+    seen: set[Any] = set()
+
     def visit(variable: Any) -> None:
+        if variable in seen:
+            return
+        seen.add(variable)
         equation = graph.producers.get(variable)
         if variable in graph.dependent and equation is not None:
             if graph.is_pointwise(equation):

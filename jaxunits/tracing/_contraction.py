@@ -47,7 +47,7 @@ def product(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | N
         place = contracted[1 - side][contracted[side].index(form.axis)]
         weights = _weights(form, other, place)
         return [_total_product(walk, equation, form, other, weights, side)]
-    if form.vectors is not None:
+    if form.vectors is not None and form.axis in equation.params["dimension_numbers"][1][side]:
         return None
     return _free_product(walk, equation, form, other, side)
 
@@ -107,7 +107,7 @@ def _free_product(walk: Walk, equation: Any, form: Replaced, other: Any, side: i
         axis = len(batch[0]) + (len(free[0]) if side else 0) + free[side].index(form.axis)
         part, parts = other, None
 
-    def one(slices: Array, part: Array) -> Array:
+    def one(slices: Array, part: Any) -> Array:
         return bind(equation, [slices, part] if side == 0 else [part, slices])[0]
 
     slices = walk.each(one, [0, parts])(form.slices, part)

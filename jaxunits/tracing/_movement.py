@@ -24,7 +24,7 @@ def moved(
 ) -> list[Form] | None:
     """An operation on the base once and on the slices, for which its parameters may differ."""
     form: Any = inputs[0]
-    if form.shape is not None or any(map(is_form, inputs[1:])):
+    if any(map(is_form, inputs[1:])):
         return None
     changed = equation.replace(params={**equation.params, **(parameters or {})})
     base = bind(equation, [form.base, *inputs[1:]])[0]
@@ -40,10 +40,10 @@ def _transpose(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] 
 
 def _pad(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | None:
     form: Any = inputs[0]
-    if not isinstance(form, Replaced) or form.vectors is not None:
+    if form.vectors is not None:
         return None
     padding = list(equation.params["padding_config"])
-    low, _, inside = padding[form.axis]
+    low, _, inside = map(int, padding[form.axis])
     if inside:
         return None
     padding[form.axis] = (0, 0, 0)
@@ -71,8 +71,6 @@ def _reshaped(form: Replaced, new: Sequence[int], axis: int) -> Replaced:
 
 def _broadcast(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | None:
     form: Any = inputs[0]
-    if form.shape is not None:
-        return None
     axis = equation.params["broadcast_dimensions"][form.axis]
     shape = list(equation.params["shape"])
     if shape[axis] != form.base.shape[form.axis]:
@@ -124,7 +122,7 @@ def _within(form: Any, start: int, stride: int = 1) -> Replaced:
 def _split(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | None:
     form: Any = inputs[0]
     along_channels = equation.params["axis"] == form.axis
-    if form.shape is not None or (along_channels and form.vectors is not None):
+    if along_channels and form.vectors is not None:
         return None
     bases = bind(equation, [form.base])
     if not along_channels:
@@ -177,7 +175,7 @@ def _rev(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | None
 def _dynamic_slice(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | None:
     form: Any = inputs[0]
     sizes = list(equation.params["slice_sizes"])
-    if not isinstance(form, Replaced) or sizes[form.axis] != form.base.shape[form.axis]:
+    if sizes[form.axis] != form.base.shape[form.axis]:
         return None
     sizes[form.axis] = form.slices.shape[form.axis + 1]
     return moved(walk, equation, inputs, form.axis, {"slice_sizes": tuple(sizes)})
@@ -186,7 +184,7 @@ def _dynamic_slice(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Fo
 def _gather(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | None:
     """Positions that are picked, all channels of each."""
     form: Any = inputs[0]
-    if not isinstance(form, Replaced) or form.vectors is not None:
+    if form.vectors is not None:
         return None
     numbers = equation.params["dimension_numbers"]
     sizes = list(equation.params["slice_sizes"])
@@ -198,16 +196,28 @@ def _gather(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | N
     return moved(walk, equation, inputs, axis, {"slice_sizes": tuple(sizes)})
 
 
+def with_channels(rule: Rule) -> Rule:
+    """A rule for a replaced value whose channels are an axis: first, and not flattened."""
+
+    def applied(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | None:
+        form = inputs[0]
+        if not isinstance(form, Replaced) or form.shape is not None:
+            return None
+        return rule(walk, equation, inputs)
+
+    return applied
+
+
 MOVEMENTS: Mapping[str, Rule] = {
-    "broadcast_in_dim": _broadcast,
+    "broadcast_in_dim": with_channels(_broadcast),
     "concatenate": _concatenate,
-    "dynamic_slice": _dynamic_slice,
-    "gather": _gather,
-    "pad": _pad,
+    "dynamic_slice": with_channels(_dynamic_slice),
+    "gather": with_channels(_gather),
+    "pad": with_channels(_pad),
     "reshape": _reshape,
-    "rev": _rev,
-    "slice": _slice,
-    "split": _split,
-    "squeeze": _squeeze,
-    "transpose": _transpose,
+    "rev": with_channels(_rev),
+    "slice": with_channels(_slice),
+    "split": with_channels(_split),
+    "squeeze": with_channels(_squeeze),
+    "transpose": with_channels(_transpose),
 }

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from ._contraction import convolution, product, summed
 from ._forms import Form, Replaced, is_form, same_units
-from ._movement import MOVEMENTS, moved
+from ._movement import MOVEMENTS, moved, with_channels
 from ._pointwise import AFFINE, OTHERS, is_pointwise
 from ._program import bind
 from ._walk import Rule, Walk
@@ -81,8 +81,6 @@ def _scaled(equation: Any, inputs: Sequence[Form]) -> list[Form] | None:
 
 def _window(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | None:
     form: Any = inputs[0]
-    if not isinstance(form, Replaced):
-        return None
     parameters = equation.params
     axis = form.axis
     still = ("window_dimensions", "window_strides", "base_dilation")
@@ -98,9 +96,9 @@ def _reduction(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] 
     axes = equation.params["axes"]
     if form.vectors is not None and equation.primitive.name != "reduce_sum":
         return None
-    if form.shape is None and form.axis not in axes:
+    if form.axis not in axes:
         return moved(walk, equation, inputs, form.axis - sum(axis < form.axis for axis in axes))
-    if equation.primitive.name == "reduce_sum" and form.shape is None:
+    if equation.primitive.name == "reduce_sum":
         return summed(walk, equation, form)
     return None
 
@@ -130,13 +128,14 @@ _REDUCTIONS = (
     "reduce_prod",
     "reduce_sum",
 )
+_RUNNING = ("cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum")
 _WINDOWS = ("reduce_window", "reduce_window_max", "reduce_window_min", "reduce_window_sum")
 
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(AFFINE | OTHERS, pointwise),
-    **dict.fromkeys(_WINDOWS, _window),
-    **dict.fromkeys(_REDUCTIONS, _reduction),
-    **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"), _along_axis),
+    **dict.fromkeys(_WINDOWS, with_channels(_window)),
+    **dict.fromkeys(_REDUCTIONS, with_channels(_reduction)),
+    **dict.fromkeys(_RUNNING, with_channels(_along_axis)),
     **MOVEMENTS,
     "conv_general_dilated": convolution,
     "dot_general": product,
