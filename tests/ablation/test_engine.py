@@ -16,7 +16,7 @@ from jaxunits.ablation._store import Store
 from tests.ablation.sweeping import PIECES, sweep_digits
 from tests.outcomes import assert_counts, before, standardized, without_near_ties
 from tests.processes import LIMIT, in_two_processes
-from tests.reference import SMALL, small_convnet, small_residual
+from tests.reference import SMALL, small_convnet
 
 # Of the moments at which processes are killed.
 SEED = 20_170_413
@@ -312,8 +312,8 @@ def test_masks_of_weights_are_measured_to_zero_alone(trained, clear_digits, path
         ju.ablation.directions(own, "conv3", clear_digits, np.eye(10), path=path)
 
 
-def test_masks_of_other_layers_go_by_any_of_their_names(few_digits):
-    network = small_residual()
+def test_masks_of_other_layers_go_by_any_of_their_names(families, few_digits):
+    network = families["residual"]
     held = 1 - np.eye(6)[2]
     one, other = (
         ju.ablation.sweep_settings(network, "layer1", few_digits, other_masks={name: held})

@@ -63,6 +63,12 @@ SIDES = {
 }
 
 
+# `randomise` draws the kernels: JAX would compile a program for every shape of them.
+CONV, LINEAR = (
+    functools.partial(kind, kernel_init=nnx.initializers.zeros) for kind in (nnx.Conv, nnx.Linear)
+)
+
+
 def unchanged(name, activations):
     return activations
 
@@ -71,7 +77,8 @@ class Block(nnx.Module):
     """Two convolutions, with batch norm or not, and a shortcut, projected or not."""
 
     def __init__(self, inputs, outputs, strides, norm, projected, rngs):
-        conv = functools.partial(nnx.Conv, use_bias=not norm, rngs=rngs)
+        conv = functools.partial(CONV, use_bias=not norm, rngs=rngs)
+        self.projected = projected
         self.conv1 = conv(inputs, outputs, (3, 3), strides)
         self.norm1 = nnx.BatchNorm(outputs, rngs=rngs) if norm else nnx.identity
         self.conv2 = conv(outputs, outputs, (3, 3))
@@ -82,7 +89,9 @@ class Block(nnx.Module):
     def __call__(self, maps, name="", change=unchanged):
         inside = change(f"{name}.conv1", nnx.relu(self.norm1(self.conv1(maps))))
         shortcut = self.norm3(self.conv3(maps))
-        return nnx.relu(self.norm2(self.conv2(inside)) + shortcut)
+        if self.projected:
+            shortcut = change(f"{name}.conv3", shortcut)
+        return nnx.relu(change(f"{name}.conv2", self.norm2(self.conv2(inside))) + shortcut)
 
 
 class Parts(nnx.Module):
@@ -108,16 +117,16 @@ class Parts(nnx.Module):
         channels *= side * side if self.flatten else 1
         self.dense = tuple(f"fc{number}" for number in range(description["dense"]))
         for name in self.dense:
-            setattr(self, name, nnx.Linear(channels, 7, rngs=rngs))
+            setattr(self, name, LINEAR(channels, 7, rngs=rngs))
             channels = 7
-        self.logits = nnx.Linear(channels, CLASSES, rngs=rngs)
+        self.logits = LINEAR(channels, CLASSES, rngs=rngs)
 
     def add(self, number, part, channels, rngs):
         """Add a convolution or a residual block; returns how many channels it gives."""
         norm, strides, outputs = part["norm"], part["strides"], part["outputs"]
         if part["kind"] == "conv":
             size = part["size"]
-            conv = nnx.Conv(
+            conv = CONV(
                 channels,
                 outputs,
                 (size, size),
@@ -162,11 +171,15 @@ def build(description):
 
 
 def layers_of(description):
-    """The names of its layers, in order."""
+    """The names of its layers, in the order of their calls."""
     names = []
     for number, part in enumerate(description["parts"]):
-        block = part["kind"] == "block"
-        names += [f"block{number}.conv1", f"block{number}"] if block else [f"conv{number}"]
+        if part["kind"] == "conv":
+            names.append(f"conv{number}")
+            continue
+        projected = part["strides"] > 1 or part["projected"]
+        inside = ["conv1", *(["conv3"] if projected else []), "conv2"]
+        names += [*(f"block{number}.{name}" for name in inside), f"block{number}"]
     return [*names, *(f"fc{number}" for number in range(description["dense"]))]
 
 
@@ -187,14 +200,21 @@ def logits_of_forward(network, layer, images, masks, values):
 
 
 def randomise(network, random):
-    """Biases and running averages that a trained network might have, instead of 0 and 1."""
+    """Kernels, biases and running averages that a trained network might have."""
+
+    def draw(variable, numbers):
+        variable[...] = jnp.asarray(numbers, jnp.float32)
+
     for _, module in nnx.iter_modules(network):
         if isinstance(module, nnx.BatchNorm):
-            module.mean[...] = jnp.asarray(random.normal(size=module.mean.shape), jnp.float32)
-            module.var[...] = jnp.asarray(random.uniform(0.5, 2, module.var.shape), jnp.float32)
-            module.bias[...] = jnp.asarray(random.normal(size=module.bias.shape), jnp.float32)
-        elif getattr(module, "bias", None) is not None:
-            module.bias[...] = jnp.asarray(0.3 * random.normal(size=module.bias.shape), jnp.float32)
+            draw(module.mean, random.normal(size=module.mean.shape))
+            draw(module.var, random.uniform(0.5, 2, module.var.shape))
+            draw(module.bias, random.normal(size=module.bias.shape))
+        elif isinstance(module, nnx.Conv | nnx.Linear):
+            shape = module.kernel.shape
+            draw(module.kernel, random.normal(size=shape) / np.sqrt(np.prod(shape[:-1])))
+            if module.bias is not None:
+                draw(module.bias, 0.3 * random.normal(size=module.bias.shape))
 
 
 def random_images(seed=0, count=40):
