@@ -23,10 +23,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 import xarray as xr
-from flax import nnx
 
 import jaxunits as ju
 from jaxunits.networks._saved_states import describe_state, open_checkpoints
@@ -108,10 +106,9 @@ def checkpoints(run):
         steps = [checkpoint.step for checkpoint in checkpointer.checkpoints]
         told = {step: describe_state(checkpointer, step, "") for step in steps}
     for step in steps:
-        state = nnx.state(ju.networks.restore(run, epoch=step))
-        leaves = jax.tree_util.tree_leaves_with_path(state)
+        arrays = ju.networks.arrays(ju.networks.restore(run, epoch=step))
         found[f"epoch {step}"] = {
-            jax.tree_util.keystr(path): np.asarray(leaf).tobytes() for path, leaf in leaves
+            name: np.asarray(array).tobytes() for name, array in arrays.items()
         }
         metrics = [{**row, "seconds": None} for row in told[step]["metrics"]]
         found[f"state {step}"] = (told[step]["fingerprints"], metrics)

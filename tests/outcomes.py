@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from flax import nnx
 
 import jaxunits as ju
 
@@ -96,18 +95,17 @@ def logits_under(network, layer, images, masks, values="zero"):
 
     Evaluated mask by mask, as the network alone does it; `values` are zero or one a unit.
     """
-    graph, params = nnx.split(network)
     units = network.layers[layer].units
     values = np.zeros(units) if isinstance(values, str) else values
     given = {layer: jnp.asarray(values, jnp.float32)}
-    logits = _each_mask(graph, params, layer, images, jnp.asarray(masks, jnp.float32), given)
+    masks = jnp.asarray(masks, jnp.float32)
+    logits = _each_mask(network.function, network.params, layer, images, masks, given)
     return np.asarray(logits, np.float64)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 2))
-def _each_mask(graph, params, layer, images, masks, values):
-    network = nnx.merge(graph, params)
-    return jax.lax.map(lambda mask: network(images, {layer: mask}, values), masks)
+def _each_mask(function, params, layer, images, masks, values):
+    return jax.lax.map(lambda mask: function(params, images, {layer: mask}, values), masks)
 
 
 def without_near_ties(network, data, layers=None):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import jaxunits as ju
-
 from tests.fuzz import calls, folders, results, weights
 from tests.fuzz.cases import run
 from tests.fuzz.valid_calls import VALID

@@ -394,7 +394,11 @@ for _name in ("squeezenet1_0", "squeezenet1_1"):
     _valid(
         f"networks.{_name}",
         of=lambda w, name=_name: _abstract(getattr(ju.networks, name)),
-        **{"classes": 3, "width": 1 / 64, "dropout": 0.0, "preprocessing": _LARGE, "seed": 0},
+        classes=3,
+        width=1 / 64,
+        dropout=0.0,
+        preprocessing=_LARGE,
+        seed=0,
     )
 _OPTIONS = {
     "preprocessing": _SIZE,
