@@ -38,7 +38,7 @@ EPOCHS = ("--epochs", "3", "--network.widths", "4", "4", "4", "4", "--batch-size
 STUDY = ("digits_variants", "--only", "convnet_batch_norm", "--seeds", "0", "1", "--run-folder")
 EXPERIMENTS = ("drop_curves", "greedy", "correlations", "unit_panels")
 TEMPORARY = (".partial", ".pieces", ".orders", ".unfinished", ".removed", ".lock", ".holder")
-TIMES = ("seconds", "compile_seconds", "run_seconds", "created", "programs")
+TIMES = ("seconds", "compile_seconds", "run_seconds", "created")
 # Dates, and cells of one or two decimals, which is how seconds are told.
 REPORT_TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+(\+00:00)?|<td[^>]*>\d+\.\d\d?</td>")
 
@@ -107,7 +107,9 @@ def checkpoints(run):
         told = {step: describe_state(checkpointer, step, "") for step in steps}
     for step in steps:
         arrays = ju.networks.arrays(ju.networks.restore(run, epoch=step))
-        found[f"epoch {step}"] = {name: np.asarray(arrays[name]).tobytes() for name in arrays}
+        found[f"epoch {step}"] = {
+            name: np.asarray(array).tobytes() for name, array in arrays.items()
+        }
         metrics = [{**row, "seconds": None} for row in told[step]["metrics"]]
         found[f"state {step}"] = (told[step]["fingerprints"], metrics)
     return found
