@@ -78,7 +78,8 @@ def split(program: Program, late: Collection[int], passed: Collection[int] = ())
         early,
         Program(
             equations=needed(order, program.outputs),
-            inputs=(*kept, *program.inputs),
+            # An argument that comes in the list is not read in its own place.
+            inputs=(*kept, *(object() if each in wanted else each for each in program.inputs)),
             outputs=program.outputs,
             constants=program.constants,
             arguments=_tuple_of([listed, *children]),
