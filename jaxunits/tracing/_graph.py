@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from jax.extend.core import Literal
+
 from ._axes import moved_axes
 from ._pointwise import is_pointwise
 from ._program import Program, variables
@@ -21,6 +23,7 @@ class Graph:
       learned: the variables that depend on parameters, the first argument.
       producers: the operation that gives each variable.
       readers: the operations that read it.
+      order: the number of the operation that gives each variable.
     """
 
     def __init__(self, program: Program, images: Iterable[Any]) -> None:
@@ -30,6 +33,15 @@ class Graph:
         self.learned = program.dependent(program.leaves(0))
         self.producers = program.producers()
         self.readers = program.readers()
+        self.order = {
+            variable: number
+            for number, each in enumerate(program.equations)
+            for variable in each.outvars
+        }
+
+    def depends(self, atom: Any) -> bool:
+        """Whether a variable or literal depends on the images."""
+        return not isinstance(atom, Literal) and atom in self.dependent
 
     def sources(self, equation: Any) -> list[Any]:
         """What an operation reads that depends on the images, each once."""
@@ -80,10 +92,11 @@ def unit_axes(graph: Graph, variable: Any) -> frozenset[int]:
 
 def mixes_positions(graph: Graph, equation: Any) -> bool:
     """Whether a product with constants sums over positions and leaves the units, as pools do."""
-    sides = [number for number, each in enumerate(equation.invars) if each in graph.dependent]
+    sides = [number for number, each in enumerate(equation.invars) if graph.depends(each)]
     if equation.primitive.name != "dot_general" or len(sides) != 1:
         return False
-    if equation.invars[1 - sides[0]] in graph.learned:
+    weights = equation.invars[1 - sides[0]]
+    if not isinstance(weights, Literal) and weights in graph.learned:
         return False
     contracted, _ = equation.params["dimension_numbers"]
     units = unit_axes(graph, equation.invars[sides[0]])
@@ -93,7 +106,7 @@ def mixes_positions(graph: Graph, equation: Any) -> bool:
 def _axes_of_product(graph: Graph, equation: Any) -> frozenset[int]:
     """The axes that only the constant factor of a product has, or those of a pool's units."""
     contracted, batch = equation.params["dimension_numbers"]
-    sides = [number for number, each in enumerate(equation.invars) if each in graph.dependent]
+    sides = [number for number, each in enumerate(equation.invars) if graph.depends(each)]
     if len(sides) != 1:
         return frozenset()
     free = [
@@ -127,9 +140,9 @@ def kernel_of(graph: Graph, value: Any) -> tuple[Any, tuple[int, ...]] | None:
         return equation.invars[1], (equation.params["dimension_numbers"].rhs_spec[0],)
     if name == "dot_general":
         contracted, batch = equation.params["dimension_numbers"]
-        side = 0 if equation.invars[0] not in graph.dependent else 1
+        side = 1 if graph.depends(equation.invars[0]) else 0
         weights = equation.invars[side]
-        if batch[0] or weights in graph.dependent:
+        if batch[0] or graph.depends(weights):
             return None
         rank = len(weights.aval.shape)
         return weights, tuple(axis for axis in range(rank) if axis not in contracted[side])

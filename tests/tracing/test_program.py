@@ -107,13 +107,14 @@ def test_loops_in_loops():
 
     x = images((4, 3))
     program = trace(function, WEIGHTS, x)
-    assert len(names_of(program)) == 5
+    rounds = [f"round[{outer}][{inner}]" for outer in range(2) for inner in range(3)]
+    assert names_of(program) == rounds
     np.testing.assert_allclose(program(WEIGHTS, x), function(WEIGHTS, x), rtol=1e-5)
 
 
 def test_loops_without_marks_stay():
     def function(params, x):
-        return jax.lax.scan(lambda x, w: (jnp.tanh(x * w), None), x, params["one"][:, :1])[0]
+        return jax.lax.scan(lambda x, w: (jnp.tanh(x * w), None), x, params["one"][:, None])[0]
 
     x = images((4, 3))
     program = trace(function, WEIGHTS, x)
@@ -152,7 +153,7 @@ def test_values_under_replacements():
 
 def pieces(params, x, late, tree):
     hidden = jnp.tanh(x @ params["one"]) + jnp.cos(tree["a"])
-    behind = hidden * late["scale"] + jnp.exp(params["two"][0])
+    behind = hidden * late["scale"] + jnp.exp(params["two"][:1])
     return {"result": behind + tree["b"], "hidden": hidden, "late": late["scale"] + 1, "x": x}
 
 

@@ -49,7 +49,7 @@ class Normed(nnx.Module):
 def test_units_are_what_the_nonlinearity_gives(name):
     module = with_noise(Normed(NONLINEARITIES[name], nnx.Rngs(0)))
     found = Found(module)
-    assert found.names == [["conv", "norm", "dropout"], ["hidden"]]
+    assert found.names == [["conv", "norm"], ["hidden"]]
     module.eval()
     found.assert_activations("conv", module.first(images()))
     for layer, axis in {"conv": 3, "hidden": 1}.items():
