@@ -50,7 +50,7 @@ GROUPED = {
 }
 
 
-@few(6)
+@few(3)
 @given(given=changes(), order=st.sampled_from(["NHWC", "NCHW", "NCHW to NHWC"]))
 def test_convolutions(given, order):
     shape, axis = ((2, 4, 5, 4), 3) if order == "NHWC" else ((2, 4, 4, 5), 1)
@@ -61,7 +61,7 @@ def test_convolutions(given, order):
     assert_masking(functions, shape, axis, given)
 
 
-@few(6)
+@few(3)
 @given(
     given=changes(),
     order=st.sampled_from(["NHWC", "NCHW"]),
@@ -83,7 +83,7 @@ def test_grouped_convolutions(given, order, multiplier, tail):
     assert_masking(functions, shape, axis, given, tail=tail, dense=dense)
 
 
-@few(4)
+@few(2)
 @given(given=changes(), order=st.sampled_from(["NWC", "NDHWC"]))
 def test_convolutions_of_one_and_three_axes(given, order):
     count = len(order) - 2
@@ -131,7 +131,7 @@ TOKENS = {
 APART = ("tokens", "units", "outer")
 
 
-@few(5)
+@few(3)
 @given(given=changes(), tail=st.sampled_from(["none", "product"]))
 def test_matrix_products(given, tail):
     apart = [name for name in TOKENS if name.startswith(APART)]
@@ -142,7 +142,7 @@ def test_matrix_products(given, tail):
     assert_masking(TOKENS, (2, 3, 4), -1, given, tail=tail, dense=again)
 
 
-@few(4)
+@few(2)
 @given(given=changes(directions=False), axis=st.sampled_from([1, 2, 3]))
 def test_attention_with_heads(given, axis):
     """Queries `[images, tokens, heads, features]`; all of them can be units."""
@@ -169,7 +169,7 @@ def test_attention_with_heads(given, axis):
     assert_masking(functions, (2, 2, 3, 4), axis, given, dense=dense)
 
 
-@few(5)
+@few(3)
 @given(given=changes(), shape=st.sampled_from([(2, 3, 3, 4), (2, 4, 3, 2), (2, 3, 4)]))
 def test_products_of_flattened_maps(given, shape):
     size = 1

@@ -69,7 +69,7 @@ ON_CHANNELS = {
 }
 
 
-@few(5)
+@few(3)
 @given(given=changes(), axis=st.integers(1, 3), tail=tails)
 def test_units_on_any_axis(given, axis, tail):
     kept = {**KEPT}
@@ -78,7 +78,7 @@ def test_units_on_any_axis(given, axis, tail):
     assert_masking(kept, (2, 3, 4, 5), axis, given, tail=tail)
 
 
-@few(4)
+@few(3)
 @given(given=changes(), tail=st.sampled_from(["none", "product"]))
 def test_positions_move(given, tail):
     functions = dict(OF_MAPS)
@@ -92,14 +92,14 @@ def test_positions_move(given, tail):
     assert_masking(functions, (2, 3, 4, 5), -1, given, tail=tail, dense=dense)
 
 
-@few(4)
+@few(3)
 @given(given=changes(directions=False), tail=st.sampled_from(["none", "product"]))
 def test_positions_are_picked_and_padded(given, tail):
     dense = {"backwards": ()}
     assert_masking(NOT_LINEAR, (2, 3, 4, 5), -1, given, tail=tail, dense=dense)
 
 
-@few(6)
+@few(3)
 @given(given=changes(directions=False), tail=st.sampled_from(["none", "product", "flat"]))
 def test_channels_move(given, tail):
     assert_masking(ON_CHANNELS, (2, 3, 4, 5), -1, given, tail=tail)
@@ -177,7 +177,7 @@ MIXES = {
 }
 
 
-@few(4)
+@few(3)
 @given(given=changes(), tail=st.sampled_from(["none", "product"]))
 def test_sums(given, tail):
     again = dict.fromkeys(("sum of channels", "mean of all"), ("dot_general",))
@@ -189,7 +189,7 @@ def test_sums(given, tail):
     assert_masking(LINEAR_SUMS, (2, 3, 4, 4), -1, given, tail=tail, dense=dense)
 
 
-@few(4)
+@few(3)
 @given(given=changes(directions=False))
 def test_reductions_and_windows(given):
     assert_masking(SUMS, (2, 3, 4, 4), -1, given)
@@ -208,7 +208,7 @@ def test_reductions_and_windows_of_channels_first(given):
     assert_masking(functions, (2, 5, 3, 4), 1, given, tail="product")
 
 
-@few(3)
+@few(2)
 @given(given=changes(directions=False))
 def test_what_mixes_channels(given):
     anything = Anything()

@@ -55,19 +55,19 @@ LINEAR = {
 }
 
 
-@few(4)
+@few(3)
 @given(shape=st.sampled_from(SHAPES), given=changes(directions=False))
 def test_functions_of_a_number(shape, given):
     assert_masking(NONLINEAR, shape, -1, given)
 
 
-@few(4)
+@few(3)
 @given(shape=st.sampled_from(SHAPES), given=changes(directions=False))
 def test_other_types_of_numbers(shape, given):
     assert_masking(OTHER_TYPES, shape, -1, given)
 
 
-@few(6)
+@few(4)
 @given(shape=st.sampled_from(SHAPES), given=changes(), tail=tails)
 def test_linear_functions_of_a_number(shape, given, tail):
     whole = ("dot_general", "reshape")
@@ -95,7 +95,7 @@ OPERATIONS = {
 }
 
 
-@few(6)
+@few(4)
 @given(shape=st.sampled_from(SHAPES), data=st.data(), given=changes(directions=False), tail=tails)
 def test_a_value_with_a_constant(shape, data, given, tail):
     axis = data.draw(st.integers(1, len(shape) - 1))
@@ -108,7 +108,7 @@ def test_a_value_with_a_constant(shape, data, given, tail):
     assert_masking(operations, shape, axis, given, tail=tail)
 
 
-@few(3)
+@few(2)
 @given(size=st.sampled_from([(), (2, 3, 4), (1, 1, 4), (1, 3, 1)]), rows=st.sampled_from([1, 3]))
 def test_directions_with_a_constant(size, rows):
     functions = {
@@ -120,7 +120,7 @@ def test_directions_with_a_constant(size, rows):
     assert_masking(functions, (2, 3, 4), -1, given, dense=dense)
 
 
-@few(4)
+@few(3)
 @given(given=changes(directions=False), tail=tails)
 def test_values_with_constants_after_flattening(given, tail):
     def function(x):
