@@ -156,7 +156,7 @@ def _check_logits(network: Classifier, allow_probabilities: bool) -> None:
     place = f"network {network.name!r}"
     noise = np.random.default_rng(0).normal(size=(3, *network.example.shape[1:]))
     others = noise[[0, 2, 1]]
-    run = jax.jit(network.function.forward)
+    run = jax.jit(network.function.traced(network.params, network.example).program)
     first, second = (
         np.asarray(run(network.params, images.astype(np.float32)), np.float64)
         for images in (noise[:2], others[:2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from .._errors import InputError
+from .._programs import kept
 from ..tracing import (
     Graph,
     Program,
@@ -227,7 +227,8 @@ class Traced:
         return found
 
 
-@functools.lru_cache(maxsize=128)
+# Networks of the same build share their program.
+@kept
 def _traced(
     function: MaskedFunction,
     structure: Any,

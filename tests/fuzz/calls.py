@@ -39,7 +39,7 @@ LEFT_OUT = {
         *("networks.ablate", "networks.unit"),
     },
     "it is what the programs keep files with": {
-        *("networks.abstract", "networks.arrays", "networks.load_state", "networks.save_state"),
+        *("networks.abstract", "networks.load_state", "networks.save_state"),
         *("networks.open_checkpoints", "results.RunFolder", "results.environment"),
         *("results.raise_if_different", "results.read_regular", "results.seal"),
         *("results.hold", "results.seal_settings", "results.unseal", "results.unseal_settings"),
