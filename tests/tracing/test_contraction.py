@@ -97,15 +97,12 @@ def test_convolutions_of_one_and_three_axes(given, order):
     assert_masking(functions, shape, -1, given)
 
 
-@pytest.mark.parametrize("order", ["NHWC", "NCHW"])
-@pytest.mark.parametrize("running", [False, True])
-def test_convolutions_in_bfloat16(order, running):
-    shape, axis = ((2, 4, 5, 4), 3) if order == "NHWC" else ((2, 4, 4, 5), 1)
+def test_convolutions_in_bfloat16():
     functions = {
-        name: functools.partial(convolved, order=order, outputs=4, **options)
+        name: functools.partial(convolved, order="NHWC", outputs=4, **options)
         for name, options in {**PLAIN, **GROUPED}.items()
     }
-    assert_masking(functions, shape, axis, Changes(2, 2, running), dtype="bfloat16")
+    assert_masking(functions, (2, 4, 5, 4), 3, Changes(2, 2, running=True), dtype="bfloat16")
 
 
 def test_a_convolution_whose_channels_are_not_units_is_right():
