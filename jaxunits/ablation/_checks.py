@@ -35,8 +35,8 @@ def checked_values(values: ArrayLike, layer: Layer) -> Float32[np.ndarray, " uni
     array = real_array(values, "values", f" for layer {layer.name!r}")
     if array.shape != (layer.units,):
         raise InputError(
-            f"values of shape {array.shape} for layer {layer.name!r}: give 'zero', 'mean' or "
-            f"({layer.units},), one number a unit"
+            f"values of shape {array.shape} for layer {layer.name!r}: give 'zero', 'mean', "
+            f"'resample' or ({layer.units},), one number a unit"
         )
     return _checked_numbers(array, "values", layer)
 

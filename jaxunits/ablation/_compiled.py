@@ -15,7 +15,7 @@ from .._programs import Shapes, kept
 from ..networks import MaskedFunction
 from ._path import Layout
 from ._paths import cast_shapes, functions_of
-from ._question import Outcome, classify
+from ._question import Inputs, Outcome, classify
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Build:
       params: shapes of the network's parameters.
       arguments: shapes of the path's arguments.
       images: the shape of a device's batch.
+      partners: whether there are other images too, whose activations ablated units give.
       dtype: of activations and weights behind the images.
       margins: whether margins are wanted too.
       devices: where they run.
@@ -41,6 +42,7 @@ class Build:
     params: Shapes
     arguments: Shapes
     images: tuple[int, ...]
+    partners: bool
     dtype: Any
     margins: bool
     devices: tuple[jax.Device, ...]
@@ -51,7 +53,7 @@ class Compiled(NamedTuple):
     """Compiled programs, for any arrays of their shapes.
 
     Attributes:
-      prepare: from parameters, images and arguments to what all masks share.
+      prepare: from parameters, inputs and arguments to what all masks share.
       evaluate: from parameters, that, labels and arguments to outcomes.
       images: a batch of all devices, with its places.
       everywhere: where parameters and arguments go.
@@ -76,14 +78,15 @@ def compiled(build: Build) -> Compiled:
     total = build.images[0] * len(build.devices)
     images = _placed((total, *build.images[1:]), by_image)
     labels = _placed((total,), by_image, jnp.int32)
+    inputs = Inputs(images, images if build.partners else None)
     params, arguments = build.params.tree(everywhere), build.arguments.tree(everywhere)
     # Matrix products in full float32 on accelerators too, whose default is less.
     with jax.default_matmul_precision("highest"):
         prepare, evaluate = _sharded_functions(build, mesh)
-        first = prepare.lower(params, images, arguments).compile()
+        first = prepare.lower(params, inputs, arguments).compile()
         state = jax.tree.map(
             lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
-            jax.eval_shape(prepare, params, images, arguments),
+            jax.eval_shape(prepare, params, inputs, arguments),
             first.output_shardings,
         )
         second = evaluate.lower(params, state, labels, arguments).compile()
@@ -101,19 +104,20 @@ def compiled(build: Build) -> Compiled:
 def _sharded_functions(build: Build, mesh: Any) -> tuple[Any, Any]:
     """What is compiled, each device with its share of the images."""
     dtype = build.dtype
+    image = jax.ShapeDtypeStruct(build.images, dtype)
     functions = functions_of(
         build.function,
         build.layer,
         build.layout,
         {
             "params": cast_shapes(build.params.tree(), dtype),
-            "images": jax.ShapeDtypeStruct(build.images, dtype),
+            "inputs": Inputs(image, image if build.partners else None),
             "arguments": build.arguments.tree(),
         },
     )
 
-    def prepare(params: PyTree, images: Array, arguments: PyTree) -> PyTree:
-        return functions.prepare(_cast(params, dtype), images.astype(dtype), arguments)
+    def prepare(params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
+        return functions.prepare(_cast(params, dtype), _cast(inputs, dtype), arguments)
 
     def evaluate(params: PyTree, state: PyTree, labels: Array, arguments: PyTree) -> PyTree:
         def outcome(logits: Array) -> Outcome | tuple[Array, Array]:
@@ -141,13 +145,13 @@ def _placed(
     return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
 
 
-def _cast(params: PyTree, dtype: Any) -> PyTree:
-    """Floating-point parameters in another type; nothing is done for float32."""
+def _cast(arrays: PyTree, dtype: Any) -> PyTree:
+    """Floating-point arrays in another type; nothing is done for float32."""
     if dtype == jnp.float32:
-        return params
+        return arrays
     return jax.tree.map(
         lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
-        params,
+        arrays,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32, Int, Int32
 
 from .._errors import InputError
-from ..data import Batch, Dataset, batches, subset
+from ..data import Batch, Dataset, Preprocessing, batches, subset
 from ..networks import Classifier
 from ._execution import Execution
 from ._program import Program, compile_program
@@ -64,6 +64,7 @@ class Engine:
         self._network = network
         self.question = question
         self._data = data
+        self._inputs = question.inputs(data)
         self.execution = execution
         self.compile_seconds = 0.0
         self.compilations = 0
@@ -135,15 +136,13 @@ class Engine:
         if not close.any():
             return None
         index = low.image[close]
-        stream = batches(
-            subset(self._data, index), self._network.preprocessing, self._full.batch_size
-        )
+        parts = (subset(data, index) for data in self._inputs)
+        stream = together(parts, self._network.preprocessing, self._full.batch_size)
         return _joined(list(_run(self._full, stream, 0)))._replace(image=index)
 
-    def _stream(self, program: Program, start: int, stop: int) -> Iterator[Batch]:
-        return batches(
-            self._data, self._network.preprocessing, program.batch_size, start=start, stop=stop
-        )
+    def _stream(self, program: Program, start: int, stop: int) -> Iterator[tuple[Batch, ...]]:
+        size = program.batch_size
+        return together(self._inputs, self._network.preprocessing, size, start=start, stop=stop)
 
     @property
     def _checks(self) -> bool:
@@ -204,11 +203,19 @@ class Engine:
         )
 
 
-def _run(program: Program, stream: Iterator[Batch], first: int) -> Iterator[Answers]:
+def together(
+    inputs: Iterable[Dataset], preprocessing: Preprocessing, batch_size: int, **which: int
+) -> Iterator[tuple[Batch, ...]]:
+    """Batches of several data sets, one of each at a time."""
+    streams = [batches(data, preprocessing, batch_size, **which) for data in inputs]
+    return zip(*streams, strict=True)
+
+
+def _run(program: Program, stream: Iterator[tuple[Batch, ...]], first: int) -> Iterator[Answers]:
     """Answers in order, the device already at work on the batch that follows."""
     waiting: Callable[[], Answers] | None = None
-    for batch in stream:
-        ready = _pending(program, batch, program.run(batch), first)
+    for batch, *partners in stream:
+        ready = _pending(program, batch, program.run(batch, *partners), first)
         first += int(batch.valid.sum())
         if waiting is not None:
             yield waiting()

@@ -20,8 +20,9 @@ from jaxtyping import Array, Float, PyTree
 from ..networks import Traced
 from ..tracing import RULES, Program, Walk, split, trace
 from ._encoding import Encoding
-from ._masked import replaced, seeds_of_others
+from ._masked import ablated_values, replaced, seeds_of_others
 from ._path import Functions, Layout, Path
+from ._question import Inputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,31 +52,35 @@ def stages(traced: Traced, layer: str, shapes: Mapping[str, Any], *, running: bo
     Args:
       traced: the network for a batch's images.
       layer: the layer.
-      shapes: of `params`, `fixed`, `images`, `base` and `change`.
+      shapes: of `params`, `fixed`, `inputs`, `base` and `change`.
       running: whether every mask's changes come on top of those of the masks before it.
     """
 
-    def rows(params: Any, fixed: Any, images: Any, base: Any, change: Any, before: Any) -> Any:
+    def rows(
+        params: Any, fixed: Any, images: Any, partners: Any, base: Any, change: Any, before: Any
+    ) -> Any:
         walk = Walk(len(change["units"]), running=running, before=before)
         axis = traced.axes[layer]
 
-        def seed(array: Any) -> Any:
-            return replaced(array, axis, fixed, base, change["units"], change["signs"])
+        def seed(value: Any) -> Any:
+            units, signs = change["units"], change["signs"]
+            return lambda array: replaced(array, axis, fixed, value, base, units, signs)
 
         seeds = seeds_of_others(walk, traced, fixed["held"], change["along"])
-        seeds |= dict.fromkeys(traced.sites[layer].values, seed)
+        values = ablated_values(traced, layer, params, fixed, partners)
+        seeds |= {variable: seed(value) for variable, value in values.items()}
         (logits,) = walk.run(traced.program, (params, images), seeds, RULES)
         return walk.densified(logits).value, walk.after
 
-    given = [shapes[name] for name in ("params", "fixed", "images", "base", "change")]
+    given = [shapes["params"], shapes["fixed"], *shapes["inputs"], shapes["base"], shapes["change"]]
     before = None
     if running:
         before = jax.eval_shape(functools.partial(rows, before=None), *given)[1]
     program = trace(rows, *given, before)
-    constants, program = split(program, (2, 3, 4, 5), passed=(0, 1))
-    early, program = split(program, (4, 5, 6), passed=(0, 1, 2))
-    middle, late = split(program, (6, 7), passed=(0, 1, 2, 3))
-    return Stages(constants, early, middle, late, 7, before)
+    constants, program = split(program, (2, 3, 4, 5, 6), passed=(0, 1))
+    early, program = split(program, (5, 6, 7), passed=(0, 1, 2))
+    middle, late = split(program, (7, 8), passed=(0, 1, 2, 3))
+    return Stages(constants, early, middle, late, 8, before)
 
 
 def fast_path(encoding: Encoding, arguments: Mapping[str, Any], at_once: int) -> Path:
@@ -110,14 +115,14 @@ def fast_functions(
       traced: the network for a batch's images.
       layer: the layer.
       layout: how the masks lie in the arguments.
-      shapes: of `params`, `images` and `arguments`.
+      shapes: of `params`, `inputs` and `arguments`.
     """
     given, rows = shapes["arguments"], layout.at_once
     of_rows = jax.tree.map(
         lambda part: _shape((rows, *part.shape[2:]), part.dtype), given["change"]
     )
     base = _shape(given["bases"].shape[1:], bool)
-    known = {"params": shapes["params"], "images": shapes["images"], "fixed": given["fixed"]}
+    known = {"params": shapes["params"], "inputs": shapes["inputs"], "fixed": given["fixed"]}
     parts = stages(
         traced, layer, {**known, "base": base, "change": of_rows}, running=layout.running
     )
@@ -125,9 +130,9 @@ def fast_functions(
     groups = [np.flatnonzero(chunks == number) for number in range(given["bases"].shape[0])]
     order = np.argsort(np.concatenate(groups), kind="stable")
 
-    def prepare(params: PyTree, images: Array, arguments: PyTree) -> PyTree:
+    def prepare(params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
         constants = parts.constants(params, arguments["fixed"])
-        return parts.early(constants, params, arguments["fixed"], images)
+        return parts.early(constants, params, arguments["fixed"], *inputs)
 
     def evaluate(
         params: PyTree, state: PyTree, arguments: PyTree, outcome: Callable[[Array], PyTree]
@@ -142,7 +147,7 @@ def fast_functions(
             pieces = []
             for number, members in enumerate(groups):
                 shared = parts.middle(
-                    state, constants, params, fixed, None, arguments["bases"][number]
+                    state, constants, params, fixed, None, None, arguments["bases"][number]
                 )
                 chosen = jax.tree.map(lambda part, at=members: part[at], arguments["change"])
                 pieces.append(jax.lax.map(functools.partial(run, None, shared=shared), chosen))
@@ -164,10 +169,10 @@ def _chunk(
 ) -> PyTree:
     """Outcomes of the masks of a chunk, `[groups, rows, ...]`."""
     if shared is None:
-        shared = parts.middle(*known, None, base)
+        shared = parts.middle(*known, None, None, base)
 
     def group(before: PyTree, change: PyTree) -> tuple[PyTree, PyTree]:
-        logits, after = parts.late(shared, *known, None, None, change, before)
+        logits, after = parts.late(shared, *known, None, None, None, change, before)
         if rows > 1:
             return after, jax.vmap(outcome)(logits)
         return after, jax.tree.map(lambda part: part[None], outcome(logits[0]))

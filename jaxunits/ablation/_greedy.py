@@ -23,9 +23,9 @@ from .._arguments import (
 from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from .._processes import share
-from ..data import Batch, Dataset, batches, of_class
+from ..data import Batch, Dataset, of_class
 from ..networks import Classifier, check_classifier, check_data
-from ._engine import Engine
+from ._engine import Engine, together
 from ._execution import Execution, Options
 from ._masks import single_units
 from ._measure import Progress, finished
@@ -66,9 +66,9 @@ def greedy(
       steps: how many units to ablate; all by default.
       measure_on: the images to measure on; those of `data` by default (as paper A does).
       random: how many random orders to measure too.
-      seed: of the random orders.
+      seed: of the random orders, and of the draw of `values="resample"`.
       values: what an ablated unit gives, as in `sweep`.
-      reference: images for the means; `data` by default.
+      reference: images for the means, or to draw from; `data` by default.
       file: where the result is kept, as in `sweep`; a kill loses the series of one class at most.
       progress: called with the units chosen and to choose, all classes together.
       **options: how it is carried out, see `Execution`.
@@ -102,7 +102,9 @@ def greedy(
             f"{place.units} steps in layer {layer!r}, and no fewer than 0 random orders"
         )
     measured = measure_on or data
-    settings = sweep_settings(network, layer, measured, values=values, reference=reference or data)
+    settings = sweep_settings(
+        network, layer, measured, values=values, reference=reference or data, seed=seed
+    )
     settings |= {
         "masks": f"greedy, {length} steps",
         "chosen_on": data.fingerprint,
@@ -113,7 +115,7 @@ def greedy(
     path = None if file is None else Path(file)
     if path is not None and path.exists():
         return finished(path, common)
-    filled = fill(network, place, values, reference or data, execution)
+    filled = fill(network, place, values, reference or data, seed, execution)
     question = Question(place, with_first(single_units(place.units)), filled)
     folder = None if path is None else path.with_suffix(".orders")
     with held(folder, path), open_store(folder, common) as kept:
@@ -128,7 +130,9 @@ def greedy(
             np.concatenate([chosen, beside]),
             variables={"target": ("order", np.asarray([*names, *[""] * random], object))},
             settings=settings,
-            values="zero" if filled is None else filled,
+            values=filled if isinstance(filled, np.ndarray) else values,
+            reference=reference or data,
+            seed=seed,
             file=file,
             execution=execution,
         )
@@ -186,8 +190,9 @@ def _states(
     program = engine.program
 
     def fresh() -> Iterator[tuple[Batch, PyTree, jax.Array]]:
-        for batch in batches(data, network.preprocessing, program.batch_size):
-            yield (batch, *program.shared(batch))
+        inputs = engine.question.inputs(data)
+        for batch, *partners in together(inputs, network.preprocessing, program.batch_size):
+            yield (batch, *program.shared(batch, *partners))
 
     count = -(-len(data) // program.batch_size)
     if program.peak + count * program.shared_bytes > engine.execution.budget:

@@ -19,18 +19,30 @@ def channels(values: Array, array: Any, axis: int) -> Array:
     return values.astype(array.dtype).reshape(shape)
 
 
-def ablated_value(fixed: Mapping[str, Any], array: Any, axis: int) -> Array:
-    """What ablated units of a layer give, in the shape of its activations."""
-    values = fixed.get("values")
-    if values is None:
-        values = jnp.zeros(array.shape[axis])
-    return channels(values, array, axis)
+def ablated_values(
+    traced: Traced, layer: str, params: PyTree, fixed: Mapping[str, Any], partners: Any
+) -> dict[Any, Array | None]:
+    """What ablated units of a layer give, `[units]` or as its activations, by variable.
+
+    Args:
+      traced: the network.
+      layer: the layer.
+      params: the network's parameters.
+      fixed: `values` of ablated units, where there are any.
+      partners: the images whose activations ablated units give, where there are any.
+    """
+    variables = traced.sites[layer].values
+    if partners is None:
+        return dict.fromkeys(variables, fixed.get("values"))
+    found = traced.program.values((params, partners), variables)
+    return dict(zip(variables, found, strict=True))
 
 
 def replaced(
     array: Array,
     axis: int,
     fixed: Mapping[str, Any],
+    value: Array | None,
     base: Bool[Array, " units"],
     units: Int[Array, "rows changes"],
     signs: Float[Array, "rows changes"],
@@ -40,7 +52,8 @@ def replaced(
     Args:
       array: the activations.
       axis: their axis of units.
-      fixed: `values` of ablated units and `basis` of directions, where there are any.
+      fixed: the `basis` of directions, where there is one.
+      value: what ablated units give, `[units]` or as the activations; None for zero.
       base: the units that the base mask keeps.
       units: the units that change.
       signs: 1 ablates the unit, −1 restores it, 0 is no change.
@@ -48,7 +61,9 @@ def replaced(
     chosen = jnp.where(signs == 0, -1, units)
     if "basis" in fixed:
         return _along_directions(array, axis, fixed["basis"], base, chosen, signs)
-    gone = ablated_value(fixed, array, axis)
+    if value is None:
+        value = jnp.zeros(array.shape[axis])
+    gone = value if value.ndim == array.ndim else channels(value, array, axis)
     kept = channels(base, array, axis).astype(bool)
     shared = jnp.where(kept, array, gone)
     own = take(array, chosen, axis)

@@ -38,6 +38,7 @@ def cumulative(
     insertion: bool = False,
     values: Values = "zero",
     reference: Dataset | None = None,
+    seed: int = 0,
     file: str | Path | None = None,
     progress: Progress | None = None,
     **options: Unpack[Options],
@@ -55,7 +56,8 @@ def cumulative(
         out: those are never ablated (or never inserted).
       insertion: insert instead of ablate.
       values: what an ablated unit gives, as in `sweep`.
-      reference: images for the means; `data` by default.
+      reference: images for the means, or to draw from; `data` by default.
+      seed: of the draw of `values="resample"`.
       file: where the result is kept, as in `sweep`.
       progress: called with the images done and the images in all, after every batch.
       **options: how it is carried out, see `Execution`.
@@ -75,7 +77,7 @@ def cumulative(
     check_classifier(network)
     given = whole_array(orders, "orders", f" for layer {layer!r}")
     several = checked_orders(given[None] if given.ndim == 1 else given, network.layer(layer))
-    settings = sweep_settings(network, layer, data, values=values, reference=reference)
+    settings = sweep_settings(network, layer, data, values=values, reference=reference, seed=seed)
     return measure_orders(
         network,
         network.layer(layer),
@@ -86,6 +88,7 @@ def cumulative(
         settings={**settings, "masks": f"{_kind(insertion)} {fingerprint(several)}"},
         values=values,
         reference=reference,
+        seed=seed,
         file=file,
         progress=progress,
         execution=execution,

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Float32, Int32, PyTree
 
+from ._question import Inputs
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -57,9 +59,9 @@ class Functions(NamedTuple):
     """What a path computes, for arguments and images of some shapes.
 
     Attributes:
-      prepare: `(params, images, arguments) → state`, what all masks share.
+      prepare: `(params, inputs, arguments) → state`, what all masks share.
       evaluate: `(params, state, arguments, outcome) → outcomes`, `[rows, ...]`.
     """
 
-    prepare: Callable[[PyTree, Array, PyTree], PyTree]
+    prepare: Callable[[PyTree, Inputs, PyTree], PyTree]
     evaluate: Callable[[PyTree, PyTree, PyTree, Callable[[Array], PyTree]], PyTree]

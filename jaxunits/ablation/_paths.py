@@ -16,7 +16,7 @@ from ..networks import Classifier, MaskedFunction
 from ._encoding import Encoding, encode
 from ._fast import fast_functions, fast_path, stages
 from ._path import Functions, Layout, Path
-from ._question import Question
+from ._question import Inputs, Question, Resampling
 from ._reference import reference_functions, reference_path, reference_stages
 from ._work import Work, fast_work, reference_work
 
@@ -89,20 +89,21 @@ def functions_of(
       function: the network.
       layer: the layer.
       layout: how the masks lie in the arguments.
-      shapes: of `params`, a batch's `images` on one device, and the path's `arguments`.
+      shapes: of `params`, a batch's `inputs` on one device, and the path's `arguments`.
     """
-    traced = function.traced(shapes["params"], shapes["images"])
+    traced = function.traced(shapes["params"], shapes["inputs"].images)
     make = reference_functions if layout.name == "reference" else fast_functions
     return make(traced, layer, layout, shapes)
 
 
 def work_of(network: Classifier, question: Question, name: str) -> Work:
     """What a question costs on a path, for one image."""
-    shape = network.example.shape[1:]
+    image = _shape((1, *network.example.shape[1:]))
+    inputs = Shapes.of(Inputs(image, image if isinstance(question.values, Resampling) else None))
     params, arguments = Shapes.of(network.params), _arguments(question)
     fixed = Shapes.of(arguments["fixed"])
     along = Shapes.of({key: masks[0] for key, masks in question.along.items()})
-    given = (network.function, params, shape, question.layer.name, question.layer.units)
+    given = (network.function, params, inputs, question.layer.name, question.layer.units)
     if name == "reference":
         return _reference_work(*given, fixed, along, len(question.masks))
     encoding = _encoded(question, 1)
@@ -114,7 +115,7 @@ def work_of(network: Classifier, question: Question, name: str) -> Work:
 def _reference_work(
     function: MaskedFunction,
     params: Shapes,
-    shape: tuple[int, ...],
+    inputs: Shapes,
     layer: str,
     units: int,
     fixed: Shapes,
@@ -122,8 +123,8 @@ def _reference_work(
     masks: int,
 ) -> Work:
     """For masks along with others, one shape of each."""
-    shapes = {"params": params.tree(), "images": _shape((1, *shape)), "fixed": fixed.tree()}
-    traced = function.traced(shapes["params"], shapes["images"])
+    shapes = {"params": params.tree(), "inputs": inputs.tree(), "fixed": fixed.tree()}
+    traced = function.traced(shapes["params"], shapes["inputs"].images)
     rows = {**along.tree(), layer: _shape((units,))}
     return reference_work(reference_stages(traced, layer, shapes, rows), masks)
 
@@ -132,7 +133,7 @@ def _reference_work(
 def _fast_work(
     function: MaskedFunction,
     params: Shapes,
-    shape: tuple[int, ...],
+    inputs: Shapes,
     layer: str,
     units: int,
     fixed: Shapes,
@@ -142,8 +143,8 @@ def _fast_work(
 ) -> Work:
     """Of counts of changes, bases and masks."""
     changes, bases, masks = counts
-    shapes = {"params": params.tree(), "images": _shape((1, *shape)), "fixed": fixed.tree()}
-    traced = function.traced(shapes["params"], shapes["images"])
+    shapes = {"params": params.tree(), "inputs": inputs.tree(), "fixed": fixed.tree()}
+    traced = function.traced(shapes["params"], shapes["inputs"].images)
     change = {
         "units": _shape((1, changes), jnp.int32),
         "signs": _shape((1, changes)),
@@ -171,7 +172,7 @@ def _encoded(question: Question, at_once: int) -> Encoding:
 
 def _arguments(question: Question) -> dict[str, Any]:
     fixed: dict[str, Any] = {"held": dict(question.held)}
-    if question.values is not None:
+    if isinstance(question.values, np.ndarray):
         fixed["values"] = question.values
     if question.basis is not None:
         fixed["basis"] = question.basis

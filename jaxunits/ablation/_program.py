@@ -19,7 +19,7 @@ from ._compiled import Build, compiled
 from ._execution import Execution
 from ._path import Path
 from ._paths import Choice, choose, path_of
-from ._question import Question
+from ._question import Inputs, Question, Resampling
 from ._sizes import batch_of, masks_at_once
 from ._work import Work
 
@@ -35,7 +35,7 @@ class Program:
       batch_size: images a batch, all devices together.
       masks_at_once: masks evaluated together.
       peak: bytes that a device holds at most, by the compiler's account.
-      prepare: from a batch's images and the path's arguments to what all masks share.
+      prepare: from a batch's inputs and the path's arguments to what all masks share.
       evaluate: from that, labels and the path's arguments to outcomes `[rows, images]`.
       arguments: the path's arguments, on the devices.
       images: a batch's images, with their places.
@@ -50,21 +50,27 @@ class Program:
     batch_size: int
     masks_at_once: int
     peak: int
-    prepare: Callable[[Array, PyTree], PyTree]
+    prepare: Callable[[Inputs, PyTree], PyTree]
     evaluate: Callable[[PyTree, Array, PyTree], PyTree]
     arguments: PyTree
     images: jax.ShapeDtypeStruct
     shared_bytes: int
     compilations: int
 
-    def shared(self, batch: Batch) -> tuple[PyTree, Array]:
-        """What all masks share of a batch, and its labels, on the devices."""
-        images, labels = jax.device_put((batch.images, batch.labels), self.images.sharding)
-        return self.prepare(images, self.arguments), labels
+    def shared(self, batch: Batch, partners: Batch | None = None) -> tuple[PyTree, Array]:
+        """What all masks share of a batch, and its labels, on the devices.
 
-    def run(self, batch: Batch) -> Any:
+        Args:
+          batch: the batch.
+          partners: images whose activations ablated units give, where the question asks for them.
+        """
+        inputs = Inputs(batch.images, None if partners is None else partners.images)
+        placed, labels = jax.device_put((inputs, batch.labels), self.images.sharding)
+        return self.prepare(placed, self.arguments), labels
+
+    def run(self, batch: Batch, partners: Batch | None = None) -> Any:
         """Outcomes of a batch under all masks, `[rows, images]`; the device is not waited for."""
-        state, labels = self.shared(batch)
+        state, labels = self.shared(batch, partners)
         return self.evaluate(state, labels, self.arguments)
 
 
@@ -135,6 +141,7 @@ def _compile(
         params=Shapes.of(network.params),
         arguments=Shapes.of(path.arguments),
         images=(batch, *network.example.shape[1:]),
+        partners=isinstance(question.values, Resampling),
         dtype=jnp.dtype(dtype),
         margins=margins,
         devices=tuple(execution.places),

@@ -4,14 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32
 
+from ..data import Dataset, subset
 from ..networks import Layer
+
+
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """Ablated units give their activations on other images, drawn at random.
+
+    Attributes:
+      reference: the images to draw from.
+      seed: of the draw.
+    """
+
+    reference: Dataset
+    seed: int
+
+    def partners(self, count: int) -> Dataset:
+        """The other image for each of `count` images, the same for all units."""
+        drawn = np.random.default_rng(self.seed).integers(len(self.reference), size=count)
+        return subset(self.reference, drawn)
+
+
+class Inputs(NamedTuple):
+    """What a network reads of a batch.
+
+    Attributes:
+      images: `[images, height, width, channels]`.
+      partners: as many other images, whose activations ablated units give; None for none.
+    """
+
+    images: Any
+    partners: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +52,8 @@ class Question:
     Attributes:
       layer: the layer.
       masks: 1 = kept; the first row keeps everything.
-      values: what ablated units give; None for zero.
+      values: what ablated units give: one number a unit, or their activations on other images; None
+        for zero.
       basis: orthonormal directions as columns, whose coordinates the masks ablate; None for units.
       held: masks of other layers `[units]` that apply throughout.
       along: masks of other layers `[masks, units]`, one for each mask.
@@ -29,10 +61,16 @@ class Question:
 
     layer: Layer
     masks: Float32[np.ndarray, "masks units"]
-    values: Float32[np.ndarray, " units"] | None = None
+    values: Float32[np.ndarray, " units"] | Resampling | None = None
     basis: Float32[np.ndarray, "units directions"] | None = None
     held: Mapping[str, np.ndarray] = field(default_factory=dict)
     along: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def inputs(self, data: Dataset) -> tuple[Dataset, ...]:
+        """What is read for some images: these, and others where ablated units give theirs."""
+        if isinstance(self.values, Resampling):
+            return data, self.values.partners(len(data))
+        return (data,)
 
 
 class Outcome(NamedTuple):

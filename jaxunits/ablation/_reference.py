@@ -14,8 +14,9 @@ from jaxtyping import Array, Float32, PyTree
 
 from ..networks import Traced, ablate
 from ..tracing import Program, split, trace
-from ._masked import without_directions
+from ._masked import ablated_values, without_directions
 from ._path import Functions, Layout, Path
+from ._question import Inputs
 
 
 def reference_stages(
@@ -26,17 +27,17 @@ def reference_stages(
     Args:
       traced: the network for a batch's images.
       layer: the layer.
-      shapes: of `params`, `fixed` and `images`.
+      shapes: of `params`, `fixed` and `inputs`.
       row: shapes of one mask by layer.
     """
 
-    def one(params: Any, fixed: Any, images: Any, masks: Any) -> Any:
+    def one(params: Any, fixed: Any, images: Any, partners: Any, masks: Any) -> Any:
         replace: dict[Any, Callable[[Any], Any]] = {}
+        values = ablated_values(traced, layer, params, fixed, partners)
         for name, mask in {**fixed["held"], **masks}.items():
-            values = fixed.get("values") if name == layer else None
             axis = traced.axes[name]
             for variable in traced.sites[name].values:
-                replace[variable] = _ablation(mask, values, axis)
+                replace[variable] = _ablation(mask, values.get(variable), axis)
         if "basis" in fixed:
             axis, basis, mask = traced.axes[layer], fixed["basis"], masks[layer]
             for variable in traced.sites[layer].values:
@@ -44,10 +45,9 @@ def reference_stages(
         program = traced.program
         return program.values((params, images), program.outputs, replace)[0]
 
-    given = [shapes[name] for name in ("params", "fixed", "images")]
-    program = trace(one, *given, row)
-    constants, program = split(program, (2, 3), passed=(0, 1))
-    early, late = split(program, (4,), passed=(0, 1, 2))
+    program = trace(one, shapes["params"], shapes["fixed"], *shapes["inputs"], row)
+    constants, program = split(program, (2, 3, 4), passed=(0, 1))
+    early, late = split(program, (5,), passed=(0, 1, 2))
     return constants, early, late
 
 
@@ -82,12 +82,12 @@ def reference_functions(
         name: jax.ShapeDtypeStruct(each.shape[1:], each.dtype)
         for name, each in {**given["along"], layer: given["masks"]}.items()
     }
-    known = {"params": shapes["params"], "images": shapes["images"], "fixed": given["fixed"]}
+    known = {"params": shapes["params"], "inputs": shapes["inputs"], "fixed": given["fixed"]}
     constants, early, late = reference_stages(traced, layer, known, row)
 
-    def prepare(params: PyTree, images: Array, arguments: PyTree) -> PyTree:
+    def prepare(params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
         known = constants(params, arguments["fixed"])
-        return early(known, params, arguments["fixed"], images)
+        return early(known, params, arguments["fixed"], *inputs)
 
     def evaluate(
         params: PyTree, state: PyTree, arguments: PyTree, outcome: Callable[[Array], PyTree]
@@ -96,7 +96,7 @@ def reference_functions(
         known = constants(params, fixed)
 
         def one_mask(row: PyTree) -> PyTree:
-            return outcome(late(state, known, params, fixed, None, row))
+            return outcome(late(state, known, params, fixed, None, None, row))
 
         each = {**arguments["along"], layer: arguments["masks"]}
         return jax.lax.map(one_mask, each, batch_size=at_once if at_once > 1 else None)

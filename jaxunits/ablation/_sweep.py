@@ -12,16 +12,24 @@ from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
 from .._arguments import as_array, check_function_or_none, check_path_or_none, from_options
+from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from ..data import Dataset
-from ..networks import Classifier, Layer, check_classifier, check_data, check_parameters
+from ..networks import (
+    Classifier,
+    Layer,
+    check_classifier,
+    check_data,
+    check_parameters,
+    check_readable,
+)
 from ..results import fingerprint
 from ._checks import checked_masks, checked_values
 from ._execution import Execution, Options
 from ._masks import single_units
 from ._means import unit_means
 from ._measure import Progress, measure
-from ._question import Question
+from ._question import Question, Resampling
 from ._result import labelled
 from ._tally import Counts
 
@@ -36,6 +44,7 @@ def sweep(
     *,
     values: Values = "zero",
     reference: Dataset | None = None,
+    seed: int = 0,
     other_masks: Mapping[str, ArrayLike] | None = None,
     file: str | Path | None = None,
     progress: Progress | None = None,
@@ -53,9 +62,11 @@ def sweep(
       data: the images, held out from training.
       masks: `[masks, units]`: 1 keeps a unit, 0 ablates it. None ablates every unit of the layer,
         one at a time.
-      values: what an ablated unit gives for every input: `"zero"`, `"mean"` (its mean over
-        `reference`), or one number a unit.
-      reference: images for the means; `data` by default.
+      values: what an ablated unit gives: `"zero"`, `"mean"` (its mean over `reference`), one number
+        a unit, or `"resample"`, its activations on another image of `reference`, drawn at random
+        for each image and the same for all units.
+      reference: images for the means, or to draw from; `data` by default.
+      seed: of the draw.
       other_masks: masks of other layers, to zero: `[units]` applies throughout, before ablation
         too, `[masks, units]` goes along with `masks`.
       file: where the result is kept (netCDF). What is done so far lies beside it, so that the same
@@ -88,6 +99,7 @@ def sweep(
         masks,
         values=values,
         reference=reference,
+        seed=seed,
         other_masks=other_masks,
     )
     return answer(
@@ -100,6 +112,7 @@ def sweep(
         settings=settings,
         values=values,
         reference=reference,
+        seed=seed,
         other_masks=other_masks,
         file=file,
         progress=progress,
@@ -119,6 +132,7 @@ def answer(
     execution: Execution,
     values: Values = "zero",
     reference: Dataset | None = None,
+    seed: int = 0,
     other_masks: Mapping[str, ArrayLike] | None = None,
     basis: Float32[np.ndarray, "units directions"] | None = None,
     file: str | Path | None = None,
@@ -136,7 +150,8 @@ def answer(
       settings: what the numbers depend on.
       execution: how it is carried out.
       values: what ablated units give.
-      reference: images for the means.
+      reference: images for the means, or to draw from.
+      seed: of the draw.
       other_masks: masks of other layers.
       basis: orthonormal directions as columns, where those are ablated.
       file: where the result is kept.
@@ -146,7 +161,7 @@ def answer(
     question = Question(
         layer=layer,
         masks=with_first(rows),
-        values=fill(network, layer, values, reference or data, execution),
+        values=fill(network, layer, values, reference or data, seed, execution),
         basis=basis,
         held=held,
         along={name: with_first(array) for name, array in along.items()},
@@ -180,6 +195,7 @@ def sweep_settings(
     *,
     values: Values = "zero",
     reference: Dataset | None = None,
+    seed: int = 0,
     other_masks: Mapping[str, ArrayLike] | None = None,
 ) -> dict[str, str]:
     """Everything that the numbers of a sweep depend on; two sweeps with equal settings are equal.
@@ -194,11 +210,13 @@ def sweep_settings(
     check_data(network, data)
     check_parameters(network)
     named = isinstance(values, str)
-    if named and values not in ("zero", "mean"):
-        raise InputError(f"values={values!r}: give 'zero', 'mean' or one number a unit")
+    if named and values not in ("zero", "mean", "resample"):
+        raise InputError(f"values={values!r}: give 'zero', 'mean', 'resample' or one number a unit")
+    check_numbers(seed=(seed, SEEDS))
     if reference is not None:
         check_data(network, reference)
-    by_mean = named and values == "mean"
+    by_reference = named and values in ("mean", "resample")
+    drawn = f" with seed {seed}" if named and values == "resample" else ""
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)
     held, along = _others(network, place, rows, other_masks)
     return {
@@ -215,8 +233,8 @@ def sweep_settings(
         "skipped_files": str(len(data.skipped)),
         "masks": "single units" if masks is None else fingerprint(rows),
         "other_masks": fingerprint({**held, **along}) if other_masks else "none",
-        "values": str(values) if named else fingerprint(checked_values(values, place)),
-        "reference_fingerprint": (reference or data).fingerprint if by_mean else "",
+        "values": str(values) + drawn if named else fingerprint(checked_values(values, place)),
+        "reference_fingerprint": (reference or data).fingerprint if by_reference else "",
     }
 
 
@@ -226,13 +244,21 @@ def with_first(masks: Float32[np.ndarray, "masks units"]) -> Float32[np.ndarray,
 
 
 def fill(
-    network: Classifier, layer: Layer, values: Values, reference: Dataset, execution: Execution
-) -> Float32[np.ndarray, " units"] | None:
-    """What ablated units give, `[units]`; None for zero."""
+    network: Classifier,
+    layer: Layer,
+    values: Values,
+    reference: Dataset,
+    seed: int,
+    execution: Execution,
+) -> Float32[np.ndarray, " units"] | Resampling | None:
+    """What ablated units give, `[units]` or on other images; None for zero."""
     if not isinstance(values, str):
         return checked_values(values, layer)
     if values == "zero":
         return None
+    if values == "resample":
+        check_readable(network, layer.name)
+        return Resampling(reference, seed)
     size = execution.batch_size or 128
     return unit_means(network, layer.name, reference, batch_size=size).astype(np.float32)
 

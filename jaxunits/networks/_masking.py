@@ -17,16 +17,17 @@ Masks = Mapping[str, Float[Array, " units"]]
 def ablate(
     activations: Float[Array, "images ..."],
     mask: Float[Array, " units"],
-    value: Float[Array, " units"] | None = None,
+    value: Float[Array, ...] | None = None,
     *,
     axis: int = -1,
 ) -> Float[Array, "images ..."]:
-    """Replace ablated units by a fixed value: mask · a + (1 − mask) · value (paper A §2.1).
+    """Replace ablated units by another value: mask · a + (1 − mask) · value (paper A §2.1).
 
     Args:
       activations: of some images.
       mask: 1 keeps a unit, 0 ablates it, anything between mixes.
-      value: what an ablated unit gives for every input; zero by default.
+      value: what an ablated unit gives: a number for every input, `[units]`, or activations of the
+        same shape; zero by default.
       axis: the axis of units.
     """
     shape = [1] * activations.ndim
@@ -35,7 +36,8 @@ def ablate(
     kept = activations * mask
     if value is None:
         return kept
-    return kept + (1 - mask) * value.astype(activations.dtype).reshape(shape)
+    value = value.astype(activations.dtype)
+    return kept + (1 - mask) * (value.reshape(shape) if value.ndim == 1 else value)
 
 
 def check_masks(masks: Masks, layers: Iterable[Layer], place: str) -> None:

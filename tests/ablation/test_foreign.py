@@ -65,6 +65,25 @@ def test_units_are_set_to_their_means(foreign):
 
 
 @pytest.mark.parametrize("path", ["fast", "reference"])
+def test_units_answer_as_on_other_images(foreign, path):
+    found, layer, _, _ = foreign
+    reference = ju.data.subset(found.data, range(5, 30))
+    drawn = np.random.default_rng(4).integers(25, size=len(found.labels))
+    others = found.activations(layer)[5:30][drawn]
+    asked = {"values": "resample", "reference": reference, "seed": 4, "path": path}
+    result = ju.ablation.sweep(found.network, layer, found.data, **asked)
+    masks = single(found.units(layer))
+    logits = [found.under({layer: mask}, {layer: others}) for mask in masks]
+    assert_rows(result, logits, found.labels)
+    assert result.attrs["values"] == "resample with seed 4"
+    order = np.arange(found.units(layer))[::-1]
+    curve = ju.ablation.cumulative(found.network, layer, found.data, order, **asked)
+    steps = masks_of(order, found.units(layer), insertion=False)
+    logits = [found.under({layer: mask}, {layer: others}) for mask in steps]
+    assert_rows(curve, logits, found.labels)
+
+
+@pytest.mark.parametrize("path", ["fast", "reference"])
 def test_groups_beside_masks_of_another_layer(foreign, path):
     found, layer, other, values = foreign
     units, others = found.units(layer), found.units(other)

@@ -57,7 +57,9 @@ class Kind:
                 matrix, shift = changes[layer]
                 axis = self.layers[layer]
                 changed = jnp.moveaxis(value, axis, -1) @ matrix
-                changed = changed + shift.reshape((1,) * (changed.ndim - 1) + shift.shape)
+                if shift.ndim == 1:
+                    shift = shift.reshape((1,) * (changed.ndim - 1) + shift.shape)
+                changed = changed + shift
                 seen.setdefault(layer, changed)
                 return jnp.moveaxis(changed, -1, axis)
 
@@ -84,7 +86,7 @@ class Kind:
     def logits(self, changes=None, images=None):
         """Logits, and the activations of all layers `[images, ..., units]`.
 
-        `changes` are, by layer, a matrix and a vector: activations a become a·M + c.
+        `changes` are, by layer, a matrix and a vector, or an array as the activations: a·M + c.
         """
         images = self.images if images is None else images
         logits, seen = self._run(
@@ -93,7 +95,10 @@ class Kind:
         return np.asarray(logits, np.float64), seen
 
     def under(self, masks, values=None):
-        """Logits `[images, classes]` with masks, and values of ablated units, by layer."""
+        """Logits `[images, classes]` with masks, and values of ablated units, by layer.
+
+        Values are `[units]` or as the activations, `[images, ..., units]`.
+        """
         changes = {}
         for layer, mask in masks.items():
             kept = np.asarray(mask, np.float32)
