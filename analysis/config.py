@@ -64,8 +64,9 @@ class Config:
     split: str | None = None
     """The images to measure on; the run's validation split by default. Measurements on several
     splits stand beside each other; the report shows one."""
-    values: Literal["zero", "mean"] = "zero"
-    """What an ablated unit gives: zero, or its mean over these images."""
+    values: Literal["zero", "mean", "resample"] = "zero"
+    """What an ablated unit gives: zero, its mean over these images, or its activations on another
+    of them, drawn at random."""
     panels: Panels = field(default_factory=Panels)
     """What is shown of a unit."""
     rotations: Rotations = field(default_factory=Rotations)

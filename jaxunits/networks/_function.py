@@ -19,6 +19,7 @@ from ..tracing import (
     Site,
     before_nonlinearity,
     channel,
+    channels_last,
     find_sites,
     is_after_nonlinearity,
     kernel_of,
@@ -241,8 +242,11 @@ def _traced(
     program = trace(
         function.forward, params, jax.ShapeDtypeStruct(*images), derivatives=derivatives
     )
-    graph = Graph(program, program.leaves(1))
     given = dict(function.unit_axis)
+    if not derivatives and not given:
+        # Who counts axes sees them as they are; derivatives of functions hold their own shapes.
+        program = channels_last(program)
+    graph = Graph(program, program.leaves(1))
     sites: dict[str, Site] = {}
     axes: dict[str, int] = {}
     for site in find_sites(graph, hook=function.hook):

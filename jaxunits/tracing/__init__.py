@@ -2,6 +2,7 @@
 
 from ._capture import capture as capture
 from ._channel import channel as channel
+from ._channels_last import channels_last as channels_last
 from ._forms import Dense as Dense
 from ._forms import Form as Form
 from ._forms import Replaced as Replaced

@@ -173,7 +173,7 @@ _EXECUTION = {
 }
 _MASKS = np.ones((2, 3), np.float32) - np.eye(3, dtype=np.float32)[:2]
 _FILE = {"file": "a.nc", "progress": None}
-_MEANS = {"values": "zero", "reference": None}
+_VALUES = {"values": "resample", "reference": None, "seed": 0}
 
 _valid("Range", least=0, most=1, open="", whole=False)
 _valid("check_settings", lambda w: ((ju.synthesis.Method(),), {}))
@@ -190,13 +190,13 @@ _valid("ablation.read_result", lambda w: ((w.folder / "a.nc",), {}), may_raise=(
 _valid("ablation.unit_means", _run(batch_size=4))
 _valid(
     "ablation.sweep",
-    _run(masks=_MASKS, other_masks={"conv1": np.ones(2)}, **_MEANS, **_FILE, **_EXECUTION),
+    _run(masks=_MASKS, other_masks={"conv1": np.ones(2)}, **_VALUES, **_FILE, **_EXECUTION),
     may_raise=(OSError,),
 )
-_valid("ablation.sweep_settings", _run(masks=_MASKS, other_masks=None, **_MEANS))
+_valid("ablation.sweep_settings", _run(masks=_MASKS, other_masks=None, **_VALUES))
 _valid(
     "ablation.cumulative",
-    _run(orders=[[0, 1, 2]], insertion=False, **_MEANS, **_FILE, **_EXECUTION),
+    _run(orders=[[0, 1, 2]], insertion=False, **_VALUES, **_FILE, **_EXECUTION),
     may_raise=(OSError,),
 )
 _valid(
@@ -213,8 +213,7 @@ _valid(
             "steps": 2,
             "measure_on": w.data,
             "random": 2,
-            "seed": 0,
-            **_MEANS,
+            **_VALUES,
             **_FILE,
             "batch_size": 4,
             "max_memory": 10**9,
