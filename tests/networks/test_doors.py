@@ -280,18 +280,18 @@ def test_probabilities_are_no_logits():
 def test_what_only_resembles_probabilities(last):
     params = jax.random.normal(jax.random.key(0), (784, 10))
 
-    def function(params, images, masks):
-        return last(images.reshape(len(images), -1) @ params)
+    def function(params, images):
+        pixels = ju.networks.unit(images.reshape(len(images), -1), "pixels")
+        return last(pixels @ params)
 
-    network = ju.networks.from_callable(function, params, layers={}, preprocessing=SMALL)
+    network = ju.networks.from_callable(function, params, preprocessing=SMALL)
     assert network.classes == 10
 
 
 def test_one_class_has_no_probabilities_to_mistake():
-    network = ju.networks.from_callable(
-        lambda params, images, masks: jnp.ones((len(images), 1)) * params,
-        jnp.ones(()),
-        layers={},
-        preprocessing=SMALL,
-    )
+    def function(params, images):
+        pixels = ju.networks.unit(images.reshape(len(images), -1), "pixels")
+        return jnp.ones((len(images), 1)) * params + 0 * pixels[:, :1]
+
+    network = ju.networks.from_callable(function, jnp.ones(()), preprocessing=SMALL)
     assert network.classes == 1
