@@ -158,7 +158,7 @@ def test_running_out_of_memory_halves_and_goes_on(trained, clear_digits, monkeyp
     result = ju.ablation.sweep(trained, "conv2", clear_digits, masks_at_once=8, path="reference")
     assert list(dict.fromkeys(tried)) == [(5, 32), (2, 32), (1, 32), (1, 16)]
     xr.testing.assert_equal(result.correct, usual.correct)
-    assert result.attrs["programs"] == 8
+    assert (result.attrs["masks_at_once"], result.attrs["batch_size"]) == (1, 16)
 
     monkeypatch.setattr(_program.Program, "run", lambda *_: limited_error())
     with pytest.raises(ju.InputError, match="ran out of memory with one image under one mask"):
@@ -180,11 +180,21 @@ def test_other_device_errors_are_not_hidden(trained, few_digits, monkeypatch):
 
 @pytest.mark.parametrize("count", [40, 300])
 @pytest.mark.parametrize("layer", ["conv1", "conv3"])
-def test_programs_do_not_depend_on_images_or_units(trained, few_digits, layer, count):
+def test_two_programs_whatever_the_images_and_units(trained, few_digits, layer, count):
     data = ju.data.subset(few_digits, np.arange(count))
-    result = ju.ablation.sweep(trained, layer, data)
+    # A batch size of its own: no other test has compiled these.
+    result = ju.ablation.sweep(trained, layer, data, batch_size=count // 10 + 3)
     assert result.attrs["programs"] == 2
     assert result.attrs["peak_bytes"] > 0
+
+
+def test_other_weights_and_images_compile_nothing(trained, few_digits):
+    first = ju.ablation.sweep(trained, "conv3", few_digits, values="mean")
+    halved = jax.tree.map(lambda leaf: leaf / 2, trained.params)
+    others = ju.data.subset(few_digits, np.arange(100, 200))
+    second = ju.ablation.sweep(trained.with_params(halved), "conv3", others, values="mean")
+    assert second.attrs["programs"] == 0
+    assert second.attrs["parameters"] != first.attrs["parameters"]
 
 
 @pytest.mark.slow

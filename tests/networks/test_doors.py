@@ -87,13 +87,11 @@ def test_a_plain_callable(few_digits, images):
     assert int(abs(result.correct - result.correct_before).sum()) > 0
 
 
-def test_a_callable_takes_values_if_it_says_so(few_digits, images):
+def test_values_of_a_function_that_takes_masks(few_digits, images):
     params = {"out": jax.random.normal(jax.random.key(0), (784, 10))}
 
-    def function(params, images, masks, values):
-        x = images.reshape(len(images), -1)
-        if "pixels" in masks:
-            x = ju.networks.ablate(x, masks["pixels"], values.get("pixels"))
+    def function(params, images, masks):
+        x = ju.networks.ablate(images.reshape(len(images), -1), masks["pixels"])
         return x @ params["out"]
 
     network = ju.networks.from_callable(
@@ -113,9 +111,13 @@ def test_a_linen_module(few_digits, images):
     network = ju.networks.from_linen(
         module, variables, preprocessing=SMALL, arguments={"train": False}
     )
-    assert list(network.layers) == ["Conv_0", "BatchNorm_0", "Dense_0", "Dropout_0", "Dense_1"]
-    assert network.layers["BatchNorm_0"] == ju.networks.Layer("BatchNorm_0", 5, (28, 28))
+    after = "post-activation"
+    assert list(network.layers.values()) == [
+        ju.networks.Layer("Conv_0", 5, (28, 28), after, ("BatchNorm_0",)),
+        ju.networks.Layer("Dense_0", 40, (), after, ("Dropout_0",)),
+    ]
     result = ju.ablation.sweep(network, "BatchNorm_0", few_digits)
+    assert result.attrs["layer"] == "Conv_0"
     for unit in range(5):
         silenced = jax.tree.map(lambda leaf: leaf, variables)
         for name in ("scale", "bias"):
@@ -123,38 +125,31 @@ def test_a_linen_module(few_digits, images):
             silenced["params"]["BatchNorm_0"][name] = vector.at[unit].set(0)
         logits = module.apply(silenced, images[0], train=False)
         assert_equal_counts(result, unit, logits, images[1])
-    np.testing.assert_array_equal(
-        network.activations(network.params, images[0][:3], "Dense_0").shape, (3, 40)
-    )
+    assert network.activations(images[0][:3], "Dense_0").shape == (3, 40)
 
 
 def test_an_nnx_module(few_digits, images):
     module = NnxNet(nnx.Rngs(0))
     before = jax.tree.leaves(nnx.state(module, nnx.Param))
     network = ju.networks.from_nnx(module, preprocessing=SMALL)
-    assert list(network.layers) == [
-        *("blocks/0/conv", "blocks/0/norm", "blocks/0"),
-        *("blocks/1/conv", "blocks/1/norm", "blocks/1", "dropout", "head"),
-    ]
-    result = ju.ablation.sweep(network, "blocks/1", few_digits)
+    assert {name: layer.aliases for name, layer in network.layers.items()} == {
+        "blocks.0.conv": ("blocks.0.norm", "blocks.0"),
+        "blocks.1.conv": ("blocks.1.norm", "blocks.1"),
+    }
+    result = ju.ablation.sweep(network, "blocks.1", few_digits)
     view = nnx.view(module, deterministic=True, use_running_average=True)
     for unit in range(5):
         x = view.blocks[1](view.blocks[0](images[0])).at[..., unit].set(0)
         logits = view.head(nnx.max_pool(x, (2, 2), (2, 2)).reshape(300, -1))
         assert_equal_counts(result, unit, logits, images[1])
-    inner = ju.ablation.sweep(network, "blocks/0/norm", few_digits)
-    x = nnx.relu(view.blocks[0].norm(view.blocks[0].conv(images[0])).at[..., 2].set(0))
+    inner = ju.ablation.sweep(network, "blocks.0.norm", few_digits)
+    x = view.blocks[0](images[0]).at[..., 2].set(0)
     logits = view.head(nnx.max_pool(view.blocks[1](x), (2, 2), (2, 2)).reshape(300, -1))
     assert_equal_counts(inner, 2, logits, images[1])
-    masks = {
-        "blocks/0": jnp.ones(4).at[0].set(0),
-        "blocks/0/norm": jnp.ones(4).at[2].set(0),
-        "head": jnp.ones(10).at[9].set(0),
-    }
-    x = view.blocks[1](x.at[..., 0].set(0))
-    logits = view.head(nnx.max_pool(x, (2, 2), (2, 2)).reshape(300, -1)).at[:, 9].set(0)
-    found = network.apply(network.params, images[0], masks, {})
-    np.testing.assert_allclose(found, logits, atol=1e-5)
+    masks = {"blocks.0": jnp.ones(4).at[2].set(0), "blocks.1": jnp.ones(5).at[0].set(0)}
+    x = view.blocks[1](x).at[..., 0].set(0)
+    logits = view.head(nnx.max_pool(x, (2, 2), (2, 2)).reshape(300, -1))
+    np.testing.assert_allclose(network(images[0], masks), logits, atol=1e-5)
     after = jax.tree.leaves(nnx.state(module, nnx.Param))
     assert all(bool((a == b).all()) for a, b in zip(before, after, strict=True))
 
@@ -162,7 +157,7 @@ def test_an_nnx_module(few_digits, images):
 def through_a_door(door, images):
     """A network that was not written for us, and a layer of it with few units."""
     if door == "nnx":
-        return ju.networks.from_nnx(NnxNet(nnx.Rngs(0)), preprocessing=SMALL), "blocks/1"
+        return ju.networks.from_nnx(NnxNet(nnx.Rngs(0)), preprocessing=SMALL), "blocks.1"
     if door == "linen":
         variables = LinenNet().init(jax.random.key(1), images[:2], train=False)
         return ju.networks.from_linen(
@@ -190,7 +185,7 @@ def test_results_are_files_and_tables(door, few_digits, images, tmp_path):
 
 def test_top_images_look_into_them_too(few_digits, images):
     network = ju.networks.from_nnx(NnxNet(nnx.Rngs(0)), preprocessing=SMALL)
-    top = ju.attributes.top_images(network, "blocks/1/norm", few_digits, [3], count=2)
+    top = ju.attributes.top_images(network, "blocks.1.norm", few_digits, [3], count=2)
     assert top.activation_map.shape == (1, 2, 28, 28)
 
 
@@ -212,18 +207,24 @@ def test_functions_that_are_no_networks(few_digits):
 
 def test_layers_and_values_that_a_callable_lacks(few_digits):
     params = {"in": jnp.ones((784, 6)), "out": jnp.ones((6, 10))}
-    network = ju.networks.from_callable(
-        mlp_by_hand, params, layers={"hidden": 6}, preprocessing=SMALL
-    )
+
+    def squared(params, images, masks):
+        hidden = images.reshape(len(images), -1) @ params["in"]
+        return hidden @ (params["out"] * (masks["hidden"] ** 2)[:, None])
+
+    network = ju.networks.from_callable(squared, params, layers={"hidden": 6}, preprocessing=SMALL)
+    assert network.layers["hidden"].unit_is == "unknown"
+    sweep = ju.ablation.sweep
     assert "unknown layer 'hiden': network 'callable' has hidden." in message(
-        ju.ablation.sweep, network, "hiden", few_digits
+        sweep, network, "hiden", few_digits
     )
-    assert "let its function take a fourth argument, values" in message(
-        ju.ablation.sweep, network, "hidden", few_digits, values=np.ones(6)
-    )
-    assert "give the values as an array" in message(
-        ju.ablation.sweep, network, "hidden", few_digits, values="mean"
-    )
+    for values, words in (
+        (np.ones(6), "cannot be ablated to values other than zero"),
+        ("mean", "does not show its activations"),
+        ("resample", "does not show its activations"),
+    ):
+        assert words in message(sweep, network, "hidden", few_digits, values=values)
+    assert sweep(network, "hidden", few_digits).sizes["unit"] == 6
 
 
 def refused_as_probabilities(call):
@@ -239,36 +240,38 @@ def refused_as_probabilities(call):
 class LinenSoftmax(nn.Module):
     @nn.compact
     def __call__(self, images):
-        return nn.softmax(nn.Dense(10)(images.reshape(len(images), -1)))
+        hidden = nn.relu(nn.Dense(9)(images.reshape(len(images), -1)))
+        return nn.softmax(nn.Dense(10)(hidden))
 
 
 class NnxSoftmax(nnx.Module):
     def __init__(self, rngs):
-        self.head = nnx.Linear(784, 10, rngs=rngs)
+        self.hidden = nnx.Linear(784, 9, rngs=rngs)
+        self.head = nnx.Linear(9, 10, rngs=rngs)
 
     def __call__(self, images):
-        return nnx.softmax(self.head(images.reshape(len(images), -1)))
+        hidden = nnx.relu(self.hidden(images.reshape(len(images), -1)))
+        return nnx.softmax(self.head(hidden))
 
 
 def test_probabilities_are_no_logits():
     params = {"out": jax.random.normal(jax.random.key(0), (784, 10))}
 
-    def function(params, images, masks):
-        return jax.nn.softmax(images.reshape(len(images), -1) @ params["out"])
+    def function(params, images):
+        pixels = ju.networks.unit(images.reshape(len(images), -1), "pixels")
+        return jax.nn.softmax(pixels @ params["out"])
 
     linen = LinenSoftmax()
     variables = linen.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
-    for door, arguments, more in (
-        (ju.networks.from_callable, (function, params), {"layers": {}}),
-        (ju.networks.from_linen, (linen, variables), {}),
-        (ju.networks.from_nnx, (NnxSoftmax(nnx.Rngs(0)),), {}),
+    for door, arguments in (
+        (ju.networks.from_callable, (function, params)),
+        (ju.networks.from_linen, (linen, variables)),
+        (ju.networks.from_nnx, (NnxSoftmax(nnx.Rngs(0)),)),
     ):
         refused_as_probabilities(
-            lambda door=door, arguments=arguments, more=more: door(
-                *arguments, preprocessing=SMALL, **more
-            )
+            lambda door=door, arguments=arguments: door(*arguments, preprocessing=SMALL)
         )
-        meant = door(*arguments, preprocessing=SMALL, allow_probabilities=True, **more)
+        meant = door(*arguments, preprocessing=SMALL, allow_probabilities=True)
         assert meant.classes == 10
 
 
