@@ -14,8 +14,7 @@ IN := $(VENV)/bin/python
 PIP := $(IN) -m pip install --quiet --disable-pip-version-check
 # A file's tests stay together, because they share what they measure.
 PYTEST := $(IN) -m pytest --numprocesses auto --dist loadfile --durations 10
-NUMERICAL := tests/ablation tests/attributes tests/synthesis tests/topology \
-	tests/networks/test_stages.py tests/networks/test_doors.py
+NUMERICAL := tests/ablation tests/attributes tests/synthesis tests/topology tests/tracing
 
 .PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch fuzz lint format lock clean
 
@@ -43,7 +42,7 @@ test-quick: $(VENV)/.ready
 
 # What depends on the last bits of a processor; .ci/run repeats it where these are others.
 test-numerical: $(VENV)/.ready
-	$(PYTEST) $(NUMERICAL)
+	$(PYTEST) -m "not slow" $(NUMERICAL)
 
 # Networks of PyTorch, which is no small package and which only these tests need.
 test-torch: $(VENV)/.ready

@@ -88,9 +88,15 @@ class Side:
 
 
 def main(settings: Settings) -> None:
-    """Measure and print a table."""
+    """Measure and print a table for each network as soon as it is measured."""
+    for name in settings.networks.split(","):
+        Console(width=130).print(table_of(name, settings))
+
+
+def table_of(name: str, settings: Settings) -> Table:
+    """The rows of a network under their titles."""
     table = Table(
-        title=f"sweeps of one batch of {settings.images} images, medians of "
+        title=f"{name}: sweeps of one batch of {settings.images} images, medians of "
         f"{settings.rounds} rounds",
         caption=(
             "plain passes: seconds of the sweep over those of the network's own plain pass, "
@@ -104,11 +110,9 @@ def main(settings: Settings) -> None:
         table.add_column(column)
     for column in ("plain, s", "plain passes", "÷ built-in", "s ÷ built-in", "differ", "reference"):
         table.add_column(column, justify="right")
-    for name in settings.networks.split(","):
-        for row in rows(name, settings):
-            table.add_row(*row)
-        table.add_section()
-    Console(width=130).print(table)
+    for row in rows(name, settings):
+        table.add_row(*row)
+    return table
 
 
 def rows(name: str, settings: Settings) -> Iterator[list[str]]:

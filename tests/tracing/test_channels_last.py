@@ -64,7 +64,9 @@ STEPS = {
     "shuffled": shuffled,
     "normed": normed,
     "biased": lambda params, x: x + params["bias"][None, :, None, None],
-    "repeated bias": lambda params, x: x - jnp.broadcast_to(params["bias"][None, :, None, None], x.shape),
+    "repeated bias": lambda params, x: (
+        x - jnp.broadcast_to(params["bias"][None, :, None, None], x.shape)
+    ),
     "relu": lambda params, x: jnp.maximum(x, 0),
     "chosen": lambda params, x: jnp.where(x > 0.1, x, 0.3 * x),
     "joined": lambda params, x: jnp.concatenate([x, -x], 1)[:, 1 : 1 + CHANNELS],
@@ -117,7 +119,7 @@ def test_maps_stay_as_they_are_until_something_else_reads_them():
     maps = [
         each
         for each in program.equations
-        if each.primitive.name == "transpose" and each.invars[0].aval.size >= 4 * 30
+        if each.primitive.name == "transpose" and each.invars[0].aval.shape[0] == 2
     ]
     assert len(maps) == 1, maps
 

@@ -292,8 +292,13 @@ def test_every_configuration_of_the_repository_builds():
     for name, (description, found) in known.items():
         assert description.endswith("."), name
         configs = [found] if isinstance(found, Config) else found.configs.values()
+        built = {}
         for config in configs:
-            network = config.network.build(10, config.preprocessing, config.seed)
+            # Once for the networks that a study trains in several ways: hundreds of megabytes each.
+            key = str((config.network, config.preprocessing))
+            if key not in built:
+                built[key] = config.network.build(10, config.preprocessing, config.seed)
+            network = built[key]
             assert network.classes == 10, name
             config.regularizers.check(network)
             json.dumps(config.description())
