@@ -43,8 +43,10 @@ LAYERS = {
     "mobilenet": ("features.1.conv.1.0", "features.3.0"),
 }
 
-# A layer of each kind whose units have square maps.
-MAPS = {name: layer for name, (layer, _) in LAYERS.items()} | {"transformer": "patches"}
+# A layer of each kind whose units have square maps. None is a ReLU6, whose maps are constant where
+# it is full: whether interpolated ones exceed that constant lies in the last bits.
+MAPS = {name: layer for name, (layer, _) in LAYERS.items()}
+MAPS |= {"transformer": "patches", "mobilenet": "features.2"}
 
 
 @functools.cache

@@ -13,6 +13,9 @@ import jaxunits as ju
 from tests.networks.torch_zoo import MobileNetV2, randomised
 from tests.zoo.kind import CLASSES, Kind, preprocessing
 
+# Two threads that share a busy machine wait for each other, fifty times as long as one works.
+torch.set_num_threads(1)
+
 # The module behind whose non-linearity and norm each layer of MobileNetV2 has its units.
 MOBILENET = {
     "features.0.0": "features.0.2",
