@@ -33,6 +33,17 @@ def masks_of(concepts, step=1):
     )
 
 
+def interpolated(maps, centres, mode):
+    """Maps on the grid, `[units, images, rows, columns]`."""
+    points = np.meshgrid(centres, centres, indexing="ij")
+    return np.asarray(
+        [
+            [ndimage.map_coordinates(image, points, order=1, mode=mode) for image in of_unit]
+            for of_unit in np.moveaxis(maps, 3, 0)
+        ]
+    )
+
+
 def overlap(maps, masks, share, *, centres, from_upsampled, mode="nearest"):
     """Thresholds and counts, unit by unit and image by image.
 
@@ -44,13 +55,7 @@ def overlap(maps, masks, share, *, centres, from_upsampled, mode="nearest"):
       from_upsampled: whether the threshold is that of values on the grid.
       mode: SciPy's, beyond the outermost positions.
     """
-    points = np.meshgrid(centres, centres, indexing="ij")
-    large = np.asarray(
-        [
-            [ndimage.map_coordinates(image, points, order=1, mode=mode) for image in of_unit]
-            for of_unit in np.moveaxis(maps, 3, 0)
-        ]
-    )
+    large = interpolated(maps, centres, mode)
     values = large if from_upsampled else np.moveaxis(maps, 3, 0)
     thresholds = np.quantile(
         values.reshape(len(large), -1), 1 - share, axis=1, method="inverted_cdf"

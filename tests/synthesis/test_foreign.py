@@ -1,5 +1,7 @@
 """Images for units in every kind of network, against ascent in NumPy with gradients by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -33,19 +35,22 @@ def weights_of(objective, chosen, units):
     return own - (1 - own) / np.float32(units - 1) if objective == "iam" else own
 
 
-def ascended(found, layer, images, weights):
-    """Images that climb for `STEPS` steps of root mean square `RATE`, falling along a cosine."""
+def standardised(images):
+    return ((images - MEAN) / STD).astype(np.float32)
+
+
+def ascended(derivatives, images, rate=RATE):
+    """Images that climb for `STEPS` steps of root mean square `rate`, falling along a cosine."""
     axes = (1, 2, 3)
     for step in range(STEPS):
-        read = ((images - MEAN) / STD).astype(np.float32)
-        uphill = found.unit_derivatives(layer, read, weights)
+        uphill = derivatives(standardised(images))
         # What leads beyond black or white is no part of the step.
         beyond = ((images <= 0) & (uphill < 0)) | ((images >= 1) & (uphill > 0))
         uphill[beyond] = 0
         length = np.sqrt((uphill**2).mean(axes, keepdims=True))
         assert (length > 0).all()
-        rate = RATE * (1 + np.cos(np.pi * step / STEPS)) / 2
-        images = np.clip(images + rate * uphill / length, 0, 1)
+        falling = rate * (1 + np.cos(np.pi * step / STEPS)) / 2
+        images = np.clip(images + falling * uphill / length, 0, 1)
     return images
 
 
@@ -56,11 +61,10 @@ def clear_and_ascended(found, layer, starts, weights):
     elsewhere if a kink lies so near that float32 cannot tell on which side of it a value is.
     """
     moves = np.random.default_rng(1).choice([-1e-6, 1e-6], starts.shape)
+    three = np.concatenate([weights] * 3)
     ends = ascended(
-        found,
-        layer,
+        lambda images: found.unit_derivatives(layer, images, three),
         np.concatenate([starts, starts + moves, starts - moves]),
-        np.concatenate([weights] * 3),
     ).reshape(3, *starts.shape)
     return np.ptp(ends, axis=0).max((1, 2, 3)) < CLOSE, ends[0]
 
@@ -92,10 +96,10 @@ def test_images_of_units(name, objective):
     assert clear.sum() >= 2
     assert np.abs(ends - starts).max() > RATE
     np.testing.assert_allclose(result.image[clear], ends[clear], atol=CLOSE)
-    read = ((result.image.values - MEAN) / STD).astype(np.float32)
+    read = standardised(result.image.values)
     np.testing.assert_allclose(result.standardised, read, atol=1e-5)
     check_answers(result, chosen, answers_of(found, layer, read), weights)
-    before = (answers_of(found, layer, (starts - MEAN) / STD) * weights).sum(1)
+    before = (answers_of(found, layer, standardised(starts)) * weights).sum(1)
     assert (result.objective > before).all()
 
 
@@ -111,3 +115,28 @@ def check_answers(result, chosen, answers, weights):
     doubtful = (np.abs(more) <= 2 * apart) & (more != 0)
     off = np.abs(substitution.rs.values - (more > 0).mean(1))
     assert (off <= doubtful.mean(1) + 1e-12).all()
+
+
+def test_a_dead_unit_of_mobilenet_climbs_what_goes_into_its_relu():
+    found, layer = kind("mobilenet"), LAYERS["mobilenet"][0]
+    # The same network, read before the ReLU6.
+    before = dataclasses.replace(found, places={**found.places, layer: "features.1.conv.1.1"})
+    shape = (1, *found.images.shape[1:])
+    start = np.random.default_rng(0).uniform(0.2, 0.8, shape).astype(np.float32)
+    dead = answers_of(found, layer, standardised(start))[0] == 0
+    # Others answer to no image, for want of inputs that are alive.
+    unit = int(np.flatnonzero(dead & (found.activations(layer) > 0).any((0, 1, 2)))[0])
+    weights = np.eye(found.units(layer), dtype=np.float32)[[unit]]
+    climbed = []
+
+    def derivatives(images):
+        answers = answers_of(found, layer, images)[0, unit] != 0
+        climbed.append(bool(answers))
+        return (found if answers else before).unit_derivatives(layer, images, weights)
+
+    end = ascended(derivatives, start, rate=0.2)
+    assert climbed[0] is False
+    assert climbed[-1] is True
+    method = ju.synthesis.Method(steps=STEPS, learning_rate=0.2)
+    result = ju.synthesis.maximise(found.network, layer, [unit], initial=start, method=method)
+    np.testing.assert_allclose(result.image, end, atol=CLOSE)

@@ -51,7 +51,8 @@ class TorchKind(Kind):
                 matrix, shift = (torch.as_tensor(each).double() for each in changes[layer])
                 value = value @ matrix + shift
             seen[layer] = value
-            return value.movedim(-1, self.layers[layer])
+            # A copy, since the next module may work in place.
+            return value.movedim(-1, self.layers[layer]).clone()
 
         hooks = [
             self.module.get_submodule(path).register_forward_hook(functools.partial(act, layer))
