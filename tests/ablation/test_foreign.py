@@ -5,21 +5,8 @@ import pytest
 
 import jaxunits as ju
 from tests.outcomes import assert_greedy
-from tests.zoo import KINDS, kind
+from tests.zoo import KINDS, LAYERS, kind
 from tests.zoo.checks import assert_rows, quick_compilation, single
-
-# A layer of each kind, and one behind or before it.
-LAYERS = {
-    "mixed": ("norm2", "conv1"),
-    "convnext": ("blocks.0.expand", "stem_norm"),
-    "efficientnet": ("block.depthwise", "top"),
-    "densenet": ("layers.0.conv", "layers.1"),
-    "transformer": ("blocks.0.attention.value", "blocks.0.up"),
-    "linen": ("Bottleneck_1.Conv_1", "Bottleneck_0"),
-    "marked": ("conv2", "hidden"),
-    "masked": ("conv2", "hidden"),
-    "channels_first": ("conv2", "hidden"),
-}
 
 
 @pytest.fixture(autouse=True, scope="module")

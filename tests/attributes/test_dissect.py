@@ -9,6 +9,7 @@ from scipy import ndimage
 
 import jaxunits as ju
 from jaxunits.data.concepts import Annotated, Concepts
+from tests.attributes.overlap import centres_by_corners, masks_of, overlap
 from tests.benchmarks.networks import with_random_weights
 from tests.chains import chain, changed, flatten
 from tests.reference import small_convnet
@@ -77,42 +78,6 @@ def maps(patches, drawn):
     return np.asarray(patches.activations(images, "conv1"), np.float64)
 
 
-def brute_force(maps, drawn, share, from_upsampled, factor, centres=None, mode="nearest"):
-    """Thresholds and counts, unit by unit and image by image, with SciPy's interpolation."""
-    if centres is None:
-        centres = (np.arange(7 * factor) + 0.5) / factor - 0.5
-    points = np.meshgrid(centres, centres, indexing="ij")
-    large = np.asarray(
-        [
-            [
-                ndimage.map_coordinates(image[:, :, unit], points, order=1, mode=mode)
-                for image in maps
-            ]
-            for unit in range(UNITS)
-        ]
-    )
-    values = (large if from_upsampled else np.moveaxis(maps, 3, 0)).reshape(UNITS, -1)
-    thresholds = np.quantile(values, 1 - share, axis=1, method="inverted_cdf")
-    step = 28 // (7 * factor)
-    pixels = slice(step // 2, None, step)
-    masks = np.asarray(
-        [
-            [drawn[image].mask(concept)[pixels, pixels] for image in range(IMAGES)]
-            for concept in range(len(NAMES))
-        ]
-    )
-    active = large > thresholds[:, None, None, None]
-    both = np.asarray([[(one & mask).sum() for mask in masks] for one in active])
-    either = np.asarray([[(one | mask).sum() for mask in masks] for one in active])
-    return (
-        thresholds,
-        active.sum((1, 2, 3)),
-        masks.sum((1, 2, 3)),
-        both,
-        both / np.maximum(either, 1),
-    )
-
-
 @pytest.mark.parametrize(
     ("convention", "quantile", "expected", "factor"),
     [
@@ -134,8 +99,14 @@ def test_equals_brute_force(patches, drawn, maps, convention, quantile, expected
         batch_size=8,
     )
     upsampled = convention == "dissect2020"
-    known = brute_force(maps, drawn, expected, upsampled, factor)
-    thresholds, activated, labelled, intersection, iou = known
+    known = overlap(
+        maps,
+        masks_of(drawn, 4 // factor),
+        expected,
+        centres=centres_by_corners(7, 7 * factor),
+        from_upsampled=upsampled,
+    )
+    thresholds, activated, labelled, intersection, iou, _ = known
     np.testing.assert_array_equal(result.threshold, thresholds)
     np.testing.assert_array_equal(result.activated, activated)
     np.testing.assert_array_equal(result.labelled, labelled)
@@ -166,9 +137,9 @@ def test_other_alignments_equal_brute_force(patches, drawn, maps, alignment, out
     scale, offset = (4, 1.5) if isinstance(alignment, str) else alignment
     centres = (np.arange(28) - offset) / scale
     mode = {"edge": "nearest", "zero": "grid-constant"}[outside]
-    known = brute_force(maps, drawn, 0.15, True, 4, centres, mode)
-    np.testing.assert_allclose(result.threshold, known[0], rtol=1e-6)
-    np.testing.assert_array_equal(result.intersection, known[3])
+    known = overlap(maps, masks_of(drawn), 0.15, centres=centres, from_upsampled=True, mode=mode)
+    np.testing.assert_allclose(result.threshold, known.thresholds, rtol=1e-6)
+    np.testing.assert_array_equal(result.intersection, known.intersection)
     assert result.attrs["outside"] == outside
     assert result.attrs["map_alignment"].startswith(
         alignment if isinstance(alignment, str) else f"receptive_field, scale {scale:g}"

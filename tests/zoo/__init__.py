@@ -6,11 +6,13 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import nnx
 
 import jaxunits as ju
 from tests.zoo import attention, convolutional, functions, linen
-from tests.zoo.kind import CLASSES, Kind, drawn, preprocessing
+from tests.zoo.jax_kind import JaxKind
+from tests.zoo.kind import CLASSES, drawn, preprocessing
 
 _SEED = 3
 
@@ -25,12 +27,36 @@ def _modules():
     }
 
 
-KINDS = [*_modules(), "linen", "marked", "masked", "channels_first"]
+KINDS = [*_modules(), "linen", "marked", "masked", "channels_first", "mobilenet"]
+
+# A layer of each kind, and one behind or before it.
+LAYERS = {
+    "mixed": ("norm2", "conv1"),
+    "convnext": ("blocks.0.expand", "stem_norm"),
+    "efficientnet": ("block.depthwise", "top"),
+    "densenet": ("layers.0.conv", "layers.1"),
+    "transformer": ("blocks.0.attention.value", "blocks.0.up"),
+    "linen": ("Bottleneck_1.Conv_1", "Bottleneck_0"),
+    "marked": ("conv2", "hidden"),
+    "masked": ("conv2", "hidden"),
+    "channels_first": ("conv2", "hidden"),
+    "mobilenet": ("features.1.conv.1.0", "features.3.0"),
+}
+
+# A layer of each kind whose units have square maps. None is a ReLU6, whose maps are constant where
+# it is full: whether interpolated ones exceed that constant lies in the last bits.
+MAPS = {name: layer for name, (layer, _) in LAYERS.items()}
+MAPS |= {"transformer": "patches", "mobilenet": "features.2"}
 
 
 @functools.cache
 def kind(name):
-    """A network of the zoo."""
+    """A network of the zoo; skips the test where what it needs is not installed."""
+    if name == "mobilenet":
+        pytest.importorskip("torch", reason="PyTorch is not installed")
+        from tests.zoo.torch_kind import mobilenet
+
+        return mobilenet()
     if name in _modules():
         return _nnx(*_modules()[name])
     if name == "linen":
@@ -65,7 +91,7 @@ def _nnx(build, layers, side):
         preprocessing=preprocessing(side),
         unit_axis={name: axis for name, axis in layers.items() if axis != -1},
     )
-    found = Kind(network.with_params(params), forward, layers)
+    found = JaxKind(network.with_params(params), layers, forward)
     module.head.bias[...] = module.head.bias[...] - _mean_logits(found)
     return dataclasses.replace(found, network=network.with_params(_split(module)[2]))
 
@@ -94,7 +120,7 @@ def _linen():
     def forward(params, images):
         return module.apply(params, images, train=False)
 
-    found = Kind(network, forward, linen.LAYERS)
+    found = JaxKind(network, linen.LAYERS, forward)
     bias = variables["params"]["Dense_0"]["bias"]
     variables["params"]["Dense_0"]["bias"] = bias - _mean_logits(found)
     return dataclasses.replace(found, network=network.with_params(variables))
@@ -115,7 +141,7 @@ def _function(name):
         function, params, layers=masks, preprocessing=preprocessing(16), name=name
     )
     layers = functions.CHANNELS_FIRST if name == "channels_first" else functions.LAYERS
-    found = Kind(network, function, layers)
+    found = JaxKind(network, layers, function)
     params["head"]["bias"] = params["head"]["bias"] - _mean_logits(found)
     return dataclasses.replace(found, network=network.with_params(params))
 

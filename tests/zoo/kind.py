@@ -1,16 +1,14 @@
 """A network of the zoo, and what a loop by hand finds out about it."""
 
+import abc
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 import jaxunits as ju
-from tests.zoo.spots import acting
 
 IMAGES = 40
 CLASSES = 6
@@ -18,16 +16,39 @@ MEAN, STD = 0.45, 0.25
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Kind:
-    """A network of the zoo.
+class Kind(abc.ABC):
+    """A network of the zoo; what is found out about it does not come from the library.
 
-    `forward(params, images)` gives logits without the library, and passes through a spot for each
-    of the `layers`, whose axes of units are told.
+    Attributes:
+      network: as the library has it.
+      layers: by name the axis of units in the layer's activations, in the order of the network.
     """
 
     network: Any
-    forward: Callable[[Any, Any], Any]
     layers: Mapping[str, int]
+
+    @abc.abstractmethod
+    def logits(self, changes=None, images=None):
+        """Logits, and the activations of all layers `[images, ..., units]`.
+
+        `changes` are, by layer, a matrix and a vector, or an array as the activations: a·M + c.
+        """
+
+    @abc.abstractmethod
+    def units(self, layer):
+        """How many units a layer has."""
+
+    @abc.abstractmethod
+    def loss_derivatives(self, layer):
+        """Of each image's cross-entropy with respect to activations, `[images, ..., units]`."""
+
+    @abc.abstractmethod
+    def unit_derivatives(self, layer, images, weights):
+        """Of weighted sums of units with respect to standardised images, of their shape.
+
+        Each image has weights of its own, `[images, units]`. What a unit answers to an image is
+        the mean of its map.
+        """
 
     @functools.cached_property
     def images(self):
@@ -46,53 +67,6 @@ class Kind:
     @property
     def labels(self):
         return np.asarray(self.data.labels)
-
-    @functools.cached_property
-    def _run(self):
-        @jax.jit
-        def run(params, images, changes):
-            seen = {}
-
-            def act(layer, value):
-                matrix, shift = changes[layer]
-                axis = self.layers[layer]
-                changed = jnp.moveaxis(value, axis, -1) @ matrix
-                if shift.ndim == 1:
-                    shift = shift.reshape((1,) * (changed.ndim - 1) + shift.shape)
-                changed = changed + shift
-                seen.setdefault(layer, changed)
-                return jnp.moveaxis(changed, -1, axis)
-
-            with jax.default_matmul_precision("highest"), acting(act):
-                logits = self.forward(params, images)
-            return logits, seen
-
-        return run
-
-    @functools.cached_property
-    def _unchanged(self):
-        seen = {}
-
-        def act(layer, value):
-            units = value.shape[self.layers[layer]]
-            seen[layer] = (np.eye(units, dtype=np.float32), np.zeros(units, np.float32))
-            return value
-
-        with acting(act):
-            # A function of its own: JAX keeps traces by function, and spots act while tracing.
-            jax.eval_shape(lambda *given: self.forward(*given), self.network.params, self.images)
-        return seen
-
-    def logits(self, changes=None, images=None):
-        """Logits, and the activations of all layers `[images, ..., units]`.
-
-        `changes` are, by layer, a matrix and a vector, or an array as the activations: a·M + c.
-        """
-        images = self.images if images is None else images
-        logits, seen = self._run(
-            self.network.params, images, {**self._unchanged, **(changes or {})}
-        )
-        return np.asarray(logits, np.float64), seen
 
     def under(self, masks, values=None):
         """Logits `[images, classes]` with masks, and values of ablated units, by layer.
@@ -114,9 +88,6 @@ class Kind:
 
     def activations(self, layer):
         return np.asarray(self.logits()[1][layer], np.float64)
-
-    def units(self, layer):
-        return len(self._unchanged[layer][1])
 
 
 def preprocessing(side, channels=3):
