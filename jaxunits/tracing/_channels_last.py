@@ -1,8 +1,8 @@
 """The same program with the channels of maps on the last axis.
 
 XLA's convolutions and pools are several times as fast on CPUs where channels lie side by side, in
-maps and in kernels. Networks that have them on the second axis, as PyTorch's do, are rewritten: maps stay
-with channels last from the first convolution to whatever reads them in another way.
+maps and in kernels. Networks that have them on the second axis, as PyTorch's do, are rewritten:
+maps stay with channels last from the first convolution to whatever reads them in another way.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def test_arguments_of_the_call():
     assert_measured(module, arguments={"train": False})
     with pytest.raises(ju.InputError, match=r"missing .*'train'.*arguments=\{'train': False\}"):
         ju.networks.from_nnx(module, preprocessing=SMALL)
-    with pytest.raises(ju.InputError, match="statistics of the batch.*evaluation"):
+    with pytest.raises(ju.InputError, match=r"statistics of the batch.*evaluation"):
         ju.networks.from_nnx(module, preprocessing=SMALL, arguments={"train": True})
 
 
