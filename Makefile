@@ -14,7 +14,8 @@ IN := $(VENV)/bin/python
 PIP := $(IN) -m pip install --quiet --disable-pip-version-check
 # A file's tests stay together, because they share what they measure.
 PYTEST := $(IN) -m pytest --numprocesses auto --dist loadfile --durations 10
-NUMERICAL := tests/ablation tests/attributes tests/synthesis tests/topology tests/tracing
+NUMERICAL := tests/ablation/test_fast.py tests/attributes/test_foreign.py \
+	tests/synthesis/test_foreign.py tests/topology/test_birth_points.py tests/topology/test_foreign.py
 
 .PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch fuzz lint format lock clean
 
@@ -42,7 +43,7 @@ test-quick: $(VENV)/.ready
 
 # What depends on the last bits of a processor; .ci/run repeats it where these are others.
 test-numerical: $(VENV)/.ready
-	$(PYTEST) -m "not slow" $(NUMERICAL)
+	$(PYTEST) $(NUMERICAL)
 
 # Networks of PyTorch, which is no small package and which only these tests need.
 test-torch: $(VENV)/.ready

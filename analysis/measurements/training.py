@@ -66,6 +66,6 @@ def square_layers(subject: Subject) -> tuple[str, ...]:
     fitting = [
         name
         for name, shape in shapes.items()
-        if shape and len(set(shape)) == 1 and 6 <= shape[0] <= 14
+        if shape and len(shape) == 2 and shape[0] == shape[1] and 6 <= shape[0] <= 14
     ]
     return asked or tuple(fitting[:1]) or subject.last_maps

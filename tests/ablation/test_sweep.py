@@ -261,8 +261,11 @@ def test_masks_that_are_not_numbers(trained, few_digits):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ("median", "values='median': give 'zero', 'mean' or one number a unit"),
-        (np.zeros(3), "values of shape (3,) for layer 'conv3': give 'zero', 'mean' or (10,)"),
+        ("median", "values='median': give 'zero', 'mean', 'resample' or one number a unit"),
+        (
+            np.zeros(3),
+            "values of shape (3,) for layer 'conv3': give 'zero', 'mean', 'resample' or (10,)",
+        ),
         (np.full(10, np.inf), "values for layer 'conv3' hold inf at [0]"),
     ],
 )

@@ -9,6 +9,7 @@ from jax import lax
 
 import jaxunits as ju
 from jaxunits import tracing
+from tests.tracing.masking import few
 
 CHANNELS = 4
 
@@ -79,6 +80,7 @@ STEPS = {
 }
 
 
+@few(20)
 @given(st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=6), st.integers(0, 99))
 def test_same_numbers(names, seed):
     random = np.random.default_rng(seed)
