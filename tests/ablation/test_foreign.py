@@ -69,8 +69,7 @@ def test_units_answer_as_on_other_images(foreign):
     assert_rows(curve, logits, found.labels)
 
 
-@pytest.mark.parametrize("path", ["fast", "reference"])
-def test_groups_beside_masks_of_another_layer(foreign, path):
+def test_groups_beside_masks_of_another_layer(foreign):
     found, layer, other, values = foreign
     units, others = found.units(layer), found.units(other)
     pair = [units - 2, units - 1]
@@ -79,7 +78,13 @@ def test_groups_beside_masks_of_another_layer(foreign, path):
     )
     held = 1 - np.eye(others)[others - 1]
     result = ju.ablation.sweep(
-        found.network, layer, found.data, masks, values=values, other_masks={other: held}, path=path
+        found.network,
+        layer,
+        found.data,
+        masks,
+        values=values,
+        other_masks={other: held},
+        path="fast",
     )
     logits = [found.under({layer: mask, other: held}, {layer: values}) for mask in masks]
     assert_rows(result, logits, found.labels)

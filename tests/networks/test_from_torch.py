@@ -1,7 +1,6 @@
 """PyTorch modules as networks, against hooks on the modules themselves."""
 
 import math
-import os
 
 import numpy as np
 import pytest
@@ -11,10 +10,8 @@ import jaxunits as ju
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from tests.networks.torch_zoo import ZOO, randomised  # noqa: E402
-from tests.zoo.checks import quick_compilation  # noqa: E402
+from tests.zoo.checks import EVERY, quick_compilation  # noqa: E402
 
-# Some layers of every network by default: each has programs of its own to compile.
-EVERY = "JAXUNITS_TEST_ALL" in os.environ
 IMAGES = 6
 CLASSES = 7
 

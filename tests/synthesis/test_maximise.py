@@ -354,7 +354,7 @@ def test_images_for_alexnets_filters_are_the_filters():
     grey = arrays["features.0.bias"] - (weights * mean[:, None]).sum((0, 1, 2))
     best = (grey + weights.clip(0).sum((0, 1, 2)))[:8]
     np.testing.assert_allclose(plain.activation, best, rtol=1e-4)
-    units = list(range(0, 64, 4))
+    units = list(range(0, 64, 8))
     result = ju.synthesis.maximise(network, "conv1", units, method=Method(l2=700.0))
     assert result.active.all()
     for unit, image in zip(units, result.image.values, strict=True):

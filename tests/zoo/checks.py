@@ -1,6 +1,7 @@
 """Results of the library against logits of a network of the zoo."""
 
 import contextlib
+import os
 
 import jax
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from tests.outcomes import assert_counts, count
 
 LOSS = 1e-4
+# Some layers of every network by default: each has programs of its own to compile.
+EVERY = "JAXUNITS_TEST_ALL" in os.environ
 
 
 @contextlib.contextmanager
