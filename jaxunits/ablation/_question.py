@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32
 
+from .._errors import InputError
 from ..data import Dataset, subset
 from ..networks import Layer
 
@@ -27,10 +28,22 @@ class Resampling:
     reference: Dataset
     seed: int
 
-    def partners(self, count: int) -> Dataset:
-        """The other image for each of `count` images, the same for all units."""
-        drawn = np.random.default_rng(self.seed).integers(len(self.reference), size=count)
-        return subset(self.reference, drawn)
+    def partners(self, data: Dataset) -> Dataset:
+        """The other image for each image, the same for all units.
+
+        Raises:
+          InputError: the images are drawn from themselves, and there is but one.
+        """
+        random, count = np.random.default_rng(self.seed), len(self.reference)
+        if self.reference.fingerprint != data.fingerprint:
+            return subset(self.reference, random.integers(count, size=len(data)))
+        if count == 1:
+            raise InputError(
+                f"values='resample' with the one image of data {data.name!r}: there is no other to "
+                "draw; give reference="
+            )
+        drawn = random.integers(count - 1, size=count)
+        return subset(self.reference, drawn + (drawn >= np.arange(count)))
 
 
 class Inputs(NamedTuple):
@@ -69,7 +82,7 @@ class Question:
     def inputs(self, data: Dataset) -> tuple[Dataset, ...]:
         """What is read for some images: these, and others where ablated units give theirs."""
         if isinstance(self.values, Resampling):
-            return data, self.values.partners(len(data))
+            return data, self.values.partners(data)
         return (data,)
 
 

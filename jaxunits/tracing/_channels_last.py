@@ -75,7 +75,8 @@ def _input(values: Mapping[Any, Any], atom: Any, producers: Mapping[Any, Any]) -
 
 def _apply(equation: Any, inputs: Sequence[Any]) -> Sequence[Any]:
     name = equation.primitive.name
-    if any(isinstance(each, Moved) for each in inputs) or name in _STARTS:
+    known = any(isinstance(each, Moved) for each in inputs) or name in _STARTS
+    if known and len(equation.outvars) == 1:
         rule = _pointwise if is_pointwise(equation) and body(equation) is None else _RULES.get(name)
         result = None if rule is None else rule(equation, inputs)
         if result is not None:

@@ -7,6 +7,7 @@ from hypothesis.extra import numpy as hnp
 from jax import numpy as jnp
 
 import jaxunits as ju
+from jaxunits.ablation._question import Resampling
 from tests.outcomes import ROUNDING, assert_counts, before, logits_under, standardized
 from tests.processes import code, output_of
 from tests.reference import SMALL, forward, images_of, small_convnet
@@ -271,6 +272,20 @@ def test_masks_that_are_not_numbers(trained, few_digits):
 )
 def test_values_that_cannot_be_used(trained, few_digits, values, message):
     assert message in refused(trained, few_digits, values=values)
+
+
+def test_no_image_is_resampled_from_itself(few_digits):
+    for images in (few_digits, ju.data.subset(few_digits, range(2))):
+        partners = Resampling(images, seed=1).partners(images)
+        for index in range(len(images)):
+            assert not np.array_equal(partners[index]["image"], images[index]["image"])
+    others = ju.data.subset(few_digits, range(5, 9))
+    assert len(Resampling(others, seed=1).partners(few_digits)) == len(few_digits)
+
+
+def test_one_image_cannot_be_resampled(trained, few_digits):
+    one = ju.data.subset(few_digits, [0])
+    assert "there is no other to draw" in refused(trained, one, values="resample")
 
 
 def test_images_of_the_wrong_channel_count(trained):
