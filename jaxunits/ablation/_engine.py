@@ -111,17 +111,13 @@ class Engine:
         is repeated later exceeds it. Everything comes at the end, so that nothing is counted twice.
         """
         first = min(start + self.program.batch_size, stop)
-        low, full = (
-            _joined(list(_run(program, self._stream(program, start, first), start)))
-            for program in (self.program, self._full)
-        )
-        bound = _SAFETY * _margin_error(low, full)
-        rest = list(_run(self.program, self._stream(self.program, first, stop), first))
-        if not rest:
+        full = self._all(self._full, start, first)
+        if first == stop:
             self.repeated += len(full.labels)
             yield full
             return
-        low = _joined(rest)
+        bound = _SAFETY * _margin_error(self._all(self.program, start, first), full)
+        low = self._all(self.program, first, stop)
         while True:
             close = np.logical_or.reduce(_margin(low) <= bound)
             again = self._repeat(low, close)
@@ -131,6 +127,9 @@ class Engine:
             bound = 2 * error
         self.repeated += len(full.labels) + int(close.sum())
         yield from [full, *([again] if again else []), _chosen(low, ~close)]
+
+    def _all(self, program: Program, start: int, stop: int) -> Answers:
+        return _joined(list(_run(program, self._stream(program, start, stop), start)))
 
     def _repeat(self, low: Answers, close: np.ndarray) -> Answers | None:
         if not close.any():

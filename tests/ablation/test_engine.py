@@ -216,6 +216,13 @@ def test_checked_precision_has_the_counts_of_float32(trained, digits):
     assert differing > 0
 
 
+def test_checked_precision_where_one_batch_holds_all(trained, few_digits):
+    exact = ju.ablation.sweep(trained, "conv3", few_digits, batch_size=300)
+    checked = ju.ablation.sweep(trained, "conv3", few_digits, batch_size=300, precision="checked")
+    xr.testing.assert_equal(exact.correct, checked.correct)
+    assert checked.attrs["repeated_share"] == 1
+
+
 @pytest.mark.slow
 def test_two_processes_count_what_one_does(tmp_path):
     program = """
