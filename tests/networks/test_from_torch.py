@@ -95,7 +95,7 @@ def test_every_unit_is_ablated_as_a_hook_ablates_it(pair, data):
     found = [name for name, place in places.items() if place is not None]
     # Units that end behind a function are no module's output.
     assert len(found) >= 0.5 * len(names)
-    for name in found if EVERY else found[:: math.ceil(len(found) / 4)]:
+    for name in found if EVERY else found[:: math.ceil(len(found) / 3)]:
         result = ju.ablation.sweep(network, name, data)
         units = network.layers[name].units
         for unit in {0, units // 2, units - 1}:
