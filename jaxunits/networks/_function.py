@@ -120,8 +120,7 @@ class MaskedFunction:
         if unit is None:
             found = traced.program.values((params, images), wanted)
         else:
-            axis = traced.axes[layer]
-            found = [channel(traced.graph, each, axis, (params, images), unit) for each in wanted]
+            found = channel(traced.graph, wanted, traced.axes[layer], (params, images), unit)
         moved = [traced.units_last(layer, each) for each in found]
         return (None if before is None else moved[0]), moved[-1]
 

@@ -16,21 +16,26 @@ from ._program import bind, body, needed, read, variables
 
 
 def channel(
-    graph: Graph, value: Any, axis: int, arguments: Sequence[PyTree], unit: Int[Array, ""]
-) -> Array:
-    """One channel of a value of a program, `axis` of length 1.
+    graph: Graph,
+    wanted: Sequence[Any],
+    axis: int,
+    arguments: Sequence[PyTree],
+    unit: Int[Array, ""],
+) -> list[Array]:
+    """One channel of some values of a program, `axis` of length 1.
 
     Number-by-number operations, and the convolution or product before them, are evaluated for the
-    channel alone; what comes before is evaluated whole, and nothing behind.
+    channel alone; what comes before is evaluated whole, and nothing behind. What several values
+    need is evaluated once, forwards and backwards.
 
     Args:
       graph: the program, traced with derivatives.
-      value: the variable.
-      axis: its axis of channels.
+      wanted: the variables.
+      axis: their axis of channels.
       arguments: of the program.
       unit: the channel.
     """
-    alone, whole = _parts(graph, value, axis)
+    alone, whole = _parts(graph, wanted, axis)
     values = graph.program.bound(arguments)
     for equation in needed(graph.program.equations, whole):
         values.update(
@@ -68,14 +73,14 @@ def channel(
             spread = [each if jnp.ndim(each) == 0 else _spread(each, shape) for each in inputs]
             result = jax.lax.slice_in_dim(bind(equation, spread)[0], 0, 1, axis=axis)
         channels[equation.outvars[0]] = result
-    return part(value)
+    return [part(value) for value in wanted]
 
 
 def _spread(array: Array, shape: Sequence[int]) -> Array:
     return jnp.broadcast_to(array, tuple(shape))
 
 
-def _parts(graph: Graph, value: Any, axis: int) -> tuple[list[Any], list[Any]]:
+def _parts(graph: Graph, wanted: Sequence[Any], axis: int) -> tuple[list[Any], list[Any]]:
     """Operations that can be evaluated for a channel alone, and what they need whole."""
     alone: dict[int, Any] = {}
     whole: dict[Any, None] = {}
@@ -99,7 +104,8 @@ def _parts(graph: Graph, value: Any, axis: int) -> tuple[list[Any], list[Any]]:
                 return
         whole[variable] = None
 
-    visit(value)
+    for value in wanted:
+        visit(value)
     order = [each for each in graph.program.equations if id(each) in alone]
     return order, list(whole)
 

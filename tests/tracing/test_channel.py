@@ -150,7 +150,7 @@ def assert_channels(function, params, array, axis, derivatives=True):
     weights = images([1 if place == axis else size for place, size in enumerate(shape)], 4)
 
     def alone(unit, params, array):
-        found = channel(graph, value, axis, (params, array), unit)
+        (found,) = channel(graph, [value], axis, (params, array), unit)
         return (found * weights).sum(), found
 
     def taken(unit, params, array):
@@ -201,8 +201,34 @@ def test_nothing_of_other_units_is_computed():
     program = trace(function, params, array)
     graph = Graph(program, program.leaves(1))
     jaxpr = jax.make_jaxpr(
-        lambda params, array, unit: channel(graph, program.outputs[0], axis, (params, array), unit)
+        lambda params, array, unit: channel(graph, program.outputs, axis, (params, array), unit)[0]
     )(params, array, jnp.asarray(1))
     whole = program.outputs[0].aval.shape
     shapes = [each.aval.shape for equation in jaxpr.eqns for each in equation.outvars]
     assert whole not in shapes
+
+
+def test_what_two_values_share_runs_backwards_once():
+    function, params, array, axis = CASES["NHWC same"]()
+    kernel = images((3, 3, 3, 3), 5)
+
+    def network(params, x):
+        x = jax.lax.conv_general_dilated(
+            x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        before = function(params, x)
+        return before, jax.nn.relu(before)
+
+    program = trace(network, params, array, derivatives=True)
+    graph = Graph(program, program.leaves(1))
+
+    def contractions(wanted):
+        def total(array):
+            found = channel(graph, wanted, axis, (params, array), jnp.asarray(1))
+            return sum(each.sum() for each in found)
+
+        jaxpr = str(jax.make_jaxpr(jax.grad(total))(array))
+        return sum(jaxpr.count(f"{name}[") for name in ("conv_general_dilated", "dot_general"))
+
+    before, after = program.outputs
+    assert contractions([before, after]) == contractions([after]) == 4
