@@ -11,7 +11,7 @@ from .._kinds import checks_kinds
 from ._files import read_regular, write_atomically
 from ._seal import seal, unseal
 
-# What h5netcdf and xarray raise for HDF5 files of other making, see the weights' readers.
+# What netCDF4 and xarray raise for files of other making.
 _NOT_A_RESULT = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
 
 
@@ -49,8 +49,8 @@ def read(path: str | Path) -> xr.Dataset:
         raise FileNotFoundError(f"no result at {path}: measure it first")
     content = read_regular(path, "result file")
     try:
-        unseal(content)
-        with xr.open_dataset(path, engine="h5netcdf") as dataset:
+        # Several times as fast as h5netcdf, which alone writes the same bytes again in memory.
+        with xr.open_dataset(bytes(unseal(content)), engine="netcdf4") as dataset:
             return dataset.load()
     except _NOT_A_RESULT as error:
         raise InputError(

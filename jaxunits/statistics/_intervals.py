@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy
 from jaxtyping import Float64
-from scipy import stats
-from scipy.optimize import elementwise
 
 from .._arguments import check_real, real_array
 from .._errors import InputError
@@ -39,7 +38,7 @@ def paired_interval(
     check_real(level=level)
     if not 0 < level < 1:
         raise InputError(f"level={level}: give a number between 0 and 1")
-    quantile = stats.norm.ppf((1 + level) / 2)
+    quantile = scipy.stats.norm.ppf((1 + level) / 2)
     drop = np.divide(b - c, n, out=np.full(b.shape, np.nan), where=n > 0)
     low = _end(b, c, n, drop, -1.0, quantile)
     high = _end(b, c, n, drop, 1.0, quantile)
@@ -81,6 +80,9 @@ def _end(
     b: np.ndarray, c: np.ndarray, n: np.ndarray, drop: np.ndarray, limit: float, quantile: float
 ) -> Float64[np.ndarray, "*shape"]:
     """Where the score statistic reaches the quantile, between the drop and a limit."""
+    # Half a second, for those who only import the library.
+    from scipy.optimize import elementwise
+
     result = np.full(b.shape, np.nan)
     inside = (n > 0) & (drop != limit)
     result[(n > 0) & (drop == limit)] = limit

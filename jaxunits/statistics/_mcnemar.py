@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy
 from jaxtyping import Float64
-from scipy import stats
 
 from ._intervals import checked_counts
 
@@ -26,4 +26,4 @@ def damage_p_values(broken: Any, repaired: Any) -> Float64[np.ndarray, "*shape"]
     """
     b, c, _ = checked_counts(broken, repaired, np.inf)
     changed = b + c
-    return np.asarray(stats.binom.sf(b - 1, changed, 0.5))
+    return np.asarray(scipy.stats.binom.sf(b - 1, changed, 0.5))

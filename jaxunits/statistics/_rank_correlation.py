@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 import xarray as xr
-from scipy import stats
 
 from .._errors import InputError
 from .._kinds import checks_kinds
@@ -72,5 +72,5 @@ def _spearman(attribute: xr.DataArray, drop: xr.DataArray) -> tuple[float, float
             )
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return np.nan, np.nan
-    found = stats.spearmanr(x, y)
+    found = scipy.stats.spearmanr(x, y)
     return float(found.statistic), float(found.pvalue)

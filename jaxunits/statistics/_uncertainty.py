@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 import xarray as xr
-from scipy import stats
 
 from .._errors import InputError
 from .._kinds import checks_kinds
@@ -57,7 +57,7 @@ def uncertainty(
     p_values = np.where(count > 0, damage_p_values(broken, repaired), np.nan)
     adjusted = np.full(p_values.shape, np.nan)
     held = np.isfinite(p_values)
-    adjusted[held] = stats.false_discovery_control(p_values[held])
+    adjusted[held] = scipy.stats.false_discovery_control(p_values[held])
     chance = chance_drops(broken, repaired, count[None], draws=draws, seed=seed)
     ends = np.quantile(chance, [(1 - level) / 2, (1 + level) / 2], axis=0)
     pairs = ("unit", "class")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from jaxtyping import Int32, Num
-from scipy import ndimage
 
 NAMES = ("horizontal edge", "rising edge", "vertical edge", "falling edge")
 
@@ -23,7 +23,7 @@ def edges(
     if image.dtype == np.uint8:
         values /= 255
     brightness = values @ np.asarray(_LUMA, np.float32) if values.shape[-1] == 3 else values[..., 0]
-    down, right = (ndimage.sobel(brightness, axis, mode="nearest") / 4 for axis in (0, 1))
+    down, right = (scipy.ndimage.sobel(brightness, axis, mode="nearest") / 4 for axis in (0, 1))
     # Rows count downwards: an edge that rises to the right has a gradient with down = right.
     angle = np.degrees(np.arctan2(right, down)) % 180
     bins = np.floor((angle + 22.5) / 45).astype(np.int32) % 4
