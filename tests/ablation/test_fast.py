@@ -289,8 +289,8 @@ LAYERS = [
 @pytest.mark.parametrize(
     ("family", "layer", "kind"),
     [
-        *[(*layer, kind) for layer in LAYERS for kind in ("single", "cumulative")],
-        *[(*layer, "groups") for layer in LAYERS[::2]],
+        *[(*layer, "single") for layer in LAYERS],
+        *[(*layer, kind) for layer in LAYERS[::2] for kind in ("cumulative", "groups")],
         *[(*layer, "insertion") for layer in LAYERS[1::2]],
     ],
 )

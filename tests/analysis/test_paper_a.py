@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 CONFIGURATIONS = ("convnet_batch_norm", "convnet_plain")
 QUICK = (
     *("--greedy.steps", "4", "--greedy.classes", "1", "8", "--greedy.random-orders", "3"),
-    *("--layers", "conv2", "fc3", "--rotations.count", "2", "--concepts.quantile", "0.1"),
+    *("--layers", "conv2", "--rotations.count", "2", "--concepts.quantile", "0.1"),
     *("--prediction.fitted-on", "1"),
 )
 
@@ -58,7 +58,7 @@ def test_every_experiment_has_its_figure_and_tables(analysed):
     }
     for path in (analysed / "figures").iterdir():
         pixels = np.asarray(Image.open(io.BytesIO(path.read_bytes())).convert("L"))
-        assert pixels.shape[1] >= 1000
+        assert pixels.shape[1] >= 500
         assert (pixels < 128).mean() > 0.005, path.name
     page = (analysed / "report.html").read_text()
     assert len(re.findall(r'<img src="data:image/png;base64,', page)) == 6
@@ -74,8 +74,8 @@ def test_measurements_are_those_of_the_library(analysed):
         basis = ju.ablation.haar(8, seed=number)
         expected = ju.ablation.directions(network, "conv2", data, basis)
         np.testing.assert_array_equal(rotations.correct[number], expected.correct)
-    attributes = measurement(analysed, 1, "attributes", "fc3")
-    expected = ju.attributes.collect(network, "fc3", data)
+    attributes = measurement(analysed, 1, "attributes", "conv2")
+    expected = ju.attributes.collect(network, "conv2", data)
     np.testing.assert_allclose(attributes.class_correlation, expected.class_correlation, rtol=1e-6)
     concepts = measurement(analysed, 1, "concepts", "conv2")
     expected = ju.attributes.dissect(
@@ -121,7 +121,7 @@ def test_nothing_is_measured_again_and_everything_is_read(analysed, tmp_path, ca
 def test_one_network_of_the_study_has_a_report_of_its_own(analysed, tmp_path):
     folder = tmp_path / "one"
     shutil.copytree(analysed / "convnet_plain" / "seed0", folder)
-    assert main([str(folder), "paper_a", "--panels.units", "1", *QUICK]) == 0
+    assert main([str(folder), "paper_a", *QUICK, "--layers", "conv2", "fc3"]) == 0
     page = (folder / "report.html").read_text()
     assert len(re.findall(r'<img src="data:image/png;base64,', page)) == 5
     assert "This needs more networks that differ in their seeds alone" in page
