@@ -189,7 +189,7 @@ def _inlined(closed: ClosedJaxpr, inputs: Sequence[Any], derivatives: bool) -> l
 
 def _unrolled(equation: Any, arguments: Sequence[Any], derivatives: bool) -> list[Any]:
     parameters = equation.params
-    constants, carried = parameters["num_consts"], parameters["num_carry"]
+    constants, carried = _constants_and_carried(equation)
     shared, carry = list(arguments[:constants]), list(arguments[constants : constants + carried])
     stacked = arguments[constants + carried :]
     rounds = range(parameters["length"])
@@ -202,6 +202,22 @@ def _unrolled(equation: Any, arguments: Sequence[Any], derivatives: bool) -> lis
         carry, given[number] = results[:carried], results[carried:]
     outputs = zip(*(given[number] for number in rounds), strict=True)
     return [*carry, *(jax.numpy.stack(each) for each in outputs)]
+
+
+def _constants_and_carried(equation: Any) -> tuple[int, int]:
+    """How many values each round of a loop reads, and how many it hands to the next.
+
+    Told by their ranks: what differs from round to round has an axis more outside the loop. JAX
+    keeps the numbers under names that change.
+    """
+    inside = equation.params["jaxpr"].jaxpr
+
+    def unstacked(outer: Sequence[Any], inner: Sequence[Any]) -> int:
+        pairs = zip(outer, inner, strict=True)
+        return sum(len(one.aval.shape) == len(other.aval.shape) for one, other in pairs)
+
+    carried = unstacked(equation.outvars, inside.outvars)
+    return unstacked(equation.invars, inside.invars) - carried, carried
 
 
 def _numbered(closed: ClosedJaxpr, number: int) -> ClosedJaxpr:
