@@ -100,11 +100,10 @@ def scaled(walk: Walk, form: Form, axis: int, masks: Array) -> Form:
     """A value under masks `[units]`, or one mask for every row, `[rows, units]`."""
     if masks.ndim == 1 and not is_form(form):
         return form * channels(masks, form, axis)
-    value = walk.densified(form).value
-    shape = [len(value)] + [1] * (value.ndim - 1)
-    shape[axis + 1] = value.shape[axis + 1]
-    rows = jnp.broadcast_to(masks, (len(value), masks.shape[-1]))
-    return Dense(value * rows.reshape(shape).astype(value.dtype))
+    each = walk.each(
+        lambda array, mask: array * channels(mask, array, axis), [0, 0 if masks.ndim > 1 else None]
+    )
+    return Dense(each(walk.densified(form).value, masks))
 
 
 def seeds_of_others(

@@ -88,7 +88,11 @@ class Walk:
         ]
 
     def each(self, function: Callable[..., Any], axes: Sequence[int | None]) -> Callable[..., Any]:
-        """A function for every row; of one row without the axis, which costs time on CPUs."""
+        """A function for every row; of one row without the axis.
+
+        On CPUs the axis costs time, and sums that XLA fuses with what comes before come out wrong
+        over it in JAX 0.12.
+        """
         if self.rows > 1:
             return jax.vmap(function, in_axes=tuple(axes))
 
@@ -115,10 +119,11 @@ class Walk:
         """A shared array with what every row adds to it, summed in float32 or whole numbers."""
         real = jnp.issubdtype(base.dtype, jnp.inexact)
         wide = jnp.promote_types(base.dtype, jnp.float32 if real else jnp.int32)
-        if not self.running:
-            return Dense((base.astype(wide)[None] + change.astype(wide)).astype(base.dtype))
-        summed = jnp.cumsum(change.astype(wide), 0)
-        if self._before is not None:
-            summed = self._before[len(self.after)][None] + summed
-        self.after.append(summed[-1])
-        return Dense((base.astype(wide)[None] + summed).astype(base.dtype))
+        added = change.astype(wide)
+        if self.running:
+            added = jnp.cumsum(added, 0)
+            if self._before is not None:
+                added = self._before[len(self.after)][None] + added
+            self.after.append(added[-1])
+        shared = base.astype(wide)
+        return Dense(self.each(lambda row: (shared + row).astype(base.dtype), [0])(added))
