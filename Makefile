@@ -2,7 +2,7 @@
 # make paper-a  paper A's experiments on five seeds of three small networks
 # make paper-b  paper B's experiments on two seeds of four small networks
 # make paper-c  paper C's experiments on two seeds of three small networks
-# make test     run the tests, in 12 minutes on 2 cores at most; test-quick leaves the slow ones out
+# make test     run the tests; test-quick leaves the slow ones out
 # make test-torch  install PyTorch, and test what comes in from it
 # make fuzz     a minute of damaged files and odd arguments, see tests/fuzz
 # All make the environment first where it is missing. Needs Python 3.11 or newer, and make.
