@@ -90,8 +90,8 @@ class Walk:
     def each(self, function: Callable[..., Any], axes: Sequence[int | None]) -> Callable[..., Any]:
         """A function for every row; of one row without the axis.
 
-        On CPUs the axis costs time, and sums that XLA fuses with what comes before come out wrong
-        over it in JAX 0.12.
+        On CPUs the axis costs time, and XLA of JAX 0.12 reads beyond arrays where it fuses some
+        sums with what has it.
         """
         if self.rows > 1:
             return jax.vmap(function, in_axes=tuple(axes))

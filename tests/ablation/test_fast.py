@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxunits as ju
+from jaxunits.ablation._masked import scaled
 from jaxunits.networks._pooling import average_to
+from jaxunits.tracing import Dense, Walk
 from tests.outcomes import (
     assert_agree,
     assert_greedy,
@@ -341,6 +343,26 @@ def test_directions_of_both_paths_are_the_same(families, few_digits, family, lay
     images = standardized(network, few_digits)
     logits = logits_without_directions(network, layer, images, basis)
     assert_same_outcomes(fast, reference, logits, few_digits.labels)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_masks_of_another_layer_make_no_axis_for_a_single_mask(rows):
+    value = jax.random.normal(jax.random.key(0), (rows, 2, 3, 3, 4))
+    masks = jnp.asarray([[0.0, 1, 1, 0], [1, 0, 1, 1], [1, 1, 0, 0]])[:rows]
+
+    def masked(value, masks):
+        return scaled(Walk(rows), Dense(value), 3, masks).value
+
+    whole, kept = np.asarray(value), np.asarray(masks)
+    np.testing.assert_array_equal(masked(value, masks), whole * kept[:, None, None, None])
+    np.testing.assert_array_equal(masked(value, masks[0]), whole * kept[0])
+    products = [
+        len(equation.outvars[0].aval.shape)
+        for equation in jax.make_jaxpr(masked)(value, masks[0]).eqns
+        if equation.primitive.name == "mul"
+    ]
+    # XLA fuses what has an axis of length 1 in other ways, not all of them right.
+    assert products == [4 if rows == 1 else 5]
 
 
 @settings(max_examples=6)

@@ -168,7 +168,7 @@ def _remove(folder):
 
 
 STUDY = [
-    *("-m", "train", "digits_variants", "--only", "convnet_batch_norm"),
+    *("-m", "train", "digits_variants", "--only", "convnet_batch_norm", "convnet_dropout"),
     *("--seeds", "0", "1", "--run-folder"),
 ]
 QUICK = [
@@ -189,13 +189,13 @@ def test_a_killed_study_ends_as_one_that_was_not(tmp_path):
         process.communicate(timeout=LIMIT)
         assert process.returncode == -signal.SIGKILL
     output = output_of(*STUDY, killed, *QUICK)
-    for each in ("seed0", "seed1"):
-        left, right = (
-            parameters(tmp_path / name / "convnet_batch_norm" / each)
-            for name in ("undisturbed", "killed")
-        )
-        assert arrays_equal(left, right)
-    assert "convnet_batch_norm" in output
+    for run in ("convnet_batch_norm", "convnet_dropout"):
+        for each in ("seed0", "seed1"):
+            left, right = (
+                parameters(tmp_path / name / run / each) for name in ("undisturbed", "killed")
+            )
+            assert arrays_equal(left, right)
+    assert "convnet_dropout" in output
     assert "%" in output.splitlines()[-2]
 
 
