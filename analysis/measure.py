@@ -142,8 +142,7 @@ def measure(config: Config, experiments: Sequence[Experiment], console: Console)
         # All of them are compared with the folder's before the first is measured.
         found = {name: _reusable(subject, wanted) for name, wanted in settings.items()}
         for kind in kinds:
-            if kind.in_every_process or first:
-                _complete(subject, kind, settings[kind.name], found)
+            _complete(subject, kind, settings[kind.name], found)
     return Measurements(
         {
             name: {layer: found[name][layer] for layer in wanted if layer in found[name]}
@@ -196,8 +195,8 @@ def _complete(
 
 
 def _wait(kind: Kind, name: str) -> None:
-    """Wait until every process that takes part has come here."""
-    if kind.in_every_process and jax.process_count() > 1:
+    """Wait until every process has come here."""
+    if jax.process_count() > 1:
         multihost_utils.sync_global_devices(f"{kind.name} {name}")
 
 

@@ -3,6 +3,7 @@
 from . import ablation as ablation
 from . import attributes as attributes
 from . import data as data
+from . import execution as execution
 from . import networks as networks
 from . import results as results
 from . import statistics as statistics

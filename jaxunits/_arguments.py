@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -140,17 +140,25 @@ def whole_array(values: Any, name: str, place: str = "") -> Int64[np.ndarray, ..
 def from_options(
     kind: type[Choices], options: Mapping[str, Any], function: Callable[..., Any]
 ) -> Choices:
-    """The dataclass that a function's further keywords fill.
+    """The dataclass that a function's further keywords fill; see `several_from_options`."""
+    return several_from_options((kind,), options, function)[0]
+
+
+def several_from_options(
+    kinds: Sequence[type[Any]], options: Mapping[str, Any], function: Callable[..., Any]
+) -> list[Any]:
+    """The dataclasses that a function's further keywords fill.
 
     Args:
-      kind: the dataclass.
+      kinds: the dataclasses.
       options: the further keywords.
       function: who was called with them, whose own keywords a typo may have meant as well.
 
     Raises:
       InputError: a keyword is unknown, the nearest one is offered; or a value cannot be used.
     """
-    taken = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    fields = [[field.name for field in dataclasses.fields(kind)] for kind in kinds]
+    taken = [name for names in fields for name in names]
     own = [
         name
         for name, parameter in inspect.signature(function).parameters.items()
@@ -159,7 +167,10 @@ def from_options(
     for name in options:
         if name not in taken:
             raise unknown_name("option", name, [*own, *taken], function.__name__)
-    return kind(**options)
+    return [
+        kind(**{name: options[name] for name in names if name in options})
+        for kind, names in zip(kinds, fields, strict=True)
+    ]
 
 
 def shown(value: Any, most: int = 60) -> str:

@@ -68,5 +68,4 @@ concepts = Kind(
     lambda subject: subject.config.concepts.layers or subject.config.layers or subject.last_maps,
     _content,
     _measure,
-    in_every_process=False,
 )

@@ -109,6 +109,7 @@ def _greedy(subject: Subject, layer: str, name: str) -> Orders:
         classes=[name],
         random=0,
         values=subject.config.values,
+        progress=False,
         **subject.options(),
     )
     return found.ordered_unit.values[:, 1:]
@@ -133,6 +134,7 @@ def _curves(
         ju.data.of_class(subject.data, name),
         np.concatenate([ranked, ranked[:, ::-1], random, greedy]),
         values=subject.config.values,
+        progress=False,
         **subject.options(),
     ).sel({"class": name}, drop=True)
     count = len(names)

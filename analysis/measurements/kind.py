@@ -24,7 +24,6 @@ class Kind:
       layers: which layers it is made of.
       content: what else a layer's numbers depend on; raises `InputError` where it cannot be had.
       measure: measures some layers, one after another, given what was measured before.
-      in_every_process: whether all processes of a cluster job take part; else the first alone.
     """
 
     name: str
@@ -32,7 +31,6 @@ class Kind:
     layers: Callable[[Subject], Sequence[str]]
     content: Callable[[Subject, str], dict[str, str]]
     measure: Callable[[Subject, Sequence[str], Found], Iterator[tuple[str, xr.Dataset]]]
-    in_every_process: bool = True
 
     def settings(self, subject: Subject, layer: str) -> dict[str, str]:
         """Everything that the numbers of a layer depend on.

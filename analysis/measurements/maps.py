@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -47,7 +46,7 @@ def _map(subject: Subject, layer: str, data: ju.data.Dataset, unit: int, image: 
     network = subject.network
     chosen = ju.data.subset(data, [image])
     batch = next(iter(ju.data.batches(chosen, network.preprocessing, 1)))
-    with jax.default_matmul_precision("highest"):
+    with ju.execution.products():
         answered = network.activations(jnp.asarray(batch.images), layer)
     picture = small_pictures(data, network.preprocessing, np.array([image]))[0]
     return xr.Dataset(
@@ -65,5 +64,4 @@ maps = Kind(
     square_layers,
     _content,
     _measure,
-    in_every_process=False,
 )

@@ -42,7 +42,6 @@ panels = Kind(
     lambda subject: subject.layers,
     Subject.sweep_settings,
     _measure,
-    in_every_process=False,
 )
 
 

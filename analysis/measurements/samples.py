@@ -60,7 +60,12 @@ def _births(
 ) -> Int64[np.ndarray, "images units"]:
     topology = subject.config.topology
     found = ju.topology.layer_birth_points(
-        subject.network, layer, data, limit=topology.limit, convention=topology.convention
+        subject.network,
+        layer,
+        data,
+        limit=topology.limit,
+        convention=topology.convention,
+        progress=False,
     )
     return found.birth_point.values
 
@@ -97,6 +102,7 @@ def _curves(
         data,
         np.stack(list(orders.values())),
         values=subject.config.values,
+        progress=False,
         **subject.options(),
     ).sel({"class": name}, drop=True)
     curves = accuracy_and_loss(measured)

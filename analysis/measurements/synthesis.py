@@ -150,5 +150,4 @@ synthesis = Kind(
     _layers,
     Subject.layer_settings,
     _measure,
-    in_every_process=False,
 )

@@ -55,7 +55,12 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
             for number, epoch in enumerate(epochs):
                 network = ju.networks.restore(subject.config.run, epoch=epoch)
                 found = ju.topology.layer_birth_points(
-                    network, layer, data, limit=topology.limit, convention=topology.convention
+                    network,
+                    layer,
+                    data,
+                    limit=topology.limit,
+                    convention=topology.convention,
+                    progress=False,
                 )
                 each.append(found.birth_point)
                 progress(number + 1, len(epochs))
@@ -72,5 +77,4 @@ training_births = Kind(
     square_layers,
     _content,
     _measure,
-    in_every_process=False,
 )

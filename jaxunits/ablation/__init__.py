@@ -10,7 +10,6 @@ from ._masks import groups as groups
 from ._masks import random_groups as random_groups
 from ._masks import single_units as single_units
 from ._means import unit_means as unit_means
-from ._measure import read_result as read_result
 from ._orders import cumulative as cumulative
 from ._orders import random_orders as random_orders
 from ._plan import Plan as Plan

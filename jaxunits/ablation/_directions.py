@@ -11,7 +11,6 @@ from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
 from .._arguments import (
-    check_function_or_none,
     check_path_or_none,
     check_whole,
     from_options,
@@ -20,12 +19,12 @@ from .._arguments import (
 from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
+from ..execution import Progress, check_progress
 from ..networks import Classifier, Layer, check_classifier, check_readable
 from ..results import fingerprint
 from ._checks import checked_masks
 from ._execution import Execution, Options
 from ._masks import single_units
-from ._measure import Progress
 from ._sweep import answer, sweep_settings
 
 _TOLERANCE = 1e-4
@@ -39,7 +38,7 @@ def directions(
     masks: ArrayLike | None = None,
     *,
     file: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
     """Ablate coordinates of a rotated basis: r = a·Q at each position, r_i = 0, back by Qᵀ.
@@ -52,7 +51,7 @@ def directions(
       masks: `[masks, directions]`: 1 keeps a direction, 0 ablates it. None ablates every direction,
         one at a time.
       file: where the result is kept, as in `sweep`.
-      progress: called with the images done and the images in all, after every batch.
+      progress: as in `sweep`.
       **options: how it is carried out, see `Execution`.
 
     Returns:
@@ -62,15 +61,15 @@ def directions(
       InputError: the basis is not orthogonal, the layer does not show its activations; and as in
         `sweep`.
     """
-    check_function_or_none(progress=progress)
+    check_progress(progress)
     check_path_or_none(file=file)
-    execution = from_options(Execution, options, directions)
+    carried_out = from_options(Execution, options, directions)
     check_classifier(network)
     check_readable(network, layer)
     place = network.layer(layer)
     rotation = _checked_basis(basis, place)
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)
-    settings = sweep_settings(network, layer, data, masks)
+    settings = sweep_settings(network, layer, data, masks, **options)
     settings["basis"] = fingerprint(rotation)
     dimension = "direction" if masks is None else "mask"
     return answer(
@@ -84,7 +83,7 @@ def directions(
         basis=rotation,
         file=file,
         progress=progress,
-        execution=execution,
+        carried_out=carried_out,
     )
 
 

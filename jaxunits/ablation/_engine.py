@@ -1,19 +1,18 @@
-"""Outcomes of a question over images: batches, memory that runs out, low precision checked."""
+"""Outcomes of a question over images: memory that runs out, low precision checked."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, Int, Int32
+from jaxtyping import Bool, Float32, Int, Int32
 
+from .. import execution
 from .._errors import InputError
-from ..data import Batch, Dataset, Preprocessing, batches, subset
+from ..execution import Part, Piece, check_finite
 from ..networks import Classifier
 from ._execution import Execution
 from ._program import Program, compile_program
@@ -29,6 +28,7 @@ class Answers(NamedTuple):
     Attributes:
       image: the images, as indices into the data set.
       labels: the images' classes.
+      repeated: whether an image was evaluated again in float32.
       prediction: predicted classes.
       loss: cross-entropies in nats.
       margin: the largest logit less the second largest; None where nobody asked.
@@ -36,41 +36,51 @@ class Answers(NamedTuple):
 
     image: Int[np.ndarray, " images"]
     labels: Int32[np.ndarray, " images"]
+    repeated: Bool[np.ndarray, " images"]
     prediction: Int32[np.ndarray, "masks images"]
     loss: Float32[np.ndarray, "masks images"]
     margin: Float32[np.ndarray, "masks images"] | None = None
 
 
-class Engine:
-    """Answers one question over the images of a data set.
+class Engine(execution.Engine):
+    """Answers one question over images; see `ju.execution.Engine`.
 
     Attributes:
       question: the masks.
-      execution: how it is carried out.
+      carried_out: how.
       program: the compiled programs; in low precision where that is asked for.
-      compile_seconds: what compiling took.
-      compilations: how many programs were compiled; none where an earlier call left them.
-      repeated: images evaluated again in float32.
     """
 
     def __init__(
-        self, network: Classifier, question: Question, data: Dataset, execution: Execution
+        self,
+        network: Classifier,
+        question: Question,
+        images: int,
+        carried_out: Execution,
+        data: str,
     ) -> None:
         """Compile.
+
+        Args:
+          network: the network.
+          question: the masks.
+          images: how many images there are.
+          carried_out: how.
+          data: the data set's name, for messages.
 
         Raises:
           InputError: the path cannot serve, or memory is too small.
         """
-        self._network = network
+        self._network, self._images, self._data = network, images, data
         self.question = question
-        self._data = data
-        self._inputs = question.inputs(data)
-        self.execution = execution
-        self.compile_seconds = 0.0
-        self.compilations = 0
-        self.repeated = 0
-        self._compile(execution)
-        self.first_batch_size = self.program.batch_size
+        self.carried_out = carried_out
+        self._checks = carried_out.precision == "checked"
+        self._compile(carried_out)
+
+    @property
+    def batch_size(self) -> int:
+        """Images a batch, all devices together."""
+        return self.program.batch_size
 
     def attributes(self) -> dict[str, str | int | float]:
         """How the question is answered, as attributes of the result."""
@@ -84,138 +94,91 @@ class Engine:
             "peak_bytes": program.peak + (self._full.peak if self._checks else 0),
         }
 
-    def answers(self, start: int, stop: int) -> Iterator[Answers]:
-        """Outcomes of the images from `start` to `stop`, batch by batch.
+    def seen(self, piece: Piece) -> Iterator[Answers]:
+        """Outcomes of the images of a piece.
 
         Raises:
           InputError: a logit is not a number; image and mask are named.
         """
-        position = start
-        while position < stop:
-            try:
-                parts = self._checked if self._checks else self._plain
-                for part in parts(position, stop):
-                    self._check_finite(part)
-                    yield part
-                    position += len(part.labels)
-            except jax.errors.JaxRuntimeError as error:
-                self.shrink(error)
+        for part in (self._checked if self._checks else self._plain)(piece):
+            self._check_finite(part)
+            yield part
 
-    def _plain(self, start: int, stop: int) -> Iterator[Answers]:
-        return _run(self.program, self._stream(self.program, start, stop), start)
+    def shrink(self) -> None:
+        """Halve the masks at once, or else the images.
 
-    def _checked(self, start: int, stop: int) -> Iterator[Answers]:
+        Raises:
+          InputError: nothing is left to halve.
+        """
+        masks, total = self.program.masks_at_once, self.program.batch_size
+        images = total // len(self.carried_out.places)
+        if masks == 1 and images == 1:
+            raise InputError(
+                "the device ran out of memory with one image under one mask of layer "
+                f"{self.question.layer.name!r}: free memory on it, or use another"
+            )
+        smaller = (max(1, masks // 2), images) if masks > 1 else (1, images // 2)
+        self._compile(
+            dataclasses.replace(self.carried_out, masks_at_once=smaller[0], batch_size=smaller[1])
+        )
+
+    def _plain(self, piece: Piece) -> Iterator[Answers]:
+        return _run(self.program, piece)
+
+    def _checked(self, piece: Piece) -> Iterator[Answers]:
         """Low precision where margins are beyond the error bound, float32 for the other images.
 
         The bound is measured on the first batch, under every mask, and doubled where an image that
         is repeated later exceeds it. Everything comes at the end, so that nothing is counted twice.
         """
-        first = min(start + self.program.batch_size, stop)
-        full = self._all(self._full, start, first)
-        if first == stop:
-            self.repeated += len(full.labels)
+        size = self.program.batch_size
+        first, rest = piece.chosen(slice(size)), piece.chosen(slice(size, None))
+        full = _all(self._full, first, repeated=True)
+        if not len(rest):
             yield full
             return
-        bound = _SAFETY * _margin_error(self._all(self.program, start, first), full)
-        low = self._all(self.program, first, stop)
+        bound = _SAFETY * _margin_error(_all(self.program, first), full)
+        low = _all(self.program, rest)
         while True:
             close = np.logical_or.reduce(_margin(low) <= bound)
-            again = self._repeat(low, close)
-            error = _margin_error(_chosen(low, close), again) if again else 0.0
+            again = [_all(self._full, rest.chosen(close), repeated=True)] if close.any() else []
+            error = max((_margin_error(_chosen(low, close), each) for each in again), default=0.0)
             if error <= bound:
                 break
             bound = 2 * error
-        self.repeated += len(full.labels) + int(close.sum())
-        yield from [full, *([again] if again else []), _chosen(low, ~close)]
+        yield from [full, *again, _chosen(low, ~close)]
 
-    def _all(self, program: Program, start: int, stop: int) -> Answers:
-        return _joined(list(_run(program, self._stream(program, start, stop), start)))
-
-    def _repeat(self, low: Answers, close: np.ndarray) -> Answers | None:
-        if not close.any():
-            return None
-        index = low.image[close]
-        parts = (subset(data, index) for data in self._inputs)
-        stream = together(parts, self._network.preprocessing, self._full.batch_size)
-        return _joined(list(_run(self._full, stream, 0)))._replace(image=index)
-
-    def _stream(self, program: Program, start: int, stop: int) -> Iterator[tuple[Batch, ...]]:
-        size = program.batch_size
-        return together(self._inputs, self._network.preprocessing, size, start=start, stop=stop)
-
-    @property
-    def _checks(self) -> bool:
-        return self.execution.precision == "checked"
-
-    def _compile(self, execution: Execution) -> None:
+    def _compile(self, carried_out: Execution) -> None:
         started = time.perf_counter()
-        dtype = jnp.float32 if execution.precision == "float32" else jnp.bfloat16
 
-        def compiled(dtype: Any) -> Program:
+        def compiled(precision: str) -> Program:
             program = compile_program(
                 self._network,
                 self.question,
-                execution,
-                images=len(self._data),
-                dtype=dtype,
+                carried_out,
+                images=self._images,
+                precision=precision,
                 margins=self._checks,
             )
             self.compilations += program.compilations
             return program
 
-        self.program = compiled(dtype)
-        self._full = compiled(jnp.float32) if self._checks else self.program
+        self.program = compiled("bfloat16" if self._checks else carried_out.precision)
+        self._full = compiled("float32") if self._checks else self.program
         self.compile_seconds += time.perf_counter() - started
 
-    def shrink(self, error: jax.errors.JaxRuntimeError) -> None:
-        """Halve the masks at once, or else the images, after a device ran out of memory.
-
-        Raises:
-          JaxRuntimeError: the error was another one.
-          InputError: nothing is left to halve.
-        """
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise error
-        masks, total = self.program.masks_at_once, self.program.batch_size
-        images = total // len(self.execution.places)
-        if masks == 1 and images == 1:
-            raise InputError(
-                f"the device ran out of memory with one image under one mask of layer "
-                f"{self.question.layer.name!r}: free memory on it, or use another ({error})"
-            ) from error
-        smaller = (max(1, masks // 2), images) if masks > 1 else (1, images // 2)
-        self._compile(
-            dataclasses.replace(self.execution, masks_at_once=smaller[0], batch_size=smaller[1])
-        )
-
     def _check_finite(self, part: Answers) -> None:
-        wrong = np.argwhere(~np.isfinite(part.loss))
-        if len(wrong) == 0:
-            return
-        row, image = wrong[0]
-        layer = self.question.layer.name
-        when = "without ablation" if row == 0 else f"under mask {row - 1} of layer {layer!r}"
-        raise InputError(
-            f"logits of image {part.image[image]} of data {self._data.name!r} {when} are NaN or "
-            f"infinite ({len(np.unique(wrong[:, 1]))} images of this batch): check the network and "
-            "its preprocessing; larger activations than float32 holds are a common cause"
-        )
+        for row in np.flatnonzero(~np.isfinite(part.loss).all(1))[:1]:
+            layer = self.question.layer.name
+            when = f"under mask {row - 1} of layer {layer!r}" if row else "without ablation"
+            check_finite(part.loss[row], part.image, f"a logit {when}", self._data)
 
 
-def together(
-    inputs: Iterable[Dataset], preprocessing: Preprocessing, batch_size: int, **which: int
-) -> Iterator[tuple[Batch, ...]]:
-    """Batches of several data sets, one of each at a time."""
-    streams = [batches(data, preprocessing, batch_size, **which) for data in inputs]
-    return zip(*streams, strict=True)
-
-
-def _run(program: Program, stream: Iterator[tuple[Batch, ...]], first: int) -> Iterator[Answers]:
+def _run(program: Program, piece: Piece, *, repeated: bool = False) -> Iterator[Answers]:
     """Answers in order, the device already at work on the batch that follows."""
     waiting: Callable[[], Answers] | None = None
-    for batch, *partners in stream:
-        ready = _pending(program, batch, program.run(batch, *partners), first)
-        first += int(batch.valid.sum())
+    for part in piece.parts(program.batch_size):
+        ready = _pending(program, part, program.run(part.inputs), repeated)
         if waiting is not None:
             yield waiting()
         waiting = ready
@@ -223,18 +186,20 @@ def _run(program: Program, stream: Iterator[tuple[Batch, ...]], first: int) -> I
         yield waiting()
 
 
-def _pending(program: Program, batch: Batch, outcome: Any, first: int) -> Callable[[], Answers]:
+def _pending(program: Program, part: Part, outcome: Any, repeated: bool) -> Callable[[], Answers]:
     """A function that waits for the device and gives the answers of a batch."""
 
     def answers() -> Answers:
-        valid = np.flatnonzero(batch.valid)
-        rows = (np.asarray(part)[program.path.position][:, valid] for part in outcome)
-        return Answers(first + valid, batch.labels[valid], *rows)
+        images = len(part.image)
+        rows = (np.asarray(each)[program.path.position][:, :images] for each in outcome)
+        labels = part.inputs.labels[:images]
+        return Answers(part.image, labels, np.full(images, repeated), *rows)
 
     return answers
 
 
-def _joined(parts: list[Answers]) -> Answers:
+def _all(program: Program, piece: Piece, *, repeated: bool = False) -> Answers:
+    parts = _run(program, piece, repeated=repeated)
     return Answers(*(np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True)))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float32, Int64, PyTree
 
+from .. import execution
 from .._arguments import (
-    check_function_or_none,
     check_path_or_none,
     check_whole,
     check_whole_or_none,
@@ -22,17 +22,15 @@ from .._arguments import (
 )
 from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
-from .._processes import share
-from ..data import Batch, Dataset, of_class
+from ..data import Dataset, of_class
+from ..execution import Files, Part, Progress, Store, open_store, pieces, ran_out, share
 from ..networks import Classifier, check_classifier, check_data
-from ._engine import Engine, together
+from ._counts import as_integers
+from ._engine import Engine
 from ._execution import Execution, Options
 from ._masks import single_units
-from ._measure import Progress, finished
 from ._orders import measure_orders, random_orders
-from ._pieces import as_integers
-from ._question import Question
-from ._store import Store, held, open_store
+from ._question import Question, Resampling
 from ._sweep import Values, fill, sweep_settings, with_first
 
 
@@ -49,7 +47,7 @@ def greedy(
     values: Values = "zero",
     reference: Dataset | None = None,
     file: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
     """For each class a series of ablations that hurts it most, with random orders beside it.
@@ -80,9 +78,9 @@ def greedy(
     Raises:
       InputError: a class does not exist or has no images; and as in `sweep`.
     """
-    check_function_or_none(progress=progress)
+    execution.check_progress(progress)
     check_path_or_none(file=file)
-    execution = from_options(Execution, options, greedy)
+    carried_out = from_options(Execution, options, greedy)
     check_classifier(network)
     place = network.layer(layer)
     check_data(network, data)
@@ -103,7 +101,7 @@ def greedy(
         )
     measured = measure_on or data
     settings = sweep_settings(
-        network, layer, measured, values=values, reference=reference or data, seed=seed
+        network, layer, measured, values=values, reference=reference or data, seed=seed, **options
     )
     settings |= {
         "masks": f"greedy, {length} steps",
@@ -111,31 +109,34 @@ def greedy(
         "chosen_for": ", ".join(names),
         "random_orders": f"{random} of seed {seed}",
     }
-    common = {**settings, "precision": execution.precision}
-    path = None if file is None else Path(file)
-    if path is not None and path.exists():
-        return finished(path, common)
-    filled = fill(network, place, values, reference or data, seed, execution)
-    question = Question(place, with_first(single_units(place.units)), filled)
-    folder = None if path is None else path.with_suffix(".orders")
-    with held(folder, path), open_store(folder, common) as kept:
-        if path is not None and path.exists():
-            return finished(path, common)
-        chosen = _choose(network, question, images, length, kept, execution, progress)
-        beside = random_orders(place.units, random, seed=seed)[:, :length]
-        return measure_orders(
-            network,
-            place,
-            measured,
-            np.concatenate([chosen, beside]),
-            variables={"target": ("order", np.asarray([*names, *[""] * random], object))},
-            settings=settings,
-            values=filled if isinstance(filled, np.ndarray) else values,
-            reference=reference or data,
-            seed=seed,
-            file=file,
-            execution=execution,
-        )
+    files = Files.of(file, [place.name], several=False)
+    # Of its own: the file of the orders is held while they are measured.
+    folder = None if file is None else Path(file).with_suffix(".orders")
+    with (
+        files.made({place.name: settings}, hold=folder) as made,
+        execution.reporting(progress, f"greedy orders of {place.name}", "units") as report,
+    ):
+        if made is not None:
+            return made[place.name]
+        filled = fill(network, place, values, reference or data, seed, carried_out)
+        question = Question(place, with_first(single_units(place.units)), filled)
+        with open_store(folder, settings) as kept:
+            chosen = _choose(network, question, images, length, kept, carried_out, report)
+            beside = random_orders(place.units, random, seed=seed)[:, :length]
+            return measure_orders(
+                network,
+                place,
+                measured,
+                np.concatenate([chosen, beside]),
+                variables={"target": ("order", np.asarray([*names, *[""] * random], object))},
+                settings=settings,
+                values=filled if isinstance(filled, np.ndarray) else values,
+                reference=reference or data,
+                seed=seed,
+                file=file,
+                progress=False,
+                carried_out=carried_out,
+            )
 
 
 def _choose(
@@ -144,14 +145,15 @@ def _choose(
     images: Mapping[int, Dataset],
     length: int,
     kept: Store,
-    execution: Execution,
-    progress: Progress | None,
+    carried_out: Execution,
+    progress: Progress,
 ) -> Int64[np.ndarray, "classes steps"]:
     """The greedy order of every class; what is chosen already is kept."""
-    missing = share([number for number in images if number not in kept])
+    there = set(kept)
+    missing = share([number for number in images if number not in there])
     if missing:
         largest = max(images.values(), key=len)
-        engine = Engine(network, question, largest, execution)
+        engine = Engine(network, question, len(largest), carried_out, largest.name)
     for done, number in enumerate(missing):
         part = _shifted(progress, done, len(missing))
         order = _order(engine, network, images[number], length, part)
@@ -161,7 +163,7 @@ def _choose(
 
 
 def _order(
-    engine: Engine, network: Classifier, data: Dataset, length: int, progress: Progress | None
+    engine: Engine, network: Classifier, data: Dataset, length: int, progress: Progress
 ) -> list[int]:
     """The units of a greedy series, by what they do to the images of one class."""
     kept = np.ones(engine.question.layer.units, np.float32)
@@ -171,31 +173,36 @@ def _order(
         try:
             correct, loss = _candidates(engine, states(), kept)
         except jax.errors.JaxRuntimeError as error:
-            engine.shrink(error)
+            if not ran_out(error):
+                raise
+            engine.shrink()
             states = _states(engine, network, data)
             continue
         left = np.flatnonzero(kept)
         best = int(left[np.lexsort((left, -loss[left], correct[left]))[0]])
         kept[best] = 0
         order.append(best)
-        if progress is not None:
-            progress(len(order), length)
+        progress(len(order), length)
     return order
 
 
 def _states(
     engine: Engine, network: Classifier, data: Dataset
-) -> Callable[[], Iterable[tuple[Batch, PyTree, jax.Array]]]:
+) -> Callable[[], Iterable[tuple[Part, PyTree, jax.Array]]]:
     """Batches with what all masks share of them: kept on the devices where memory allows."""
-    program = engine.program
+    program, resampled = engine.program, engine.question.values
+    size = program.batch_size
+    partners = resampled.partners(data) if isinstance(resampled, Resampling) else None
+    read = execution.reading(data, network.preprocessing, partners)
 
-    def fresh() -> Iterator[tuple[Batch, PyTree, jax.Array]]:
-        inputs = engine.question.inputs(data)
-        for batch, *partners in together(inputs, network.preprocessing, program.batch_size):
-            yield (batch, *program.shared(batch, *partners))
+    def fresh() -> Iterator[tuple[Part, PyTree, jax.Array]]:
+        starts = range(0, len(data), size)
+        for piece in pieces(read, [(start, min(start + size, len(data))) for start in starts]):
+            for part in piece.parts(size):
+                yield (part, *program.shared(part.inputs))
 
-    count = -(-len(data) // program.batch_size)
-    if program.peak + count * program.shared_bytes > engine.execution.budget:
+    count = -(-len(data) // size)
+    if program.peak + count * program.shared_bytes > engine.carried_out.budget:
         return fresh
     everything = list(fresh())
     return lambda: everything
@@ -203,7 +210,7 @@ def _states(
 
 def _candidates(
     engine: Engine,
-    states: Iterable[tuple[Batch, PyTree, jax.Array]],
+    states: Iterable[tuple[Part, PyTree, jax.Array]],
     kept: Float32[np.ndarray, " units"],
 ) -> tuple[Int64[np.ndarray, " units"], Int64[np.ndarray, " units"]]:
     """Correct images and sums of losses after each unit more is ablated."""
@@ -211,17 +218,15 @@ def _candidates(
     arguments = program.path.from_base(program.arguments, kept)
     correct, loss = np.zeros((2, len(kept)), np.int64)
     rows = program.path.position[1:]
-    for batch, state, labels in states:
+    for part, state, labels in states:
         prediction, losses = program.evaluate(state, labels, arguments)
-        valid = np.flatnonzero(batch.valid)
-        right = np.asarray(prediction)[rows][:, valid] == batch.labels[valid]
+        images = len(part.image)
+        right = np.asarray(prediction)[rows][:, :images] == part.inputs.labels[:images]
         correct += right.sum(1)
-        loss += as_integers(np.asarray(losses)[rows][:, valid]).sum(1)
+        loss += as_integers(np.asarray(losses)[rows][:, :images]).sum(1)
     return correct, loss
 
 
-def _shifted(progress: Progress | None, done: int, count: int) -> Progress | None:
+def _shifted(progress: Progress, done: int, count: int) -> Progress:
     """Progress of one class as progress of all."""
-    if progress is None:
-        return None
     return lambda step, steps: progress(done * steps + step, count * steps)

@@ -2,20 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Unpack
 
-import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float64, PyTree
+from jaxtyping import Array, Float, Float64, Int64, PyTree
 
-from .._programs import kept
-from ..data import Dataset, batches
-from ..networks import Classifier, MaskedFunction, check_classifier, check_readable
+from .. import execution
+from .._arguments import check_path_or_none, from_options
+from ..data import Dataset
+from ..execution import Images, Look, LookEngine, Progress, Reducer, Seen, check_finite
+from ..networks import Classifier, MaskedFunction, check_readable_on
+
+
+class _Sums(NamedTuple):
+    """Over some images.
+
+    Attributes:
+      images: how many.
+      sums: of the means of their maps.
+    """
+
+    images: Int64[np.ndarray, ""]
+    sums: Float64[np.ndarray, " units"]
+
+
+@dataclass(frozen=True)
+class _Means(Look):
+    """A function of parameters and images: the mean of each unit's map.
+
+    Attributes:
+      function: the network.
+      layer: the layer.
+    """
+
+    function: MaskedFunction
+    layer: str
+
+    def __call__(
+        self, params: PyTree, inputs: Images, arguments: PyTree
+    ) -> Float[Array, "images units"]:
+        """Means over positions."""
+        del arguments
+        maps = self.function.activations(params, inputs.images, self.layer).astype(jnp.float32)
+        return maps.reshape(len(maps), -1, maps.shape[-1]).mean(1)
 
 
 def unit_means(
-    network: Classifier, layer: str, data: Dataset, *, batch_size: int = 128
+    network: Classifier,
+    layer: str,
+    data: Dataset,
+    *,
+    file: str | Path | None = None,
+    progress: Progress | bool | None = None,
+    **options: Unpack[execution.Options],
 ) -> Float64[np.ndarray, " units"]:
     """Mean of each unit's activations over all images and positions (Morcos et al. 2018).
 
@@ -23,28 +66,40 @@ def unit_means(
       network: any network of `jaxunits.networks`.
       layer: one of its layers.
       data: the reference images.
-      batch_size: images a batch.
+      file: where they are kept (netCDF), as in `sweep`.
+      progress: called with the images done and the images in all, after every batch; False for
+        silence, None for a bar where somebody looks.
+      **options: how it is carried out, see `ju.execution.Execution`.
 
     Raises:
       InputError: there is no such layer, or the network does not show its activations.
     """
-    check_classifier(network)
-    units = network.layer(layer).units
-    check_readable(network, layer)
-    positions_mean = _positions_mean(network.function, network.layer(layer).name)
-    total = np.zeros(units)
-    for batch in batches(data, network.preprocessing, batch_size):
-        means = np.asarray(positions_mean(network.params, batch.images), np.float64)
-        total += means[batch.valid].sum(0)
-    return total / len(data)
+    execution.check_progress(progress)
+    check_path_or_none(file=file)
+    carried_out = from_options(execution.Execution, options, unit_means)
+    place = check_readable_on(network, layer, data)
 
+    def observe(seen: Sequence[Seen]) -> _Sums:
+        means = np.concatenate([each.found for each in seen])
+        image = np.concatenate([each.image for each in seen])
+        check_finite(means, image, f"activation of layer {layer!r}", data.name)
+        return _Sums(np.asarray(len(means)), means.astype(np.float64).sum(0))
 
-@kept
-def _positions_mean(function: MaskedFunction, layer: str) -> Callable[[PyTree, Any], Array]:
-    @jax.jit
-    def mean(params: PyTree, images: Array) -> Float[Array, "images units"]:
-        with jax.default_matmul_precision("highest"):
-            activations = function.activations(params, images, layer)
-        return activations.reshape(len(images), -1, activations.shape[-1]).mean(1)
+    def merge(one: _Sums, other: _Sums) -> _Sums:
+        return _Sums(one.images + other.images, one.sums + other.sums)
 
-    return mean
+    look = _Means(network.function, place.name)
+    with execution.reporting(progress, f"means of {place.name}") as report:
+        found, _ = execution.reduced(
+            Reducer(_Sums, observe, merge),
+            lambda: LookEngine(
+                network, look, len(data), carried_out, what=f"means of layer {place.name!r}"
+            ),
+            execution.reading(data, network.preprocessing),
+            len(data),
+            carried_out,
+            settings=execution.provenance(network, place.name, data, carried_out),
+            file=None if file is None else Path(file),
+            progress=report,
+        )
+    return found.sums / found.images

@@ -12,7 +12,6 @@ from jaxtyping import Float32, Int
 from numpy.typing import ArrayLike
 
 from .._arguments import (
-    check_function_or_none,
     check_path_or_none,
     check_whole,
     from_options,
@@ -22,10 +21,10 @@ from .._arguments import (
 from .._bounds import SEEDS, Range, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
+from ..execution import Progress, check_progress
 from ..networks import Classifier, Layer, check_classifier
 from ..results import fingerprint
 from ._execution import Execution, Options
-from ._measure import Progress
 from ._sweep import Values, answer, sweep_settings
 
 
@@ -40,7 +39,7 @@ def cumulative(
     reference: Dataset | None = None,
     seed: int = 0,
     file: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
     """Ablate units one after another, or insert them into the layer with every unit ablated.
@@ -59,7 +58,7 @@ def cumulative(
       reference: images for the means, or to draw from; `data` by default.
       seed: of the draw of `values="resample"`.
       file: where the result is kept, as in `sweep`.
-      progress: called with the images done and the images in all, after every batch.
+      progress: as in `sweep`.
       **options: how it is carried out, see `Execution`.
 
     Returns:
@@ -71,13 +70,15 @@ def cumulative(
     """
     if not isinstance(insertion, bool | np.bool_):
         raise InputError(f"insertion={shown(insertion)}: give True or False")
-    check_function_or_none(progress=progress)
+    check_progress(progress)
     check_path_or_none(file=file)
-    execution = from_options(Execution, options, cumulative)
+    carried_out = from_options(Execution, options, cumulative)
     check_classifier(network)
     given = whole_array(orders, "orders", f" for layer {layer!r}")
     several = checked_orders(given[None] if given.ndim == 1 else given, network.layer(layer))
-    settings = sweep_settings(network, layer, data, values=values, reference=reference, seed=seed)
+    settings = sweep_settings(
+        network, layer, data, values=values, reference=reference, seed=seed, **options
+    )
     return measure_orders(
         network,
         network.layer(layer),
@@ -91,7 +92,7 @@ def cumulative(
         seed=seed,
         file=file,
         progress=progress,
-        execution=execution,
+        carried_out=carried_out,
     )
 
 

@@ -8,17 +8,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
 
 from .._errors import InputError
 from .._programs import Shapes, kept
 from ..networks import Classifier, MaskedFunction
+from ._cost import Work, fast_work, reference_work
 from ._encoding import Encoding, encode
 from ._fast import fast_functions, fast_path, stages
 from ._path import Functions, Layout, Path
 from ._question import Inputs, Question, Resampling
 from ._reference import reference_functions, reference_path, reference_stages
-from ._work import Work, fast_work, reference_work
 
 
 class Choice(NamedTuple):
@@ -126,7 +125,8 @@ def _reference_work(
     shapes = {"params": params.tree(), "inputs": inputs.tree(), "fixed": fixed.tree()}
     traced = function.traced(shapes["params"], shapes["inputs"].images)
     rows = {**along.tree(), layer: _shape((units,))}
-    return reference_work(reference_stages(traced, layer, shapes, rows), masks)
+    _, early, late = reference_stages(traced, layer, shapes, rows)
+    return reference_work(early, late, masks)
 
 
 @kept
@@ -152,18 +152,7 @@ def _fast_work(
     }
     base = _shape((units,), bool)
     parts = stages(traced, layer, {**shapes, "base": base, "change": change}, running=running)
-    return fast_work(parts, bases, masks)
-
-
-def cast_shapes(params: PyTree, dtype: Any) -> PyTree:
-    """The shapes of parameters, floating-point numbers in another type."""
-
-    def one(leaf: Any) -> jax.ShapeDtypeStruct:
-        own = jax.dtypes.result_type(leaf)
-        wanted = dtype if jnp.issubdtype(own, jnp.floating) and dtype != jnp.float32 else own
-        return _shape(jnp.shape(leaf), wanted)
-
-    return jax.tree.map(one, params)
+    return fast_work(parts.early, parts.middle, parts.late, parts.change, bases, masks)
 
 
 def _encoded(question: Question, at_once: int) -> Encoding:

@@ -12,16 +12,16 @@ from numpy.typing import ArrayLike
 
 from .._arguments import check_whole, from_options
 from .._errors import InputError
-from ..data import Batch
+from ..execution import Images
 from ..networks import Classifier, check_classifier, check_parameters
 from ._checks import checked_masks
+from ._cost import Work
 from ._execution import Execution, Options
 from ._masks import single_units
 from ._paths import work_of
 from ._program import Program, compile_program
 from ._question import Question
 from ._sweep import with_first
-from ._work import Work
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def plan(
 def _time(program: Program) -> float:
     """Seconds of one batch of noise, the second of two."""
     images = np.random.default_rng(0).normal(size=program.images.shape).astype(np.float32)
-    batch = Batch(images, np.zeros(len(images), np.int32), np.ones(len(images), bool))
+    batch = Images(images, np.zeros(len(images), np.int32))
     jax.block_until_ready(program.run(batch))
     started = time.perf_counter()
     jax.block_until_ready(program.run(batch))

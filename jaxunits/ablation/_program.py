@@ -1,27 +1,26 @@
-"""The compiled programs of a sweep, within a budget of memory."""
+"""The compiled programs of a question, within a budget of memory."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, PyTree
 
 from .._errors import InputError
-from .._programs import Shapes
-from ..data import Batch
-from ..networks import Classifier
-from ._compiled import Build, compiled
+from .._programs import Shapes, kept
+from ..execution import Places, along, bytes_held, cast, products, working_dtype
+from ..networks import Classifier, MaskedFunction
+from ._cost import Work, masks_at_once
 from ._execution import Execution
-from ._path import Path
-from ._paths import Choice, choose, path_of
-from ._question import Inputs, Question, Resampling
-from ._sizes import batch_of, masks_at_once
-from ._work import Work
+from ._path import Layout, Path
+from ._paths import Choice, choose, functions_of, path_of
+from ._question import Inputs, Outcome, Question, Resampling, classify
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,20 +56,15 @@ class Program:
     shared_bytes: int
     compilations: int
 
-    def shared(self, batch: Batch, partners: Batch | None = None) -> tuple[PyTree, Array]:
-        """What all masks share of a batch, and its labels, on the devices.
-
-        Args:
-          batch: the batch.
-          partners: images whose activations ablated units give, where the question asks for them.
-        """
-        inputs = Inputs(batch.images, None if partners is None else partners.images)
-        placed, labels = jax.device_put((inputs, batch.labels), self.images.sharding)
+    def shared(self, inputs: Any) -> tuple[PyTree, Array]:
+        """What all masks share of a batch, and its labels, on the devices."""
+        given = (Inputs(inputs.images, inputs.partners), np.asarray(inputs.labels, np.int32))
+        placed, labels = jax.device_put(given, self.images.sharding)
         return self.prepare(placed, self.arguments), labels
 
-    def run(self, batch: Batch, partners: Batch | None = None) -> Any:
+    def run(self, inputs: Any) -> Any:
         """Outcomes of a batch under all masks, `[rows, images]`; the device is not waited for."""
-        state, labels = self.shared(batch, partners)
+        state, labels = self.shared(inputs)
         return self.evaluate(state, labels, self.arguments)
 
 
@@ -80,7 +74,7 @@ def compile_program(
     execution: Execution,
     *,
     images: int,
-    dtype: Any = jnp.float32,
+    precision: str = "float32",
     margins: bool = False,
 ) -> Program:
     """Compile a question, with as many images and masks at once as the memory allows.
@@ -94,22 +88,34 @@ def compile_program(
       question: the masks.
       execution: the settings.
       images: how many images there are.
-      dtype: of activations and weights behind the images.
+      precision: of these programs.
       margins: whether margins are wanted too.
 
     Raises:
       InputError: one image and one mask take more memory than allowed.
     """
     choice = choose(network, question, execution.path)
-    batch = batch_of(execution, images)
+    batch = execution.batch_of(images)
     at_once = masks_at_once(execution, choice.work, batch, fast=choice.name == "fast")
     compilations: list[str] = []
     while True:
-        program = _compile(
-            network, question, choice, execution, batch, at_once, dtype, margins, compilations
+        path = path_of(question, choice.name, at_once)
+        build = Build(
+            function=network.function,
+            layer=question.layer.name,
+            layout=path.layout,
+            params=Shapes.of(network.params),
+            arguments=Shapes.of(path.arguments),
+            images=(batch, *network.example.shape[1:]),
+            partners=isinstance(question.values, Resampling),
+            precision=precision,
+            margins=margins,
+            devices=tuple(execution.places),
+            compilations=compilations,
         )
-        if program.peak <= execution.budget:
-            return program
+        found = compiled(build)
+        if found.peak <= execution.budget:
+            return _program(network, choice, path, at_once, found, len(compilations))
         if at_once > 1:
             at_once = at_once // 2
         elif batch > 1:
@@ -117,38 +123,20 @@ def compile_program(
         else:
             raise InputError(
                 f"max_memory={execution.budget}: one image under one mask of layer "
-                f"{question.layer.name!r} takes {program.peak:,} bytes on the device, parameters "
+                f"{question.layer.name!r} takes {found.peak:,} bytes on the device, parameters "
                 "included; allow at least that"
             )
 
 
-def _compile(
+def _program(
     network: Classifier,
-    question: Question,
     choice: Choice,
-    execution: Execution,
-    batch: int,
+    path: Path,
     at_once: int,
-    dtype: Any,
-    margins: bool,
-    compilations: list[str],
+    found: Compiled,
+    compilations: int,
 ) -> Program:
-    path = path_of(question, choice.name, at_once)
-    build = Build(
-        function=network.function,
-        layer=question.layer.name,
-        layout=path.layout,
-        params=Shapes.of(network.params),
-        arguments=Shapes.of(path.arguments),
-        images=(batch, *network.example.shape[1:]),
-        partners=isinstance(question.values, Resampling),
-        dtype=jnp.dtype(dtype),
-        margins=margins,
-        devices=tuple(execution.places),
-        compilations=compilations,
-    )
-    found = compiled(build)
-    params, arguments = jax.device_put((network.params, path.arguments), found.everywhere)
+    params, arguments = jax.device_put((network.params, path.arguments), found.places.everywhere)
     return Program(
         path=path,
         reason=choice.reason,
@@ -161,5 +149,114 @@ def _compile(
         arguments=arguments,
         images=found.images,
         shared_bytes=found.shared_bytes,
-        compilations=len(compilations),
+        compilations=compilations,
+    )
+
+
+@dataclass(frozen=True)
+class Build:
+    """All that compiled programs depend on; arrays are their arguments.
+
+    Attributes:
+      function: the network.
+      layer: the layer.
+      layout: how the masks lie in the arguments.
+      params: shapes of the network's parameters.
+      arguments: shapes of the path's arguments.
+      images: the shape of a device's batch.
+      partners: whether there are other images too, whose activations ablated units give.
+      precision: as in `ju.execution.Execution`.
+      margins: whether margins are wanted too.
+      devices: where they run.
+      compilations: the names of programs are added to it as they are compiled.
+    """
+
+    function: MaskedFunction
+    layer: str
+    layout: Layout
+    params: Shapes
+    arguments: Shapes
+    images: tuple[int, ...]
+    partners: bool
+    precision: str
+    margins: bool
+    devices: tuple[jax.Device, ...]
+    compilations: list[str] = field(default_factory=list, compare=False)
+
+
+class Compiled(NamedTuple):
+    """Compiled programs, for any arrays of their shapes.
+
+    Attributes:
+      prepare: from parameters, inputs and arguments to what all masks share.
+      evaluate: from parameters, that, labels and arguments to outcomes.
+      images: a batch of all devices, with its places.
+      places: where parameters and arguments go.
+      peak: bytes that a device holds at most.
+      shared_bytes: bytes of what all masks share of a batch, on a device.
+    """
+
+    prepare: Callable[..., PyTree]
+    evaluate: Callable[..., PyTree]
+    images: jax.ShapeDtypeStruct
+    places: Places
+    peak: int
+    shared_bytes: int
+
+
+@kept
+def compiled(build: Build) -> Compiled:
+    """Compile the programs of a build."""
+    places = Places(build.devices)
+    by_image, everywhere = places.by_image, places.everywhere
+    total = build.images[0] * len(build.devices)
+    images = jax.ShapeDtypeStruct((total, *build.images[1:]), jnp.float32, sharding=by_image)
+    labels = jax.ShapeDtypeStruct((total,), jnp.int32, sharding=by_image)
+    inputs = Inputs(images, images if build.partners else None)
+    params, arguments = build.params.tree(everywhere), build.arguments.tree(everywhere)
+    with products(build.precision):
+        prepare, evaluate = _sharded_functions(build, places)
+        first = prepare.lower(params, inputs, arguments).compile()
+        state = jax.tree.map(
+            lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+            jax.eval_shape(prepare, params, inputs, arguments),
+            first.output_shardings,
+        )
+        second = evaluate.lower(params, state, labels, arguments).compile()
+    build.compilations.extend(("prepare", "evaluate"))
+    shared_bytes = int(first.memory_analysis().output_size_in_bytes)
+    # One batch is evaluated while the next is prepared.
+    peak = max(bytes_held(first), bytes_held(second) + shared_bytes)
+    return Compiled(first, second, images, places, peak, shared_bytes)
+
+
+def _sharded_functions(build: Build, places: Places) -> tuple[Any, Any]:
+    """What is compiled, each device with its share of the images."""
+    dtype = working_dtype(build.precision)
+    image = jax.ShapeDtypeStruct(build.images, dtype)
+    params = jax.eval_shape(lambda arrays: cast(arrays, dtype), build.params.tree())
+    functions = functions_of(
+        build.function,
+        build.layer,
+        build.layout,
+        {
+            "params": params,
+            "inputs": Inputs(image, image if build.partners else None),
+            "arguments": build.arguments.tree(),
+        },
+    )
+
+    def prepare(params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
+        return functions.prepare(cast(params, dtype), cast(inputs, dtype), arguments)
+
+    def evaluate(params: PyTree, state: PyTree, labels: Array, arguments: PyTree) -> PyTree:
+        def outcome(logits: Array) -> Outcome | tuple[Array, Array]:
+            found = classify(logits, labels)
+            return found if build.margins else (found.prediction, found.loss)
+
+        return functions.evaluate(cast(params, dtype), state, arguments, outcome)
+
+    return (
+        places.shared(prepare, (False, True, False), along(0)),
+        places.shared(evaluate, (False, True, True, False), along(1)),
     )

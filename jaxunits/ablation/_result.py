@@ -13,8 +13,7 @@ from .._arguments import check_whole
 from .._errors import InputError
 from .._kinds import checks_kinds
 from ..results import class_coordinates
-from ._pieces import LOSS_UNITS
-from ._tally import Counts
+from ._counts import LOSS_UNITS, Counts
 
 _DESCRIPTIONS = {
     "correct": ("images", "correct images after ablation"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
+from .. import execution
 from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
 from ._class_means import class_means
@@ -18,8 +19,8 @@ ACTIVATIONS = ("mean", "max")
 WEIGHED = ("classes", "images")
 
 
-class Options(TypedDict, total=False):
-    """The keywords of `Choices`, which `collect` takes."""
+class Options(execution.Options, total=False):
+    """The keywords of `Choices` and of `ju.execution.Execution`, which `collect` takes."""
 
     activation: str
     selectivity: str

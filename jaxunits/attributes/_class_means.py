@@ -72,4 +72,4 @@ def class_means(weigh: str) -> Collector[ClassSums]:
             ),
         }
 
-    return Collector(_observe, _merge, finish)
+    return Collector(ClassSums, _observe, _merge, finish)

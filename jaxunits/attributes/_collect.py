@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Unpack, overload
 
-import jax
 import numpy as np
 import xarray as xr
 
-from .._arguments import check_function_or_none, check_whole_or_none, from_options
+from .._arguments import check_path_or_none, several_from_options
 from .._errors import InputError
 from ..data import Dataset
+from ..execution import (
+    Execution,
+    Files,
+    LookEngine,
+    Measurement,
+    Progress,
+    check_progress,
+    measure,
+    provenance,
+    reading,
+    reporting,
+)
+from ..execution import Seen as BatchSeen
 from ..networks import Classifier, check_classifier, check_data, check_parameters
-from ..results import class_coordinates, environment
+from ..results import class_coordinates
 from ._choices import Choices, Options
 from ._collector import Collector, Variable
-from ._gather import States, gather
 from ._l1_norm import known_l1_norm
-from ._pass import compile_pass
-from ._seen import look
-from ._shares import of_all_processes, share
+from ._seen import joined, look
+
+States = Mapping[str, list[Any]]
 
 
 @overload
@@ -32,8 +42,8 @@ def collect(  # type: ignore[overload-overlap]
     layers: str,
     data: Dataset,
     *,
-    batch_size: int | None = ...,
-    progress: Callable[[int, int], None] | None = ...,
+    file: str | Path | None = ...,
+    progress: Progress | bool | None = ...,
     **options: Unpack[Options],
 ) -> xr.Dataset: ...
 
@@ -44,8 +54,8 @@ def collect(
     layers: Sequence[str] | None,
     data: Dataset,
     *,
-    batch_size: int | None = ...,
-    progress: Callable[[int, int], None] | None = ...,
+    file: str | Path | None = ...,
+    progress: Progress | bool | None = ...,
     **options: Unpack[Options],
 ) -> dict[str, xr.Dataset]: ...
 
@@ -55,8 +65,8 @@ def collect(
     layers: str | Sequence[str] | None,
     data: Dataset,
     *,
-    batch_size: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    file: str | Path | None = None,
+    progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset | dict[str, xr.Dataset]:
     """Measure the attributes of units of paper A §2.2 and their rivals, in one pass.
@@ -69,9 +79,12 @@ def collect(
       network: any network that shows its activations.
       layers: a layer, several of them, or None for all.
       data: the images.
-      batch_size: images a batch and device; by default 32 on CPUs and 256 elsewhere.
-      progress: called with the images done and in all, after every batch.
-      **options: what is collected, see `Choices`.
+      file: where the result is kept (netCDF), as in `ju.ablation.sweep`; for several layers a
+        folder with a file for each.
+      progress: called with the images done and in all, after every batch; False for silence, None
+        for a bar where somebody looks.
+      **options: what is collected, see `Choices`, and how it is carried out, see
+        `ju.execution.Execution`.
 
     Returns:
       For one layer a Dataset, for several a dictionary of them in the network's order. By `unit`:
@@ -91,39 +104,68 @@ def collect(
       InputError: a layer does not exist, the network does not show its activations, images or
         parameters cannot be used, an activation is not a number, or an option is out of range.
     """
-    check_function_or_none(progress=progress)
+    check_progress(progress)
+    check_path_or_none(file=file)
     check_classifier(network)
-    names = _names(network, layers)
-    choices = from_options(Choices, options, collect)
-    settings = collect_settings(network, names, data, **options)
-    check_whole_or_none(batch_size=batch_size)
-    if batch_size is not None and batch_size < 1:
-        raise InputError(f"batch_size={batch_size}: give at least 1")
-    if batch_size is not None:
-        batch_size = min(batch_size, -(-len(data) // jax.local_device_count()))
-    collectors = choices.collectors()
-    start, stop = share(len(data))
-    one_pass = compile_pass(
-        network,
-        look(network, names, activation=choices.activation, gradients=choices.gradients),
-        batch_size,
+    names = network.chosen_layers(layers)
+    choices, execution = several_from_options((Choices, Execution), options, collect)
+    asked = _measurement(
+        network, names, data, choices, execution, Files.of(file, names, not isinstance(layers, str))
     )
-    began = time.perf_counter()
-    states = gather(one_pass, data, collectors, start=start, stop=stop, progress=progress)
-    whole = of_all_processes(states, collectors)
-    timing = {
-        "compile_seconds": round(one_pass.compile_seconds, 3),
-        "run_seconds": round(time.perf_counter() - began, 3),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    draw = np.random.default_rng(choices.seed)
-    found = {
-        name: _labelled(network, name, data, collectors, whole[name], draw).assign_attrs(
-            {**settings[name], **environment(jax.local_devices()), **timing}
+    read = reading(data, network.preprocessing)
+    with reporting(progress, f"attributes of {', '.join(names)}") as report:
+        found = measure([asked], read, len(data), execution, report)
+    return found[names[0]] if isinstance(layers, str) else {name: found[name] for name in names}
+
+
+def _measurement(
+    network: Classifier,
+    names: Sequence[str],
+    data: Dataset,
+    choices: Choices,
+    execution: Execution,
+    files: Files,
+) -> Measurement:
+    """The attributes of some layers, as what is asked of the images."""
+    collectors = choices.collectors()
+    looking = look(network, names, activation=choices.activation, gradients=choices.gradients)
+
+    def compiled() -> LookEngine:
+        return LookEngine(
+            network, looking, len(data), execution, what=f"attributes of {', '.join(names)}"
         )
-        for name in names
-    }
-    return found[names[0]] if isinstance(layers, str) else found
+
+    def observe(seen: Sequence[BatchSeen]) -> States:
+        return {
+            name: [collector.observe(each) for collector in collectors]
+            for name, each in joined(seen, data.name).items()
+        }
+
+    def merge(one: States, other: States) -> States:
+        return {
+            name: [
+                collector.merge(*pair)
+                for collector, *pair in zip(collectors, one[name], other[name], strict=True)
+            ]
+            for name in names
+        }
+
+    def finish(states: Callable[[], Iterator[States]]) -> dict[str, xr.Dataset]:
+        (whole,) = states()
+        return {
+            name: _labelled(network, name, data, collectors, whole[name], choices.seed)
+            for name in names
+        }
+
+    return Measurement(
+        settings=_settings(network, names, data, choices, execution),
+        compile=compiled,
+        observe=observe,
+        kind={name: [collector.kind for collector in collectors] for name in names},
+        merge=merge,
+        finish=finish,
+        files=files,
+    )
 
 
 def collect_settings(
@@ -140,47 +182,23 @@ def collect_settings(
       InputError: as `collect`, but for what only activations show.
     """
     check_classifier(network)
+    choices, execution = several_from_options((Choices, Execution), options, collect_settings)
+    return _settings(network, network.chosen_layers(layers), data, choices, execution)
+
+
+def _settings(
+    network: Classifier,
+    names: Sequence[str],
+    data: Dataset,
+    choices: Choices,
+    execution: Execution,
+) -> dict[str, dict[str, str]]:
     check_data(network, data)
     check_parameters(network)
-    choices = from_options(Choices, options, collect_settings)
     if len(data) == 0:
         raise InputError(f"data {data.name!r} holds no images: give at least one")
-    common = {
-        "network": network.name,
-        "architecture": network.architecture.arguments if network.architecture else "",
-        "parameters": network.fingerprint,
-        "preprocessing": str(network.preprocessing),
-        "data": data.name,
-        "split": data.split,
-        "data_fingerprint": data.fingerprint,
-        **{key: str(value) for key, value in asdict(choices).items()},
-    }
-    order = list(network.layers)
-    return {
-        name: {
-            **common,
-            "layer": name,
-            "unit_is": network.layers[name].unit_is,
-            "layer_number": str(order.index(name)),
-        }
-        for name in _names(network, layers)
-    }
-
-
-def _names(network: Classifier, layers: str | Sequence[str] | None) -> list[str]:
-    """Layers in the network's order.
-
-    Raises:
-      InputError: there are none, or one does not exist.
-    """
-    given: Any = network.layers if layers is None else layers
-    given = [layers] if isinstance(layers, str) else given
-    if not isinstance(given, Collection) or not len(given):
-        raise InputError(
-            f"layers={layers!r}: give the name of a layer, a list of at least one, or None for all"
-        )
-    chosen = {network.layer(name).name for name in given}
-    return [name for name in network.layers if name in chosen]
+    chosen = {key: str(value) for key, value in asdict(choices).items()}
+    return {name: {**provenance(network, name, data, execution), **chosen} for name in names}
 
 
 def _labelled(
@@ -188,8 +206,8 @@ def _labelled(
     layer: str,
     data: Dataset,
     collectors: Sequence[Collector[Any]],
-    states: States,
-    draw: np.random.Generator,
+    states: Sequence[Any],
+    seed: int,
 ) -> xr.Dataset:
     """The attributes of a layer, the scalars first."""
     units = network.layers[layer].units
@@ -201,7 +219,8 @@ def _labelled(
         )
     for collector, state in zip(collectors, states, strict=True):
         variables |= collector.finish(state)
-    variables["random"] = Variable(("unit",), draw.random(units), "", "a uniform random number")
+    draw = np.random.default_rng([seed, list(network.layers).index(layer)]).random(units)
+    variables["random"] = Variable(("unit",), draw, "", "a uniform random number")
     present = np.unique(data.labels)
     names = [str(name) for name in data.class_names]
     empty = [name for label, name in enumerate(names) if label not in present]

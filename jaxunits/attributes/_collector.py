@@ -38,11 +38,13 @@ class Collector(Generic[State]):
     merged in any way, give what one state of all of them gives, up to float64's rounding.
 
     Attributes:
+      kind: the type of its states.
       observe: the state of some images.
       merge: the state of the images of both.
       finish: the attributes by name.
     """
 
+    kind: type[Any]
     observe: Callable[[Seen], State]
     merge: Callable[[State, State], State]
     finish: Callable[[State], Mapping[str, Variable]]

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Array, Float32, Int64, PyTree
 
-from ..data import batches
-from ..data.concepts import Concepts, concept_batches, images
+from ..data.concepts import Annotations, Concepts, annotated_images, images
+from ..execution import (
+    Execution,
+    Look,
+    LookEngine,
+    Progress,
+    Read,
+    Reducer,
+    Seen,
+    check_finite,
+    reading,
+    reduced,
+)
 from ._interpolation import Upsampling
-from ._maps import UnitMaps
+from ._maps import Maps, UnitMaps
 from ._overlap import overlaps, rows_at_once, upsampled
-from ._thresholds import Values
-
-Report = Callable[[int], None]
+from ._thresholds import Reduction, Values
 
 
-@dataclass(frozen=True, eq=False)
-class Counts:
-    """Pixels, over all images.
+class Counts(NamedTuple):
+    """Pixels, over some images.
 
     Attributes:
       intersection: active ones with the concept.
@@ -33,82 +44,166 @@ class Counts:
     labelled: Int64[np.ndarray, " concepts"]
 
 
+@dataclass(frozen=True)
+class _Overlap(Look):
+    """A function of parameters and annotated images: the pixels that units and concepts share.
+
+    Attributes:
+      maps: of the units.
+      rows: rows of the grid that are held at once.
+    """
+
+    maps: Maps
+    rows: int
+
+    def __call__(
+        self, params: PyTree, inputs: Annotations, arguments: tuple[Array, Upsampling]
+    ) -> tuple[Array, Array, Array]:
+        """Pixels of both, pixels of each concept, and a number of each image that shows NaN."""
+        thresholds, upsampling = arguments
+        maps = self.maps(params, inputs, ())
+        both, pixels = overlaps(
+            maps,
+            thresholds,
+            inputs.label_maps,
+            upsampling,
+            rows=self.rows,
+            present=inputs.concepts.shape[1],
+        )
+        return both, pixels, maps.sum((1, 2, 3))
+
+
 @dataclass(frozen=True, eq=False)
 class Passes:
-    """What is read, and how much of it at once.
+    """What is read, and how it is carried out.
 
     Attributes:
       maps: of the layer's units.
       concepts: the images and masks.
       upsampling: of the maps to the grid on which they are compared with the masks.
-      batch_size: images a batch.
-      max_memory: bytes that upsampled maps may take.
+      upsampled: whether thresholds are of maps on the grid, or as the layer gives them.
+      grid_memory: bytes that upsampled maps may take.
+      execution: how it is carried out.
+      settings: what the numbers depend on.
+      file: where the result is kept, beside which passes leave what they found; None for nowhere.
+      passes: how many there are.
+      progress: called with the images done and in all, over all passes.
     """
 
     maps: UnitMaps
     concepts: Concepts
     upsampling: Upsampling
-    batch_size: int
-    max_memory: int
+    upsampled: bool
+    grid_memory: int
+    execution: Execution
+    settings: Mapping[str, str]
+    file: Path | None
+    passes: int
+    progress: Progress
 
     @property
     def size(self) -> tuple[int, int]:
         """Rows and columns of the grid."""
         return len(self.upsampling.down), len(self.upsampling.across)
 
-    def values(self, report: Report) -> Iterator[Values]:
-        """Every unit's values, as the layer gives them."""
-        for maps in self._batches(report):
-            yield np.ascontiguousarray(maps.reshape(-1, self.maps.units).T)
+    @property
+    def files(self) -> list[Path]:
+        """What the passes leave beside the result's file."""
+        if self.file is None:
+            return []
+        return [self.file.with_suffix(f".pass{number}.nc") for number in range(self.passes)]
 
-    def upsampled_values(self, report: Report) -> Iterator[Values]:
-        """Every unit's values, interpolated to the grid."""
+    def values(self, reduction: Reduction, number: int) -> tuple[Any, dict[str, Any]]:
+        """What is kept of every unit's values, and how that pass went."""
+
+        def observe(seen: Sequence[Seen]) -> Any:
+            return reduction.observe(self._values(seen))
+
+        look = Maps(self.maps.network.function, self.maps.layer)
+        read = reading(images(self.concepts), self.maps.network.preprocessing)
+        reducer = Reducer(reduction.kind, observe, reduction.merge)
+        return self._reduced(reducer, look, (), None, read, number)
+
+    def counts(
+        self, thresholds: Float32[np.ndarray, " units"], number: int
+    ) -> tuple[Counts, dict[str, Any]]:
+        """Active and labelled pixels, and how that pass went."""
+        network = self.maps.network
+        rows = rows_at_once(self.maps.units, self.size, self.grid_memory)
+        look = _Overlap(Maps(network.function, self.maps.layer), rows)
+
+        def read(start: int, stop: int) -> Annotations:
+            return annotated_images(self.concepts, network.preprocessing, self.size, start, stop)
+
+        def merge(one: Counts, other: Counts) -> Counts:
+            return Counts(*(a + b for a, b in zip(one, other, strict=True)))
+
+        example = Annotations(
+            jax.ShapeDtypeStruct(network.example.shape[1:], np.float32),
+            jax.ShapeDtypeStruct((1, *self.size), np.int16),
+            jax.ShapeDtypeStruct((1,), np.int32),
+        )
+        arguments = (thresholds, self.upsampling)
+        reducer = Reducer(Counts, self._counted, merge)
+        return self._reduced(reducer, look, arguments, example, read, number)
+
+    def _reduced(
+        self, reducer: Reducer, look: Any, arguments: Any, example: Any, read: Read, number: int
+    ) -> tuple[Any, dict[str, Any]]:
+        def compiled() -> LookEngine:
+            return LookEngine(
+                self.maps.network,
+                look,
+                len(self.concepts),
+                self.execution,
+                arguments=arguments,
+                example=example,
+                what=f"maps of layer {self.maps.layer!r}",
+            )
+
+        def report(done: int, total: int) -> None:
+            self.progress(number * total + done, self.passes * total)
+
+        return reduced(
+            reducer,
+            compiled,
+            read,
+            len(self.concepts),
+            self.execution,
+            settings={**self.settings, "pass": str(number)},
+            file=self.files[number] if self.file else None,
+            progress=report,
+        )
+
+    def _values(self, seen: Sequence[Seen]) -> Iterator[Values]:
+        """Every unit's values, as the layer gives them or interpolated to the grid."""
         height, width = self.size
-        rows = rows_at_once(self.maps.units, self.size, self.max_memory, counted=False)
-        for maps in self._batches(report):
-            for one in maps:
+        rows = rows_at_once(self.maps.units, self.size, self.grid_memory, counted=False)
+        for batch in seen:
+            check_finite(batch.found, batch.image, self._what, self.concepts.name)
+            if not self.upsampled:
+                yield np.ascontiguousarray(batch.found.reshape(-1, self.maps.units).T)
+                continue
+            for one in batch.found:
                 for first in range(0, height, rows):
                     values = np.asarray(upsampled(one, first, self.upsampling, rows=rows))
                     yield values[:, : height - first].reshape(-1, min(rows, height - first) * width)
 
-    def counts(self, thresholds: Float32[np.ndarray, " units"], report: Report) -> Counts:
-        """Active and labelled pixels."""
-        rows = rows_at_once(self.maps.units, self.size, self.max_memory)
-        concepts = len(self.concepts.names)
+    def _counted(self, seen: Sequence[Seen]) -> Counts:
+        concepts, units = len(self.concepts.names), self.maps.units
         # The last place takes what fills the rows of images with fewer concepts.
-        intersection = np.zeros((concepts + 1, self.maps.units), np.int64)
+        intersection = np.zeros((concepts + 1, units), np.int64)
         labelled = np.zeros(concepts + 1, np.int64)
-        activated = np.zeros(self.maps.units, np.int64)
-        done = 0
-        for batch in concept_batches(
-            self.concepts, self.maps.network.preprocessing, self.batch_size, self.size
-        ):
-            both, pixels = overlaps(
-                self.maps(batch.images, done),
-                thresholds,
-                batch.label_maps,
-                self.upsampling,
-                rows=rows,
-                present=batch.concepts.shape[1],
-            )
-            both, pixels = np.asarray(both).astype(np.int64), np.asarray(pixels).astype(np.int64)
-            count = int(batch.valid.sum())
-            for image in range(count):
-                np.add.at(intersection, batch.concepts[image], both[image, :, :-1].T)
-                np.add.at(labelled, batch.concepts[image], pixels[image, :-1])
-                activated += both[image, :, -1]
-            done += count
-            report(count)
-        return Counts(intersection[:-1].T, activated, labelled[:-1])
+        activated = np.zeros(units, np.int64)
+        for batch in seen:
+            both, pixels, sums = batch.found
+            check_finite(sums, batch.image, self._what, self.concepts.name)
+            for image, present in enumerate(batch.inputs.concepts):
+                np.add.at(intersection, present, both[image, :, :-1].T.astype(np.int64))
+                np.add.at(labelled, present, pixels[image, :-1].astype(np.int64))
+                activated += both[image, :, -1].astype(np.int64)
+        return Counts(np.ascontiguousarray(intersection[:-1].T), activated, labelled[:-1])
 
-    def _batches(
-        self, report: Report
-    ) -> Iterator[Float32[np.ndarray, "images height width units"]]:
-        done = 0
-        for batch in batches(
-            images(self.concepts), self.maps.network.preprocessing, self.batch_size
-        ):
-            count = int(batch.valid.sum())
-            yield np.asarray(self.maps(batch.images, done))[:count]
-            done += count
-            report(count)
+    @property
+    def _what(self) -> str:
+        return f"activation of layer {self.maps.layer!r}"

@@ -138,4 +138,4 @@ def _finish(state: Comoments) -> dict[str, Variable]:
     }
 
 
-correlation = Collector(_observe, _merge, _finish)
+correlation = Collector(Comoments, _observe, _merge, _finish)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float32
 
-from .._arguments import check_function_or_none, check_real, check_whole
+from .._arguments import check_path_or_none, check_real, check_whole, from_options
 from .._errors import InputError, unknown_name
 from ..data.concepts import Concepts
-from ..networks import Classifier, check_classifier
+from ..execution import (
+    Execution,
+    Files,
+    Options,
+    Progress,
+    check_progress,
+    provenance,
+    reporting,
+    together,
+)
+from ..networks import Classifier, check_classifier, check_parameters
 from ._alignment import Alignment
 from ._concept_passes import Counts, Passes
 from ._maps import UnitMaps
-from ._thresholds import passes, upper_quantile
+from ._thresholds import Reduction, passes, upper_quantile
 
 
 class _Convention(NamedTuple):
@@ -53,9 +64,10 @@ def dissect(
     grid: tuple[int, int] | None = None,
     alignment: str | tuple[float, float] | None = None,
     outside: str | None = None,
-    batch_size: int = 32,
-    max_memory: int = 2**30,
-    progress: Callable[[int, int], None] | None = None,
+    grid_memory: int = 2**30,
+    file: str | Path | None = None,
+    progress: Progress | bool | None = None,
+    **options: Unpack[Options],
 ) -> xr.Dataset:
     """How well each unit's activation coincides with each visual concept (Bau et al. 2017).
 
@@ -100,10 +112,12 @@ def dissect(
         the first pixel to that of the first position (16 and 15 for AlexNet's conv5).
       outside: what a map is beyond the centres of its outermost positions, in place of the
         convention's: `"edge"`, their values go on, or `"zero"`, they fall to 0 within one position.
-      batch_size: images a batch.
-      max_memory: bytes that upsampled maps and what is kept for thresholds may take, at most a half
-        each, beside the network's own.
-      progress: called with the images done and the images in all, over all passes, after a batch.
+      grid_memory: bytes that upsampled maps and what is kept for thresholds may take, at most a
+        half each, beside the network's own.
+      file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
+      progress: called with the images done and the images in all, over all passes, after a batch;
+        False for silence, None for a bar where somebody looks.
+      **options: how it is carried out, see `ju.execution.Execution`.
 
     Returns:
       A Dataset with the dimensions `unit` and `concept` (with its `category`): `iou`, and the
@@ -116,13 +130,15 @@ def dissect(
         activations, these are not finite, an argument is out of range, no pixel of a mask has a
         concept, or the network does not tell the receptive fields by which maps shall be aligned.
     """
-    check_function_or_none(progress=progress)
+    check_progress(progress)
+    check_path_or_none(file=file)
+    execution = from_options(Execution, options, dissect)
     check_classifier(network)
     if not isinstance(convention, str) or convention not in _CONVENTIONS:
         raise unknown_name("convention", convention, _CONVENTIONS, "dissect")
     usual = _CONVENTIONS[convention]
     share = usual.quantile if quantile is None else quantile
-    _check(share, detector_iou, batch_size, max_memory)
+    _check(share, detector_iou, grid_memory)
     if not isinstance(concepts, Concepts):
         raise InputError(
             f"concepts of type {type(concepts).__name__}: give what ju.data.concepts.load or "
@@ -134,63 +150,79 @@ def dissect(
         usual.outside if outside is None else outside,
     )
     maps = UnitMaps.of(network, layer)
+    check_parameters(network)
     upsampling = aligned.upsampling(maps)
-    reading = Passes(maps, concepts, upsampling, min(batch_size, len(concepts)), max_memory // 2)
-    stream, map_size = reading.values, maps.size
-    if usual.upsampled:
-        stream, map_size = reading.upsampled_values, reading.size
-    settings = maps.units, len(concepts) * map_size[0] * map_size[1], share, max_memory // 2
-    report = _report(progress, len(concepts), passes(*settings) + 1)
-    thresholds = upper_quantile(lambda: stream(report), *settings)
-    counts = reading.counts(thresholds, report)
+    rows, columns = len(upsampling.down), len(upsampling.across)
+    settings = {
+        **provenance(network, maps.layer, concepts, execution),
+        "convention": convention,
+        "quantile": str(share),
+        "detector_iou": str(detector_iou),
+        "grid": f"{rows}, {columns}",
+        "map_alignment": aligned.name,
+        "outside": aligned.outside,
+    }
+    height, width = (rows, columns) if usual.upsampled else maps.size
+    values = maps.units, len(concepts) * height * width, share, grid_memory // 2
+    files = Files.of(file, [maps.layer], several=False)
+    with (
+        reporting(progress, f"concepts of {maps.layer}") as report,
+        files.made({maps.layer: settings}) as made,
+    ):
+        if made is not None:
+            return made[maps.layer]
+        reading = Passes(
+            maps,
+            concepts,
+            upsampling,
+            usual.upsampled,
+            grid_memory // 2,
+            execution,
+            settings,
+            None if file is None else Path(file),
+            passes(*values) + 1,
+            report,
+        )
+        result, timing = _measure(reading, values, detector_iou)
+        return files.write({maps.layer: result}, timing)[maps.layer]
+
+
+def _measure(
+    reading: Passes, values: tuple[int, int, float, int], detector_iou: float
+) -> tuple[xr.Dataset, dict[str, Any]]:
+    """The result, and how long all passes took."""
+    each: list[Mapping[str, Any]] = []
+
+    def one_pass(reduction: Reduction) -> Any:
+        state, attributes = reading.values(reduction, len(each))
+        each.append(attributes)
+        return state
+
+    thresholds = upper_quantile(one_pass, *values)
+    counts, attributes = reading.counts(thresholds, len(each))
+    each.append(attributes)
+    concepts, network = reading.concepts, reading.maps.network
     if not counts.labelled.any():
         raise InputError(
             f"no image of data {concepts.name!r} has a labelled concept where the network "
             f"{network.name!r} sees it: check masks and preprocessing"
         )
-    return _result(counts, thresholds, concepts, detector_iou).assign_attrs(
-        network=network.name,
-        layer=layer,
-        convention=convention,
-        quantile=share,
-        detector_iou=detector_iou,
-        grid_rows=reading.size[0],
-        grid_columns=reading.size[1],
-        map_alignment=aligned.name,
-        outside=aligned.outside,
-        images=len(concepts),
-        data=concepts.name,
-        split=concepts.split,
-        data_fingerprint=concepts.fingerprint,
-    )
+    labelled = _result(counts, thresholds, concepts, detector_iou)
+    timing, how = together(each)
+    return labelled.assign_attrs({**how, **reading.settings}), timing
 
 
-def _check(share: float, detector_iou: float, batch_size: int, max_memory: int) -> None:
+def _check(share: float, detector_iou: float, grid_memory: int) -> None:
     """Refuse numbers that cannot be."""
     check_real(quantile=share, detector_iou=detector_iou)
-    check_whole(batch_size=batch_size, max_memory=max_memory)
+    check_whole(grid_memory=grid_memory)
     if not 0 < share < 1 or not 0 <= detector_iou < 1:
         raise InputError(
             f"quantile={share}, detector_iou={detector_iou}: give a share between 0 and 1, and an "
             "IoU of at least 0 and below 1"
         )
-    if batch_size < 1 or max_memory < 1:
-        raise InputError(f"batch_size={batch_size}, max_memory={max_memory}: give at least 1")
-
-
-def _report(
-    progress: Callable[[int, int], None] | None, images: int, passes: int
-) -> Callable[[int], None]:
-    """Adds up the images of all passes."""
-    done = 0
-
-    def report(batch: int) -> None:
-        nonlocal done
-        done += batch
-        if progress is not None:
-            progress(done, images * passes)
-
-    return report
+    if grid_memory < 1:
+        raise InputError(f"grid_memory={grid_memory}: give at least 1")
 
 
 def _result(

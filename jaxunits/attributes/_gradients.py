@@ -56,4 +56,4 @@ def _finish(state: Derivatives) -> dict[str, Variable]:
     }
 
 
-derivatives = Collector(_observe, _merge, _finish)
+derivatives = Collector(Derivatives, _observe, _merge, _finish)

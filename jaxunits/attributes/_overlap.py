@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from ..execution import products
 from ._interpolation import Upsampling
 
 # Bytes of a piece of all units' interpolated maps. On a CPU what its caches hold, and what it need
@@ -105,7 +106,7 @@ def _interpolate(
     down: Float[Array, "rows height"],
     across: Float[Array, "columns width"],
 ) -> Float[Array, "units rows columns"]:
-    with jax.default_matmul_precision("highest"):
+    with products():
         lines = jnp.einsum("rh,hwu->urw", down, maps)
         return jnp.einsum("urw,cw->urc", lines, across)
 

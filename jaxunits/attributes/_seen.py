@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, Int64, PyTree
 
+from ..execution import Images, Look, check_finite
+from ..execution import Seen as BatchSeen
 from ..networks import Classifier, MaskedFunction, check_readable
 
 
@@ -50,8 +52,8 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Look:
-    """A function of parameters, images and labels: probabilities, and each layer's units.
+class UnitLook(Look):
+    """A function of parameters and images: probabilities, and each layer's units.
 
     Equal for networks of equal builds, which can share compiled programs.
 
@@ -68,12 +70,13 @@ class Look:
     gradients: bool
 
     def __call__(
-        self, params: PyTree, images: Array, labels: Array
+        self, params: PyTree, inputs: Images, arguments: PyTree
     ) -> tuple[Array, dict[str, Units]]:
         """Probabilities, and each layer's units."""
+        del arguments
         if self.gradients:
-            return self._both_ways(params, images, labels)
-        logits, units = self._units(params, images, {})
+            return self._both_ways(params, jnp.asarray(inputs.images), jnp.asarray(inputs.labels))
+        logits, units = self._units(params, jnp.asarray(inputs.images), {})
         return jax.nn.softmax(logits.astype(jnp.float32)), units
 
     def _units(
@@ -92,8 +95,9 @@ class Look:
             masks: Mapping[str, Array], image: Array, label: Array
         ) -> tuple[Array, tuple[Array, dict[str, Units]]]:
             logits, units = self._units(params, image[None], masks)
-            kept = (jax.nn.softmax(logits[0]), jax.tree.map(lambda leaf: leaf[0], units))
-            return -jax.nn.log_softmax(logits[0])[label], kept
+            scores = logits[0].astype(jnp.float32)
+            kept = (jax.nn.softmax(scores), jax.tree.map(lambda leaf: leaf[0], units))
+            return -jax.nn.log_softmax(scores)[label], kept
 
         # One image at a time, so that every image has a derivative of its own.
         backwards = jax.vmap(jax.grad(loss, has_aux=True), in_axes=(None, 0, 0))
@@ -107,8 +111,8 @@ def look(
     *,
     activation: str,
     gradients: bool,
-) -> Look:
-    """What one pass sees of a network's layers; the arguments are `Look`'s.
+) -> UnitLook:
+    """What one pass sees of a network's layers; the arguments are `UnitLook`'s.
 
     Raises:
       InputError: the network does not show its activations.
@@ -116,7 +120,7 @@ def look(
     for name in layers:
         check_readable(network, name)
     sizes = tuple((name, network.layers[name].units) for name in layers)
-    return Look(network.function, sizes, activation, gradients)
+    return UnitLook(network.function, sizes, activation, gradients)
 
 
 def _summary(answers: Float[Array, "images *map units"], activation: str) -> Units:
@@ -128,3 +132,22 @@ def _summary(answers: Float[Array, "images *map units"], activation: str) -> Uni
         zeros=(maps == 0).sum(1, dtype=jnp.int32),
         positions=jnp.full(len(maps), maps.shape[1], jnp.int32),
     )
+
+
+def joined(seen: Sequence[BatchSeen], data: str) -> dict[str, Seen]:
+    """What was seen of several batches, by layer.
+
+    Raises:
+      InputError: an activation, probability or derivative is not a number.
+    """
+    image = np.concatenate([part.image for part in seen])
+    labels = np.concatenate([part.inputs.labels for part in seen])
+    probability, layers = jax.tree.map(
+        lambda *parts: np.concatenate(parts), *(part.found for part in seen)
+    )
+    for name, units in layers.items():
+        check_finite(units.largest, image, f"activation of layer {name!r}", data)
+        if units.gradient is not None:
+            check_finite(units.gradient, image, f"derivative at layer {name!r}", data)
+    check_finite(probability, image, "probability of a class", data)
+    return {name: Seen(image, labels, probability, units) for name, units in layers.items()}

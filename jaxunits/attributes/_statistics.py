@@ -91,4 +91,4 @@ def _finish(state: Statistics) -> dict[str, Variable]:
     }
 
 
-statistics = Collector(_observe, _merge, _finish)
+statistics = Collector(Statistics, _observe, _merge, _finish)

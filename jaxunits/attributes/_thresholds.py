@@ -4,19 +4,58 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt32
 
 Values = Float32[np.ndarray, "units positions"]
-Stream = Callable[[], Iterator[Values]]
 
 # Bits of a value that one pass settles, the most first: histograms have 2^bits numbers a unit.
 _DIGITS = (16, 11, 8)
 
 
+@dataclass(frozen=True)
+class Reduction:
+    """What one pass over all values keeps of them.
+
+    Attributes:
+      kind: the type of its states.
+      observe: from some values, in pieces, to their state.
+      merge: the state of the values of both.
+    """
+
+    kind: Any
+    observe: Callable[[Iterator[Values]], Any]
+    merge: Callable[[Any, Any], Any]
+
+
+Pass = Callable[[Reduction], Any]
+
+
+class Largest(NamedTuple):
+    """The largest values of each unit, in no order.
+
+    Attributes:
+      values: all of them where there are fewer than asked for.
+    """
+
+    values: Float32[np.ndarray, "units largest"]
+
+
+class Histogram(NamedTuple):
+    """How many of the values that begin with the known bits go on with each digit.
+
+    Attributes:
+      counts: too small where a value is surely smaller than the one sought.
+    """
+
+    counts: Int64[np.ndarray, "units digits"]
+
+
 def upper_quantile(
-    stream: Stream, units: int, positions: int, share: float, max_memory: int
+    one_pass: Pass, units: int, positions: int, share: float, max_memory: int
 ) -> Float32[np.ndarray, " units"]:
     """The smallest of a unit's values that at most a share of all of them exceed.
 
@@ -29,7 +68,7 @@ def upper_quantile(
     MiB a unit, and four do with 4 KiB, however many values there are.
 
     Args:
-      stream: gives all values, in pieces, each time that it is called.
+      one_pass: gives the state of all values, each time that it is called.
       units: how many units there are.
       positions: values a unit.
       share: of the values, at most above the result; in 0 to 1.
@@ -37,15 +76,40 @@ def upper_quantile(
     """
     above = math.floor(share * positions)
     if _fits(units, above, max_memory):
-        return _kept(stream(), above)
-    return _by_bits(stream, units, above, _digit_bits(units, max_memory))
+        kept: Largest = one_pass(largest(above + 1))
+        return kept.values.min(1)
+    known, left, settled = np.zeros(units, np.uint32), np.full(units, above, np.int64), 0
+    while settled < 32:
+        bits = min(_digit_bits(units, max_memory), 32 - settled)
+        found: Histogram = one_pass(_histograms(known, settled, bits, left))
+        digit, left = _locate(found.counts, left)
+        known = (known << np.uint32(bits)) | digit
+        settled += bits
+    return _values(known)
 
 
 def passes(units: int, positions: int, share: float, max_memory: int) -> int:
-    """How often `upper_quantile` will call its stream."""
+    """How many passes `upper_quantile` will take."""
     if _fits(units, math.floor(share * positions), max_memory):
         return 1
     return math.ceil(32 / _digit_bits(units, max_memory))
+
+
+def largest(count: int) -> Reduction:
+    """Keeps so many of the largest values of each unit."""
+
+    def observe(stream: Iterator[Values]) -> Largest:
+        pending: list[Values] = []
+        for values in stream:
+            pending.append(values)
+            if sum(piece.shape[1] for piece in pending) > 2 * count:
+                pending = [_largest(pending, count)]
+        return Largest(_largest(pending, count))
+
+    def merge(one: Largest, other: Largest) -> Largest:
+        return Largest(_largest([one.values, other.values], count))
+
+    return Reduction(Largest, observe, merge)
 
 
 def _fits(units: int, above: int, max_memory: int) -> bool:
@@ -58,16 +122,6 @@ def _digit_bits(units: int, max_memory: int) -> int:
     return next((bits for bits in _DIGITS if 2 * 8 * units * 2**bits <= max_memory), _DIGITS[-1])
 
 
-def _kept(stream: Iterator[Values], above: int) -> Float32[np.ndarray, " units"]:
-    """From the `above + 1` largest of each unit."""
-    pending: list[Values] = []
-    for values in stream:
-        pending.append(values)
-        if sum(piece.shape[1] for piece in pending) > 2 * (above + 1):
-            pending = [_largest(pending, above + 1)]
-    return _largest(pending, above + 1).min(1)
-
-
 def _largest(
     pieces: Sequence[Float32[np.ndarray, "units _"]], count: int
 ) -> Float32[np.ndarray, "units largest"]:
@@ -78,53 +132,40 @@ def _largest(
     return np.partition(values, values.shape[1] - count, axis=1)[:, -count:].copy()
 
 
-def _by_bits(
-    stream: Stream, units: int, above: int, digit_bits: int
-) -> Float32[np.ndarray, " units"]:
-    known = np.zeros(units, np.uint32)
-    left = np.full(units, above, np.int64)
-    settled = 0
-    while settled < 32:
-        bits = min(digit_bits, 32 - settled)
-        histogram = _histogram(stream(), known, settled, bits, left)
-        digit, left = _locate(histogram, left)
-        known = (known << np.uint32(bits)) | digit
-        settled += bits
-    return _values(known)
+def _histograms(
+    known: UInt32[np.ndarray, " units"], settled: int, bits: int, left: Int64[np.ndarray, " units"]
+) -> Reduction:
+    """Counts, among the values that begin with the known bits, the digits that follow.
 
-
-def _histogram(
-    stream: Iterator[Values],
-    known: UInt32[np.ndarray, " units"],
-    settled: int,
-    bits: int,
-    left: Int64[np.ndarray, " units"],
-) -> Int64[np.ndarray, "units digits"]:
-    """How many of the values that begin with the known bits go on with each digit.
-
-    What is surely too small is left out, and that soon is nearly everything: the digit sought only
-    rises as values come.
+    What is surely too small is left out: the digit sought only rises as values come.
     """
-    rest = 32 - settled - bits
-    histogram = np.zeros((len(known), 2**bits), np.int64)
-    lowest, highest = _range(known, settled)
-    seen, next_look = 0, 2 * int(left.max()) + 2
-    for values in stream:
-        near = values >= lowest[:, None]
-        near &= values <= highest[:, None]
-        # Much faster than np.nonzero along two axes.
-        place = np.flatnonzero(near)
-        unit = place // values.shape[1]
-        keys = _keys(values.reshape(-1)[place])
-        inside = (keys >> np.uint32(32 - settled) if settled else 0) == known[unit]
-        digits = (keys[inside] >> np.uint32(rest)) & np.uint32(2**bits - 1)
-        np.add.at(histogram.reshape(-1), unit[inside] * 2**bits + digits, 1)
-        seen += values.shape[1]
-        if seen >= next_look:
-            digit, _ = _locate(histogram, left)
-            lowest, _ = _range((known << np.uint32(bits)) | digit, settled + bits)
-            next_look = 2 * seen
-    return histogram
+    shape, rest = (len(known), 2**bits), 32 - settled - bits
+    first, highest = _range(known, settled)
+
+    def observe(stream: Iterator[Values]) -> Histogram:
+        lowest, seen, next_look = first, 0, 2 * int(left.max()) + 2
+        counts = np.zeros(shape, np.int64)
+        for values in stream:
+            near = values >= lowest[:, None]
+            near &= values <= highest[:, None]
+            # Much faster than np.nonzero along two axes.
+            place = np.flatnonzero(near)
+            unit = place // values.shape[1]
+            keys = _keys(values.reshape(-1)[place])
+            inside = (keys >> np.uint32(32 - settled) if settled else 0) == known[unit]
+            digits = (keys[inside] >> np.uint32(rest)) & np.uint32(2**bits - 1)
+            np.add.at(counts.reshape(-1), unit[inside] * 2**bits + digits, 1)
+            seen += values.shape[1]
+            if seen >= next_look:
+                digit, _ = _locate(counts, left)
+                lowest, _ = _range((known << np.uint32(bits)) | digit, settled + bits)
+                next_look = 2 * seen
+        return Histogram(counts)
+
+    def merge(one: Histogram, other: Histogram) -> Histogram:
+        return Histogram(one.counts + other.counts)
+
+    return Reduction(Histogram, observe, merge)
 
 
 def _locate(

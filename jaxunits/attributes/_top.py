@@ -47,4 +47,4 @@ def top(count: int) -> Collector[Top]:
             "top_activation": Variable(ranks, state.activation, "", "activation on these images"),
         }
 
-    return Collector(observe, merge, finish)
+    return Collector(Top, observe, merge, finish)

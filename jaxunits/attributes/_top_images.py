@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Unpack
 
-import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float, Float32, Int64, PyTree
+from jaxtyping import Float32, Int64
 
-from .._arguments import check_function_or_none, check_real, check_whole
+from .._arguments import check_path_or_none, check_real, check_whole, from_options
 from .._errors import InputError
-from .._programs import kept
-from ..data import Dataset, batches, check_channels
-from ..networks import Classifier, MaskedFunction, check_classifier, check_readable
+from ..data import Dataset
+from ..execution import (
+    Execution,
+    Files,
+    LookEngine,
+    Measurement,
+    Options,
+    Progress,
+    Seen,
+    check_finite,
+    check_progress,
+    measure,
+    provenance,
+    reading,
+    reporting,
+)
+from ..networks import Classifier, check_readable_on
+from ..results import fingerprint
+from ._maps import Maps
 
 
 class _Top(NamedTuple):
-    """The best so far.
+    """The best of some images.
 
     Attributes:
       activation: of the best images, falling.
       image: their indices.
       maps: their maps.
-      values: the largest values of all maps so far, in no order.
+      values: the largest values of all maps, in no order.
     """
 
     activation: Float32[np.ndarray, "units ranks"]
@@ -43,8 +59,9 @@ def top_images(
     count: int = 9,
     activation: str = "mean",
     quantile: float = 0.005,
-    batch_size: int = 128,
-    progress: Callable[[int, int], None] | None = None,
+    file: str | Path | None = None,
+    progress: Progress | bool | None = None,
+    **options: Unpack[Options],
 ) -> xr.Dataset:
     """Find the images that activate units most, with their maps and a threshold for cutting out.
 
@@ -59,8 +76,10 @@ def top_images(
       count: images a unit.
       activation: what ranks the images: `"mean"` of a unit's map, or its largest value, `"max"`.
       quantile: the share of all positions of all images that lies above the threshold.
-      batch_size: images a batch.
-      progress: called with the images done and the images in all, after every batch.
+      file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
+      progress: called with the images done and the images in all, after every batch; False for
+        silence, None for a bar where somebody looks.
+      **options: how it is carried out, see `ju.execution.Execution`.
 
     Returns:
       A Dataset with the dimensions `unit`, `rank`, `row` and `column`: `image` (an index into
@@ -71,78 +90,74 @@ def top_images(
       InputError: the layer or a unit does not exist, the network does not show its activations, or
         a number is out of range.
     """
-    check_function_or_none(progress=progress)
-    check_classifier(network)
-    place = network.layer(layer)
+    check_progress(progress)
+    check_path_or_none(file=file)
+    execution = from_options(Execution, options, top_images)
+    place = check_readable_on(network, layer, data)
     chosen = place.chosen(units)
-    check_readable(network, layer)
-    check_channels(data, network.preprocessing)
-    check_whole(count=count, batch_size=batch_size)
+    check_whole(count=count)
     check_real(quantile=quantile)
     if count < 1 or not 0 < quantile < 1 or activation not in ("mean", "max"):
         raise InputError(
             f"count={count}, quantile={quantile}, activation={activation!r}: give at least 1, a "
             "share between 0 and 1, and 'mean' or 'max'"
         )
-    maps_of = _maps_of(network.function, place.name)
-    top: _Top | None = None
-    done = 0
-    for batch in batches(data, network.preprocessing, min(batch_size, len(data))):
-        answers = np.asarray(maps_of(network.params, batch.images, chosen), np.float32)
-        maps = np.moveaxis(answers[batch.valid], -1, 0)
-        above = max(1, math.floor(quantile * len(data) * maps[0, 0].size))
-        top = _merge(top, _start(maps, done, activation), min(count, len(data)), above + 1)
-        done += maps.shape[1]
-        if progress is not None:
-            progress(done, len(data))
-    if top is None:
-        raise InputError(f"data {data.name!r} holds no images")
-    return xr.Dataset(
-        {
-            "image": (("unit", "rank"), top.image),
-            "activation": (("unit", "rank"), top.activation),
-            "activation_map": (("unit", "rank", "row", "column"), top.maps),
-            "threshold": ("unit", top.values.min(1)),
-        },
-        coords={"unit": chosen},
-        attrs={"layer": layer, "activation": activation, "quantile": quantile},
+    above = max(1, math.floor(quantile * len(data) * math.prod(place.map_shape or ())))
+    kept = (min(count, len(data)), above + 1)
+
+    def observe(seen: Sequence[Seen]) -> _Top:
+        parts = [_start(each, activation, f"layer {place.name!r}", data.name) for each in seen]
+        return _best(parts, *kept)
+
+    def finish(states: Callable[[], Iterator[_Top]]) -> dict[str, xr.Dataset]:
+        (top,) = states()
+        return {place.name: _labelled(top, chosen)}
+
+    settings = {
+        **provenance(network, place.name, data, execution),
+        "units": fingerprint(chosen),
+        "count": str(count),
+        "activation": activation,
+        "quantile": str(quantile),
+    }
+    asked = Measurement(
+        settings={place.name: settings},
+        compile=lambda: LookEngine(
+            network,
+            Maps(network.function, place.name),
+            len(data),
+            execution,
+            arguments=chosen,
+            what=f"maps of layer {place.name!r}",
+        ),
+        observe=observe,
+        kind=_Top,
+        merge=lambda one, other: _best([one, other], *kept),
+        finish=finish,
+        files=Files.of(file, [place.name], several=False),
     )
+    with reporting(progress, f"top images of {place.name}") as report:
+        read = reading(data, network.preprocessing)
+        return measure([asked], read, len(data), execution, report)[place.name]
 
 
-@kept
-def _maps_of(function: MaskedFunction, layer: str) -> Callable[[PyTree, Any, Any], Array]:
-    @jax.jit
-    def maps(
-        params: PyTree, images: Array, chosen: Array
-    ) -> Float[Array, "images rows columns units"]:
-        with jax.default_matmul_precision("highest"):
-            answers = function.activations(params, images, layer)[..., chosen]
-        if answers.ndim == 3:
-            return answers[:, :, None, :]
-        return answers if answers.ndim == 4 else answers[:, None, None, :]
-
-    return maps
-
-
-def _start(
-    maps: Float32[np.ndarray, "units images rows columns"], first: int, activation: str
-) -> _Top:
+def _start(seen: Seen, activation: str, layer: str, data: str) -> _Top:
     """All of a batch, unsorted."""
-    units, images = maps.shape[:2]
-    flat = maps.reshape(units, images, -1)
+    check_finite(seen.found, seen.image, f"activation of {layer}", data)
+    maps = np.moveaxis(seen.found, -1, 0)
+    flat = maps.reshape(*maps.shape[:2], -1)
     return _Top(
         activation=flat.max(2) if activation == "max" else flat.mean(2),
-        image=np.broadcast_to(np.arange(first, first + images), (units, images)),
+        image=np.broadcast_to(seen.image, flat.shape[:2]),
         maps=maps,
-        values=flat.reshape(units, -1),
+        values=flat.reshape(len(flat), -1),
     )
 
 
-def _merge(top: _Top | None, new: _Top, ranks: int, values: int) -> _Top:
-    """The best of both; of equal images the first one."""
-    if top is not None:
-        new = _Top(*(np.concatenate(pair, axis=1) for pair in zip(top, new, strict=True)))
-    order = np.argsort(-new.activation, axis=1, kind="stable")[:, :ranks]
+def _best(parts: Sequence[_Top], ranks: int, values: int) -> _Top:
+    """The best of several; of equal images the first one."""
+    new = _Top(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
+    order = np.lexsort((new.image, -new.activation), axis=1)[:, :ranks]
     kept = new.values
     if kept.shape[1] > values:
         kept = np.partition(kept, kept.shape[1] - values, axis=1)[:, -values:]
@@ -151,4 +166,16 @@ def _merge(top: _Top | None, new: _Top, ranks: int, values: int) -> _Top:
         image=np.take_along_axis(new.image, order, 1),
         maps=np.take_along_axis(new.maps, order[..., None, None], 1),
         values=kept,
+    )
+
+
+def _labelled(top: _Top, units: Int64[np.ndarray, " chosen"]) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "image": (("unit", "rank"), top.image),
+            "activation": (("unit", "rank"), top.activation),
+            "activation_map": (("unit", "rank", "row", "column"), top.maps),
+            "threshold": ("unit", top.values.min(1)),
+        },
+        coords={"unit": units},
     )

@@ -15,6 +15,7 @@ from ._checks import check_classifier as check_classifier
 from ._checks import check_data as check_data
 from ._checks import check_parameters as check_parameters
 from ._checks import check_readable as check_readable
+from ._checks import check_readable_on as check_readable_on
 from ._cifar_resnet import CifarResNet as CifarResNet
 from ._cifar_resnet import cifar_resnet as cifar_resnet
 from ._classifier import Classifier as Classifier

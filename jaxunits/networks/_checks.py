@@ -11,6 +11,7 @@ from .._errors import InputError
 from .._kinds import checks_kinds
 from ..data import Dataset, check_channels
 from ._classifier import Classifier
+from ._layer import Layer
 
 
 def check_classifier(network: Any) -> None:
@@ -50,6 +51,21 @@ def check_data(network: Classifier, data: Dataset) -> None:
             f"network {network.name!r} gives {network.classes} logits and data {data.name!r} has "
             f"{len(data.class_names)} classes: use the data that the network was trained on"
         )
+
+
+def check_readable_on(network: Classifier, layer: str, data: Dataset) -> Layer:
+    """The layer, where its activations on these images can be had.
+
+    Raises:
+      InputError: there is no such layer, its activations are not known, there are no images or they
+        have other channels, or a parameter is not a number.
+    """
+    check_readable(network, layer)
+    check_channels(data, network.preprocessing)
+    if len(data) == 0:
+        raise InputError(f"data {data.name!r} holds no images: give at least one")
+    check_parameters(network)
+    return network.layer(layer)
 
 
 @checks_kinds

@@ -106,6 +106,22 @@ class Classifier:
                     return layer
         return find_layer(self.layers, name, f"network {self.name!r}")
 
+    def chosen_layers(self, layers: Any) -> list[str]:
+        """The names of a layer, of several, or of all for None, in the network's order.
+
+        Raises:
+          InputError: there are none, or one does not exist.
+        """
+        given = self.layers if layers is None else layers
+        given = [layers] if isinstance(layers, str) else given
+        if not isinstance(given, Collection) or not len(given):
+            raise InputError(
+                f"layers={layers!r}: give the name of a layer, a list of at least one, or None for "
+                "all"
+            )
+        chosen = {self.layer(name).name for name in given}
+        return [name for name in self.layers if name in chosen]
+
     def __call__(
         self,
         images: Float[Array | np.ndarray, "images height width channels"],

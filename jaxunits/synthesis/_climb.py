@@ -11,12 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PyTree
 
+from ..execution import Progress
 from ._checks import check_finite
 from ._program import Program
 from ._result import Climbed
 from ._starts import Starts
-
-Progress = Callable[[int, int], None]
 
 
 def climb(
@@ -26,7 +25,7 @@ def climb(
     images: int,
     steps: int,
     place: str,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Climbed:
     """All images; the last chunk is filled up with the first of them.
 
@@ -68,7 +67,7 @@ def climb(
 class _Told:
     """Adds up steps of several threads and tells of them; stops the threads where one failed."""
 
-    def __init__(self, total: int, progress: Progress | None) -> None:
+    def __init__(self, total: int, progress: Progress) -> None:
         self._total, self._progress = total, progress
         self._done, self._stopped, self._lock = 0, False, threading.Lock()
 
@@ -82,8 +81,7 @@ class _Told:
             if self._stopped:
                 raise CancelledError
             self._done += steps
-            if self._progress is not None:
-                self._progress(self._done, self._total)
+            self._progress(self._done, self._total)
 
     def stop(self) -> None:
         """Let the next step of every thread be its last."""

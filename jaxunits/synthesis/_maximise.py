@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .._arguments import check_function_or_none
 from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
-from ..ablation import Execution
-from ..networks import Classifier, check_classifier, check_readable
+from ..execution import Execution, Progress, check_progress, provenance, reporting
+from ..networks import Classifier, check_classifier, check_parameters, check_readable
 from ..results import environment, fingerprint
 from ._answers import Read
 from ._ascent import Ascent
 from ._checks import check_question
-from ._climb import Progress, climb
+from ._climb import climb
 from ._method import Method
 from ._program import compile_program
 from ._result import labelled
@@ -40,7 +39,7 @@ def maximise(
     initial: Any = None,
     images_at_once: int | None = None,
     max_memory: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> xr.Dataset:
     """Make for each unit of a layer an image that it answers to most, by gradient ascent.
 
@@ -81,7 +80,7 @@ def maximise(
       max_memory: bytes that the compiled programs may take on the device, parameters included; by
         default as in `jaxunits.ablation.Execution`.
       progress: called after every step with the steps done and the steps in all, of all images,
-        from a thread of its own.
+        from a thread of its own; False for silence, None for a bar where somebody looks.
 
     Returns:
       A Dataset with the dimensions `unit`, `height`, `width`, `channel`, `answering_unit` (all
@@ -102,8 +101,9 @@ def maximise(
         setting is out of range or does not suit the network, memory is too small for one image, or
         an objective is not a number.
     """
-    check_function_or_none(progress=progress)
+    check_progress(progress)
     check_classifier(network)
+    check_parameters(network)
     check_readable(network, layer)
     place = network.layer(layer)
     method = Method() if method is None else method
@@ -130,16 +130,12 @@ def maximise(
     )
     where = f"layer {layer!r} of network {network.name!r}"
     parts = functools.partial(starts_of, chosen, starts, seed, first)
-    climbed = climb(
-        program, network.params, parts, len(chosen) * starts, method.steps, where, progress
-    )
+    with reporting(progress, f"images of {place.name}", "steps") as report:
+        climbed = climb(
+            program, network.params, parts, len(chosen) * starts, method.steps, where, report
+        )
     settings = {
-        "network": network.name,
-        "architecture": network.architecture.arguments if network.architecture else "",
-        "parameters": network.fingerprint,
-        "preprocessing": str(network.preprocessing),
-        "layer": place.name,
-        "unit_is": place.unit_is,
+        **provenance(network, place.name, None, execution),
         "maximised": objective,
         "activation_of_a_map": activation,
         "method": method.described(),

@@ -14,6 +14,7 @@ from jaxtyping import Array, PyTree
 
 from .._errors import InputError
 from .._programs import kept
+from ..execution import bytes_held, products
 from ..networks import Layer
 from ._ascent import Ascent, Image
 
@@ -140,16 +141,9 @@ def _compiled(
     state = jax.eval_shape(begin, keys, images, exact)
     go = jax.vmap(ascent.step, in_axes=(None, 0, 0, 0, None))
     end = jax.vmap(ascent.finish, in_axes=(None, 0, 0))
-    # Matrix products in full float32 on accelerators too, whose default is less.
-    with jax.default_matmul_precision("highest"):
+    with products():
         first = jax.jit(begin).lower(keys, images, exact).compile()
         step = jax.jit(go, donate_argnums=1).lower(params, state, units, keys, number).compile()
         last = jax.jit(end).lower(params, state, units).compile()
-    peak = max(_bytes(program) for program in (first, step, last))
+    peak = max(bytes_held(program) for program in (first, step, last))
     return Program(at_once, 1, peak, first, step, last)
-
-
-def _bytes(program: Any) -> int:
-    memory = program.memory_analysis()
-    held = memory.temp_size_in_bytes + memory.argument_size_in_bytes
-    return int(held + memory.output_size_in_bytes - memory.alias_size_in_bytes)

@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Unpack
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Bool, Float, Int64, PyTree
+from jaxtyping import Array, Float, Int64, PyTree
 
-from .._arguments import check_function_or_none, check_whole
-from .._errors import InputError
-from .._programs import kept
-from ..data import Batch, Dataset, batches, check_channels
-from ..networks import Classifier, MaskedFunction, check_classifier, check_readable
+from .._arguments import check_path_or_none, from_options
+from ..data import Dataset
+from ..execution import (
+    Execution,
+    Files,
+    Images,
+    Look,
+    LookEngine,
+    Measurement,
+    Options,
+    Progress,
+    Seen,
+    check_finite,
+    check_progress,
+    measure,
+    provenance,
+    reading,
+    reporting,
+)
+from ..networks import Classifier, MaskedFunction, check_readable_on
 from ._birth_points import birth_points
 from ._edges import check_square
 from ._found import Found, find, settle
 from ._question import Question
 
 
-class _Answer(NamedTuple):
-    """What one program gives of a batch.
+class Births(NamedTuple):
+    """Of some images.
 
     Attributes:
-      maps: where ripser takes them all; else None, since they are not kept.
-      found: where the kernel has looked at them.
-      finite: whether all values of an image are.
+      births: the birth point of each unit's map.
+      labels: the images' classes.
     """
 
-    maps: Float[Array, "images height height units"] | None
-    found: Found | None
-    finite: Bool[Array, " images"]
+    births: Int64[np.ndarray, "images units"]
+    labels: Int64[np.ndarray, " images"]
 
 
 def layer_birth_points(
@@ -46,8 +61,9 @@ def layer_birth_points(
     method: str = "auto",
     convention: str = "paper",
     processes: int = 1,
-    batch_size: int = 128,
-    progress: Callable[[int, int], None] | None = None,
+    file: str | Path | None = None,
+    progress: Progress | bool | None = None,
+    **options: Unpack[Options],
 ) -> xr.Dataset:
     """Birth points of all units of a layer on every image (paper B §3.2).
 
@@ -64,8 +80,10 @@ def layer_birth_points(
       method: as for `birth_points`.
       convention: as for `birth_points`.
       processes: as for `birth_points`.
-      batch_size: images a batch.
-      progress: called with the images done and the images in all, after every batch.
+      file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
+      progress: called with the images done and the images in all, after every batch; False for
+        silence, None for a bar where somebody looks.
+      **options: how it is carried out, see `ju.execution.Execution`.
 
     Returns:
       A Dataset by `image` (an index into `data`) and `unit`: `birth_point`, 0 for none; `class`
@@ -75,94 +93,130 @@ def layer_birth_points(
       InputError: as `birth_points`; the layer does not exist or has no square maps, the network
         does not show its activations, or an activation is not finite.
     """
-    check_function_or_none(progress=progress)
+    check_progress(progress)
+    check_path_or_none(file=file)
+    execution = from_options(Execution, options, layer_birth_points)
     question = Question(limit, dimension, method, convention, processes)
-    check_classifier(network)
-    check_channels(data, network.preprocessing)
-    check_whole(batch_size=batch_size)
-    check_readable(network, layer)
-    place = network.layer(layer)
+    place = check_readable_on(network, layer, data)
     check_square(place.map_shape or (), f"maps of layer {layer!r}")
     side = (place.map_shape or (0,))[0]
-    answer = _program(network.function, place.name, question, side)
-    births = np.empty((len(data), place.units), np.int64)
-    labels = np.empty(len(data), np.int64)
-    done = 0
-    for batch in batches(data, network.preprocessing, min(batch_size, len(data))):
-        given = answer(network.params, batch.images)
-        _check_finite(given, batch, done, layer)
-        here = slice(done, done + int(batch.valid.sum()))
-        births[here] = _births(given, question, side, len(batch.valid))[batch.valid]
-        labels[here] = batch.labels[batch.valid]
-        done = here.stop
-        if progress is not None:
-            progress(done, len(data))
-    attributes = {
-        "network": network.name,
-        "layer": place.name,
-        "unit_is": place.unit_is,
-        "data": data.name,
-        "split": data.split,
-        "data_fingerprint": data.fingerprint,
-        "vertices": side,
-        "limit": limit,
-        "dimension": dimension,
+    look = _look(network.function, place.name, question, side)
+    settings = {
+        **provenance(network, place.name, data, execution),
+        "vertices": str(side),
+        "limit": str(limit),
+        "dimension": str(dimension),
         "convention": convention,
     }
-    classes = np.asarray(data.class_names, str)[labels]
+
+    def observe(seen: Sequence[Seen]) -> Births:
+        for each in seen:
+            check_finite(each.found[1], each.image, f"activation of layer {layer!r}", data.name)
+        return Births(
+            np.concatenate([each.found[0] for each in seen]),
+            np.concatenate([each.inputs.labels for each in seen]).astype(np.int64),
+        )
+
+    asked = Measurement(
+        settings={place.name: settings},
+        compile=lambda: LookEngine(
+            network, look, len(data), execution, what=f"birth points of layer {place.name!r}"
+        ),
+        observe=observe,
+        kind=Births,
+        merge=None,
+        finish=lambda states: {place.name: _labelled(list(states()), data)},
+        files=Files.of(file, [place.name], several=False),
+    )
+    with reporting(progress, f"birth points of {place.name}") as report:
+        read = reading(data, network.preprocessing)
+        return measure([asked], read, len(data), execution, report)[place.name]
+
+
+@dataclass(frozen=True)
+class _ByKernel(Look):
+    """First holes of a layer's maps, found on the device.
+
+    Attributes:
+      function: the network.
+      layer: the layer.
+      question: which birth points.
+      side: of the maps.
+    """
+
+    function: MaskedFunction
+    layer: str
+    question: Question
+    side: int
+
+    axis = -1
+
+    def __call__(
+        self, params: PyTree, inputs: Images, arguments: PyTree
+    ) -> tuple[Found, Float[Array, " images"]]:
+        """What the kernel has found, and of each image a number that shows NaN."""
+        del arguments
+        maps = self.function.activations(params, inputs.images, self.layer).astype(jnp.float32)
+        last, signed = self.question.last_rank(self.side), self.question.rules.signed
+        return find(maps, last, signed=signed), maps.sum((1, 2, 3))
+
+    def settled(
+        self, found: tuple[Found, Any], images: int
+    ) -> tuple[Int64[np.ndarray, "images units"], Float[np.ndarray, " images"]]:
+        """Birth points, and the number of each image."""
+        # Programs of several devices have to be met in one order, and threads have none.
+        one_device = len(found[1].devices()) == 1
+        holes, sums = found if one_device else jax.device_get(found)
+        ranks = settle(holes, self.side, self.question.last_rank(self.side))
+        births = self.question.counted(ranks.reshape(len(sums), -1))
+        return births[:images], np.asarray(sums)[:images]
+
+
+@dataclass(frozen=True)
+class _ByRipser(_ByKernel):
+    """First holes of a layer's maps, all of which ripser takes."""
+
+    axis = 0
+
+    def __call__(
+        self, params: PyTree, inputs: Images, arguments: PyTree
+    ) -> tuple[Any, Float[Array, " images"]]:
+        """The maps, and of each image a number that shows NaN."""
+        del arguments
+        maps = self.function.activations(params, inputs.images, self.layer).astype(jnp.float32)
+        return maps, maps.sum((1, 2, 3))
+
+    def settled(
+        self, found: tuple[Any, Any], images: int
+    ) -> tuple[Int64[np.ndarray, "images units"], Float[np.ndarray, " images"]]:
+        """Birth points, and the number of each image."""
+        maps, sums = (np.asarray(part)[:images] for part in found)
+        asked = self.question
+        # What is no number is told of by its image.
+        births = birth_points(
+            np.where(np.isfinite(maps), maps, 0),
+            limit=asked.limit,
+            dimension=asked.dimension,
+            method="ripser",
+            convention=asked.convention,
+            processes=asked.processes,
+        )
+        return births, sums
+
+
+def _look(function: MaskedFunction, layer: str, question: Question, side: int) -> Look:
+    by_kernel = question.by_kernel(side) and side >= 2 * question.dimension + 2
+    return (_ByKernel if by_kernel else _ByRipser)(function, layer, question, side)
+
+
+def _labelled(parts: Sequence[Births], data: Dataset) -> xr.Dataset:
+    births, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return xr.Dataset(
         {"birth_point": (("image", "unit"), births, {"units": "rank"})},
         coords={
-            "image": np.arange(done),
+            "image": np.arange(len(births)),
             "unit": np.arange(births.shape[1]),
-            "class": ("image", classes),
+            "class": ("image", np.asarray(data.class_names, str)[labels]),
             "class_index": ("image", labels),
         },
-        attrs=attributes,
-    )
-
-
-# Checkpoints and other networks of the same build ask for the same program again.
-@kept
-def _program(
-    function: MaskedFunction, layer: str, question: Question, side: int
-) -> Callable[[PyTree, Any], _Answer]:
-    """From parameters and images to first holes, or to maps where ripser takes them all."""
-    by_kernel = question.by_kernel(side) and side >= 2 * question.dimension + 2
-
-    @jax.jit
-    def answer(params: PyTree, images: Array) -> _Answer:
-        with jax.default_matmul_precision("highest"):
-            maps = function.activations(params, images, layer).astype(jnp.float32)
-        finite = jnp.isfinite(maps).all((1, 2, 3))
-        if by_kernel:
-            found = find(maps, question.last_rank(side), signed=question.rules.signed)
-            return _Answer(None, found, finite)
-        return _Answer(maps, None, finite)
-
-    return answer
-
-
-def _check_finite(answer: _Answer, batch: Batch, first: int, layer: str) -> None:
-    broken = np.flatnonzero(~np.asarray(answer.finite) & batch.valid)
-    if len(broken):
-        raise InputError(
-            f"layer {layer!r} answers image {first + broken[0]} with a value that is not finite: "
-            "look at the network's weights and at the image"
-        )
-
-
-def _births(
-    answer: _Answer, question: Question, side: int, images: int
-) -> Int64[np.ndarray, "images units"]:
-    if answer.found is not None:
-        ranks = settle(answer.found, side, question.last_rank(side))
-        return question.counted(ranks.reshape(images, -1))
-    return birth_points(
-        answer.maps,
-        limit=question.limit,
-        dimension=question.dimension,
-        method="ripser",
-        convention=question.convention,
-        processes=question.processes,
     )

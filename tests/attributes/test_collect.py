@@ -12,13 +12,12 @@ from scipy import special
 import jaxunits as ju
 from jaxunits.attributes._class_means import class_means
 from jaxunits.attributes._correlation import correlation
-from jaxunits.attributes._gather import gather, merge
 from jaxunits.attributes._gradients import derivatives
-from jaxunits.attributes._pass import compile_pass
-from jaxunits.attributes._seen import look
-from jaxunits.attributes._shares import pack, unpack
+from jaxunits.attributes._seen import joined, look
 from jaxunits.attributes._statistics import statistics
 from jaxunits.attributes._top import top
+from jaxunits.execution import Execution, LookEngine, pieces, reading
+from jaxunits.execution._states import Kept, pack, unpack
 from tests.chains import average, chain, changed
 from tests.outcomes import ROUNDING, tolerance
 from tests.processes import in_two_processes
@@ -173,27 +172,44 @@ SHARDS = ((100, 200), (1, 2, 299), tuple(range(13, 300, 29)))
 
 
 @pytest.fixture(scope="module")
-def one_pass(trained):
-    reading = look(trained, ["conv2"], activation="mean", gradients=True)
-    return compile_pass(trained, reading, 50)
+def seen_of(trained, few_digits):
+    """What one pass sees of a layer on the images from one to another."""
+    looking = look(trained, ["conv2"], activation="mean", gradients=True)
+    engine = LookEngine(trained, looking, 300, Execution(batch_size=50), what="attributes")
+    read = reading(few_digits, trained.preprocessing)
+
+    def seen(start, stop):
+        (piece,) = pieces(read, [(start, stop)])
+        return joined(list(engine.all_seen(piece)), few_digits.name)["conv2"]
+
+    return seen
+
+
+def observed(seen):
+    return [collector.observe(seen) for collector in COLLECTORS]
 
 
 def merged(parts):
-    return functools.reduce(functools.partial(merge, COLLECTORS), parts)
+    def both(one, other):
+        return [
+            collector.merge(left, right)
+            for collector, left, right in zip(COLLECTORS, one, other, strict=True)
+        ]
+
+    return functools.reduce(both, parts)
 
 
 def between(ends):
     return zip((0, *ends), (*ends, 300), strict=True)
 
 
-def test_states_of_any_parts_merge_to_that_of_the_whole(one_pass, few_digits):
+def test_states_of_any_parts_merge_to_that_of_the_whole(seen_of):
     """The same float32 numbers in other parts: what is left is float64's rounding."""
-    batches = [seen["conv2"] for seen in one_pass.seen(few_digits, 0, 300)]
-    seen = jax.tree.map(lambda *parts: np.concatenate(parts), *batches)
-    whole = [collector.observe(seen) for collector in COLLECTORS]
+    seen = seen_of(0, 300)
+    whole = observed(seen)
     for ends in SHARDS:
         parts = [jax.tree.map(lambda part, a=a, b=b: part[a:b], seen) for a, b in between(ends)]
-        states = merged([[one.observe(part) for one in COLLECTORS] for part in parts])
+        states = merged([observed(part) for part in parts])
         for collector, one, other in zip(COLLECTORS, whole, states, strict=True):
             for name, variable in collector.finish(one).items():
                 scale = np.nanmax(np.abs(variable.values))
@@ -203,19 +219,17 @@ def test_states_of_any_parts_merge_to_that_of_the_whole(one_pass, few_digits):
                     rtol=1e-11,
                     atol=1e-11 * scale,
                 )
-    packed = unpack(pack({"conv2": whole}), {"conv2": whole})
-    assert jax.tree.all(jax.tree.map(np.array_equal, packed, {"conv2": whole}))
+    kinds = {"conv2": [collector.kind for collector in COLLECTORS]}
+    packed = unpack(pack(Kept((0, 3), 1.5, {"conv2": whole})), kinds)
+    assert packed[:2] == ((0, 3), 1.5)
+    assert jax.tree.all(jax.tree.map(np.array_equal, packed.state, {"conv2": whole}))
 
 
-def test_shards_of_any_size_are_gathered_to_the_whole(one_pass, few_digits):
+def test_pieces_of_any_size_are_gathered_to_the_whole(seen_of):
     """An image's last bits differ with its place in a batch."""
 
     def finished(ends):
-        parts = [
-            gather(one_pass, few_digits, COLLECTORS, start=start, stop=stop)["conv2"]
-            for start, stop in between(ends)
-        ]
-        states = merged(parts)
+        states = merged([observed(seen_of(start, stop)) for start, stop in between(ends)])
         found = [one.finish(state) for one, state in zip(COLLECTORS, states, strict=True)]
         return {name: variable.values for part in found for name, variable in part.items()}
 
@@ -392,7 +406,7 @@ def test_residual_blocks_have_the_norms_of_their_last_convolution():
         ({"layers": ["conv1"], "activation": "sum"}, "activation='sum': give one of mean, max"),
         ({"layers": None, "selectivity": "all"}, "selectivity='all': give one of classes, images"),
         ({"layers": None, "top_images": -1}, "top_images=-1"),
-        ({"layers": None, "batch_size": 0}, "batch_size=0: give at least 1"),
+        ({"layers": None, "batch_size": 0}, "batch_size=0: give a number above 0"),
     ],
 )
 def test_what_cannot_be_collected_is_refused(trained, few_digits, arguments, message):
@@ -420,7 +434,7 @@ def test_activations_that_are_no_numbers_are_named(few_digits):
     network = changed(small_convnet(), "conv1.kernel", lambda kernel: kernel.at[..., 4].set(3e38))
     with pytest.raises(ju.InputError) as error:
         ju.attributes.collect(network, ["conv1"], few_digits)
-    assert "activation of layer 'conv1', unit 4 of network 'convnet' on image 0" in str(error.value)
+    assert "activation of layer 'conv1' on image 0 of data 'arrays' is NaN" in str(error.value)
 
 
 def test_correlations_of_other_images_are_refused():

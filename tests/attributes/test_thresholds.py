@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,11 +13,15 @@ def found(values, share, max_memory, pieces=3):
     units, positions = values.shape
     calls = []
 
-    def stream():
+    def one_pass(reduction):
         calls.append(None)
-        yield from np.array_split(values, pieces, axis=1)
+        parts = np.array_split(values, pieces, axis=1)
+        # Two pieces of images, each of several batches.
+        halves = [parts[: pieces // 2], parts[pieces // 2 :]]
+        states = [reduction.observe(iter(half)) for half in halves if half]
+        return functools.reduce(reduction.merge, states)
 
-    quantiles = upper_quantile(stream, units, positions, share, max_memory)
+    quantiles = upper_quantile(one_pass, units, positions, share, max_memory)
     assert len(calls) == passes(units, positions, share, max_memory)
     return quantiles, len(calls)
 

@@ -186,7 +186,7 @@ _valid("ablation.single_units", units=3)
 _valid("ablation.random_groups", units=3, size=2, count=2, seed=0)
 _valid("ablation.random_orders", units=3, count=2, seed=0)
 _valid("ablation.most_damaging", lambda w: ((), {"result": w.sweep, "count": 2}))
-_valid("ablation.read_result", lambda w: ((w.folder / "a.nc",), {}), may_raise=(OSError,))
+_valid("execution.read_result", lambda w: ((w.folder / "a.nc",), {}), may_raise=(OSError,))
 _valid("ablation.unit_means", _run(batch_size=4))
 _valid(
     "ablation.sweep",

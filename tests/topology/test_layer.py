@@ -100,17 +100,21 @@ def test_a_layer_of_both_signs_by_the_authors(few_digits, method):
 
 
 def test_arrays_on_the_device_do_not_grow_with_the_images(network, few_digits):
-    held = []
-    gc.collect()
-    layer_birth_points(
-        network,
-        "conv2",
-        few_digits,
-        batch_size=20,
-        progress=lambda *_: held.append(sum(array.nbytes for array in jax.live_arrays())),
-    )
-    assert len(held) == 15
-    assert len(set(held[1:])) == 1
+    def most_held(images):
+        held = []
+        gc.collect()
+        layer_birth_points(
+            network,
+            "conv2",
+            ju.data.subset(few_digits, range(images)),
+            batch_size=10,
+            progress=lambda *_: held.append(sum(array.nbytes for array in jax.live_arrays())),
+        )
+        assert len(held) == images // 10
+        return max(held)
+
+    # Three batches are under way at most.
+    assert most_held(300) < 2 * most_held(50)
 
 
 class Described(nnx.Conv):
@@ -176,7 +180,7 @@ def test_values_that_are_not_finite_are_reported(few_digits):
     network = ju.networks.with_arrays(network, {"conv2.bias": jnp.full(8, jnp.inf)})
     with pytest.raises(ju.InputError) as caught:
         layer_birth_points(network, "conv2", few_digits, batch_size=128)
-    assert "layer 'conv2' answers image 0 with a value that is not finite" in str(caught.value)
+    assert "parameter conv2.bias of network 'convnet' holds NaN or infinity" in str(caught.value)
 
 
 def _counting(function, calls):
@@ -193,8 +197,11 @@ def test_a_program_serves_all_networks_of_a_build(few_digits, monkeypatch):
     monkeypatch.setattr(layer_module, "find", _counting(find, traced))
     some = ju.data.subset(few_digits, range(24))
     networks = [with_random_weights(small_convnet, seed) for seed in (5, 6)]
-    first, second = (layer_birth_points(each, "conv2", some, limit=43) for each in networks)
-    assert len(traced) == 1
+    first = layer_birth_points(networks[0], "conv2", some, limit=43)
+    before = len(traced)
+    assert before
+    second = layer_birth_points(networks[1], "conv2", some, limit=43)
+    assert len(traced) == before
     assert (first.birth_point.values != second.birth_point.values).any()
     images = jnp.asarray(images_of(some, SMALL)[0], jnp.float32)
     maps = np.asarray(networks[1].activations(images, "conv2"))

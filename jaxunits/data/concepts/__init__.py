@@ -1,7 +1,7 @@
 """Images with masks of visual concepts: from folders, TFDS, or computed from the images."""
 
-from ._batches import ConceptBatch as ConceptBatch
-from ._batches import concept_batches as concept_batches
+from ._annotations import Annotations as Annotations
+from ._annotations import annotated_images as annotated_images
 from ._computed import computed as computed
 from ._concepts import Annotated as Annotated
 from ._concepts import Concepts as Concepts

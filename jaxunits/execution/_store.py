@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import jax
 
 from .._errors import InputError
-from .._processes import exchange, wait
 from ..results import (
     DamagedError,
     hold,
@@ -22,6 +22,10 @@ from ..results import (
     write_atomically,
     write_json,
 )
+from ._processes import exchange, wait
+
+_SETTINGS = "settings.json"
+_NAME = re.compile(r"piece-(\d{9})")
 
 
 class Store:
@@ -35,8 +39,12 @@ class Store:
         self.folder = folder
         self._memory: dict[int, bytes] = {}
 
-    def __contains__(self, number: int) -> bool:
-        return number in self._memory if self.folder is None else self._path(number).exists()
+    def __iter__(self) -> Iterator[int]:
+        """The numbers of the pieces that are there, rising."""
+        if self.folder is None:
+            return iter(sorted(self._memory))
+        found = map(_NAME.fullmatch, sorted(path.name for path in self.folder.iterdir()))
+        return iter([int(match[1]) for match in found if match])
 
     def __getitem__(self, number: int) -> bytes:
         """The content of a piece.
@@ -60,6 +68,13 @@ class Store:
             self._memory[number] = content
         else:
             write_atomically(self._path(number), seal(content))
+
+    def __delitem__(self, number: int) -> None:
+        """Forget a piece that is there."""
+        if self.folder is None:
+            del self._memory[number]
+        else:
+            self._path(number).unlink(missing_ok=True)
 
     def exchange(self) -> None:
         """Give every process the pieces of all."""
@@ -118,9 +133,6 @@ def remove(folder: Path) -> None:
             path.unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             folder.rmdir()
-
-
-_SETTINGS = "settings.json"
 
 
 def _claim(folder: Path, settings: Mapping[str, Any]) -> None:

@@ -1,13 +1,13 @@
-"""Annotated images in batches, as a network sees them."""
+"""Annotated images as a network sees them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
-import grain
 import numpy as np
-from jaxtyping import Bool, Float32, Int16, Int32
+from jaxtyping import Float32, Int16, Int32
 
 from ..._errors import InputError
 from ..._kinds import checks_kinds
@@ -18,22 +18,22 @@ from ._concepts import Concepts, images
 from ._cut import cut
 
 
-class ConceptBatch(NamedTuple):
-    """Annotated images of one batch.
+class Annotations(NamedTuple):
+    """Annotated images as a network sees them.
 
     Label maps say which of the image's own concepts is where: an image has few of all concepts.
 
     Attributes:
-      images: preprocessed; 0 where a last batch is not full.
-      label_maps: indices into the image's row of `concepts`, -1 where there is none.
-      concepts: indices of the concepts in each image, rising; -1 after the last.
-      valid: false where a last batch is not full.
+      images: preprocessed, `[images, height, width, channels]` in float32.
+      label_maps: indices into the image's row of `concepts`, -1 where there is none,
+        `[images, maps, rows, columns]` in int16.
+      concepts: indices of the concepts in each image, rising; -1 after the last,
+        `[images, present]` in int32.
     """
 
-    images: Float32[np.ndarray, "batch height width channels"]
-    label_maps: Int16[np.ndarray, "batch maps rows columns"]
-    concepts: Int32[np.ndarray, "batch present"]
-    valid: Bool[np.ndarray, " batch"]
+    images: Any
+    label_maps: Any
+    concepts: Any
 
 
 class _Prepared(NamedTuple):
@@ -45,23 +45,25 @@ class _Prepared(NamedTuple):
 
 
 @checks_kinds
-def concept_batches(
+def annotated_images(
     concepts: Concepts,
     preprocessing: Preprocessing,
-    batch_size: int,
     size: tuple[int, int],
+    start: int = 0,
+    stop: int | None = None,
     *,
     threads: int = 4,
-) -> Iterator[ConceptBatch]:
-    """All annotated images once, in their order; masks are cut as the network sees the images.
+) -> Annotations:
+    """Annotated images in their order; masks are cut as the network sees the images.
 
-    Maps and concepts a batch are padded to powers of two, so that few programs are compiled.
+    Maps and concepts are padded to powers of two, so that few programs are compiled.
 
     Args:
       concepts: the annotated images.
       preprocessing: what the network expects of images.
-      batch_size: images a batch.
       size: rows and columns of the label maps, which cover what the network sees.
+      start: the first image.
+      stop: the image after the last one; None for all.
       threads: how many threads read ahead.
 
     Raises:
@@ -73,15 +75,8 @@ def concept_batches(
     def prepare(index: int) -> _Prepared:
         return _prepare(concepts, index, preprocessing, size)
 
-    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4 * threads)
-    waiting = []
-    for one in grain.MapDataset.range(len(concepts)).map(prepare).to_iter_dataset(options):
-        waiting.append(one)
-        if len(waiting) == batch_size:
-            yield _together(waiting, batch_size)
-            waiting = []
-    if waiting:
-        yield _together(waiting, batch_size)
+    with ThreadPoolExecutor(threads) as pool:
+        return _together(list(pool.map(prepare, range(len(concepts))[start:stop])))
 
 
 def _prepare(
@@ -107,21 +102,19 @@ def _prepare(
     )
 
 
-def _together(prepared: list[_Prepared], batch_size: int) -> ConceptBatch:
-    first = prepared[0]
+def _together(prepared: Sequence[_Prepared]) -> Annotations:
     maps = _power_of_two(max(len(one.label_maps) for one in prepared))
     present = _power_of_two(max(len(one.concepts) for one in prepared))
-    batch = ConceptBatch(
-        images=np.zeros((batch_size, *first.image.shape), np.float32),
-        label_maps=np.full((batch_size, maps, *first.label_maps.shape[1:]), -1, np.int16),
-        concepts=np.full((batch_size, present), -1, np.int32),
-        valid=np.arange(batch_size) < len(prepared),
+
+    def padded(array: np.ndarray, length: int) -> np.ndarray:
+        missing = [(0, length - len(array)), *[(0, 0)] * (array.ndim - 1)]
+        return np.pad(array, missing, constant_values=-1)
+
+    return Annotations(
+        np.stack([one.image for one in prepared]),
+        np.stack([padded(one.label_maps, maps) for one in prepared]),
+        np.stack([padded(one.concepts, present) for one in prepared]),
     )
-    for place, one in enumerate(prepared):
-        batch.images[place] = one.image
-        batch.label_maps[place, : len(one.label_maps)] = one.label_maps
-        batch.concepts[place, : len(one.concepts)] = one.concepts
-    return batch
 
 
 def _power_of_two(number: int) -> int:

@@ -1,0 +1,141 @@
+"""From predictions to integer counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int, Int32, Int64
+
+from ._engine import Answers
+
+# Losses are added as multiples of this part of a nat, in integers: their sum does not depend on
+# the order in which images come, nor on who adds them.
+LOSS_UNITS = 2**24
+_LARGEST_LOSS = 1e9
+
+
+class Outcomes(NamedTuple):
+    """What is kept of some images.
+
+    Attributes:
+      labels: the images' classes.
+      before: predicted classes without ablation.
+      changed: under every mask 0 where the prediction is the same, else one more than the class.
+      classes: the classes that occur.
+      loss: their cross-entropies' sums, in `1 / LOSS_UNITS` nats.
+      repeated: images that were evaluated again in float32.
+    """
+
+    labels: Int32[np.ndarray, " images"]
+    before: Int32[np.ndarray, " images"]
+    changed: Int[np.ndarray, "masks images"]
+    classes: Int64[np.ndarray, " classes"]
+    loss: Int64[np.ndarray, "rows classes"]
+    repeated: Int64[np.ndarray, ""]
+
+    @property
+    def prediction(self) -> Int32[np.ndarray, "rows images"]:
+        """Predicted classes, the first row without ablation."""
+        after = np.where(self.changed == 0, self.before, self.changed.astype(np.int32) - 1)
+        return np.concatenate([self.before[None], after])
+
+
+def as_integers(loss: Float32[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shape"]:
+    """Losses in whole `1 / LOSS_UNITS` nats; larger ones than 10⁹ nats count as 10⁹."""
+    wide = np.minimum(loss.astype(np.float64), _LARGEST_LOSS)
+    return np.rint(wide * LOSS_UNITS).astype(np.int64)
+
+
+def outcomes(answers: Sequence[Answers], classes: int) -> Outcomes:
+    """What is kept of the answers of several batches, in the order of the images.
+
+    Args:
+      answers: of each batch.
+      classes: how many classes there are.
+    """
+    place = np.argsort(np.concatenate([part.image for part in answers]), kind="stable")
+    labels = np.concatenate([part.labels for part in answers])[place]
+    prediction = np.concatenate([part.prediction for part in answers], 1)[:, place]
+    loss = as_integers(np.concatenate([part.loss for part in answers], 1)[:, place])
+    order = np.argsort(labels, kind="stable")
+    present, starts = np.unique(labels[order], return_index=True)
+    changed = np.where(prediction[1:] == prediction[0], 0, prediction[1:] + 1)
+    return Outcomes(
+        labels=labels,
+        before=prediction[0],
+        changed=changed.astype(np.min_scalar_type(classes)),
+        classes=present.astype(np.int64),
+        loss=np.add.reduceat(loss[:, order], starts, axis=1),
+        repeated=np.asarray(sum(int(part.repeated.sum()) for part in answers)),
+    )
+
+
+class Counts(NamedTuple):
+    """Sums over images; row 0 is without ablation, then one row a mask.
+
+    Attributes:
+      images: images of each class.
+      correct: correct images.
+      broken: images that were correct without ablation and are not under the mask.
+      loss: sums of cross-entropies, in `1 / LOSS_UNITS` nats.
+      worst: the class that loses the largest share of its images.
+      confusion: its images by predicted class, under the mask.
+      confusion_before: the same images by predicted class, without ablation.
+      repeated: images that were evaluated again in float32.
+    """
+
+    images: Int64[np.ndarray, " classes"]
+    correct: Int64[np.ndarray, "rows classes"]
+    broken: Int64[np.ndarray, "rows classes"]
+    loss: Int64[np.ndarray, "rows classes"]
+    worst: Int64[np.ndarray, " rows"]
+    confusion: Int64[np.ndarray, "rows classes"]
+    confusion_before: Int64[np.ndarray, "rows classes"]
+    repeated: int
+
+
+def tally(parts: Callable[[], Iterable[Outcomes]], rows: int, classes: int) -> Counts:
+    """Sum up outcomes, in two rounds: the confusion is that of the class that the first finds.
+
+    Args:
+      parts: gives all outcomes, each time it is called.
+      rows: masks, and one row more without ablation.
+      classes: how many classes there are.
+    """
+    images = np.zeros(classes, np.int64)
+    correct, broken, loss = (np.zeros((rows, classes), np.int64) for _ in range(3))
+    before = np.zeros((classes, classes), np.int64)
+    repeated = 0
+    for part in parts():
+        repeated += int(part.repeated)
+        right = part.prediction == part.labels
+        order = np.argsort(part.labels, kind="stable")
+        starts = np.unique(part.labels[order], return_index=True)[1]
+        images += np.bincount(part.labels, minlength=classes)
+        correct[:, part.classes] += _sums(right[:, order], starts)
+        broken[:, part.classes] += _sums((right[:1] & ~right)[:, order], starts)
+        loss[:, part.classes] += part.loss
+        np.add.at(before, (part.labels, part.before), 1)
+    worst = _most_damaged(correct, images)
+    confusion = np.zeros((rows, classes), np.int64)
+    for part in parts():
+        row, image = np.nonzero(part.labels[None] == worst[:, None])
+        np.add.at(confusion, (row, part.prediction[row, image]), 1)
+    return Counts(images, correct, broken, loss, worst, confusion, before[worst], repeated)
+
+
+def _sums(values: np.ndarray, starts: np.ndarray) -> Int64[np.ndarray, "rows classes"]:
+    return np.add.reduceat(values.astype(np.int64), starts, axis=1)
+
+
+def _most_damaged(
+    correct: Int64[np.ndarray, "rows classes"], images: Int64[np.ndarray, " classes"]
+) -> Int64[np.ndarray, " rows"]:
+    """The class with the largest accuracy drop, the first of equals."""
+    drop = np.full(correct.shape, -np.inf)
+    np.divide(
+        correct[:1] - correct, images, out=drop, where=np.broadcast_to(images > 0, drop.shape)
+    )
+    return drop.argmax(1)

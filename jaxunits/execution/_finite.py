@@ -1,0 +1,31 @@
+"""What a network gives has to be numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from .._errors import InputError
+
+
+def check_finite(
+    values: Float[np.ndarray, "images ..."], image: Int[np.ndarray, " images"], what: str, data: str
+) -> None:
+    """Refuse what a network gives that is NaN or infinite.
+
+    Args:
+      values: what it gives.
+      image: which images these are.
+      what: what was looked at, such as `"activation of layer 'conv1'"`.
+      data: the data set's name.
+
+    Raises:
+      InputError: naming the first such image, and how many there are.
+    """
+    wrong = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(1))
+    if len(wrong):
+        raise InputError(
+            f"{what} on image {image[wrong[0]]} of data {data!r} is NaN or infinite "
+            f"({len(wrong)} images of this batch): check the network and its preprocessing; larger "
+            "numbers than float32 holds are a common cause"
+        )

@@ -1,0 +1,158 @@
+"""From what is asked of a data set to labelled results: pieces, processes, finished files."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from ..results import environment
+from ._engine import Engine
+from ._execution import Execution
+from ._files import Files
+from ._pieces import Piece, Read, pieces
+from ._processes import agree, share
+from ._progress import Progress
+from ._states import Kind, State, States
+from ._store import open_store
+from ._times import times
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What is asked of the images of a data set.
+
+    A state is what is kept of some images. The states of several parts of the images, merged in any
+    way, give what one state of all of them gives, up to the rounding of float64.
+
+    Attributes:
+      settings: by result, everything that its numbers depend on.
+      compile: from how it is carried out to what looks at images.
+      observe: from what is seen of some images to their state.
+      kind: the state's named tuples as types, in the lists and dictionaries that it has.
+      merge: the state of the images of both; None where every piece keeps its own.
+      finish: from all states to the results.
+      files: where results are kept.
+    """
+
+    settings: Mapping[str, Mapping[str, str]]
+    compile: Callable[[], Engine]
+    observe: Callable[[Sequence[Any]], State]
+    kind: Kind
+    merge: Callable[[State, State], State] | None
+    finish: Callable[[Callable[[], Iterator[State]]], Mapping[str, xr.Dataset]]
+    files: Files
+
+
+def measure(
+    measurements: Sequence[Measurement],
+    read: Read,
+    images: int,
+    execution: Execution,
+    progress: Progress,
+) -> dict[str, xr.Dataset]:
+    """Measure in one pass over the images, or read the results where files hold them.
+
+    Args:
+      measurements: what is asked; results have different names.
+      read: reads the images from one to another.
+      images: how many there are.
+      execution: how it is carried out.
+      progress: called with the images done and in all, after every batch.
+
+    Raises:
+      InputError: what is asked cannot be measured, or a file holds what was measured otherwise.
+    """
+    found: dict[str, xr.Dataset] = {}
+    with contextlib.ExitStack() as stack:
+        works: list[_Work] = []
+        for each in measurements:
+            finished = stack.enter_context(each.files.made(each.settings))
+            if finished is None:
+                works.append(_Work(each, each.compile()))
+            found |= finished or {}
+        ranges = _ranges(works, images, execution)
+        for work in works:
+            work.open(stack, ranges)
+        _work(works, read, ranges, progress)
+        for work in works:
+            found |= work.finish(execution)
+    return found
+
+
+class _Work:
+    """A measurement under way."""
+
+    def __init__(self, asked: Measurement, engine: Engine) -> None:
+        self.asked, self.engine = asked, engine
+        self.first_batch_size = engine.batch_size
+        self.done: set[int] = set()
+
+    def open(self, stack: contextlib.ExitStack, ranges: Sequence[tuple[int, int]]) -> None:
+        """Take up what is done already."""
+        first = next(iter(self.asked.settings.values()))
+        piece = ranges[0][1] - ranges[0][0] if ranges else 0
+        chosen = {key: value for key, value in self.engine.attributes().items() if key == "path"}
+        common = {**first, **chosen, "results": ", ".join(self.asked.settings), "piece": piece}
+        store = stack.enter_context(open_store(self.asked.files.unfinished, common))
+        self.states = States(store, self.asked.kind, self.asked.merge)
+        starts = [start for start, _ in ranges]
+        self.done = agree(self.states.done(), starts)
+
+    def look(self, piece: Piece, report: Callable[[int], None]) -> None:
+        """Look at a piece that is missing."""
+        began = time.perf_counter()
+        seen = []
+        for part in self.engine.all_seen(piece):
+            seen.append(part)
+            report(len(part.image))
+        start = int(piece.image[0])
+        self.states.add(start, self.asked.observe(seen), time.perf_counter() - began)
+
+    def finish(self, execution: Execution) -> dict[str, xr.Dataset]:
+        """The results, kept in files where that is asked for."""
+        states, seconds = self.states.all()
+        timing = times(self.engine.compilations, self.engine.compile_seconds, seconds)
+        common = {**self.engine.attributes(), **environment(execution.places)}
+        results = {
+            name: result.assign_attrs({**self.asked.settings[name], **common})
+            for name, result in self.asked.finish(states).items()
+        }
+        return self.asked.files.write(results, timing)
+
+
+def _ranges(works: Sequence[_Work], images: int, execution: Execution) -> list[tuple[int, int]]:
+    """The pieces: whole batches."""
+    batch = max((work.first_batch_size for work in works), default=1)
+    size = -(-execution.images_per_piece // batch) * batch
+    return [(start, min(start + size, images)) for start in range(0, images, size)]
+
+
+def _work(
+    works: Sequence[_Work], read: Read, ranges: Sequence[tuple[int, int]], progress: Progress
+) -> None:
+    """Look at every piece that somebody misses."""
+    if not works:
+        return
+    everywhere = set.intersection(*(work.done for work in works))
+    starts = share([start for start, _ in ranges if start not in everywhere])
+    mine = [each for each in ranges if each[0] in starts]
+    length = {start: stop - start for start, stop in ranges}
+    done = sum(length[start] for work in works for start in work.done)
+    total = done + sum(
+        length[start] for work in works for start in starts if start not in work.done
+    )
+
+    def report(images: int) -> None:
+        nonlocal done
+        done += images
+        progress(done // len(works), total // len(works))
+
+    for piece in pieces(read, mine):
+        for work in works:
+            if int(piece.image[0]) not in work.done:
+                work.look(piece, report)

@@ -1,0 +1,114 @@
+"""Images of a data set, a piece after another, each read once for all who look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Int, Int64, PyTree
+
+from ..data import Dataset, Preprocessing, batches
+
+Read = Callable[[int, int], PyTree]
+
+
+class Images(NamedTuple):
+    """What networks read of some images.
+
+    Attributes:
+      images: preprocessed, `[images, height, width, channels]` in float32.
+      labels: their classes, `[images]` in int32.
+      partners: as many other images, whose activations ablated units give; None for none.
+    """
+
+    images: Any
+    labels: Any
+    partners: Any = None
+
+
+class Part(NamedTuple):
+    """Some images of a piece, filled up to the size of a batch.
+
+    Attributes:
+      image: which images they are, as indices into the data set, without what fills up.
+      inputs: what is read of them; 0 where filled up.
+    """
+
+    image: Int64[np.ndarray, " images"]
+    inputs: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Some images, as they are read.
+
+    Attributes:
+      image: which they are, as indices into the data set.
+      inputs: arrays with an entry an image.
+    """
+
+    image: Int[np.ndarray, " images"]
+    inputs: Any
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def chosen(self, which: Bool[np.ndarray, " images"] | slice) -> Piece:
+        """Some of the images."""
+        return Piece(self.image[which], jax.tree.map(lambda array: array[which], self.inputs))
+
+    def parts(self, size: int) -> Iterator[Part]:
+        """The images in batches of one size."""
+        for start in range(0, len(self), size):
+            some = self.chosen(slice(start, start + size))
+            yield Part(some.image, _filled(some.inputs, size - len(some)))
+
+
+def _filled(inputs: PyTree, missing: int) -> PyTree:
+    def one(array: np.ndarray) -> np.ndarray:
+        return np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)])
+
+    return jax.tree.map(one, inputs) if missing else inputs
+
+
+def reading(data: Dataset, preprocessing: Preprocessing, partners: Dataset | None = None) -> Read:
+    """A function that reads the images from one to another as a network does.
+
+    Args:
+      data: the images.
+      preprocessing: what the network expects.
+      partners: as many other images, read beside them.
+    """
+
+    def read(start: int, stop: int) -> Images:
+        one, *other = (
+            next(batches(each, preprocessing, stop - start, start=start, stop=stop))
+            for each in (data, partners)
+            if each is not None
+        )
+        return Images(one.images, one.labels, other[0].images if other else None)
+
+    return read
+
+
+def pieces(read: Read, ranges: Sequence[tuple[int, int]]) -> Iterator[Piece]:
+    """Pieces of images in order, the next one read while somebody looks at one.
+
+    Args:
+      read: reads the images from one to another.
+      ranges: the first image of each piece, and that after its last.
+    """
+
+    def piece(start: int, stop: int) -> Piece:
+        return Piece(np.arange(start, stop), read(start, stop))
+
+    with ThreadPoolExecutor(1) as pool:
+        ahead: Future[Piece] | None = None
+        for number, each in enumerate(ranges):
+            here = (ahead or pool.submit(piece, *each)).result()
+            ahead = pool.submit(piece, *ranges[number + 1]) if number + 1 < len(ranges) else None
+            yield here

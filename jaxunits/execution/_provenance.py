@@ -1,0 +1,40 @@
+"""What every result says of where it comes from."""
+
+from __future__ import annotations
+
+from ..data import Dataset
+from ..data.concepts import Concepts
+from ..networks import Classifier
+from ._execution import Execution
+
+
+def provenance(
+    network: Classifier, layer: str, data: Dataset | Concepts | None, execution: Execution
+) -> dict[str, str]:
+    """What the numbers of a layer depend on, whatever is measured.
+
+    Args:
+      network: the network.
+      layer: the layer's name.
+      data: the images; None where none are read.
+      execution: how it is carried out.
+    """
+    images: dict[str, str] = {}
+    if data is not None:
+        images = {
+            "data": data.name,
+            "split": data.split,
+            "data_fingerprint": data.fingerprint,
+            "skipped_files": str(len(data.skipped)) if isinstance(data, Dataset) else "0",
+        }
+    return {
+        "network": network.name,
+        "architecture": network.architecture.arguments if network.architecture else "",
+        "parameters": network.fingerprint,
+        "preprocessing": str(network.preprocessing),
+        "layer": layer,
+        "unit_is": network.layers[layer].unit_is,
+        "layer_number": str(list(network.layers).index(layer)),
+        **images,
+        "precision": execution.precision,
+    }

@@ -1,0 +1,131 @@
+"""What is kept of the images that are done: named tuples of arrays, merged where they can be."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, get_type_hints
+
+import jax
+import numpy as np
+
+from ._store import Store
+
+State = Any
+Kind = Any
+
+
+class Kept(NamedTuple):
+    """The state of some pieces.
+
+    Attributes:
+      pieces: their numbers.
+      seconds: how long they took.
+      state: what is kept of them.
+    """
+
+    pieces: tuple[int, ...]
+    seconds: float
+    state: State
+
+
+class States:
+    """The states of a measurement's pieces in a store: one for all of a process, or one a piece."""
+
+    def __init__(
+        self, store: Store, kind: Kind, merge: Callable[[State, State], State] | None
+    ) -> None:
+        """Take up what is there.
+
+        Args:
+          store: where states are kept.
+          kind: their named tuples as types, in the lists and dictionaries that the states have.
+          merge: the state of the images of both; None where every piece keeps its own.
+        """
+        self._store, self._kind, self._merge = store, kind, merge
+        self._so_far: Kept | None = None
+        # One process goes on with what others had merged.
+        if merge is not None and jax.process_index() == 0:
+            found = self._found()
+            self._so_far = self._together(found) if found else None
+
+    def done(self) -> set[int]:
+        """The numbers of the pieces that are done."""
+        if self._merge is None:
+            return set(self._store)
+        return {number for kept in self._found() for number in kept.pieces}
+
+    def add(self, piece: int, state: State, seconds: float) -> None:
+        """Keep the state of a piece."""
+        new = Kept((piece,), seconds, state)
+        older: list[int] = []
+        if self._merge is not None:
+            if self._so_far is not None:
+                older = list(self._so_far.pieces)
+                new = self._together([self._so_far, new])
+            self._so_far = new
+        self._store[piece] = pack(new)
+        for number in set(older).intersection(self._store):
+            del self._store[number]
+
+    def all(self) -> tuple[Callable[[], Iterator[State]], float]:
+        """The states of all processes, in order, and how long they took together.
+
+        What can be merged is one state.
+        """
+        self._store.exchange()
+        if self._merge is not None:
+            whole = self._together(self._found())
+            return lambda: iter([whole.state]), whole.seconds
+        seconds = sum(unpack(self._store[number], None).seconds for number in self._store)
+        store, kind = self._store, self._kind
+        return lambda: (unpack(store[number], kind).state for number in store), seconds
+
+    def _found(self) -> list[Kept]:
+        """What is there, without what a newer one holds too: a kill leaves both."""
+        found = [unpack(self._store[number], self._kind) for number in self._store]
+        every = [set(kept.pieces) for kept in found]
+        return [kept for kept in found if not any(set(kept.pieces) < each for each in every)]
+
+    def _together(self, found: list[Kept]) -> Kept:
+        def both(one: Kept, other: Kept) -> Kept:
+            state = self._merge(one.state, other.state) if self._merge else None
+            return Kept(one.pieces + other.pieces, one.seconds + other.seconds, state)
+
+        return functools.reduce(both, sorted(found, key=lambda kept: kept.pieces[0]))
+
+
+def pack(kept: Kept) -> bytes:
+    """A state as the bytes of a compressed npz file."""
+    buffer = io.BytesIO()
+    leaves = jax.tree.leaves(kept.state)
+    np.savez_compressed(buffer, *leaves, pieces=kept.pieces, seconds=kept.seconds)
+    return buffer.getvalue()
+
+
+def unpack(content: bytes, kind: Kind) -> Kept:
+    """The state of some bytes of `pack`.
+
+    Args:
+      content: the bytes.
+      kind: the state's named tuples as types, in the same lists and dictionaries; None for nothing
+        of the state.
+    """
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        leaves = (stored[f"arr_{number}"] for number in range(len(stored.files) - 2))
+        state = None if kind is None else _built(kind, leaves)
+        return Kept(tuple(stored["pieces"].tolist()), float(stored["seconds"]), state)
+
+
+def _built(kind: Kind, leaves: Iterator[np.ndarray]) -> State:
+    if isinstance(kind, Mapping):
+        # As JAX orders the leaves of dictionaries.
+        found = {key: _built(kind[key], leaves) for key in sorted(kind)}
+        return {key: found[key] for key in kind}
+    if isinstance(kind, list):
+        return [_built(each, leaves) for each in kind]
+    if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        hints = get_type_hints(kind)
+        return kind(*(_built(hints[name], leaves) for name in kind._fields))
+    return next(leaves)

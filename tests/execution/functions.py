@@ -1,0 +1,123 @@
+"""All measuring functions, in one table, and a network on which they are exact."""
+
+import numpy as np
+import xarray as xr
+from jax import numpy as jnp
+
+import jaxunits as ju
+from tests.reference import SMALL, small_convnet
+from tests.stored import stored
+
+# What every result says of where it comes from.
+COMMON = {
+    *("network", "architecture", "parameters", "preprocessing", "layer", "unit_is"),
+    *("layer_number", "data", "split", "data_fingerprint", "skipped_files", "precision"),
+    *("jaxunits", "versions", "platform", "devices", "batch_size", "peak_bytes"),
+    *("programs", "compile_seconds", "run_seconds", "created"),
+}
+
+HALVES = np.asarray([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
+
+
+def unit_means(network, data, **options):
+    return ju.ablation.unit_means(network, "conv2", data, **options)
+
+
+def sweep(network, data, **options):
+    return ju.ablation.sweep(network, "conv3", data, **options)
+
+
+def resampled(network, data, **options):
+    return ju.ablation.sweep(network, "conv3", data, values="resample", **options)
+
+
+def directions(network, data, **options):
+    # Entries of 1/2, so that what is exact stays so.
+    return ju.ablation.directions(network, "conv2", data, np.kron(np.eye(2), HALVES), **options)
+
+
+def cumulative(network, data, **options):
+    orders = [range(10), range(9, -1, -1)]
+    return ju.ablation.cumulative(
+        network, "conv3", data, [list(each) for each in orders], **options
+    )
+
+
+def greedy(network, data, **options):
+    chosen = {"classes": ["1", "2", "3"], "steps": 2, "random": 1}
+    return ju.ablation.greedy(network, "conv3", data, **chosen, **options)
+
+
+def collect(network, data, **options):
+    return ju.attributes.collect(network, "conv2", data, **options)
+
+
+def top_images(network, data, **options):
+    return ju.attributes.top_images(network, "conv2", data, [0, 3, 7], count=4, **options)
+
+
+def dissect(network, data, **options):
+    concepts = ju.data.concepts.computed(data, ["quadrants", "edges"])
+    return ju.attributes.dissect(network, "conv2", concepts, quantile=0.05, **options)
+
+
+def layer_birth_points(network, data, **options):
+    return ju.topology.layer_birth_points(network, "conv2", data, **options)
+
+
+FUNCTIONS = {
+    function.__name__: function
+    for function in (
+        unit_means,
+        sweep,
+        resampled,
+        directions,
+        cumulative,
+        greedy,
+        collect,
+        top_images,
+        dissect,
+        layer_birth_points,
+    )
+}
+
+# Those whose devices run masks; the others look at images alone.
+BY_MASKS = ("sweep", "resampled", "directions", "cumulative", "greedy")
+
+
+def exact_network():
+    """The trained network with weights of few bits: in float32 no sum rounds, in any order."""
+    trained, arrays = stored("convnet"), {}
+    for name, array in ju.networks.arrays(trained).items():
+        values = np.asarray(array, np.float64)
+        if name == "conv1.kernel":
+            values = values / SMALL.std[0]
+        if name == "conv1.bias":
+            kernel = np.asarray(ju.networks.arrays(trained)["conv1.kernel"], np.float64)
+            values = values - kernel.sum((0, 1, 2)) * SMALL.mean[0] / SMALL.std[0]
+        arrays[name] = jnp.asarray(np.rint(values * STEPS) / STEPS, jnp.float32)
+    plain = ju.data.Preprocessing((28, 28), 1)
+    return ju.networks.with_arrays(small_convnet(preprocessing=plain), arrays)
+
+
+# Of a weight's unit.
+STEPS = 8
+# Of an image's.
+LEVELS = 8
+
+
+def exact_digits(images=300):
+    """Digits in few shades of grey."""
+    digits = ju.data.load("digits", "validation")
+    records = [digits[index] for index in range(images)]
+    shades = np.rint(np.stack([record["image"] for record in records]) / 255 * LEVELS) / LEVELS
+    labels = np.asarray([record["label"] for record in records])
+    return ju.data.load(
+        (shades.astype(np.float32), labels), "validation", class_names=digits.class_names
+    )
+
+
+def measured(name, network, data, **options):
+    """A result, its provenance where the function itself gives an array."""
+    found = FUNCTIONS[name](network, data, progress=False, **options)
+    return found if isinstance(found, xr.Dataset) else xr.Dataset({"values": ("unit", found)})

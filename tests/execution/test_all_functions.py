@@ -1,0 +1,556 @@
+"""What holds for every measuring function, because one loop carries all of them out."""
+
+import dataclasses
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+from jax import numpy as jnp
+
+import jaxunits as ju
+from jaxunits.ablation._program import Program
+from jaxunits.execution import LookEngine
+from tests.execution.functions import (
+    BY_MASKS,
+    COMMON,
+    FUNCTIONS,
+    LEVELS,
+    STEPS,
+    exact_digits,
+    exact_network,
+    measured,
+)
+from tests.execution.kills import IMAGES, measure_and_die, snapshots
+from tests.processes import LIMIT, code, in_two_processes, output_of
+from tests.reference import forward, images_of, layers_of
+
+SEED = 20_170_413
+KILLS = 10 if "JAXUNITS_TEST_ALL" in os.environ else 3
+every = pytest.mark.parametrize("name", FUNCTIONS)
+with_attributes = pytest.mark.parametrize(
+    "name", [name for name in FUNCTIONS if name != "unit_means"]
+)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return exact_network()
+
+
+@pytest.fixture(scope="module")
+def data():
+    return exact_digits(IMAGES)
+
+
+@pytest.fixture(scope="module")
+def few(data):
+    return ju.data.subset(data, np.arange(90))
+
+
+# That what is compared below is the same on every processor.
+
+
+def test_no_sum_of_the_network_rounds(network, data):
+    """All numbers are multiples of one that float32 holds, whatever is added first."""
+    images, labels = images_of(data, network.preprocessing)
+    images = images * 255
+    sizes = ju.networks.with_arrays(
+        network, {name: abs(array) for name, array in ju.networks.arrays(network).items()}
+    )
+    unit = LEVELS
+    for layer in layers_of(network):
+        unit *= STEPS
+        largest = forward(sizes, images, through=layer).max()
+        # A sweep adds and takes away; directions have two bits more.
+        assert largest * unit < 2**24 / 4, (layer, largest * unit / 2**24)
+    logits = forward(network, images)
+    assert (logits.argmax(1) == labels).mean() > 0.8
+    np.testing.assert_array_equal(
+        logits, network.function(network.params, jnp.asarray(images, jnp.float32), {})
+    )
+
+
+# Devices and processes.
+
+DEVICES = """
+import sys, jax
+jax.config.update("jax_num_cpu_devices", 8)
+import jaxunits as ju
+from tests.execution.functions import FUNCTIONS, exact_digits, exact_network, measured
+network, data = exact_network(), exact_digits()
+for count in (1, 2, 8):
+    for name in FUNCTIONS:
+        options = {"devices": jax.devices()[:count], "batch_size": 16, "images_per_piece": 64}
+        try:
+            found = measured(name, network, data, **options)
+        except Exception as error:
+            print(name, count, type(error).__name__, error)
+            continue
+        assert name == "unit_means" or found.attrs["devices"].startswith(f"{count} ×")
+        ju.results.write(found.drop_attrs(), f"{sys.argv[1]}/{name}-{count}.nc")
+"""
+
+PROCESSES = """
+import sys, jax
+jax.distributed.initialize(sys.argv[2], 2, int(sys.argv[3]))
+import jaxunits as ju
+from pathlib import Path
+from tests.execution.functions import FUNCTIONS, exact_digits, exact_network, measured
+network, data = exact_network(), exact_digits()
+place, number = Path(sys.argv[1]), sys.argv[3]
+# The second leaves nothing to do for one of them.
+for kind, pieces in (("memory", 64), ("one", 512), ("file", 64)):
+    for name in FUNCTIONS:
+        options = {"batch_size": 16, "images_per_piece": pieces}
+        if kind == "file":
+            options["file"] = place / f"{name}-file" / "a.nc"
+        found = measured(name, network, data, **options)
+        ju.results.write(found.drop_attrs(), place / f"{name}-{kind}-{number}.nc")
+"""
+
+
+@pytest.fixture(scope="module")
+def on_devices(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("devices")
+    return folder, output_of(*code(DEVICES), folder)
+
+
+@pytest.fixture(scope="module")
+def in_processes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("processes")
+    in_two_processes(PROCESSES, folder)
+    return folder
+
+
+def assert_same(found, expected):
+    """Integers, names and shapes are equal, and floats as far as another order of sums allows."""
+    assert set(found.variables) == set(expected.variables)
+    for name, one in expected.variables.items():
+        other = found[name].variable
+        assert (other.dims, other.dtype) == (one.dims, one.dtype), name
+        if one.dtype.kind == "f":
+            scale = np.abs(one.values[np.isfinite(one.values)]).max(initial=0)
+            np.testing.assert_allclose(
+                other.values, one.values, rtol=1e-5, atol=1e-5 * scale, err_msg=name
+            )
+        else:
+            np.testing.assert_array_equal(other.values, one.values, err_msg=name)
+
+
+@pytest.mark.slow
+@every
+def test_devices_change_nothing(name, on_devices):
+    folder, told = on_devices
+    failed = [line for line in told.splitlines() if line.startswith(f"{name} ")]
+    assert not failed
+    one = ju.results.read(folder / f"{name}-1.nc")
+    for count in (2, 8):
+        assert_same(ju.results.read(folder / f"{name}-{count}.nc"), one)
+
+
+@pytest.mark.slow
+@every
+def test_processes_change_nothing(name, in_processes, network, data):
+    one = measured(name, network, data, batch_size=16).drop_attrs()
+    for kind in ("memory", "one", "file"):
+        first, second = (
+            ju.results.read(in_processes / f"{name}-{kind}-{number}.nc") for number in range(2)
+        )
+        xr.testing.assert_identical(first, second)
+        assert_same(first, one)
+    left = [path.name for path in (in_processes / f"{name}-file").iterdir()]
+    assert sorted(left) == ["a.nc", "a.timing.json"]
+
+
+# Kills.
+
+
+def left_beside(file):
+    names = {path.name for path in file.parent.iterdir()}
+    return names - {file.name, file.with_suffix(".timing.json").name}
+
+
+@every
+def test_a_kill_before_any_change_of_files_leaves_the_same_bytes(name, network, data, tmp_path):
+    """What is there before each change is what a kill at that moment leaves."""
+    some = ju.data.subset(data, np.arange(100))
+    options = {"batch_size": 16, "images_per_piece": 32}
+    place, folder = tmp_path / "killed", tmp_path / "whole"
+    folder.mkdir()
+    killed = snapshots(name, network, some, folder, place, **options)
+    assert not left_beside(folder / "a.nc")
+    expected = (folder / "a.nc").read_bytes()
+    assert len(killed) > 10
+    wrong = []
+    for number, copy in enumerate(killed):
+        before = sorted(str(path.relative_to(copy)) for path in copy.rglob("*"))
+        FUNCTIONS[name](network, some, file=copy / "a.nc", progress=False, **options)
+        if (copy / "a.nc").read_bytes() != expected:
+            wrong.append(("bytes", number, before))
+        if left_beside(copy / "a.nc"):
+            wrong.append((left_beside(copy / "a.nc"), number, before))
+    assert not wrong
+
+
+@pytest.fixture(scope="module")
+def forks():
+    """Processes that have imported everything already start in a moment each."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.execution.kills"])
+
+    def exitcode(*arguments, **named):
+        process = context.Process(target=measure_and_die, args=arguments, kwargs=named)
+        process.start()
+        try:
+            process.join(LIMIT)
+            return process.exitcode
+        finally:
+            process.kill()
+            process.join()
+            process.close()
+
+    return exitcode
+
+
+def pieces_of(folder):
+    """By folder of pieces, which are done; a state of several has the number of its last one."""
+    return {
+        (path.parent.name, path.name) for path in folder.rglob("*.pieces/piece-*") if path.is_file()
+    }
+
+
+@pytest.mark.slow
+@every
+def test_kills_leave_the_same_bytes(name, forks, tmp_path, record_testsuite_property):
+    record_testsuite_property("seed_of_kills", SEED)
+    moments = random.Random(f"{SEED} {name}")  # noqa: S311
+    whole, file = tmp_path / "whole" / "a.nc", tmp_path / "killed" / "a.nc"
+    for path in (whole, file):
+        path.parent.mkdir()
+    assert forks(name, whole) == 0
+    assert not left_beside(whole)
+    ends, done = [], set()
+    for number in range(KILLS):
+        if number % 2:
+            kill = {"changes": moments.randrange(1, 12)}
+        else:
+            kill = {"batches": moments.randrange(1, 6), "seconds": moments.uniform(0, 0.02)}
+        ends.append(forks(name, file, **kill))
+        there = pieces_of(file.parent)
+        # A number that was there is there still, or one that took it up.
+        gone = done - there
+        assert all(any(last > first for _, last in there) or file.exists() for _, first in gone)
+        done = there
+    assert set(ends) <= {-signal.SIGKILL, 0}
+    assert ends[0] == -signal.SIGKILL
+    assert forks(name, file) == 0
+    assert file.read_bytes() == whole.read_bytes()
+    assert not left_beside(file)
+
+
+# Memory.
+
+
+def out_of_memory():
+    raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes")
+
+
+@pytest.fixture
+def limited(monkeypatch):
+    """Give a function that is called before every batch with its size."""
+
+    def set_limit(check):
+        one, shared = LookEngine._one, Program.shared
+        monkeypatch.setattr(
+            LookEngine, "_one", lambda self, *rest: check(self.batch_size) or one(self, *rest)
+        )
+        monkeypatch.setattr(
+            Program, "shared", lambda self, *rest: check(self.batch_size) or shared(self, *rest)
+        )
+
+    return set_limit
+
+
+@every
+def test_running_out_of_memory_halves_and_goes_on(name, network, data, limited):
+    some = ju.data.subset(data, np.arange(100))
+    usual = measured(name, network, some, batch_size=32).drop_attrs()
+    sizes = []
+
+    def check(size):
+        sizes.append(size)
+        if size > 10:
+            out_of_memory()
+
+    limited(check)
+    found = measured(name, network, some, batch_size=32, images_per_piece=64)
+    assert max(sizes) > 10
+    assert sizes[-1] == 8
+    assert name == "unit_means" or found.attrs["batch_size"] == 8
+    assert_same(found.drop_attrs(), usual)
+
+
+@every
+def test_running_out_of_memory_late_repeats_nothing(name, network, data, limited):
+    some = ju.data.subset(data, np.arange(100))
+    usual = measured(name, network, some, batch_size=16).drop_attrs()
+    batches = []
+
+    def check(size):
+        batches.append(size)
+        if len(batches) == 4:
+            out_of_memory()
+
+    limited(check)
+    found = measured(name, network, some, batch_size=16, images_per_piece=48)
+    assert 8 in batches
+    assert_same(found.drop_attrs(), usual)
+
+
+@every
+def test_nothing_left_to_halve(name, network, few, limited):
+    limited(lambda _: out_of_memory())
+    with pytest.raises(ju.InputError, match="the device ran out of memory with one image"):
+        measured(name, network, few)
+
+
+@every
+def test_other_device_errors_are_not_hidden(name, network, few, limited):
+    def broken(size):
+        raise jax.errors.JaxRuntimeError("INTERNAL: a broken device")
+
+    limited(broken)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="a broken device"):
+        measured(name, network, few)
+
+
+# What is no number.
+
+
+class WithNan:
+    """Images that are read one by one, one of which is no image."""
+
+    def __init__(self, data, wrong):
+        self.data, self.wrong = data, wrong
+        self.labels = data.labels
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, index):
+        record = dict(self.data[index])
+        if index == self.wrong:
+            record["image"] = record["image"].copy()
+            record["image"][3, 4, 0] = np.nan
+        return record
+
+
+def message_of(name, network, data):
+    with pytest.raises(ju.InputError) as caught:
+        measured(name, network, data, batch_size=16, images_per_piece=16)
+    return str(caught.value)
+
+
+@every
+def test_nan_in_an_image_has_one_text(name, network, few):
+    # Of class 1, whose images greedy looks at.
+    wrong = int(np.flatnonzero(few.labels == 1)[-1])
+    broken = dataclasses.replace(few, source=WithNan(few, wrong))
+    assert message_of(name, network, broken) == (
+        f"image {wrong} of data 'arrays' holds nan at row 3, column 4, channel 0: every pixel has "
+        "to be a finite number of float32; mend the image or leave it out (ju.data.subset)"
+    )
+
+
+@every
+def test_nan_in_a_parameter_has_one_text(name, network, few):
+    kernel = ju.networks.arrays(network)["conv2.kernel"].at[0, 1, 2, 3].set(jnp.nan)
+    broken = ju.networks.with_arrays(network, {"conv2.kernel": kernel})
+    assert message_of(name, broken, few) == (
+        "parameter conv2.kernel of network 'convnet' holds NaN or infinity in 1 of 432 places: "
+        "restore an earlier checkpoint, or train again with a lower learning rate"
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in BY_MASKS])
+def test_large_numbers_are_numbers(name, network, few):
+    """Maps whose sum float32 does not hold, while it holds each value."""
+    kernels = {
+        key: ju.networks.arrays(network)[key] * 2.0**power
+        for key, power in (("conv2.kernel", 121), ("conv3.kernel", -121))
+    }
+    large = ju.networks.with_arrays(network, kernels)
+    values = network.activations(images_of(few, network.preprocessing)[0] * 255, "conv2")
+    scale = 2.0**121
+    assert np.isfinite(np.asarray(values, np.float32) * np.float32(scale)).all()
+    found, usual = (measured(name, each, few).drop_attrs() for each in (large, network))
+    scaled = {"values", "activation", "activation_map", "threshold", "top_activation"}
+    scaled |= {"activation_mean", "activation_std", "activation_max", "class_mean"}
+    for key in scaled & set(usual):
+        usual[key] = usual[key] * scale
+    kept = [key for key in usual if key not in {"l1_norm", "gradient", "taylor"}]
+    assert_same(
+        found[kept].drop_vars([]), usual[kept].astype({key: found[key].dtype for key in kept})
+    )
+
+
+# Where numbers come from.
+
+
+@with_attributes
+def test_results_say_where_they_come_from(name, network, few):
+    found = measured(name, network, few, batch_size=16)
+    assert set(found.attrs) >= COMMON
+    known = {
+        "layer_number": str(list(network.layers).index(found.attrs["layer"])),
+        "unit_is": "post-activation",
+        "network": "convnet",
+        "parameters": network.fingerprint,
+        "data": "arrays",
+        "split": "validation",
+        "skipped_files": "0",
+        "precision": "float32",
+        "batch_size": 16,
+    }
+    assert {key: found.attrs[key] for key in known} == known
+    assert found.attrs["peak_bytes"] > 0
+    assert not set(found.attrs) & {"pass", "results", "piece"}
+
+
+def test_means_in_a_file_say_where_they_come_from(network, few, tmp_path):
+    means = measured("unit_means", network, few, file=tmp_path / "a.nc", batch_size=16)
+    kept = ju.execution.read_result(tmp_path / "a.nc")
+    assert set(kept.attrs) >= COMMON
+    np.testing.assert_array_equal(kept.sums / kept.images, means["values"])
+
+
+# Programs.
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """How many programs XLA has been asked for, from now on."""
+    count = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, *_, **__: count.append(event) if "backend_compile" in event else None
+    )
+    return count
+
+
+@every
+def test_a_second_call_compiles_nothing(name, network, few, compiled):
+    options = {"batch_size": 9, "images_per_piece": 45}
+    compiled.clear()
+    first = measured(name, network, few, **options)
+    assert compiled
+    compiled.clear()
+    second = measured(name, network, few, **options)
+    assert not compiled
+    if name != "unit_means":
+        assert first.attrs["programs"] > 0
+        assert second.attrs["programs"] == 0
+    xr.testing.assert_identical(first.drop_attrs(), second.drop_attrs())
+
+
+# Files and progress.
+
+
+@every
+def test_a_finished_file_is_read(name, network, few, tmp_path, monkeypatch, limited, capfd):
+    file = tmp_path / "a.nc"
+    first = measured(name, network, few, file=file)
+    content = file.read_bytes()
+    assert not left_beside(file)
+    assert capfd.readouterr() == ("", "")
+
+    def nothing(*_, **__):
+        raise AssertionError("something is run")
+
+    limited(nothing)
+    monkeypatch.setattr(LookEngine, "__init__", nothing)
+    monkeypatch.setattr(ju.ablation._engine.Engine, "__init__", nothing)
+    xr.testing.assert_identical(measured(name, network, few, file=file), first)
+    with pytest.raises(ju.InputError) as caught:
+        measured(name, network, few, file=file, precision="bfloat16")
+    assert str(caught.value).startswith(
+        f"measurement {file} belongs to another configuration: precision is 'float32' there and "
+        "'bfloat16' now. "
+    )
+    kernel = ju.networks.arrays(network)["conv1.kernel"] * 2
+    other = ju.networks.with_arrays(network, {"conv1.kernel": kernel})
+    with pytest.raises(ju.InputError, match="another configuration: parameters is '"):
+        measured(name, other, few, file=file)
+    assert file.read_bytes() == content
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kept", FUNCTIONS)
+def test_a_file_of_another_function_is_refused(kept, network, few, tmp_path):
+    """Of the same layer, images and parameters."""
+    measured(kept, network, few, file=tmp_path / "a.nc")
+    taken = []
+    for name in FUNCTIONS:
+        shutil.copytree(tmp_path, tmp_path.with_name(f"{kept}-{name}"))
+        file = tmp_path.with_name(f"{kept}-{name}") / "a.nc"
+        try:
+            measured(name, network, few, file=file)
+        except ju.InputError as error:
+            assert "belongs to another configuration" in str(error)  # noqa: PT017
+        except Exception as error:  # noqa: BLE001
+            taken.append((name, repr(error)))
+        else:
+            taken.append(name)
+    assert taken == [kept]
+
+
+@every
+def test_unfinished_pieces_are_gone_on_with(name, network, few, tmp_path):
+    options = {"file": tmp_path / "a.nc", "batch_size": 9, "images_per_piece": 18}
+    whole = measured(name, network, few, **{**options, "file": None})
+
+    def stop(done, total):
+        if 2 * done > total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        FUNCTIONS[name](network, few, progress=stop, **options)
+    with pytest.raises(ju.InputError, match="precision is 'float32' there and 'bfloat16' now"):
+        measured(name, network, few, **options, precision="bfloat16")
+    xr.testing.assert_identical(
+        measured(name, network, few, **options).drop_attrs(), whole.drop_attrs()
+    )
+    assert not left_beside(options["file"])
+
+
+@every
+def test_progress_rises_to_all(name, network, few, capfd):
+    seen = []
+    FUNCTIONS[name](network, few, batch_size=16, progress=lambda *pair: seen.append(pair))
+    done, total = zip(*seen, strict=True)
+    assert len(set(total)) == 1
+    assert list(done) == sorted(set(done))
+    assert done[-1] == total[0]
+    # Where nobody looks there is no bar either.
+    FUNCTIONS[name](network, few, batch_size=16)
+    assert capfd.readouterr() == ("", "")
+
+
+@every
+def test_what_is_no_progress_or_option_is_refused(name, network, few):
+    for options, expected in (
+        ({"progress": 3}, "progress=3"),
+        ({"batch_size": 0}, "batch_size=0: give a number above 0"),
+        ({"images_per_piece": 0}, "images_per_piece=0: give a number above 0"),
+        ({"max_memory": -1}, "max_memory=-1: give a number above 0"),
+        ({"devices": []}, r"devices=\[\]: give a list of JAX's devices"),
+        ({"precision": "float64"}, "precision='float64': give one of"),
+        ({"batchsize": 3}, "batch_size"),
+    ):
+        with pytest.raises(ju.InputError, match=expected):
+            FUNCTIONS[name](network, few, **options)
