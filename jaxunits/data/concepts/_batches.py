@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import grain
 import numpy as np
 from jaxtyping import Bool, Float32, Int16, Int32
 
@@ -72,6 +71,9 @@ def concept_batches(
 
     def prepare(index: int) -> _Prepared:
         return _prepare(concepts, index, preprocessing, size)
+
+    # Imported here because it takes most of a second.
+    import grain
 
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4 * threads)
     waiting = []
