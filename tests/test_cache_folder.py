@@ -9,7 +9,7 @@ import pytest
 
 import jaxunits as ju
 from jaxunits import _cache_folder
-from jaxunits.data import _cache, _digits
+from jaxunits.data import _cache
 
 
 @pytest.fixture(params=["no home", "not writable"])
@@ -23,20 +23,18 @@ def no_cache(request, tmp_path, monkeypatch):
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: path)
     monkeypatch.setattr(_cache_folder, "_refused", set())
     monkeypatch.chdir(tmp_path)
-    _digits._until_exit.cache_clear()
     folder = jax.config.values["jax_compilation_cache_dir"]
     yield path
     jax.config.update("jax_compilation_cache_dir", folder)
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
 
 
-def test_everything_goes_on_with_one_warning(no_cache, digits):
+def test_everything_goes_on_with_one_warning(no_cache):
     jax.config.update("jax_compilation_cache_dir", None)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert ju.use_compilation_cache() is None
         assert ju.use_compilation_cache() is None
-        data = ju.data.load("digits", "validation[:20]")
         _cache.write(_cache.path_of("labels", "key"), {"labels": np.arange(3)})
         assert _cache.read(_cache.path_of("labels", "key")) == {}
     assert len(caught) == 1
@@ -44,8 +42,6 @@ def test_everything_goes_on_with_one_warning(no_cache, digits):
         f"nothing is kept between runs, since {no_cache} cannot be written ("
     )
     assert jax.config.values["jax_compilation_cache_dir"] is None
-    for index in range(20):
-        np.testing.assert_array_equal(data[index]["image"], digits[index]["image"])
 
 
 def test_a_folder_for_compiled_programs_that_cannot_be_written(no_cache, tmp_path):
@@ -53,16 +49,3 @@ def test_a_folder_for_compiled_programs_that_cannot_be_written(no_cache, tmp_pat
     with pytest.warns(UserWarning, match=f"{place} cannot be written"):
         assert ju.use_compilation_cache(place) is None
     assert jax.config.values["jax_compilation_cache_dir"] is None
-
-
-def test_prepared_digits_are_read_where_nothing_can_be_written(tmp_path, monkeypatch, digits):
-    ju.data.load("digits", "validation[:20]", data_dir=tmp_path)
-
-    def refuse(*args, **kwargs):
-        raise PermissionError
-
-    with monkeypatch.context() as without_writing:
-        without_writing.setattr("filelock.FileLock", refuse)
-        without_writing.setattr(Path, "mkdir", refuse)
-        data = ju.data.load("digits", "validation[:20]", data_dir=tmp_path)
-        np.testing.assert_array_equal(data[3]["image"], digits[3]["image"])

@@ -2,7 +2,7 @@
 
 from . import concepts as concepts
 from ._augmentation import Augmentation as Augmentation
-from ._batches import Batch as Batch
+from ._batch import Batch as Batch
 from ._batches import batches as batches
 from ._batches import check_batch as check_batch
 from ._batches import check_channels as check_channels

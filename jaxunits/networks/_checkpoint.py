@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orbax.checkpoint import v1 as ocp
-
 from .._errors import InputError, unknown_name
 from .._kinds import checks_kinds
 from ..data import Preprocessing
@@ -106,9 +104,7 @@ def saved_metrics(run_folder: str | Path, *, epoch: int | None = None) -> list[d
 
 
 @contextlib.contextmanager
-def _opened(
-    folder: RunFolder, epoch: int | None
-) -> Iterator[tuple[ocp.training.Checkpointer, int, str]]:
+def _opened(folder: RunFolder, epoch: int | None) -> Iterator[tuple[Any, int, str]]:
     """The checkpoints, the step of the one that is meant, and what to do where it is damaged."""
     nothing = InputError(
         f"run folder {folder.path} has no checkpoint yet: train it (python -m train)"

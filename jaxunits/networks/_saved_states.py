@@ -12,9 +12,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 from jaxtyping import PyTree
-from orbax.checkpoint import v1 as ocp
 
 from .._errors import InputError
+from .._optional import check_installed
 from ..results import DamagedError, fingerprint, seal_settings, unseal_settings
 from ._arrays import named_leaves
 
@@ -34,13 +34,22 @@ class DamagedCheckpointError(InputError):
 
 
 @contextlib.contextmanager
-def open_checkpoints(path: Path, **options: Any) -> Iterator[ocp.training.Checkpointer]:
+def open_checkpoints(path: Path, **options: Any) -> Iterator[Any]:
     """Orbax's checkpointer of a folder, which is made where it is missing.
 
     Args:
       path: the folder.
       **options: of the checkpointer.
+
+    Yields:
+      An `orbax.checkpoint.v1.training.Checkpointer`.
+
+    Raises:
+      InputError: Orbax is not installed.
     """
+    check_installed("orbax.checkpoint", "train", f"folder of checkpoints {path}")
+    from orbax.checkpoint import v1 as ocp
+
     path.mkdir(parents=True, exist_ok=True)
     folder = path.resolve()
     with contextlib.ExitStack() as held:
@@ -54,7 +63,7 @@ def open_checkpoints(path: Path, **options: Any) -> Iterator[ocp.training.Checkp
 
 
 def save_state(
-    checkpointer: ocp.training.Checkpointer,
+    checkpointer: Any,
     step: int,
     trees: Mapping[str, PyTree],
     metrics: Sequence[Mapping[str, Any]],
@@ -62,7 +71,7 @@ def save_state(
     """Save trees of arrays as the checkpoint of a step, in the place of an older one.
 
     Args:
-      checkpointer: of the folder.
+      checkpointer: Orbax's, of the folder.
       step: the checkpoint's number.
       trees: by name.
       metrics: the metrics of every epoch so far.
@@ -82,9 +91,7 @@ def save_state(
     )
 
 
-def describe_state(
-    checkpointer: ocp.training.Checkpointer, step: int, way_out: str
-) -> dict[str, Any]:
+def describe_state(checkpointer: Any, step: int, way_out: str) -> dict[str, Any]:
     """The `shapes`, `fingerprints` and `metrics` of a checkpoint.
 
     Raises:
@@ -98,7 +105,7 @@ def describe_state(
 
 
 def load_state(
-    checkpointer: ocp.training.Checkpointer,
+    checkpointer: Any,
     step: int,
     like: Mapping[str, PyTree],
     way_out: str,
@@ -106,7 +113,7 @@ def load_state(
     """Trees of arrays of a checkpoint, bit for bit as they were saved, and its metrics.
 
     Args:
-      checkpointer: of the folder.
+      checkpointer: Orbax's, of the folder.
       step: the checkpoint's number.
       like: shapes, types and places of the trees to load, by name; see `abstract`.
       way_out: what to do where it is damaged, for the error.
@@ -154,5 +161,5 @@ def shapes(tree: PyTree) -> dict[str, list[int]]:
     return {name: list(leaf.shape) for name, leaf in named_leaves(tree).items()}
 
 
-def _place(checkpointer: ocp.training.Checkpointer, step: int) -> Path:
+def _place(checkpointer: Any, step: int) -> Path:
     return Path(checkpointer.directory).resolve() / str(step)

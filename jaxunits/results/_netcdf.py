@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import xarray as xr
 
 from .._errors import InputError
 from .._kinds import checks_kinds
+from .._optional import is_installed
 from ._files import read_regular, write_atomically
 from ._seal import seal, unseal
 
-# What netCDF4 and xarray raise for files of other making.
+# What netCDF4, h5netcdf and xarray raise for files of other making.
 _NOT_A_RESULT = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
 
 
@@ -31,6 +33,7 @@ def write(dataset: xr.Dataset, path: str | Path) -> None:
         # Only arrays of numbers are stored in chunks of their own, which have checksums.
         if variable.ndim and variable.size and variable.dtype.kind in "biuf"
     }
+    # h5netcdf alone writes the same bytes again in memory.
     # Not kept under a name: it is a view of a stream, which must not outlive it in a traceback.
     sealed = seal(dataset.to_netcdf(engine="h5netcdf", encoding=checksums))
     write_atomically(path, sealed)
@@ -49,11 +52,15 @@ def read(path: str | Path) -> xr.Dataset:
         raise FileNotFoundError(f"no result at {path}: measure it first")
     content = read_regular(path, "result file")
     try:
-        # Several times as fast as h5netcdf, which alone writes the same bytes again in memory.
-        with xr.open_dataset(bytes(unseal(content)), engine="netcdf4") as dataset:
+        with xr.open_dataset(bytes(unseal(content)), engine=_reader()) as dataset:
             return dataset.load()
     except _NOT_A_RESULT as error:
         raise InputError(
             f"result file {path} ({len(content):,} bytes) is damaged ({error}): delete it and "
             "measure again. Files that other programs wrote are opened with xarray.open_dataset"
         ) from error
+
+
+def _reader() -> Literal["netcdf4", "h5netcdf"]:
+    """netCDF4 where it is installed: it is several times as fast."""
+    return "netcdf4" if is_installed("netCDF4") else "h5netcdf"

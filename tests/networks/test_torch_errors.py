@@ -1,7 +1,5 @@
 """What cannot be translated is refused by name, before anything runs."""
 
-import importlib.util
-
 import pytest
 
 import jaxunits as ju
@@ -134,10 +132,3 @@ def test_torchscript_is_refused():
 def test_weights_without_values_are_refused(module):
     found = message(module)
     assert f"of module {type(module).__name__} has no values: load weights, or run the" in found
-
-
-def test_without_pytorch_the_way_out_is_named(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert message(nn.ReLU()) == (
-        "a PyTorch module needs PyTorch, which is not installed: pip install 'jaxunits[torch]'"
-    )

@@ -112,19 +112,6 @@ def test_who_waited_for_a_process_that_was_killed_measures(trained, few_digits, 
     assert {path.name for path in tmp_path.iterdir()} == {"result.nc", "result.timing.json"}
 
 
-def test_who_waits_for_the_digits_says_so(tmp_path):
-    with listening() as heard:
-        with ju.results.hold(tmp_path / ".preparing", "the digits"):
-            answer = in_a_thread(lambda: ju.data.load("digits", "validation", data_dir=tmp_path))
-            assert heard.event.wait(LIMIT)
-            assert re.fullmatch(
-                f"data 'digits' in {re.escape(str(tmp_path))} is in use by {HERE}: waiting for it "
-                "to end",
-                heard.message,
-            )
-        assert len(answer()) == 1000
-
-
 def test_a_holder_who_has_not_signed_yet(tmp_path):
     with ju.results.hold(tmp_path / "lock", "it"):
         for sign in (lambda note: note.write_text(""), lambda note: note.unlink()):

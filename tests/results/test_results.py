@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import stat
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -32,16 +33,31 @@ def result(trained, few_digits):
     return ju.ablation.sweep(trained, "conv3", few_digits)
 
 
+READERS = ("netCDF4", "h5netcdf")
+
+
+def choose(reader, monkeypatch):
+    """Read by h5netcdf as where netCDF4 is not installed."""
+    if reader == "h5netcdf":
+        monkeypatch.setitem(sys.modules, "netCDF4", None)
+
+
 class TestNetcdf:
-    def test_what_is_read_equals_what_was_written(self, result, tmp_path):
+    @pytest.mark.parametrize("reader", READERS)
+    def test_what_is_read_equals_what_was_written(self, result, tmp_path, reader, monkeypatch):
+        choose(reader, monkeypatch)
         ju.results.write(result, tmp_path / "deep" / "sweep.nc")
         found = ju.results.read(tmp_path / "deep" / "sweep.nc")
         xr.testing.assert_identical(found, result)
         assert list(found.data_vars) == list(result.data_vars)
         assert list(found.attrs) == list(result.attrs)
 
+    @pytest.mark.parametrize("reader", READERS)
     @pytest.mark.parametrize("variables", [{}, {"b": ((), 1.5), "a": ("u", [1, 2])}])
-    def test_variables_and_coordinates_that_have_nothing_to_do_with_them(self, variables, tmp_path):
+    def test_variables_and_coordinates_that_have_nothing_to_do_with_them(
+        self, variables, tmp_path, reader, monkeypatch
+    ):
+        choose(reader, monkeypatch)
         written = xr.Dataset(variables, {"other": ["x", "y", "z"], "alone": 3}, {"said": "so"})
         ju.results.write(written, tmp_path / "some.nc")
         found = ju.results.read(tmp_path / "some.nc")

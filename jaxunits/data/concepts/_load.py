@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ..._errors import InputError, unknown_name
 from ..._kinds import checks_kinds
+from ..._optional import check_installed
 from .._threads import in_threads
-from . import _broden, _folder, _scene_parse150
+from . import _broden, _folder
 from ._concepts import Concepts
 
 _DOORS = ("broden:PATH", "folder:PATH", "tfds:scene_parse150")
@@ -31,7 +32,7 @@ def load(
     | --- | --- |
     | `"broden:PATH"` | NetDissect's layout: `index.csv` (columns image, split, ih, iw, sh, sw and the categories, each with mask files or numbers of labels of the whole image, `;` between), `category.csv`, `label.csv`, `images/`. A pixel's label is `R + 256 G` of its mask. A label of several categories counts for the one it is most frequent in (NetDissect takes the one in which it covers most) |
     | `"folder:PATH"` | `images/`, `masks/` with a PNG of one channel for every image, and `concepts.csv` (columns index, concept and perhaps category). A pixel's value is the concept's index; other values are no concept. Splits are folders within both |
-    | `"tfds:scene_parse150"` | ADE20K's masks of 100 things, as TensorFlow Datasets prepares them; read without TensorFlow |
+    | `"tfds:scene_parse150"` | ADE20K's masks of 100 things, as TensorFlow Datasets prepares them; read without TensorFlow (extra `tfds`) |
 
     The fingerprint covers labels and settings, the names, sizes and times of all files, and the
     content of 64 of the images and of their masks, evenly spaced; of TensorFlow's data sets name,
@@ -59,6 +60,9 @@ def load(
     elif kind == "folder" and rest:
         concepts = _folder.load(rest, split, channels, ignore)
     elif source == "tfds:scene_parse150":
+        check_installed("tensorflow_datasets", "tfds", f"concepts {source!r}")
+        from . import _scene_parse150
+
         concepts = _scene_parse150.load(split, channels, data_dir)
     else:
         raise unknown_name("concepts", source, _DOORS, "ju.data.concepts.load")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
-from ..._errors import InputError
+from ..._optional import check_installed
 from ...data import Preprocessing
 from ._run import run
 
@@ -51,11 +50,7 @@ def translate(
       InputError: PyTorch is not installed, this is no module, PyTorch refuses to export it, or one
         of its operations has no translation.
     """
-    if importlib.util.find_spec("torch") is None:
-        raise InputError(
-            "a PyTorch module needs PyTorch, which is not installed: pip install 'jaxunits[torch]'"
-        )
-    # Importing PyTorch takes a second, which only those pay who have a module of its.
+    check_installed("torch", "torch", "a PyTorch module")
     from ._export import IMAGES, export
     from ._program import program_of
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..._errors import InputError
+from ..._optional import check_installed
 from ._given import given_arrays
-from ._keras import open_keras
 from ._safetensors import open_safetensors
 from ._stored import StoredArray, WeightsFile
 from ._torch_legacy import open_legacy
@@ -63,7 +63,7 @@ def opened(
             f"out entry={entry!r}"
         )
     with open_format(path) as arrays:
-        yield WeightsFile(f"weights file {path}", open_format is open_keras, arrays)
+        yield WeightsFile(f"weights file {path}", open_format is _open_keras, arrays)
 
 
 def _format(path: Path) -> Callable[[Path], AbstractContextManager[dict[str, StoredArray]]]:
@@ -81,7 +81,7 @@ def _format(path: Path) -> Callable[[Path], AbstractContextManager[dict[str, Sto
     if head.startswith(_ZIP):
         return open_zip
     if head.startswith(_HDF5):
-        return open_keras
+        return _open_keras
     if head[_TAR_PLACE:].startswith(_TAR):
         raise InputError(
             f"weights file {path} is a tar archive, as PyTorch 0.1 wrote checkpoints: unpack it "
@@ -96,6 +96,13 @@ def _format(path: Path) -> Callable[[Path], AbstractContextManager[dict[str, Sto
     raise InputError(
         f"{path} is not a weights file: it begins with {head[:16]!r}. Give the path of {FORMATS}"
     )
+
+
+def _open_keras(path: Path) -> AbstractContextManager[dict[str, StoredArray]]:
+    check_installed("h5py", "keras", f"weights file {path}")
+    from ._keras import open_keras
+
+    return open_keras(path)
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:

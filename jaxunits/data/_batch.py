@@ -1,0 +1,23 @@
+"""What a network reads at once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32
+
+
+class Batch(NamedTuple):
+    """Images of one batch; a last batch that is not full is padded.
+
+    Attributes:
+      images: `[batch, height, width, channels]`, preprocessed; where padded 0, or in training the
+        epoch's first images again.
+      labels: `[batch]`, class indices; padded likewise.
+      valid: `[batch]`, false where padded.
+    """
+
+    images: Float32[np.ndarray, "batch height width channels"]
+    labels: Int32[np.ndarray, " batch"]
+    valid: Bool[np.ndarray, " batch"]
