@@ -3,7 +3,6 @@
 from . import ablation as ablation
 from . import attributes as attributes
 from . import data as data
-from . import execution as execution
 from . import networks as networks
 from . import results as results
 from . import statistics as statistics
@@ -18,3 +17,4 @@ from ._compilation_cache import use_compilation_cache as use_compilation_cache
 from ._errors import InputError as InputError
 from ._errors import unknown_name as unknown_name
 from ._version import __version__ as __version__
+from .execution import Execution as Execution

@@ -111,7 +111,7 @@ def test_a_typo_is_answered_as_python_does():
     [
         (lambda: ju.results.read(3), "path=3: give a path"),
         (lambda: ju.results.write({}, "x"), "dataset of type dict: give a result"),
-        (lambda: ju.execution.read_result(1.5), "file=1.5: give a path"),
+        (lambda: ju.results.read_result(1.5), "file=1.5: give a path"),
         (lambda: ju.ablation.most_damaging(4, 2), "result=4: give a result"),
         (lambda: ju.attributes.detectors_by_concept([]), "result of type list: give a result"),
         (lambda: ju.attributes.detectors_by_category(None), "result=None: give a result"),

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 import jaxunits as ju
+from jaxunits.execution import products
 
 from .births import BIRTHS, births_content, births_of
 from .cumulative import importance_order
@@ -46,7 +47,7 @@ def _map(subject: Subject, layer: str, data: ju.data.Dataset, unit: int, image: 
     network = subject.network
     chosen = ju.data.subset(data, [image])
     batch = next(iter(ju.data.batches(chosen, network.preprocessing, 1)))
-    with ju.execution.products():
+    with products():
         answered = network.activations(jnp.asarray(batch.images), layer)
     picture = small_pictures(data, network.preprocessing, np.array([image]))[0]
     return xr.Dataset(

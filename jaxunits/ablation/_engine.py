@@ -43,7 +43,7 @@ class Answers(NamedTuple):
 
 
 class Engine(execution.Engine):
-    """Answers one question over images; see `ju.execution.Engine`.
+    """Answers one question over images; see `jaxunits.execution.Engine`.
 
     Attributes:
       question: the masks.

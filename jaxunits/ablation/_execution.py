@@ -18,7 +18,7 @@ class Options(execution.Options, total=False):
 
 @dataclass(frozen=True)
 class Execution(execution.Execution):
-    """How masks are evaluated, beside what `ju.execution.Execution` says.
+    """How masks are evaluated, beside what `ju.Execution` says.
 
     Precision can be `"checked"` too: bfloat16 first and float32 again for every image whose two
     best logits are, under some mask, as close as bfloat16 can be wrong. The bound is four times the

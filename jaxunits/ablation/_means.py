@@ -69,7 +69,7 @@ def unit_means(
       file: where they are kept (netCDF), as in `sweep`.
       progress: called with the images done and the images in all, after every batch; False for
         silence, None for a bar where somebody looks.
-      **options: how it is carried out, see `ju.execution.Execution`.
+      **options: how it is carried out, see `ju.Execution`.
 
     Raises:
       InputError: there is no such layer, or the network does not show its activations.

@@ -165,7 +165,7 @@ class Build:
       arguments: shapes of the path's arguments.
       images: the shape of a device's batch.
       partners: whether there are other images too, whose activations ablated units give.
-      precision: as in `ju.execution.Execution`.
+      precision: as in `ju.Execution`.
       margins: whether margins are wanted too.
       devices: where they run.
       compilations: the names of programs are added to it as they are compiled.

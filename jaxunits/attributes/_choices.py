@@ -20,7 +20,7 @@ WEIGHED = ("classes", "images")
 
 
 class Options(execution.Options, total=False):
-    """The keywords of `Choices` and of `ju.execution.Execution`, which `collect` takes."""
+    """The keywords of `Choices` and of `ju.Execution`, which `collect` takes."""
 
     activation: str
     selectivity: str

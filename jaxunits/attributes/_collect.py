@@ -84,7 +84,7 @@ def collect(
       progress: called with the images done and in all, after every batch; False for silence, None
         for a bar where somebody looks.
       **options: what is collected, see `Choices`, and how it is carried out, see
-        `ju.execution.Execution`.
+        `ju.Execution`.
 
     Returns:
       For one layer a Dataset, for several a dictionary of them in the network's order. By `unit`:

@@ -79,7 +79,7 @@ def top_images(
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
       progress: called with the images done and the images in all, after every batch; False for
         silence, None for a bar where somebody looks.
-      **options: how it is carried out, see `ju.execution.Execution`.
+      **options: how it is carried out, see `ju.Execution`.
 
     Returns:
       A Dataset with the dimensions `unit`, `rank`, `row` and `column`: `image` (an index into

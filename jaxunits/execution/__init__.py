@@ -15,7 +15,6 @@ from ._execution import Execution as Execution
 from ._execution import Options as Options
 from ._files import Files as Files
 from ._files import finished as finished
-from ._files import read_result as read_result
 from ._finite import check_finite as check_finite
 from ._measure import Measurement as Measurement
 from ._measure import measure as measure

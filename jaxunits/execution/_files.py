@@ -12,8 +12,7 @@ from typing import Any
 import jax
 import xarray as xr
 
-from .._kinds import checks_kinds
-from ..results import raise_if_different, read, read_json, write, write_json
+from ..results import raise_if_different, read_result, timing_of, write, write_json
 from ._store import held, remove
 
 
@@ -84,7 +83,7 @@ class Files:
         """Write results, and how long they took beside them; gives both together."""
         if jax.process_index() == 0:
             for name, path in self.paths.items():
-                write_json(_timing(path), timing)
+                write_json(timing_of(path), timing)
                 write(results[name], path)
         return {name: result.assign_attrs(timing) for name, result in results.items()}
 
@@ -112,28 +111,6 @@ def finished(path: Path, settings: Mapping[str, str]) -> xr.Dataset:
         way_out="Give the same settings, another file, or delete this one to measure again",
     )
     return result
-
-
-@checks_kinds
-def read_result(file: str | Path) -> xr.Dataset:
-    """The result that a measurement left in a file, with how long it took as attributes.
-
-    Raises:
-      FileNotFoundError: there is no such file.
-      InputError: the file, or that of the times, was damaged since it was written.
-    """
-    path = Path(file)
-    result = read(path)
-    timing = _timing(path)
-    if not timing.exists():
-        return result
-    way_out = "delete it; how long the measurement took is lost then, and nothing else"
-    return result.assign_attrs(read_json(timing, "no times", way_out=way_out))
-
-
-def _timing(path: Path) -> Path:
-    """Where the times are: apart, so that equal measurements make equal files."""
-    return path.with_suffix(".timing.json")
 
 
 def _slug(name: str) -> str:

@@ -75,7 +75,7 @@ def test_a_finished_file_is_read_and_a_changed_question_refused(trained, few_dig
     content = file.read_bytes()
     again = ju.ablation.sweep(trained, "conv3", few_digits, file=file)
     xr.testing.assert_identical(first, again)
-    xr.testing.assert_identical(first, ju.execution.read_result(file))
+    xr.testing.assert_identical(first, ju.results.read_result(file))
     with pytest.raises(ju.InputError) as caught:
         ju.ablation.sweep(small_convnet(seed=1), "conv3", few_digits, file=file)
     assert str(caught.value).startswith(
@@ -138,9 +138,9 @@ def test_a_damaged_file_of_times_is_named(trained, few_digits, tmp_path):
     timing = tmp_path / "sweep.timing.json"
     timing.write_text(timing.read_text().replace("run_seconds", "ran_seconds"))
     with pytest.raises(ju.InputError, match=r"sweep.timing.json is damaged \(.*delete it"):
-        ju.execution.read_result(file)
+        ju.results.read_result(file)
     timing.unlink()
-    xr.testing.assert_equal(ju.execution.read_result(file), whole)
+    xr.testing.assert_equal(ju.results.read_result(file), whole)
 
 
 def test_running_out_of_memory_halves_and_goes_on(trained, clear_digits, monkeypatch):

@@ -582,16 +582,19 @@ def test_coarser_masks_of_a_crop():
     np.testing.assert_array_equal(found[0], np.arange(2, 6).repeat(4).reshape(4, 4))
 
 
-def test_batches_name_the_concepts_of_each_image(folder):
+def test_concepts_of_each_image(folder):
     concepts = ju.data.concepts.load(f"folder:{folder}")
-    batches = list(
-        ju.data.concepts.concept_batches(concepts, ju.data.Preprocessing((6, 8), 3), 2, (6, 8))
-    )
-    assert [batch.valid.tolist() for batch in batches] == [[True, True], [True, False]]
-    np.testing.assert_array_equal(batches[0].concepts, [[0, 1], [0, 1]])
-    np.testing.assert_array_equal(batches[0].label_maps[0], concepts[0].label_maps)
-    assert (batches[1].concepts == -1).all()
-    assert (batches[1].label_maps == -1).all()
+    asked = (concepts, ju.data.Preprocessing((6, 8), 3), (6, 8))
+    first = ju.data.concepts.annotated_images(*asked, 0, 2)
+    assert len(first.images) == 2
+    np.testing.assert_array_equal(first.concepts, [[0, 1], [0, 1]])
+    np.testing.assert_array_equal(first.label_maps[0], concepts[0].label_maps)
+    last = ju.data.concepts.annotated_images(*asked, 2)
+    assert len(last.images) == 1
+    assert (last.concepts == -1).all()
+    assert (last.label_maps == -1).all()
+    with pytest.raises(ju.InputError, match="no image from 3 to 9"):
+        ju.data.concepts.annotated_images(*asked, 3, 9)
 
 
 class TestSubset:

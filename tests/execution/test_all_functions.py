@@ -425,7 +425,7 @@ def test_results_say_where_they_come_from(name, network, few):
 
 def test_means_in_a_file_say_where_they_come_from(network, few, tmp_path):
     means = measured("unit_means", network, few, file=tmp_path / "a.nc", batch_size=16)
-    kept = ju.execution.read_result(tmp_path / "a.nc")
+    kept = ju.results.read_result(tmp_path / "a.nc")
     assert set(kept.attrs) >= COMMON
     np.testing.assert_array_equal(kept.sums / kept.images, means["values"])
 

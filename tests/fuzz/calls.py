@@ -27,7 +27,7 @@ LEFT_OUT = {
     },
     "it holds what functions of ours give": {
         *("ablation.Plan", "data.Batch", "data.Dataset", "data.concepts.Annotated"),
-        *("data.concepts.ConceptBatch", "data.concepts.Concepts", "networks.Centres"),
+        *("data.concepts.Annotations", "data.concepts.Concepts", "networks.Centres"),
         *("networks.Classifier", "networks.Layer", "networks.MaskedFunction", "networks.Traced"),
     },
     "it is a module whose function, such as networks.mlp, checks the arguments": {
@@ -42,14 +42,20 @@ LEFT_OUT = {
         *("networks.abstract", "networks.load_state", "networks.save_state"),
         *("networks.open_checkpoints", "results.RunFolder", "results.environment"),
         *("results.raise_if_different", "results.read_regular", "results.seal"),
-        *("results.hold", "results.seal_settings", "results.unseal", "results.unseal_settings"),
+        *(
+            "results.timing_of",
+            "results.hold",
+            "results.seal_settings",
+            "results.unseal",
+            "results.unseal_settings",
+        ),
         *("results.write_atomically", "results.read_json", "results.write_json"),
     },
 }
 
 
 # Packages whose functions are no users' own, or public elsewhere.
-_INSIDE = {"tracing", "weights"}
+_INSIDE = {"execution", "tracing", "weights"}
 
 
 def public(module: types.ModuleType = ju, prefix: str = "") -> Iterator[str]:

@@ -55,13 +55,13 @@ def _netcdf(folder: Path) -> Attempt:
     ju.ablation.sweep(network, "conv1", data, file=folder / "sweep.nc")
     attributes = ju.attributes.collect(network, "conv1", data, gradients=False)
     ju.results.write(attributes, folder / "attributes.nc")
-    whole = {path.name: ju.execution.read_result(path) for path in folder.glob("*.nc")}
+    whole = {path.name: ju.results.read_result(path) for path in folder.glob("*.nc")}
 
     def attempt(random: np.random.Generator, place: Path) -> None:
         damaged_copy(folder, place, random)
         # All are read, so that one that is damaged is refused after others were read whole.
         for name, expected in whole.items():
-            _same_result(ju.execution.read_result(place / name), expected)
+            _same_result(ju.results.read_result(place / name), expected)
 
     return attempt
 

@@ -162,6 +162,8 @@ def _network(**more: Any) -> Callable[[World], Arguments]:
     return lambda w: ((w.network, "conv2"), dict(more))
 
 
+# What only sweeps take.
+_OF_MASKS = ("path", "masks_at_once")
 _EXECUTION = {
     "path": "auto",
     "precision": "float32",
@@ -171,6 +173,7 @@ _EXECUTION = {
     "devices": None,
     "images_per_piece": 8,
 }
+_CARRIED_OUT = {name: _EXECUTION[name] for name in _EXECUTION if name not in _OF_MASKS}
 _MASKS = np.ones((2, 3), np.float32) - np.eye(3, dtype=np.float32)[:2]
 _FILE = {"file": "a.nc", "progress": None}
 _VALUES = {"values": "resample", "reference": None, "seed": 0}
@@ -178,6 +181,7 @@ _VALUES = {"values": "resample", "reference": None, "seed": 0}
 _valid("Range", least=0, most=1, open="", whole=False)
 _valid("check_settings", lambda w: ((ju.synthesis.Method(),), {}))
 
+_valid("Execution", **_CARRIED_OUT)
 _valid("ablation.Execution", **_EXECUTION)
 _valid("ablation.all_but", units=3, members=[[0], [1, 2]])
 _valid("ablation.groups", units=3, members=[[0], [1, 2]])
@@ -186,8 +190,8 @@ _valid("ablation.single_units", units=3)
 _valid("ablation.random_groups", units=3, size=2, count=2, seed=0)
 _valid("ablation.random_orders", units=3, count=2, seed=0)
 _valid("ablation.most_damaging", lambda w: ((), {"result": w.sweep, "count": 2}))
-_valid("execution.read_result", lambda w: ((w.folder / "a.nc",), {}), may_raise=(OSError,))
-_valid("ablation.unit_means", _run(batch_size=4))
+_valid("results.read_result", lambda w: ((w.folder / "a.nc",), {}), may_raise=(OSError,))
+_valid("ablation.unit_means", _run(**_FILE, **_CARRIED_OUT), may_raise=(OSError,))
 _valid(
     "ablation.sweep",
     _run(masks=_MASKS, other_masks={"conv1": np.ones(2)}, **_VALUES, **_FILE, **_EXECUTION),
@@ -241,7 +245,8 @@ _valid(
 )
 _valid(
     "attributes.collect",
-    lambda w: ((w.network, ["conv2"], w.data), {"batch_size": 4, "progress": None, **_CHOICES}),
+    lambda w: ((w.network, ["conv2"], w.data), {**_FILE, **_CARRIED_OUT, **_CHOICES}),
+    may_raise=(OSError,),
 )
 _valid("attributes.collect_settings", lambda w: ((w.network, ["conv2"], w.data), dict(_CHOICES)))
 _valid("attributes.detectors_by_category", lambda w: ((w.dissected,), {}))
@@ -257,16 +262,18 @@ _valid(
             "grid": (4, 4),
             "alignment": "corners",
             "outside": None,
-            "batch_size": 4,
-            "max_memory": 2**28,
-            "progress": None,
+            "grid_memory": 2**28,
+            **_FILE,
+            **_CARRIED_OUT,
         },
     ),
+    may_raise=(OSError,),
 )
 _valid("attributes.l1_norm", _network())
 _valid(
     "attributes.top_images",
-    _run(units=[0, 2], count=2, activation="mean", quantile=0.1, batch_size=4, progress=None),
+    _run(units=[0, 2], count=2, activation="mean", quantile=0.1, **_FILE, **_CARRIED_OUT),
+    may_raise=(OSError,),
 )
 
 _valid("data.Augmentation", crop="padded", flip=True, padding=1, scale=(0.1, 1.0), ratio=(0.5, 2.0))
@@ -328,8 +335,11 @@ _valid(
     lambda w: ((w.data,), {"kinds": ["quadrants", "colours"], "edge_contrast": 0.1}),
 )
 _valid(
-    "data.concepts.concept_batches",
-    lambda w: ((w.concepts,), {**_BATCHES, "size": (4, 4), "threads": 2}),
+    "data.concepts.annotated_images",
+    lambda w: (
+        (w.concepts,),
+        {"preprocessing": _SIZE, "size": (4, 4), "start": 1, "stop": 4, "threads": 2},
+    ),
 )
 _valid(
     "data.concepts.cut",
@@ -446,6 +456,7 @@ _valid("networks.named_leaves", tree={"a": [np.ones(3), 2.5]})
 _valid("networks.with_arrays", lambda w: ((w.network, {"conv2.bias": np.ones(3)}), {}))
 _valid("networks.check_classifier", lambda w: ((w.network,), {}))
 _valid("networks.check_readable", lambda w: ((w.network, "conv2"), {}))
+_valid("networks.check_readable_on", _run())
 _valid("networks.check_data", lambda w: ((w.network, w.data), {}))
 _valid("networks.check_parameters", lambda w: ((w.network,), {}))
 _valid("networks.receptive_fields", lambda w: ((w.network, "conv2"), {}))
@@ -572,7 +583,11 @@ _LIMITS = {"limit": 10, "dimension": 1, "method": "auto", **_HOLES}
 _valid("topology.betti_curves", maps=_MAPS, dimensions=(0, 1), **_HOLES)
 _valid("topology.persistence", maps=_MAPS, dimensions=(0, 1), **_HOLES)
 _valid("topology.birth_points", maps=_MAPS, **_LIMITS)
-_valid("topology.layer_birth_points", _run(**_LIMITS, batch_size=4, progress=None))
+_valid(
+    "topology.layer_birth_points",
+    _run(**_LIMITS, **_FILE, **_CARRIED_OUT),
+    may_raise=(OSError,),
+)
 _valid("topology.effectiveness", births=_BIRTHS, p=0.1, convention="paper")
 _valid("topology.feature_entropy", births=_BIRTHS)
 _valid("topology.selective_rate", births=_BIRTHS)

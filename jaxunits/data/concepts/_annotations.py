@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int16, Int32
 
+from ..._bounds import THREADS, check_numbers
 from ..._errors import InputError
 from ..._kinds import checks_kinds
 from .._batches import check_channels
@@ -67,7 +68,7 @@ def annotated_images(
       threads: how many threads read ahead.
 
     Raises:
-      InputError: the images have another number of channels than the network reads, one holds NaN
+      InputError: the range holds none, the images have another number of channels than the network reads, one holds NaN
         or infinity, or a label map has indices of concepts that do not exist.
     """
     check_channels(images(concepts), preprocessing)
@@ -75,8 +76,15 @@ def annotated_images(
     def prepare(index: int) -> _Prepared:
         return _prepare(concepts, index, preprocessing, size)
 
+    chosen = range(len(concepts))[start:stop]
+    check_numbers(threads=(threads, THREADS))
+    if not len(chosen):
+        raise InputError(
+            f"no image from {start} to {stop} in data {concepts.name!r} of {len(concepts)}: give a "
+            "range with at least one"
+        )
     with ThreadPoolExecutor(threads) as pool:
-        return _together(list(pool.map(prepare, range(len(concepts))[start:stop])))
+        return _together(list(pool.map(prepare, chosen)))
 
 
 def _prepare(

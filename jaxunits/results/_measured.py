@@ -1,0 +1,33 @@
+"""What a measurement left: a result, and beside it how long it took."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+
+from .._kinds import checks_kinds
+from ._json import read_json
+from ._netcdf import read
+
+
+@checks_kinds
+def read_result(file: str | Path) -> xr.Dataset:
+    """The result that a measurement left in a file, with how long it took as attributes.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+      InputError: the file, or that of the times, was damaged since it was written.
+    """
+    path = Path(file)
+    result = read(path)
+    timing = timing_of(path)
+    if not timing.exists():
+        return result
+    way_out = "delete it; how long the measurement took is lost then, and nothing else"
+    return result.assign_attrs(read_json(timing, "no times", way_out=way_out))
+
+
+def timing_of(path: Path) -> Path:
+    """Where the times are: apart, so that equal measurements make equal files."""
+    return path.with_suffix(".timing.json")
