@@ -18,3 +18,4 @@ from ._errors import InputError as InputError
 from ._errors import unknown_name as unknown_name
 from ._version import __version__ as __version__
 from .execution import Execution as Execution
+from .execution import measure as measure

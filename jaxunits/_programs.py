@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 
 Question = ParamSpec("Question")
 Program = TypeVar("Program")
-_KEPT = 32
+_KEPT = 128
 
 
 @dataclass(frozen=True)

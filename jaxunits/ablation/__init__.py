@@ -15,5 +15,6 @@ from ._orders import random_orders as random_orders
 from ._plan import Plan as Plan
 from ._plan import plan as plan
 from ._result import most_damaging as most_damaging
+from ._sweep import Sweep as Sweep
 from ._sweep import sweep as sweep
 from ._sweep import sweep_settings as sweep_settings

@@ -25,7 +25,8 @@ from ..results import fingerprint
 from ._checks import checked_masks
 from ._execution import Execution, Options
 from ._masks import single_units
-from ._sweep import answer, sweep_settings
+from ._measurement import answer
+from ._sweep import sweep_settings
 
 _TOLERANCE = 1e-4
 

@@ -29,9 +29,10 @@ from ._counts import as_integers
 from ._engine import Engine
 from ._execution import Execution, Options
 from ._masks import single_units
+from ._measurement import Values, fill, with_first
 from ._orders import measure_orders, random_orders
 from ._question import Question, Resampling
-from ._sweep import Values, fill, sweep_settings, with_first
+from ._sweep import sweep_settings
 
 
 def greedy(

@@ -25,7 +25,8 @@ from ..execution import Progress, check_progress
 from ..networks import Classifier, Layer, check_classifier
 from ..results import fingerprint
 from ._execution import Execution, Options
-from ._sweep import Values, answer, sweep_settings
+from ._measurement import Values, answer
+from ._sweep import sweep_settings
 
 
 def cumulative(

@@ -18,10 +18,10 @@ from ._checks import checked_masks
 from ._cost import Work
 from ._execution import Execution, Options
 from ._masks import single_units
+from ._measurement import with_first
 from ._paths import work_of
 from ._program import Program, compile_program
 from ._question import Question
-from ._sweep import with_first
 
 
 @dataclass(frozen=True)

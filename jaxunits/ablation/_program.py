@@ -14,7 +14,16 @@ from jaxtyping import Array, PyTree
 
 from .._errors import InputError
 from .._programs import Shapes, kept
-from ..execution import Places, along, bytes_held, cast, products, working_dtype
+from ..execution import (
+    Places,
+    along,
+    array_bytes,
+    bytes_held,
+    cast,
+    fitting,
+    products,
+    working_dtype,
+)
 from ..networks import Classifier, MaskedFunction
 from ._cost import Work, masks_at_once
 from ._execution import Execution
@@ -117,9 +126,9 @@ def compile_program(
         if found.peak <= execution.budget:
             return _program(network, choice, path, at_once, found, len(compilations))
         if at_once > 1:
-            at_once = at_once // 2
+            at_once = found.fitting(at_once, execution.budget)
         elif batch > 1:
-            batch = batch // 2
+            batch = found.fitting(batch, execution.budget)
         else:
             raise InputError(
                 f"max_memory={execution.budget}: one image under one mask of layer "
@@ -194,6 +203,7 @@ class Compiled(NamedTuple):
       places: where parameters and arguments go.
       peak: bytes that a device holds at most.
       shared_bytes: bytes of what all masks share of a batch, on a device.
+      fixed: bytes of parameters and arguments, however many there are at once.
     """
 
     prepare: Callable[..., PyTree]
@@ -202,6 +212,11 @@ class Compiled(NamedTuple):
     places: Places
     peak: int
     shared_bytes: int
+    fixed: int
+
+    def fitting(self, at_once: int, budget: int) -> int:
+        """How many together should fit, by what so many take."""
+        return fitting(at_once, self.peak, self.fixed, budget)
 
 
 @kept
@@ -227,7 +242,8 @@ def compiled(build: Build) -> Compiled:
     shared_bytes = int(first.memory_analysis().output_size_in_bytes)
     # One batch is evaluated while the next is prepared.
     peak = max(bytes_held(first), bytes_held(second) + shared_bytes)
-    return Compiled(first, second, images, places, peak, shared_bytes)
+    fixed = array_bytes((params, arguments))
+    return Compiled(first, second, images, places, peak, shared_bytes, fixed)
 
 
 def _sharded_functions(build: Build, places: Places) -> tuple[Any, Any]:

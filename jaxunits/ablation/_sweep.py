@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Unpack, overload
+from typing import Unpack, overload
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
 from .. import execution
-from .._arguments import as_array, check_path_or_none, from_options
-from .._bounds import SEEDS, check_numbers
+from .._arguments import check_path_or_none, from_options
 from .._errors import InputError
 from ..data import Dataset
-from ..execution import Files, Measurement, Progress, Read
-from ..networks import (
-    Classifier,
-    Layer,
-    check_classifier,
-    check_data,
-    check_parameters,
-    check_readable,
-)
-from ..results import fingerprint
-from ._checks import checked_masks, checked_values
-from ._counts import Outcomes, outcomes, tally
-from ._engine import Engine
+from ..execution import Files, Measurement, Progress, Wanted
+from ..networks import Classifier, check_classifier
+from ._checks import checked_masks
 from ._execution import Execution, Options
 from ._masks import single_units
-from ._means import unit_means
-from ._question import Question, Resampling
-from ._result import labelled
-
-Values = str | ArrayLike
+from ._measurement import Values, measurement, reads, settings_of
 
 
 @overload
@@ -136,163 +121,111 @@ def sweep(
             "masks, other_masks or numbers as values with several layers: give one layer, or leave "
             "them out to ablate every unit of each layer alone"
         )
-    rows = {
-        name: single_units(network.layers[name].units)
-        if masks is None
-        else checked_masks(masks, network.layers[name])
+    asked = [
+        asked_of(
+            network,
+            name,
+            data,
+            masks,
+            values=values,
+            reference=reference,
+            seed=seed,
+            other_masks=other_masks,
+            files=Files.of(file, names, not single).part(name),
+            carried_out=carried_out,
+        )
         for name in names
-    }
-    asked = []
-    for name in names:
-        settings = _settings(
-            network, name, data, masks, values, reference, seed, other_masks, carried_out
-        )
-        asked.append(
-            measurement(
-                network,
-                network.layers[name],
-                data,
-                rows[name],
-                coordinates={"unit" if masks is None else "mask": np.arange(len(rows[name]))},
-                variables={} if masks is None else {"kept": (("mask", "unit"), rows[name])},
-                settings=settings,
-                values=values,
-                reference=reference,
-                seed=seed,
-                other_masks=other_masks,
-                files=Files.of(file, names, not single).part(name),
-                carried_out=carried_out,
-            )
-        )
+    ]
     read = reads(network, data, values, reference, seed)
     with execution.reporting(progress, f"ablating {', '.join(names)}") as report:
-        found = execution.measure(asked, read, len(data), carried_out, report)
-    return found[names[0]] if single else {name: found[name] for name in names}
+        found = execution.in_one_pass(asked, read, len(data), carried_out, report)
+    by_layer = {name: each[name] for name, each in zip(names, found, strict=True)}
+    return by_layer[names[0]] if single else by_layer
 
 
-def measurement(
+def asked_of(
     network: Classifier,
-    layer: Layer,
+    layer: str,
     data: Dataset,
-    rows: Float32[np.ndarray, "masks units"],
+    masks: ArrayLike | None,
     *,
-    coordinates: Mapping[str, Any],
-    variables: Mapping[str, Any],
-    settings: Mapping[str, str],
+    values: Values,
+    reference: Dataset | None,
+    seed: int,
+    other_masks: Mapping[str, ArrayLike] | None,
     files: Files,
     carried_out: Execution,
-    values: Values = "zero",
-    reference: Dataset | None = None,
-    seed: int = 0,
-    other_masks: Mapping[str, ArrayLike] | None = None,
-    basis: Float32[np.ndarray, "units directions"] | None = None,
 ) -> Measurement:
-    """Any masks of one layer, as what is asked of the images; see `sweep` for what is not said.
-
-    Args:
-      network: the network.
-      layer: the layer.
-      data: the images.
-      rows: the masks.
-      coordinates: the dimensions that the masks are laid out in.
-      variables: what is added to the result.
-      settings: what the numbers depend on.
-      files: where the result is kept.
-      carried_out: how.
-      values: what ablated units give.
-      reference: images for the means, or to draw from.
-      seed: of the draw.
-      other_masks: masks of other layers.
-      basis: orthonormal directions as columns, where those are ablated.
-    """
-    held, along = _others(network, layer, rows, other_masks)
-
-    def compiled() -> Engine:
-        question = Question(
-            layer=layer,
-            masks=with_first(rows),
-            values=fill(network, layer, values, reference or data, seed, carried_out),
-            basis=basis,
-            held=held,
-            along={name: with_first(array) for name, array in along.items()},
-        )
-        return Engine(network, question, len(data), carried_out, data.name)
-
-    def finish(states: Callable[[], Iterator[Outcomes]]) -> dict[str, xr.Dataset]:
-        counts = tally(states, len(rows) + 1, len(data.class_names))
-        result = labelled(
-            counts,
-            coordinates=coordinates,
-            class_names=data.class_names,
-            attributes={"repeated_share": counts.repeated / max(1, len(data))},
-        )
-        return {layer.name: result.assign(variables)}
-
-    return Measurement(
-        settings={layer.name: settings},
-        compile=compiled,
-        observe=lambda answers: outcomes(answers, len(data.class_names)),
-        kind=Outcomes,
-        merge=None,
-        finish=finish,
-        files=files,
-    )
-
-
-def reads(
-    network: Classifier, data: Dataset, values: Values, reference: Dataset | None, seed: int
-) -> Read:
-    """What reads the images, and others beside them where ablated units give theirs."""
-    partners = None
-    if isinstance(values, str) and values == "resample":
-        partners = Resampling(reference or data, seed).partners(data)
-    return execution.reading(data, network.preprocessing, partners)
-
-
-def answer(
-    network: Classifier,
-    layer: Layer,
-    data: Dataset,
-    rows: Float32[np.ndarray, "masks units"],
-    *,
-    file: str | Path | None,
-    progress: Progress | bool | None,
-    carried_out: Execution,
-    values: Values = "zero",
-    reference: Dataset | None = None,
-    seed: int = 0,
-    **asked: Any,
-) -> xr.Dataset:
-    """The result of any masks of one layer.
-
-    Args:
-      network: the network.
-      layer: the layer.
-      data: the images.
-      rows: the masks.
-      file: where it is kept.
-      progress: as in `sweep`.
-      carried_out: how.
-      values: what ablated units give.
-      reference: images for the means, or to draw from.
-      seed: of the draw.
-      **asked: of `measurement`.
-    """
-    one = measurement(
+    """What a sweep asks of a layer; see `sweep`."""
+    place = network.layers[layer]
+    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
+    return measurement(
         network,
-        layer,
+        place,
         data,
         rows,
-        files=Files.of(file, [layer.name], several=False),
-        carried_out=carried_out,
+        coordinates={"unit" if masks is None else "mask": np.arange(len(rows))},
+        variables={} if masks is None else {"kept": (("mask", "unit"), rows)},
+        settings=settings_of(
+            network, layer, data, masks, values, reference, seed, other_masks, carried_out
+        ),
         values=values,
         reference=reference,
         seed=seed,
-        **asked,
+        other_masks=other_masks,
+        files=files,
+        carried_out=carried_out,
     )
-    read = reads(network, data, values, reference, seed)
-    with execution.reporting(progress, f"ablating {layer.name}") as report:
-        return execution.measure([one], read, len(data), carried_out, report)[layer.name]
+
+
+@dataclass(frozen=True)
+class Sweep(Wanted):
+    """Every unit of some layers ablated alone, in a pass of `ju.measure`; see `sweep`.
+
+    Attributes:
+      layers: a layer, several of them, or None for all.
+      values: what an ablated unit gives: `"zero"`, or `"mean"`, its mean over `reference`.
+      reference: images for the means; those that are measured by default.
+      path: as in `Execution`.
+      masks_at_once: likewise.
+    """
+
+    kind = "ablation"
+
+    layers: str | Sequence[str] | None = None
+    values: str = "zero"
+    reference: Dataset | None = None
+    path: str = "auto"
+    masks_at_once: int | None = None
+
+    def measurements(
+        self,
+        network: Classifier,
+        data: Dataset,
+        carried_out: execution.Execution,
+        files: Callable[[Sequence[str]], Files],
+    ) -> list[Measurement]:
+        """One a layer."""
+        if self.values not in ("zero", "mean"):
+            raise InputError(f"values={self.values!r} of Sweep: give 'zero' or 'mean'")
+        given = {each.name: getattr(carried_out, each.name) for each in fields(carried_out)}
+        own = Execution(**given, path=self.path, masks_at_once=self.masks_at_once)
+        names = network.chosen_layers(self.layers)
+        return [
+            asked_of(
+                network,
+                name,
+                data,
+                None,
+                values=self.values,
+                reference=self.reference,
+                seed=0,
+                other_masks=None,
+                files=files(names).part(name),
+                carried_out=own,
+            )
+            for name in names
+        ]
 
 
 def sweep_settings(
@@ -316,103 +249,6 @@ def sweep_settings(
     """
     check_classifier(network)
     carried_out = from_options(Execution, options, sweep_settings)
-    return _settings(network, layer, data, masks, values, reference, seed, other_masks, carried_out)
-
-
-def _settings(
-    network: Classifier,
-    layer: str,
-    data: Dataset,
-    masks: ArrayLike | None,
-    values: Values,
-    reference: Dataset | None,
-    seed: int,
-    other_masks: Mapping[str, ArrayLike] | None,
-    carried_out: Execution,
-) -> dict[str, str]:
-    place = network.layer(layer)
-    check_data(network, data)
-    check_parameters(network)
-    named = isinstance(values, str)
-    if named and values not in ("zero", "mean", "resample"):
-        raise InputError(f"values={values!r}: give 'zero', 'mean', 'resample' or one number a unit")
-    check_numbers(seed=(seed, SEEDS))
-    if reference is not None:
-        check_data(network, reference)
-    by_reference = named and values in ("mean", "resample")
-    drawn = f" with seed {seed}" if named and values == "resample" else ""
-    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
-    held, along = _others(network, place, rows, other_masks)
-    return {
-        **execution.provenance(network, place.name, data, carried_out),
-        "masks": "single units" if masks is None else fingerprint(rows),
-        "other_masks": fingerprint({**held, **along}) if other_masks else "none",
-        "values": str(values) + drawn if named else fingerprint(checked_values(values, place)),
-        "reference_fingerprint": (reference or data).fingerprint if by_reference else "",
-    }
-
-
-def with_first(masks: Float32[np.ndarray, "masks units"]) -> Float32[np.ndarray, "rows units"]:
-    """Masks after a first one that keeps everything."""
-    return np.concatenate([np.ones((1, masks.shape[1]), np.float32), masks])
-
-
-def fill(
-    network: Classifier,
-    layer: Layer,
-    values: Values,
-    reference: Dataset,
-    seed: int,
-    carried_out: Execution,
-) -> Float32[np.ndarray, " units"] | Resampling | None:
-    """What ablated units give, `[units]` or on other images; None for zero."""
-    if not isinstance(values, str):
-        return checked_values(values, layer)
-    if values == "zero":
-        return None
-    if values == "resample":
-        check_readable(network, layer.name)
-        return Resampling(reference, seed)
-    means = unit_means(
-        network,
-        layer.name,
-        reference,
-        progress=False,
-        batch_size=carried_out.batch_size,
-        max_memory=carried_out.max_memory,
-        devices=carried_out.devices,
+    return settings_of(
+        network, layer, data, masks, values, reference, seed, other_masks, carried_out
     )
-    return means.astype(np.float32)
-
-
-def _others(
-    network: Classifier,
-    layer: Layer,
-    rows: Float32[np.ndarray, "masks units"],
-    other_masks: Mapping[str, ArrayLike] | None,
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Masks of other layers that apply throughout, and those that go along with the masks."""
-    held: dict[str, np.ndarray] = {}
-    along: dict[str, np.ndarray] = {}
-    if other_masks is not None and not isinstance(other_masks, Mapping):
-        raise InputError(
-            f"other_masks of type {type(other_masks).__name__}: give a dictionary from layers to "
-            "their masks"
-        )
-    for name, given in (other_masks or {}).items():
-        place = network.layer(name)
-        if place.name == layer.name:
-            raise InputError(f"other_masks hold layer {place.name!r} too: give its masks as masks")
-        if place.name in {**held, **along}:
-            raise InputError(f"other_masks hold layer {place.name!r} twice: give one of its names")
-        array = as_array(given, f"masks for layer {name!r}")
-        if array.ndim == 1:
-            held[place.name] = checked_masks(array[None], place)[0]
-            continue
-        masks = along[place.name] = checked_masks(array, place)
-        if len(masks) != len(rows):
-            raise InputError(
-                f"{len(masks)} masks of layer {name!r} in other_masks beside {len(rows)} "
-                "masks: give as many, or one mask [units] that applies throughout"
-            )
-    return held, along

@@ -2,6 +2,7 @@
 
 from ._choices import Choices as Choices
 from ._choices import Options as Options
+from ._collect import Attributes as Attributes
 from ._collect import collect as collect
 from ._collect import collect_settings as collect_settings
 from ._correlation import class_correlation as class_correlation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -19,8 +19,9 @@ from ..execution import (
     LookEngine,
     Measurement,
     Progress,
+    Wanted,
     check_progress,
-    measure,
+    in_one_pass,
     provenance,
     reading,
     reporting,
@@ -114,8 +115,33 @@ def collect(
     )
     read = reading(data, network.preprocessing)
     with reporting(progress, f"attributes of {', '.join(names)}") as report:
-        found = measure([asked], read, len(data), execution, report)
+        (found,) = in_one_pass([asked], read, len(data), execution, report)
     return found[names[0]] if isinstance(layers, str) else {name: found[name] for name in names}
+
+
+@dataclass(frozen=True)
+class Attributes(Choices, Wanted):
+    """Attributes of the units of some layers, in a pass of `ju.measure`; see `collect`.
+
+    Attributes:
+      layers: a layer, several of them, or None for all.
+    """
+
+    kind = "attributes"
+
+    layers: str | Sequence[str] | None = None
+
+    def measurements(
+        self,
+        network: Classifier,
+        data: Dataset,
+        carried_out: Execution,
+        files: Callable[[Sequence[str]], Files],
+    ) -> list[Measurement]:
+        """One of all layers."""
+        names = network.chosen_layers(self.layers)
+        given = {each.name: getattr(self, each.name) for each in fields(Choices)}
+        return [_measurement(network, names, data, Choices(**given), carried_out, files(names))]
 
 
 def _measurement(

@@ -24,7 +24,7 @@ from ..execution import (
     Seen,
     check_finite,
     check_progress,
-    measure,
+    in_one_pass,
     provenance,
     reading,
     reporting,
@@ -138,7 +138,7 @@ def top_images(
     )
     with reporting(progress, f"top images of {place.name}") as report:
         read = reading(data, network.preprocessing)
-        return measure([asked], read, len(data), execution, report)[place.name]
+        return in_one_pass([asked], read, len(data), execution, report)[0][place.name]
 
 
 def _start(seen: Seen, activation: str, layer: str, data: str) -> _Top:

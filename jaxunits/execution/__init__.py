@@ -2,8 +2,10 @@
 
 from ._devices import Places as Places
 from ._devices import along as along
+from ._devices import array_bytes as array_bytes
 from ._devices import bytes_held as bytes_held
 from ._devices import cast as cast
+from ._devices import fitting as fitting
 from ._devices import products as products
 from ._devices import ran_out as ran_out
 from ._devices import working_dtype as working_dtype
@@ -17,7 +19,7 @@ from ._files import Files as Files
 from ._files import finished as finished
 from ._finite import check_finite as check_finite
 from ._measure import Measurement as Measurement
-from ._measure import measure as measure
+from ._measure import in_one_pass as in_one_pass
 from ._pieces import Images as Images
 from ._pieces import Part as Part
 from ._pieces import Piece as Piece
@@ -35,3 +37,5 @@ from ._store import Store as Store
 from ._store import open_store as open_store
 from ._times import times as times
 from ._times import together as together
+from ._together import Wanted as Wanted
+from ._together import measure as measure

@@ -91,6 +91,24 @@ def bytes_held(program: Any) -> int:
     return int(held + memory.output_size_in_bytes - memory.alias_size_in_bytes)
 
 
+def array_bytes(arrays: PyTree) -> int:
+    """Bytes of arrays, or of what has their shapes."""
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(arrays))
+
+
+def fitting(at_once: int, peak: int, fixed: int, budget: int) -> int:
+    """How many together should fit into a budget, fewer than so many.
+
+    Args:
+      at_once: so many.
+      peak: bytes that they take.
+      fixed: bytes of these that any number takes.
+      budget: bytes that may be taken.
+    """
+    share = (budget - fixed) / max(1, peak - fixed)
+    return max(1, min(at_once - 1, int(at_once * share)))
+
+
 def ran_out(error: BaseException) -> bool:
     """Whether a device ran out of memory."""
     return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)

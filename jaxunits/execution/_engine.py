@@ -20,7 +20,16 @@ from jaxtyping import Int, PyTree
 from .._errors import InputError
 from .._programs import Shapes, kept
 from ..networks import Classifier
-from ._devices import Places, along, bytes_held, cast, products, ran_out, working_dtype
+from ._devices import (
+    Places,
+    along,
+    bytes_held,
+    cast,
+    fitting,
+    products,
+    ran_out,
+    working_dtype,
+)
 from ._execution import Execution
 from ._pieces import Images, Part, Piece
 
@@ -210,7 +219,9 @@ class LookEngine(Engine):
                     f"max_memory={budget}: one image for {self._what} takes {program.peak:,} bytes "
                     "on the device, parameters included; allow at least that"
                 )
-            build = dataclasses.replace(build, size=_fitting(build.size, program, budget))
+            build = dataclasses.replace(
+                build, size=fitting(build.size, program.peak, program.fixed, budget)
+            )
             program = _compiled(build)
         self._program = program
         self._size = build.size
@@ -306,9 +317,3 @@ def _of_one(inputs: Any) -> Shapes:
     return Shapes.of(
         jax.tree.map(lambda each: jax.ShapeDtypeStruct(each.shape[1:], each.dtype), inputs)
     )
-
-
-def _fitting(size: int, program: _Program, budget: int) -> int:
-    """Images that should fit, by what so many take."""
-    share = (budget - program.fixed) / max(1, program.peak - program.fixed)
-    return max(1, min(size - 1, int(size * share)))

@@ -27,20 +27,23 @@ class Files:
     paths: Mapping[str, Path]
 
     @classmethod
-    def of(cls, file: str | Path | None, results: Sequence[str], several: bool) -> Files:
+    def of(
+        cls, file: str | Path | None, results: Sequence[str], several: bool, prefix: str = ""
+    ) -> Files:
         """The files of some results.
 
         Args:
           file: what the caller named; None for none.
           results: the results' names.
           several: whether it is a folder, with a file for each.
+          prefix: of the files' names in it.
         """
         if file is None:
             return cls({})
         place = Path(file)
         if not several:
             return cls({results[0]: place})
-        return cls({name: place / f"{_slug(name)}.nc" for name in results})
+        return cls({name: place / f"{prefix}{_slug(name)}.nc" for name in results})
 
     def part(self, name: str) -> Files:
         """The files of one result."""

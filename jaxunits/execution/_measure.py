@@ -48,17 +48,17 @@ class Measurement:
     files: Files
 
 
-def measure(
+def in_one_pass(
     measurements: Sequence[Measurement],
     read: Read,
     images: int,
     execution: Execution,
     progress: Progress,
-) -> dict[str, xr.Dataset]:
+) -> list[dict[str, xr.Dataset]]:
     """Measure in one pass over the images, or read the results where files hold them.
 
     Args:
-      measurements: what is asked; results have different names.
+      measurements: what is asked.
       read: reads the images from one to another.
       images: how many there are.
       execution: how it is carried out.
@@ -67,21 +67,21 @@ def measure(
     Raises:
       InputError: what is asked cannot be measured, or a file holds what was measured otherwise.
     """
-    found: dict[str, xr.Dataset] = {}
     with contextlib.ExitStack() as stack:
-        works: list[_Work] = []
-        for each in measurements:
-            finished = stack.enter_context(each.files.made(each.settings))
-            if finished is None:
-                works.append(_Work(each, each.compile()))
-            found |= finished or {}
-        ranges = _ranges(works, images, execution)
-        for work in works:
+        made = [stack.enter_context(each.files.made(each.settings)) for each in measurements]
+        works = {
+            number: _Work(each, each.compile())
+            for number, each in enumerate(measurements)
+            if made[number] is None
+        }
+        ranges = _ranges([*works.values()], images, execution)
+        for work in works.values():
             work.open(stack, ranges)
-        _work(works, read, ranges, progress)
-        for work in works:
-            found |= work.finish(execution)
-    return found
+        _work([*works.values()], read, ranges, progress)
+        return [
+            works[number].finish(execution) if found is None else found
+            for number, found in enumerate(made)
+        ]
 
 
 class _Work:

@@ -15,6 +15,9 @@ from ..data import Dataset, Preprocessing, batches
 
 Read = Callable[[int, int], PyTree]
 
+# Images that one thread decodes in a row.
+_READ_TOGETHER = 32
+
 
 class Images(NamedTuple):
     """What networks read of some images.
@@ -85,14 +88,24 @@ def reading(data: Dataset, preprocessing: Preprocessing, partners: Dataset | Non
     """
 
     def read(start: int, stop: int) -> Images:
-        one, *other = (
-            next(batches(each, preprocessing, stop - start, start=start, stop=stop))
-            for each in (data, partners)
-            if each is not None
-        )
-        return Images(one.images, one.labels, other[0].images if other else None)
+        images, labels = _read(data, preprocessing, start, stop)
+        if partners is None:
+            return Images(images, labels)
+        return Images(images, labels, _read(partners, preprocessing, start, stop)[0])
 
     return read
+
+
+def _read(
+    data: Dataset, preprocessing: Preprocessing, start: int, stop: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels, read in threads a few at a time."""
+    size = min(_READ_TOGETHER, stop - start)
+    parts = list(batches(data, preprocessing, size, start=start, stop=stop))
+    return (
+        np.concatenate([part.images[part.valid] for part in parts]),
+        np.concatenate([part.labels[part.valid] for part in parts]),
+    )
 
 
 def pieces(read: Read, ranges: Sequence[tuple[int, int]]) -> Iterator[Piece]:

@@ -12,7 +12,7 @@ import xarray as xr
 from ._engine import Engine
 from ._execution import Execution
 from ._files import Files
-from ._measure import Measurement, measure
+from ._measure import Measurement, in_one_pass
 from ._pieces import Read
 from ._progress import Progress
 from ._states import State
@@ -80,5 +80,5 @@ def reduced(
         finish=finish,
         files=Files.of(file, [_NAME], several=False),
     )
-    found = measure([asked], read, images, execution, progress)[_NAME]
+    found = in_one_pass([asked], read, images, execution, progress)[0][_NAME]
     return reducer.kind(*(found[name].values for name in reducer.kind._fields)), found.attrs

@@ -5,6 +5,7 @@ from ._entropy import effectiveness as effectiveness
 from ._entropy import feature_entropy as feature_entropy
 from ._entropy import importance_rank as importance_rank
 from ._entropy import selective_rate as selective_rate
+from ._layer import BirthPoints as BirthPoints
 from ._layer import layer_birth_points as layer_birth_points
 from ._persistence import betti_curves as betti_curves
 from ._persistence import persistence as persistence

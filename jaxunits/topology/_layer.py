@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
@@ -25,9 +25,10 @@ from ..execution import (
     Options,
     Progress,
     Seen,
+    Wanted,
     check_finite,
     check_progress,
-    measure,
+    in_one_pass,
     provenance,
     reading,
     reporting,
@@ -98,15 +99,77 @@ def layer_birth_points(
     execution = from_options(Execution, options, layer_birth_points)
     question = Question(limit, dimension, method, convention, processes)
     place = check_readable_on(network, layer, data)
-    check_square(place.map_shape or (), f"maps of layer {layer!r}")
-    side = (place.map_shape or (0,))[0]
-    look = _look(network.function, place.name, question, side)
+    files = Files.of(file, [place.name], several=False)
+    asked = _measurement(network, place.name, data, question, execution, files)
+    with reporting(progress, f"birth points of {place.name}") as report:
+        read = reading(data, network.preprocessing)
+        return in_one_pass([asked], read, len(data), execution, report)[0][place.name]
+
+
+@dataclass(frozen=True)
+class BirthPoints(Wanted):
+    """Birth points of some layers' units, in a pass of `ju.measure`; see `layer_birth_points`.
+
+    Attributes:
+      layers: a layer, several of them, or None for all with square maps.
+      limit: as for `birth_points`.
+      dimension: as for `birth_points`.
+      method: as for `birth_points`.
+      convention: as for `birth_points`.
+      processes: as for `birth_points`.
+    """
+
+    kind = "births"
+
+    layers: str | Sequence[str] | None = None
+    limit: int = 50
+    dimension: int = 1
+    method: str = "auto"
+    convention: str = "paper"
+    processes: int = 1
+
+    def measurements(
+        self,
+        network: Classifier,
+        data: Dataset,
+        carried_out: Execution,
+        files: Callable[[Sequence[str]], Files],
+    ) -> list[Measurement]:
+        """One a layer."""
+        question = Question(
+            self.limit, self.dimension, self.method, self.convention, self.processes
+        )
+        names = network.chosen_layers(self.layers)
+        if self.layers is None:
+            shapes = {name: network.layers[name].map_shape or () for name in names}
+            names = [name for name in names if len(shapes[name]) == 2 and len({*shapes[name]}) == 1]
+        for name in names:
+            check_readable_on(network, name, data)
+        return [
+            _measurement(network, name, data, question, carried_out, files(names).part(name))
+            for name in names
+        ]
+
+
+def _measurement(
+    network: Classifier,
+    layer: str,
+    data: Dataset,
+    question: Question,
+    execution: Execution,
+    files: Files,
+) -> Measurement:
+    """The birth points of a layer, as what is asked of the images."""
+    shape = network.layers[layer].map_shape or ()
+    check_square(shape, f"maps of layer {layer!r}")
+    side = shape[0]
+    look = _look(network.function, layer, question, side)
     settings = {
-        **provenance(network, place.name, data, execution),
+        **provenance(network, layer, data, execution),
         "vertices": str(side),
-        "limit": str(limit),
-        "dimension": str(dimension),
-        "convention": convention,
+        "limit": str(question.limit),
+        "dimension": str(question.dimension),
+        "convention": question.convention,
     }
 
     def observe(seen: Sequence[Seen]) -> Births:
@@ -117,20 +180,17 @@ def layer_birth_points(
             np.concatenate([each.inputs.labels for each in seen]).astype(np.int64),
         )
 
-    asked = Measurement(
-        settings={place.name: settings},
+    return Measurement(
+        settings={layer: settings},
         compile=lambda: LookEngine(
-            network, look, len(data), execution, what=f"birth points of layer {place.name!r}"
+            network, look, len(data), execution, what=f"birth points of layer {layer!r}"
         ),
         observe=observe,
         kind=Births,
         merge=None,
-        finish=lambda states: {place.name: _labelled(list(states()), data)},
-        files=Files.of(file, [place.name], several=False),
+        finish=lambda states: {layer: _labelled(list(states()), data)},
+        files=files,
     )
-    with reporting(progress, f"birth points of {place.name}") as report:
-        read = reading(data, network.preprocessing)
-        return measure([asked], read, len(data), execution, report)[place.name]
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from tests.execution.functions import (
 )
 from tests.execution.kills import IMAGES, measure_and_die, snapshots
 from tests.processes import LIMIT, code, in_two_processes, output_of
-from tests.reference import forward, images_of, layers_of
+from tests.reference import forward, images_of, layers_of, linear, pooled
 
 SEED = 20_170_413
 KILLS = 10 if "JAXUNITS_TEST_ALL" in os.environ else 3
@@ -59,21 +59,19 @@ def few(data):
 def test_no_sum_of_the_network_rounds(network, data):
     """All numbers are multiples of one that float32 holds, whatever is added first."""
     images, labels = images_of(data, network.preprocessing)
-    images = images * 255
-    sizes = ju.networks.with_arrays(
-        network, {name: abs(array) for name, array in ju.networks.arrays(network).items()}
-    )
-    unit = LEVELS
+    arrays = ju.networks.arrays(network)
+    sizes = ju.networks.with_arrays(network, {key: abs(arrays[key]) for key in arrays})
+    state, unit = images * 255, 1 / LEVELS
     for layer in layers_of(network):
-        unit *= STEPS
-        largest = forward(sizes, images, through=layer).max()
-        # A sweep adds and takes away; directions have two bits more.
-        assert largest * unit < 2**24 / 4, (layer, largest * unit / 2**24)
-    logits = forward(network, images)
+        unit /= STEPS
+        # Directions have two bits more, and twice the size.
+        assert linear(sizes, layer, state).max() / unit < 2**24 / 8
+        state = np.maximum(linear(network, layer, state), 0)
+        state = pooled(state) if layer in network.module.pool_after else state
+    logits = forward(network, images * 255)
     assert (logits.argmax(1) == labels).mean() > 0.8
-    np.testing.assert_array_equal(
-        logits, network.function(network.params, jnp.asarray(images, jnp.float32), {})
-    )
+    found = network.function(network.params, jnp.asarray(images * 255, jnp.float32), {})
+    np.testing.assert_array_equal(logits, found)
 
 
 # Devices and processes.
@@ -309,7 +307,7 @@ def test_running_out_of_memory_late_repeats_nothing(name, network, data, limited
 
     limited(check)
     found = measured(name, network, some, batch_size=16, images_per_piece=48)
-    assert 8 in batches
+    assert len(batches) > 4
     assert_same(found.drop_attrs(), usual)
 
 
@@ -378,26 +376,23 @@ def test_nan_in_a_parameter_has_one_text(name, network, few):
     )
 
 
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in BY_MASKS])
+@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - set(BY_MASKS)))
 def test_large_numbers_are_numbers(name, network, few):
-    """Maps whose sum float32 does not hold, while it holds each value."""
-    kernels = {
-        key: ju.networks.arrays(network)[key] * 2.0**power
-        for key, power in (("conv2.kernel", 121), ("conv3.kernel", -121))
-    }
-    large = ju.networks.with_arrays(network, kernels)
-    values = network.activations(images_of(few, network.preprocessing)[0] * 255, "conv2")
-    scale = 2.0**121
-    assert np.isfinite(np.asarray(values, np.float32) * np.float32(scale)).all()
-    found, usual = (measured(name, each, few).drop_attrs() for each in (large, network))
-    scaled = {"values", "activation", "activation_map", "threshold", "top_activation"}
-    scaled |= {"activation_mean", "activation_std", "activation_max", "class_mean"}
-    for key in scaled & set(usual):
-        usual[key] = usual[key] * scale
-    kept = [key for key in usual if key not in {"l1_norm", "gradient", "taylor"}]
-    assert_same(
-        found[kept].drop_vars([]), usual[kept].astype({key: found[key].dtype for key in kept})
+    """Float32 holds each value of every map, if not their sum."""
+    arrays = ju.networks.arrays(network)
+    powers = {"conv2.kernel": 121, "conv2.bias": 121, "conv3.kernel": -121}
+    large = ju.networks.with_arrays(
+        network, {key: arrays[key] * 2.0 ** powers[key] for key in powers}
     )
+    images = images_of(few, network.preprocessing)[0] * 255
+    assert np.isfinite(large.activations(jnp.asarray(images, jnp.float32), "conv2")).all()
+    found, usual = (measured(name, each, few).drop_attrs() for each in (large, network))
+    assert set(found.variables) == set(usual.variables)
+    for key in found:
+        finite = np.isfinite(found[key].values) if found[key].dtype.kind == "f" else True
+        assert np.all(finite | ~np.isfinite(usual[key].values)), key
+    for key in {"birth_point", "image", "top_image", "intersection", "activated"} & set(found):
+        np.testing.assert_array_equal(found[key], usual[key])
 
 
 # Where numbers come from.
@@ -544,7 +539,6 @@ def test_progress_rises_to_all(name, network, few, capfd):
 @every
 def test_what_is_no_progress_or_option_is_refused(name, network, few):
     for options, expected in (
-        ({"progress": 3}, "progress=3"),
         ({"batch_size": 0}, "batch_size=0: give a number above 0"),
         ({"images_per_piece": 0}, "images_per_piece=0: give a number above 0"),
         ({"max_memory": -1}, "max_memory=-1: give a number above 0"),

@@ -22,6 +22,9 @@ LEFT_OUT = {
         *("InputError", "results.DamagedError", "networks.DamagedCheckpointError"),
     },
     "it makes the text of an error": {"unknown_name", "results.no_space"},
+    "measure takes it, and checks it": {
+        *("ablation.Sweep", "attributes.Attributes", "topology.BirthPoints"),
+    },
     "it is a type alone": {
         *("ablation.Options", "attributes.Options", "data.Source", "data.concepts.Source"),
     },

@@ -183,6 +183,14 @@ _valid("check_settings", lambda w: ((ju.synthesis.Method(),), {}))
 
 _valid("Execution", **_CARRIED_OUT)
 _valid("ablation.Execution", **_EXECUTION)
+_valid(
+    "measure",
+    lambda w: (
+        (w.network, w.data, [ju.ablation.Sweep("conv2"), ju.attributes.Attributes(top_images=1)]),
+        {**_FILE, "file": "results", **_CARRIED_OUT},
+    ),
+    may_raise=(OSError,),
+)
 _valid("ablation.all_but", units=3, members=[[0], [1, 2]])
 _valid("ablation.groups", units=3, members=[[0], [1, 2]])
 _valid("ablation.haar", units=3, seed=0)

@@ -68,8 +68,8 @@ def annotated_images(
       threads: how many threads read ahead.
 
     Raises:
-      InputError: the range holds none, the images have another number of channels than the network reads, one holds NaN
-        or infinity, or a label map has indices of concepts that do not exist.
+      InputError: the range holds none, the images have another number of channels than the network
+        reads, one holds NaN or infinity, or a label map has indices of concepts that do not exist.
     """
     check_channels(images(concepts), preprocessing)
 

@@ -1,0 +1,118 @@
+"""Several measurements in one pass over the images."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Unpack
+
+import xarray as xr
+
+from .._arguments import check_path_or_none, from_options, shown
+from .._errors import InputError
+from ..data import Dataset
+from ..networks import Classifier, check_classifier, check_data
+from ._execution import Execution, Options
+from ._files import Files
+from ._measure import Measurement, in_one_pass
+from ._pieces import reading
+from ._progress import Progress, check_progress, reporting
+
+
+@dataclass(frozen=True)
+class Wanted(abc.ABC):
+    """What `measure` is asked for.
+
+    Attributes:
+      kind: what it is called in file names.
+    """
+
+    kind: ClassVar[str]
+
+    @abc.abstractmethod
+    def measurements(
+        self,
+        network: Classifier,
+        data: Dataset,
+        carried_out: Execution,
+        files: Callable[[Sequence[str]], Files],
+    ) -> list[Measurement]:
+        """What is asked of the images, by layer.
+
+        Args:
+          network: the network.
+          data: the images.
+          carried_out: how.
+          files: from layers to where their results are kept.
+        """
+
+
+def measure(
+    network: Classifier,
+    data: Dataset,
+    wanted: Sequence[Wanted],
+    *,
+    file: str | Path | None = None,
+    progress: Progress | bool | None = None,
+    **options: Unpack[Options],
+) -> list[dict[str, xr.Dataset]]:
+    """Measure several things of several layers in one pass, which reads every image once.
+
+    `ju.measure(network, data, [ju.ablation.Sweep(), ju.attributes.Attributes()])` gives what
+    `ju.ablation.sweep(network, None, data)` and `ju.attributes.collect(network, None, data)` do.
+
+    Args:
+      network: the network.
+      data: the images.
+      wanted: what is measured: `ju.ablation.Sweep`, `ju.attributes.Attributes`,
+        `ju.topology.BirthPoints`.
+      file: a folder for the results, with a file for each kind and layer, as in
+        `ju.ablation.sweep`.
+      progress: called with the images done and in all, after every batch; False for silence, None
+        for a bar where somebody looks.
+      **options: how it is carried out, see `Execution`.
+
+    Returns:
+      For each thing that is wanted, in order, its results by layer.
+
+    Raises:
+      InputError: nothing is wanted, one kind twice, or as the functions of these names.
+    """
+    check_progress(progress)
+    check_path_or_none(file=file)
+    carried_out = from_options(Execution, options, measure)
+    check_classifier(network)
+    check_data(network, data)
+    _check(wanted)
+
+    def files_of(kind: str) -> Callable[[Sequence[str]], Files]:
+        return lambda names: Files.of(file, names, several=True, prefix=f"{kind}_")
+
+    asked = [each.measurements(network, data, carried_out, files_of(each.kind)) for each in wanted]
+    flat = [one for several in asked for one in several]
+    kinds = " and ".join(each.kind for each in wanted)
+    with reporting(progress, f"{kinds} of {network.name}") as report:
+        read = reading(data, network.preprocessing)
+        found = iter(in_one_pass(flat, read, len(data), carried_out, report))
+    return [
+        {name: result for _ in several for name, result in next(found).items()} for several in asked
+    ]
+
+
+def _check(wanted: Sequence[Wanted]) -> None:
+    if not isinstance(wanted, Sequence) or not wanted:
+        raise InputError(
+            f"wanted={shown(wanted)}: give a list of what to measure, such as [ju.ablation.Sweep()]"
+        )
+    for each in wanted:
+        if not isinstance(each, Wanted):
+            raise InputError(
+                f"wanted of type {type(each).__name__}: give ju.ablation.Sweep, "
+                "ju.attributes.Attributes or ju.topology.BirthPoints"
+            )
+    kinds = [each.kind for each in wanted]
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            raise InputError(f"{kind} is wanted twice: give one with all layers")
