@@ -30,6 +30,7 @@ from ..execution import Seen as BatchSeen
 from ..networks import Classifier, check_classifier, check_data, check_parameters
 from ..results import class_coordinates
 from ._choices import Choices, Options
+from ._class_means import ClassSums
 from ._collector import Collector, Variable
 from ._l1_norm import known_l1_norm
 from ._seen import joined, look
@@ -247,9 +248,10 @@ def _labelled(
         variables |= collector.finish(state)
     draw = np.random.default_rng([seed, list(network.layers).index(layer)]).random(units)
     variables["random"] = Variable(("unit",), draw, "", "a uniform random number")
-    present = np.unique(data.labels)
+    # Not the data set's labels, which may be read from its images.
+    images = next(state.images for state in states if isinstance(state, ClassSums))
     names = [str(name) for name in data.class_names]
-    empty = [name for label, name in enumerate(names) if label not in present]
+    empty = [name for name, count in zip(names, images, strict=True) if count == 0]
     return xr.Dataset(
         {
             name: xr.Variable(

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import xarray as xr
 
@@ -52,7 +52,7 @@ class Wanted(abc.ABC):
 def measure(
     network: Classifier,
     data: Dataset,
-    wanted: Sequence[Wanted],
+    wanted: Any,
     *,
     file: str | Path | None = None,
     progress: Progress | bool | None = None,
@@ -66,7 +66,7 @@ def measure(
     Args:
       network: the network.
       data: the images.
-      wanted: what is measured: `ju.ablation.Sweep`, `ju.attributes.Attributes`,
+      wanted: a list of what is measured: `ju.ablation.Sweep`, `ju.attributes.Attributes`,
         `ju.topology.BirthPoints`.
       file: a folder for the results, with a file for each kind and layer, as in
         `ju.ablation.sweep`.
@@ -101,7 +101,7 @@ def measure(
     ]
 
 
-def _check(wanted: Sequence[Wanted]) -> None:
+def _check(wanted: Any) -> None:
     if not isinstance(wanted, Sequence) or not wanted:
         raise InputError(
             f"wanted={shown(wanted)}: give a list of what to measure, such as [ju.ablation.Sweep()]"
