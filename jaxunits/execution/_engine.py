@@ -23,6 +23,7 @@ from ..networks import Classifier
 from ._devices import (
     Places,
     along,
+    array_bytes,
     bytes_held,
     cast,
     fitting,
@@ -66,6 +67,11 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def batch_size(self) -> int:
         """Images a batch, all devices together."""
+
+    @property
+    @abc.abstractmethod
+    def image_bytes(self) -> int:
+        """Bytes of what is read of an image."""
 
     @abc.abstractmethod
     def attributes(self) -> Mapping[str, str | int | float]:
@@ -157,6 +163,11 @@ class LookEngine(Engine):
     def batch_size(self) -> int:
         """Images a batch, all devices together."""
         return self._size * len(self._execution.places)
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of what is read of an image."""
+        return array_bytes(self._inputs.tree())
 
     def attributes(self) -> dict[str, str | int | float]:
         """How images are looked at."""
@@ -303,7 +314,7 @@ def _compiled(build: _Build) -> _Program:
         )
         run = shared.lower(*given).compile()
     build.compilations.append("look")
-    fixed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((given[0], given[2])))
+    fixed = array_bytes((params, arguments))
     return _Program(run, places, bytes_held(run), fixed)
 
 

@@ -37,7 +37,7 @@ class Execution:
         device runs out all the same, what is computed at once is halved.
       devices: where to compute; all local devices by default. Images are shared out among them.
       images_per_piece: images after which what is done is kept, rounded up to whole batches: what a
-        kill can lose.
+        kill can lose; fewer where they take more than 256 MiB of the host's memory.
     """
 
     precision: str = "float32"

@@ -21,6 +21,9 @@ from ._states import Kind, State, States
 from ._store import open_store
 from ._times import times
 
+# Of images on the host: one piece is looked at while the next is read.
+_PIECE_BYTES = 2**28
+
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
@@ -126,9 +129,11 @@ class _Work:
 
 
 def _ranges(works: Sequence[_Work], images: int, execution: Execution) -> list[tuple[int, int]]:
-    """The pieces: whole batches."""
+    """The pieces: whole batches, of which two can be held."""
     batch = max((work.first_batch_size for work in works), default=1)
-    size = -(-execution.images_per_piece // batch) * batch
+    image = max((work.engine.image_bytes for work in works), default=1)
+    size = -(-min(execution.images_per_piece, _PIECE_BYTES // image) // batch) * batch
+    size = max(size, batch)
     return [(start, min(start + size, images)) for start in range(0, images, size)]
 
 

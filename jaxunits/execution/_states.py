@@ -54,6 +54,8 @@ class States:
         """The numbers of the pieces that are done."""
         if self._merge is None:
             return set(self._store)
+        if not self._store.lasting:
+            return set()
         return {number for kept in self._found() for number in kept.pieces}
 
     def add(self, piece: int, state: State, seconds: float) -> None:
@@ -65,6 +67,9 @@ class States:
                 older = list(self._so_far.pieces)
                 new = self._together([self._so_far, new])
             self._so_far = new
+            # Nobody reads it before the end.
+            if not self._store.lasting:
+                return
         self._store[piece] = pack(new)
         for number in set(older).intersection(self._store):
             del self._store[number]
@@ -74,6 +79,11 @@ class States:
 
         What can be merged is one state.
         """
+        if self._merge is not None and not self._store.lasting and self._so_far is not None:
+            if jax.process_count() == 1:
+                whole = self._so_far
+                return lambda: iter([whole.state]), whole.seconds
+            self._store[self._so_far.pieces[-1]] = pack(self._so_far)
         self._store.exchange()
         if self._merge is not None:
             whole = self._together(self._found())

@@ -39,6 +39,11 @@ class Store:
         self.folder = folder
         self._memory: dict[int, bytes] = {}
 
+    @property
+    def lasting(self) -> bool:
+        """Whether what is kept outlives the process."""
+        return self.folder is not None
+
     def __iter__(self) -> Iterator[int]:
         """The numbers of the pieces that are there, rising."""
         if self.folder is None:

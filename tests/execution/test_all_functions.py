@@ -179,11 +179,12 @@ def left_beside(file):
     return names - {file.name, file.with_suffix(".timing.json").name}
 
 
+@pytest.mark.slow
 @every
 def test_a_kill_before_any_change_of_files_leaves_the_same_bytes(name, network, data, tmp_path):
     """What is there before each change is what a kill at that moment leaves."""
     some = ju.data.subset(data, np.arange(100))
-    options = {"batch_size": 16, "images_per_piece": 32}
+    options = {"batch_size": 16, "images_per_piece": 64}
     place, folder = tmp_path / "killed", tmp_path / "whole"
     folder.mkdir()
     killed = snapshots(name, network, some, folder, place, **options)

@@ -44,6 +44,8 @@ class Fused(Store):
         super().__init__(None)
         self._memory, self.changes = folder, changes
 
+    lasting = True
+
     def _burn(self):
         if self.changes is not None:
             self.changes -= 1
