@@ -71,7 +71,7 @@ def directions(
     rotation = _checked_basis(basis, place)
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)
     settings = sweep_settings(network, layer, data, masks, **options)
-    settings["basis"] = fingerprint(rotation)
+    settings |= {"measured": "directions", "basis": fingerprint(rotation)}
     dimension = "direction" if masks is None else "mask"
     return answer(
         network,

@@ -16,7 +16,7 @@ from ..execution import Part, Piece, check_finite
 from ..networks import Classifier
 from ._execution import Execution
 from ._program import Program, compile_program
-from ._question import Question, Resampling
+from ._question import Question
 
 # The bound on a margin's error, as a multiple of the largest error seen on a piece's first batch.
 _SAFETY = 4
@@ -81,12 +81,6 @@ class Engine(execution.Engine):
     def batch_size(self) -> int:
         """Images a batch, all devices together."""
         return self.program.batch_size
-
-    @property
-    def image_bytes(self) -> int:
-        """Bytes of what is read of an image, and of another beside it."""
-        images = 2 if isinstance(self.question.values, Resampling) else 1
-        return 4 * images * self._network.preprocessing.numbers
 
     def attributes(self) -> dict[str, str | int | float]:
         """How the question is answered, as attributes of the result."""

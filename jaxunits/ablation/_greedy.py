@@ -23,7 +23,7 @@ from .._arguments import (
 from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from ..data import Dataset, of_class
-from ..execution import Files, Part, Progress, Store, open_store, pieces, ran_out, share
+from ..execution import Files, Part, Progress, Store, agree, open_store, pieces, ran_out, share
 from ..networks import Classifier, check_classifier, check_data
 from ._counts import as_integers
 from ._engine import Engine
@@ -33,6 +33,9 @@ from ._measurement import Values, fill, with_first
 from ._orders import measure_orders, random_orders
 from ._question import Question, Resampling
 from ._sweep import sweep_settings
+
+# Batches, each with what all masks share of it, and its labels.
+_States = Callable[[], Iterable[tuple[Part, PyTree, jax.Array]]]
 
 
 def greedy(
@@ -105,23 +108,22 @@ def greedy(
         network, layer, measured, values=values, reference=reference or data, seed=seed, **options
     )
     settings |= {
+        "measured": "greedy",
         "masks": f"greedy, {length} steps",
         "chosen_on": data.fingerprint,
         "chosen_for": ", ".join(names),
         "random_orders": f"{random} of seed {seed}",
     }
-    files = Files.of(file, [place.name], several=False)
-    # Of its own: the file of the orders is held while they are measured.
-    folder = None if file is None else Path(file).with_suffix(".orders")
+    files = Files.of(file, [place.name], several=False, steps="orders")
     with (
-        files.made({place.name: settings}, hold=folder) as made,
+        files.made({place.name: settings}) as made,
         execution.reporting(progress, f"greedy orders of {place.name}", "units") as report,
     ):
         if made is not None:
             return made[place.name]
         filled = fill(network, place, values, reference or data, seed, carried_out)
         question = Question(place, with_first(single_units(place.units)), filled)
-        with open_store(folder, settings) as kept:
+        with open_store(files.on_the_way, settings) as kept:
             chosen = _choose(network, question, images, length, kept, carried_out, report)
             beside = random_orders(place.units, random, seed=seed)[:, :length]
             return measure_orders(
@@ -150,7 +152,7 @@ def _choose(
     progress: Progress,
 ) -> Int64[np.ndarray, "classes steps"]:
     """The greedy order of every class; what is chosen already is kept."""
-    there = set(kept)
+    there = agree(set(kept), list(images))
     missing = share([number for number in images if number not in there])
     if missing:
         largest = max(images.values(), key=len)
@@ -168,16 +170,17 @@ def _order(
 ) -> list[int]:
     """The units of a greedy series, by what they do to the images of one class."""
     kept = np.ones(engine.question.layer.units, np.float32)
-    states = _states(engine, network, data)
+    states: _States | None = None
     order: list[int] = []
     while len(order) < length:
         try:
+            states = states or _states(engine, network, data)
             correct, loss = _candidates(engine, states(), kept)
         except jax.errors.JaxRuntimeError as error:
             if not ran_out(error):
                 raise
             engine.shrink()
-            states = _states(engine, network, data)
+            states = None
             continue
         left = np.flatnonzero(kept)
         best = int(left[np.lexsort((left, -loss[left], correct[left]))[0]])
@@ -187,9 +190,7 @@ def _order(
     return order
 
 
-def _states(
-    engine: Engine, network: Classifier, data: Dataset
-) -> Callable[[], Iterable[tuple[Part, PyTree, jax.Array]]]:
+def _states(engine: Engine, network: Classifier, data: Dataset) -> _States:
     """Batches with what all masks share of them: kept on the devices where memory allows."""
     program, resampled = engine.program, engine.question.values
     size = program.batch_size

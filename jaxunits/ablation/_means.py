@@ -96,9 +96,8 @@ def unit_means(
                 network, look, len(data), carried_out, what=f"means of layer {place.name!r}"
             ),
             execution.reading(data, network.preprocessing),
-            len(data),
             carried_out,
-            settings=execution.provenance(network, place.name, data, carried_out),
+            settings=execution.provenance("unit_means", network, place.name, data, carried_out),
             file=None if file is None else Path(file),
             progress=report,
         )

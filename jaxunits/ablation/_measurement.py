@@ -153,7 +153,7 @@ def answer(
     )
     read = reads(network, data, values, reference, seed)
     with execution.reporting(progress, f"ablating {layer.name}") as report:
-        return execution.in_one_pass([one], read, len(data), carried_out, report)[0][layer.name]
+        return execution.in_one_pass([one], read, carried_out, report)[0][layer.name]
 
 
 def settings_of(
@@ -182,7 +182,7 @@ def settings_of(
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)
     held, along = _others(network, place, rows, other_masks)
     return {
-        **execution.provenance(network, place.name, data, carried_out),
+        **execution.provenance("sweep", network, place.name, data, carried_out),
         "masks": "single units" if masks is None else fingerprint(rows),
         "other_masks": fingerprint({**held, **along}) if other_masks else "none",
         "values": str(values) + drawn if named else fingerprint(checked_values(values, place)),

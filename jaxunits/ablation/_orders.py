@@ -87,7 +87,12 @@ def cumulative(
         several,
         insertion=insertion,
         single=given.ndim == 1,
-        settings={**settings, "masks": f"{_kind(insertion)} {fingerprint(several)}"},
+        settings={
+            **settings,
+            "measured": "cumulative",
+            "masks": f"{_kind(insertion)} {fingerprint(several)}",
+            "orders": "one" if given.ndim == 1 else str(len(several)),
+        },
         values=values,
         reference=reference,
         seed=seed,

@@ -138,7 +138,7 @@ def sweep(
     ]
     read = reads(network, data, values, reference, seed)
     with execution.reporting(progress, f"ablating {', '.join(names)}") as report:
-        found = execution.in_one_pass(asked, read, len(data), carried_out, report)
+        found = execution.in_one_pass(asked, read, carried_out, report)
     by_layer = {name: each[name] for name, each in zip(names, found, strict=True)}
     return by_layer[names[0]] if single else by_layer
 

@@ -116,7 +116,7 @@ def collect(
     )
     read = reading(data, network.preprocessing)
     with reporting(progress, f"attributes of {', '.join(names)}") as report:
-        (found,) = in_one_pass([asked], read, len(data), execution, report)
+        (found,) = in_one_pass([asked], read, execution, report)
     return found[names[0]] if isinstance(layers, str) else {name: found[name] for name in names}
 
 
@@ -225,7 +225,9 @@ def _settings(
     if len(data) == 0:
         raise InputError(f"data {data.name!r} holds no images: give at least one")
     chosen = {key: str(value) for key, value in asdict(choices).items()}
-    return {name: {**provenance(network, name, data, execution), **chosen} for name in names}
+    return {
+        name: {**provenance("collect", network, name, data, execution), **chosen} for name in names
+    }
 
 
 def _labelled(

@@ -21,6 +21,7 @@ from ..execution import (
     Reducer,
     Seen,
     check_finite,
+    finite_mark,
     reading,
     reduced,
 )
@@ -70,7 +71,7 @@ class _Overlap(Look):
             rows=self.rows,
             present=inputs.concepts.shape[1],
         )
-        return both, pixels, maps.sum((1, 2, 3))
+        return both, pixels, finite_mark(maps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ class Passes:
       grid_memory: bytes that upsampled maps may take.
       execution: how it is carried out.
       settings: what the numbers depend on.
-      file: where the result is kept, beside which passes leave what they found; None for nowhere.
+      folder: where passes leave what they found; None for nowhere.
       passes: how many there are.
       progress: called with the images done and in all, over all passes.
     """
@@ -97,7 +98,7 @@ class Passes:
     grid_memory: int
     execution: Execution
     settings: Mapping[str, str]
-    file: Path | None
+    folder: Path | None
     passes: int
     progress: Progress
 
@@ -105,13 +106,6 @@ class Passes:
     def size(self) -> tuple[int, int]:
         """Rows and columns of the grid."""
         return len(self.upsampling.down), len(self.upsampling.across)
-
-    @property
-    def files(self) -> list[Path]:
-        """What the passes leave beside the result's file."""
-        if self.file is None:
-            return []
-        return [self.file.with_suffix(f".pass{number}.nc") for number in range(self.passes)]
 
     def values(self, reduction: Reduction, number: int) -> tuple[Any, dict[str, Any]]:
         """What is kept of every unit's values, and how that pass went."""
@@ -122,7 +116,7 @@ class Passes:
         look = Maps(self.maps.network.function, self.maps.layer)
         read = reading(images(self.concepts), self.maps.network.preprocessing)
         reducer = Reducer(reduction.kind, observe, reduction.merge)
-        return self._reduced(reducer, look, (), None, read, number)
+        return self._reduced(reducer, look, (), None, read, number, reduction.name)
 
     def counts(
         self, thresholds: Float32[np.ndarray, " units"], number: int
@@ -132,8 +126,13 @@ class Passes:
         rows = rows_at_once(self.maps.units, self.size, self.grid_memory)
         look = _Overlap(Maps(network.function, self.maps.layer), rows)
 
-        def read(start: int, stop: int) -> Annotations:
+        def annotated(start: int, stop: int) -> Annotations:
             return annotated_images(self.concepts, network.preprocessing, self.size, start, stop)
+
+        # Of a label map, of which most images have few.
+        bytes_of_maps = 2 * self.size[0] * self.size[1]
+        image_bytes = 4 * network.preprocessing.numbers + 4 * bytes_of_maps
+        read = Read(len(self.concepts), image_bytes, annotated)
 
         def merge(one: Counts, other: Counts) -> Counts:
             return Counts(*(a + b for a, b in zip(one, other, strict=True)))
@@ -145,10 +144,17 @@ class Passes:
         )
         arguments = (thresholds, self.upsampling)
         reducer = Reducer(Counts, self._counted, merge)
-        return self._reduced(reducer, look, arguments, example, read, number)
+        return self._reduced(reducer, look, arguments, example, read, number, "counts")
 
     def _reduced(
-        self, reducer: Reducer, look: Any, arguments: Any, example: Any, read: Read, number: int
+        self,
+        reducer: Reducer,
+        look: Look,
+        arguments: Any,
+        example: Any,
+        read: Read,
+        number: int,
+        name: str,
     ) -> tuple[Any, dict[str, Any]]:
         def compiled() -> LookEngine:
             return LookEngine(
@@ -168,10 +174,10 @@ class Passes:
             reducer,
             compiled,
             read,
-            len(self.concepts),
             self.execution,
-            settings={**self.settings, "pass": str(number)},
-            file=self.files[number] if self.file else None,
+            settings={**self.settings, "measured": f"dissect: {name}"},
+            # What earlier passes found depends on the memory that there was.
+            file=None if self.folder is None else self.folder / f"{number} {name}.nc",
             progress=report,
         )
 

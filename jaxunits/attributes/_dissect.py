@@ -154,7 +154,7 @@ def dissect(
     upsampling = aligned.upsampling(maps)
     rows, columns = len(upsampling.down), len(upsampling.across)
     settings = {
-        **provenance(network, maps.layer, concepts, execution),
+        **provenance("dissect", network, maps.layer, concepts, execution),
         "convention": convention,
         "quantile": str(share),
         "detector_iou": str(detector_iou),
@@ -164,7 +164,7 @@ def dissect(
     }
     height, width = (rows, columns) if usual.upsampled else maps.size
     values = maps.units, len(concepts) * height * width, share, grid_memory // 2
-    files = Files.of(file, [maps.layer], several=False)
+    files = Files.of(file, [maps.layer], several=False, steps="passes")
     with (
         reporting(progress, f"concepts of {maps.layer}") as report,
         files.made({maps.layer: settings}) as made,
@@ -179,7 +179,7 @@ def dissect(
             grid_memory // 2,
             execution,
             settings,
-            None if file is None else Path(file),
+            files.on_the_way,
             passes(*values) + 1,
             report,
         )

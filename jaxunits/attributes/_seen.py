@@ -146,7 +146,8 @@ def joined(seen: Sequence[BatchSeen], data: str) -> dict[str, Seen]:
         lambda *parts: np.concatenate(parts), *(part.found for part in seen)
     )
     for name, units in layers.items():
-        check_finite(units.largest, image, f"activation of layer {name!r}", data)
+        for values in (units.largest, units.activation):
+            check_finite(values, image, f"activation of layer {name!r}", data)
         if units.gradient is not None:
             check_finite(units.gradient, image, f"derivative at layer {name!r}", data)
     check_finite(probability, image, "probability of a class", data)

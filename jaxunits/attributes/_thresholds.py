@@ -21,11 +21,13 @@ class Reduction:
     """What one pass over all values keeps of them.
 
     Attributes:
+      name: what is kept.
       kind: the type of its states.
       observe: from some values, in pieces, to their state.
       merge: the state of the values of both.
     """
 
+    name: str
     kind: Any
     observe: Callable[[Iterator[Values]], Any]
     merge: Callable[[Any, Any], Any]
@@ -109,7 +111,7 @@ def largest(count: int) -> Reduction:
     def merge(one: Largest, other: Largest) -> Largest:
         return Largest(_largest([one.values, other.values], count))
 
-    return Reduction(Largest, observe, merge)
+    return Reduction(f"largest {count}", Largest, observe, merge)
 
 
 def _fits(units: int, above: int, max_memory: int) -> bool:
@@ -165,7 +167,7 @@ def _histograms(
     def merge(one: Histogram, other: Histogram) -> Histogram:
         return Histogram(one.counts + other.counts)
 
-    return Reduction(Histogram, observe, merge)
+    return Reduction(f"bits {settled} to {settled + bits}", Histogram, observe, merge)
 
 
 def _locate(

@@ -114,7 +114,7 @@ def top_images(
         return {place.name: _labelled(top, chosen)}
 
     settings = {
-        **provenance(network, place.name, data, execution),
+        **provenance("top_images", network, place.name, data, execution),
         "units": fingerprint(chosen),
         "count": str(count),
         "activation": activation,
@@ -138,7 +138,7 @@ def top_images(
     )
     with reporting(progress, f"top images of {place.name}") as report:
         read = reading(data, network.preprocessing)
-        return in_one_pass([asked], read, len(data), execution, report)[0][place.name]
+        return in_one_pass([asked], read, execution, report)[0][place.name]
 
 
 def _start(seen: Seen, activation: str, layer: str, data: str) -> _Top:

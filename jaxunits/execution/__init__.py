@@ -18,6 +18,7 @@ from ._execution import Options as Options
 from ._files import Files as Files
 from ._files import finished as finished
 from ._finite import check_finite as check_finite
+from ._finite import finite_mark as finite_mark
 from ._measure import Measurement as Measurement
 from ._measure import in_one_pass as in_one_pass
 from ._pieces import Images as Images
@@ -26,6 +27,7 @@ from ._pieces import Piece as Piece
 from ._pieces import Read as Read
 from ._pieces import pieces as pieces
 from ._pieces import reading as reading
+from ._processes import agree as agree
 from ._processes import share as share
 from ._progress import Progress as Progress
 from ._progress import check_progress as check_progress

@@ -68,11 +68,6 @@ class Engine(abc.ABC):
     def batch_size(self) -> int:
         """Images a batch, all devices together."""
 
-    @property
-    @abc.abstractmethod
-    def image_bytes(self) -> int:
-        """Bytes of what is read of an image."""
-
     @abc.abstractmethod
     def attributes(self) -> Mapping[str, str | int | float]:
         """How it is done, as attributes of the result."""
@@ -163,11 +158,6 @@ class LookEngine(Engine):
     def batch_size(self) -> int:
         """Images a batch, all devices together."""
         return self._size * len(self._execution.places)
-
-    @property
-    def image_bytes(self) -> int:
-        """Bytes of what is read of an image."""
-        return array_bytes(self._inputs.tree())
 
     def attributes(self) -> dict[str, str | int | float]:
         """How images are looked at."""

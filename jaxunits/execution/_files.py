@@ -12,8 +12,15 @@ from typing import Any
 import jax
 import xarray as xr
 
-from ..results import raise_if_different, read_result, timing_of, write, write_json
-from ._store import held, remove
+from ..results import (
+    beside,
+    raise_if_different,
+    read_result,
+    timing_of,
+    write,
+    write_json,
+)
+from ._store import held, release, remove
 
 
 @dataclass(frozen=True)
@@ -22,13 +29,22 @@ class Files:
 
     Attributes:
       paths: by result; empty where results are kept in memory alone.
+      steps: the name of a folder for what is found on the way, beside what is done so far; empty
+        for none.
     """
 
     paths: Mapping[str, Path]
+    steps: str = ""
 
     @classmethod
     def of(
-        cls, file: str | Path | None, results: Sequence[str], several: bool, prefix: str = ""
+        cls,
+        file: str | Path | None,
+        results: Sequence[str],
+        several: bool,
+        *,
+        prefix: str = "",
+        steps: str = "",
     ) -> Files:
         """The files of some results.
 
@@ -37,48 +53,49 @@ class Files:
           results: the results' names.
           several: whether it is a folder, with a file for each.
           prefix: of the files' names in it.
+          steps: see `Files`.
         """
         if file is None:
             return cls({})
         place = Path(file)
         if not several:
-            return cls({results[0]: place})
+            return cls({results[0]: place}, steps)
         return cls({name: place / f"{prefix}{_slug(name)}.nc" for name in results})
 
     def part(self, name: str) -> Files:
         """The files of one result."""
-        return Files({key: path for key, path in self.paths.items() if key == name})
+        return Files({key: path for key, path in self.paths.items() if key == name}, self.steps)
 
     @property
     def unfinished(self) -> Path | None:
         """The folder of what is done so far; None for in memory."""
-        return None if self._first is None else self._first.with_suffix(".pieces")
+        return self._folder("pieces")
+
+    @property
+    def on_the_way(self) -> Path | None:
+        """The folder of what is found on the way; None for in memory, or where there is none."""
+        return self._folder(self.steps) if self.steps else None
 
     @contextlib.contextmanager
     def made(
-        self, settings: Mapping[str, Mapping[str, str]], *, hold: Path | None = None
+        self, settings: Mapping[str, Mapping[str, str]]
     ) -> Iterator[dict[str, xr.Dataset] | None]:
         """The results, where all are there; else the files are held for this job meanwhile.
-
-        Args:
-          settings: by result, everything that its numbers depend on.
-          hold: what is held in place of the first file.
 
         Raises:
           InputError: one was measured with other settings, every difference named, or is damaged.
         """
+        # With steps the file itself is held while the last of them is made.
+        place = self.on_the_way or self._first
         found = self._finished(settings)
         if found is not None:
             yield found
         else:
-            with held(hold or self._first, self._first):
+            with held(place, self._first):
                 # Whoever was waited for has made them.
                 yield self._finished(settings)
-        # A kill between writing the results and removing what was done so far leaves it behind.
-        if self._first is not None and jax.process_index() == 0:
-            remove(self._first.with_suffix(".pieces"))
-            for path in self._first.parent.glob(f"{self._first.stem}.pass*"):
-                remove(path) if path.is_dir() else path.unlink(missing_ok=True)
+        if jax.process_index() == 0:
+            self._tidy()
 
     def write(
         self, results: Mapping[str, xr.Dataset], timing: Mapping[str, Any]
@@ -91,9 +108,20 @@ class Files:
         return {name: result.assign_attrs(timing) for name, result in results.items()}
 
     def _finished(self, settings: Mapping[str, Mapping[str, str]]) -> dict[str, xr.Dataset] | None:
-        if not self.paths or not all(path.exists() for path in self.paths.values()):
-            return None
-        return {name: finished(path, settings[name]) for name, path in self.paths.items()}
+        there = {name: path for name, path in self.paths.items() if path.exists()}
+        found = {name: finished(path, settings[name]) for name, path in there.items()}
+        return found if found and len(found) == len(self.paths) else None
+
+    def _tidy(self) -> None:
+        """Remove what a kill leaves between writing the results and removing what led to them."""
+        for place in filter(None, (self.unfinished, self.on_the_way)):
+            remove(place)
+            release(place)
+        if self._first is not None:
+            release(self._first)
+
+    def _folder(self, ending: str) -> Path | None:
+        return None if self._first is None else beside(self._first, f".{ending}")
 
     @property
     def _first(self) -> Path | None:

@@ -54,7 +54,6 @@ class Measurement:
 def in_one_pass(
     measurements: Sequence[Measurement],
     read: Read,
-    images: int,
     execution: Execution,
     progress: Progress,
 ) -> list[dict[str, xr.Dataset]]:
@@ -62,8 +61,7 @@ def in_one_pass(
 
     Args:
       measurements: what is asked.
-      read: reads the images from one to another.
-      images: how many there are.
+      read: reads the images.
       execution: how it is carried out.
       progress: called with the images done and in all, after every batch.
 
@@ -77,7 +75,7 @@ def in_one_pass(
             for number, each in enumerate(measurements)
             if made[number] is None
         }
-        ranges = _ranges([*works.values()], images, execution)
+        ranges = _ranges(read, execution)
         for work in works.values():
             work.open(stack, ranges)
         _work([*works.values()], read, ranges, progress)
@@ -92,7 +90,6 @@ class _Work:
 
     def __init__(self, asked: Measurement, engine: Engine) -> None:
         self.asked, self.engine = asked, engine
-        self.first_batch_size = engine.batch_size
         self.done: set[int] = set()
 
     def open(self, stack: contextlib.ExitStack, ranges: Sequence[tuple[int, int]]) -> None:
@@ -114,13 +111,15 @@ class _Work:
             seen.append(part)
             report(len(part.image))
         start = int(piece.image[0])
-        self.states.add(start, self.asked.observe(seen), time.perf_counter() - began)
+        state = self.asked.observe(seen)
+        how = self.engine.attributes()
+        self.states.add(start, time.perf_counter() - began, how, state)
 
     def finish(self, execution: Execution) -> dict[str, xr.Dataset]:
         """The results, kept in files where that is asked for."""
-        states, seconds = self.states.all()
+        states, seconds, how = self.states.all()
         timing = times(self.engine.compilations, self.engine.compile_seconds, seconds)
-        common = {**self.engine.attributes(), **environment(execution.places)}
+        common = {**how, **environment(execution.places)}
         results = {
             name: result.assign_attrs({**self.asked.settings[name], **common})
             for name, result in self.asked.finish(states).items()
@@ -128,13 +127,12 @@ class _Work:
         return self.asked.files.write(results, timing)
 
 
-def _ranges(works: Sequence[_Work], images: int, execution: Execution) -> list[tuple[int, int]]:
-    """The pieces: whole batches, of which two can be held."""
-    batch = max((work.first_batch_size for work in works), default=1)
-    image = max((work.engine.image_bytes for work in works), default=1)
-    size = -(-min(execution.images_per_piece, _PIECE_BYTES // image) // batch) * batch
-    size = max(size, batch)
-    return [(start, min(start + size, images)) for start in range(0, images, size)]
+def _ranges(read: Read, execution: Execution) -> list[tuple[int, int]]:
+    """The pieces: whole batches, as they would be with memory enough, of which two can be held."""
+    batch = execution.batch_of(read.images) * len(execution.places)
+    most = min(execution.images_per_piece, max(1, _PIECE_BYTES // read.image_bytes))
+    size = -(-most // batch) * batch
+    return [(start, min(start + size, read.images)) for start in range(0, read.images, size)]
 
 
 def _work(

@@ -13,7 +13,21 @@ from jaxtyping import Bool, Int, Int64, PyTree
 
 from ..data import Dataset, Preprocessing, batches
 
-Read = Callable[[int, int], PyTree]
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Reads images, from one to another.
+
+    Attributes:
+      images: how many there are.
+      image_bytes: what is read of one.
+      function: from the first image and that after the last to what is read of them.
+    """
+
+    images: int
+    image_bytes: int
+    function: Callable[[int, int], PyTree]
+
 
 # Images that one thread decodes in a row.
 _READ_TOGETHER = 32
@@ -79,7 +93,7 @@ def _filled(inputs: PyTree, missing: int) -> PyTree:
 
 
 def reading(data: Dataset, preprocessing: Preprocessing, partners: Dataset | None = None) -> Read:
-    """A function that reads the images from one to another as a network does.
+    """Reads images as a network does.
 
     Args:
       data: the images.
@@ -93,7 +107,8 @@ def reading(data: Dataset, preprocessing: Preprocessing, partners: Dataset | Non
             return Images(images, labels)
         return Images(images, labels, _read(partners, preprocessing, start, stop)[0])
 
-    return read
+    together = 1 if partners is None else 2
+    return Read(len(data), 4 * together * preprocessing.numbers, read)
 
 
 def _read(
@@ -117,7 +132,7 @@ def pieces(read: Read, ranges: Sequence[tuple[int, int]]) -> Iterator[Piece]:
     """
 
     def piece(start: int, stop: int) -> Piece:
-        return Piece(np.arange(start, stop), read(start, stop))
+        return Piece(np.arange(start, stop), read.function(start, stop))
 
     with ThreadPoolExecutor(1) as pool:
         ahead: Future[Piece] | None = None

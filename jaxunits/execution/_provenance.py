@@ -9,11 +9,16 @@ from ._execution import Execution
 
 
 def provenance(
-    network: Classifier, layer: str, data: Dataset | Concepts | None, execution: Execution
+    measured: str,
+    network: Classifier,
+    layer: str,
+    data: Dataset | Concepts | None,
+    execution: Execution,
 ) -> dict[str, str]:
     """What the numbers of a layer depend on, whatever is measured.
 
     Args:
+      measured: what is measured, by the function's name.
       network: the network.
       layer: the layer's name.
       data: the images; None where none are read.
@@ -28,6 +33,7 @@ def provenance(
             "skipped_files": str(len(data.skipped)) if isinstance(data, Dataset) else "0",
         }
     return {
+        "measured": measured,
         "network": network.name,
         "architecture": network.architecture.arguments if network.architecture else "",
         "parameters": network.fingerprint,

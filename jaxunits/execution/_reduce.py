@@ -39,7 +39,6 @@ def reduced(
     reducer: Reducer,
     compiled: Callable[[], Engine],
     read: Read,
-    images: int,
     execution: Execution,
     *,
     settings: Mapping[str, str],
@@ -51,8 +50,7 @@ def reduced(
     Args:
       reducer: what is kept of the images.
       compiled: gives what looks at them.
-      read: reads the images from one to another.
-      images: how many there are.
+      read: reads the images.
       execution: how it is carried out.
       settings: everything that the state depends on.
       file: where it is kept; None for nowhere.
@@ -80,5 +78,5 @@ def reduced(
         finish=finish,
         files=Files.of(file, [_NAME], several=False),
     )
-    found = in_one_pass([asked], read, images, execution, progress)[0][_NAME]
+    found = in_one_pass([asked], read, execution, progress)[0][_NAME]
     return reducer.kind(*(found[name].values for name in reducer.kind._fields)), found.attrs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, get_type_hints
 
@@ -22,11 +23,13 @@ class Kept(NamedTuple):
     Attributes:
       pieces: their numbers.
       seconds: how long they took.
+      how: how the last of them was done, as attributes of a result.
       state: what is kept of them.
     """
 
     pieces: tuple[int, ...]
     seconds: float
+    how: Mapping[str, Any]
     state: State
 
 
@@ -58,9 +61,9 @@ class States:
             return set()
         return {number for kept in self._found() for number in kept.pieces}
 
-    def add(self, piece: int, state: State, seconds: float) -> None:
+    def add(self, piece: int, seconds: float, how: Mapping[str, Any], state: State) -> None:
         """Keep the state of a piece."""
-        new = Kept((piece,), seconds, state)
+        new = Kept((piece,), seconds, how, state)
         older: list[int] = []
         if self._merge is not None:
             if self._so_far is not None:
@@ -74,23 +77,28 @@ class States:
         for number in set(older).intersection(self._store):
             del self._store[number]
 
-    def all(self) -> tuple[Callable[[], Iterator[State]], float]:
-        """The states of all processes, in order, and how long they took together.
+    def all(self) -> tuple[Callable[[], Iterator[State]], float, Mapping[str, Any]]:
+        """The states of all processes, in order, how long they took, and how the last was done.
 
         What can be merged is one state.
         """
         if self._merge is not None and not self._store.lasting and self._so_far is not None:
             if jax.process_count() == 1:
                 whole = self._so_far
-                return lambda: iter([whole.state]), whole.seconds
+                return lambda: iter([whole.state]), whole.seconds, whole.how
             self._store[self._so_far.pieces[-1]] = pack(self._so_far)
         self._store.exchange()
         if self._merge is not None:
             whole = self._together(self._found())
-            return lambda: iter([whole.state]), whole.seconds
-        seconds = sum(unpack(self._store[number], None).seconds for number in self._store)
+            return lambda: iter([whole.state]), whole.seconds, whole.how
+        each = [unpack(self._store[number], None) for number in self._store]
+        seconds = sum(kept.seconds for kept in each)
         store, kind = self._store, self._kind
-        return lambda: (unpack(store[number], kind).state for number in store), seconds
+        return (
+            lambda: (unpack(store[number], kind).state for number in store),
+            seconds,
+            each[-1].how,
+        )
 
     def _found(self) -> list[Kept]:
         """What is there, without what a newer one holds too: a kill leaves both."""
@@ -101,7 +109,9 @@ class States:
     def _together(self, found: list[Kept]) -> Kept:
         def both(one: Kept, other: Kept) -> Kept:
             state = self._merge(one.state, other.state) if self._merge else None
-            return Kept(one.pieces + other.pieces, one.seconds + other.seconds, state)
+            last = max(one, other, key=lambda kept: max(kept.pieces))
+            pieces, seconds = one.pieces + other.pieces, one.seconds + other.seconds
+            return Kept(pieces, seconds, last.how, state)
 
         return functools.reduce(both, sorted(found, key=lambda kept: kept.pieces[0]))
 
@@ -110,7 +120,8 @@ def pack(kept: Kept) -> bytes:
     """A state as the bytes of a compressed npz file."""
     buffer = io.BytesIO()
     leaves = jax.tree.leaves(kept.state)
-    np.savez_compressed(buffer, *leaves, pieces=kept.pieces, seconds=kept.seconds)
+    about = json.dumps(kept.how)
+    np.savez_compressed(buffer, *leaves, pieces=kept.pieces, seconds=kept.seconds, how=about)
     return buffer.getvalue()
 
 
@@ -123,9 +134,10 @@ def unpack(content: bytes, kind: Kind) -> Kept:
         of the state.
     """
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        leaves = (stored[f"arr_{number}"] for number in range(len(stored.files) - 2))
+        leaves = (stored[f"arr_{number}"] for number in range(len(stored.files) - 3))
         state = None if kind is None else _built(kind, leaves)
-        return Kept(tuple(stored["pieces"].tolist()), float(stored["seconds"]), state)
+        pieces, how = tuple(stored["pieces"].tolist()), json.loads(str(stored["how"]))
+        return Kept(pieces, float(stored["seconds"]), how, state)
 
 
 def _built(kind: Kind, leaves: Iterator[np.ndarray]) -> State:

@@ -102,10 +102,20 @@ def held(place: Path | None, file: Path | None) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         if place is not None and file is not None and jax.process_index() == 0:
-            lock = place.with_name(f".{place.name}.lock")
-            stack.enter_context(hold(lock, f"measurement {file}"))
+            stack.enter_context(hold(_lock(place), f"measurement {file}"))
         wait("place held")
         yield
+
+
+def release(place: Path) -> None:
+    """Remove what a killed process left of its hold of a place; nothing of a living one's."""
+    if _lock(place).exists():
+        with contextlib.suppress(InputError), hold(_lock(place), str(place), otherwise="leave it"):
+            pass
+
+
+def _lock(place: Path) -> Path:
+    return place.with_name(f".{place.name}.lock")
 
 
 @contextlib.contextmanager
@@ -130,8 +140,10 @@ def open_store(folder: Path | None, settings: Mapping[str, Any]) -> Iterator[Sto
 
 
 def remove(folder: Path) -> None:
-    """Delete a folder of pieces, if it is there."""
+    """Delete a folder of pieces, or of folders of them, if it is there."""
     if folder.is_dir():
+        for inside in [path for path in folder.iterdir() if path.is_dir()]:
+            remove(inside)
         # The settings go last: a folder without them would be taken for a new one.
         # Whoever reads a finished file removes them, and may not be alone.
         for path in sorted(folder.iterdir(), key=lambda path: path.name == _SETTINGS):

@@ -7,6 +7,7 @@ from ._files import write_atomically as write_atomically
 from ._hold import hold as hold
 from ._json import read_json as read_json
 from ._json import write_json as write_json
+from ._measured import beside as beside
 from ._measured import read_result as read_result
 from ._measured import timing_of as timing_of
 from ._netcdf import read as read

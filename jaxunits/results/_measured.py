@@ -30,4 +30,9 @@ def read_result(file: str | Path) -> xr.Dataset:
 
 def timing_of(path: Path) -> Path:
     """Where the times are: apart, so that equal measurements make equal files."""
-    return path.with_suffix(".timing.json")
+    return beside(path, ".timing.json")
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Another file of a result: its name with another ending in place of `.nc`."""
+    return path.with_name(path.name.removesuffix(".nc") + ending)

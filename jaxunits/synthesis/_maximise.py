@@ -135,7 +135,7 @@ def maximise(
             program, network.params, parts, len(chosen) * starts, method.steps, where, report
         )
     settings = {
-        **provenance(network, place.name, None, execution),
+        **provenance("maximise", network, place.name, None, execution),
         "maximised": objective,
         "activation_of_a_map": activation,
         "method": method.described(),

@@ -28,6 +28,7 @@ from ..execution import (
     Wanted,
     check_finite,
     check_progress,
+    finite_mark,
     in_one_pass,
     provenance,
     reading,
@@ -103,7 +104,7 @@ def layer_birth_points(
     asked = _measurement(network, place.name, data, question, execution, files)
     with reporting(progress, f"birth points of {place.name}") as report:
         read = reading(data, network.preprocessing)
-        return in_one_pass([asked], read, len(data), execution, report)[0][place.name]
+        return in_one_pass([asked], read, execution, report)[0][place.name]
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def _measurement(
     side = shape[0]
     look = _look(network.function, layer, question, side)
     settings = {
-        **provenance(network, layer, data, execution),
+        **provenance("layer_birth_points", network, layer, data, execution),
         "vertices": str(side),
         "limit": str(question.limit),
         "dimension": str(question.dimension),
@@ -214,11 +215,11 @@ class _ByKernel(Look):
     def __call__(
         self, params: PyTree, inputs: Images, arguments: PyTree
     ) -> tuple[Found, Float[Array, " images"]]:
-        """What the kernel has found, and of each image a number that shows NaN."""
+        """What the kernel has found, and of each image a mark of what is not finite."""
         del arguments
         maps = self.function.activations(params, inputs.images, self.layer).astype(jnp.float32)
         last, signed = self.question.last_rank(self.side), self.question.rules.signed
-        return find(maps, last, signed=signed), maps.sum((1, 2, 3))
+        return find(maps, last, signed=signed), finite_mark(maps)
 
     def settled(
         self, found: tuple[Found, Any], images: int
@@ -241,10 +242,10 @@ class _ByRipser(_ByKernel):
     def __call__(
         self, params: PyTree, inputs: Images, arguments: PyTree
     ) -> tuple[Any, Float[Array, " images"]]:
-        """The maps, and of each image a number that shows NaN."""
+        """The maps, and of each image a mark of what is not finite."""
         del arguments
         maps = self.function.activations(params, inputs.images, self.layer).astype(jnp.float32)
-        return maps, maps.sum((1, 2, 3))
+        return maps, finite_mark(maps)
 
     def settled(
         self, found: tuple[Any, Any], images: int

@@ -220,8 +220,8 @@ def test_states_of_any_parts_merge_to_that_of_the_whole(seen_of):
                     atol=1e-11 * scale,
                 )
     kinds = {"conv2": [collector.kind for collector in COLLECTORS]}
-    packed = unpack(pack(Kept((0, 3), 1.5, {"conv2": whole})), kinds)
-    assert packed[:2] == ((0, 3), 1.5)
+    packed = unpack(pack(Kept((0, 3), 1.5, {"peak_bytes": 7}, {"conv2": whole})), kinds)
+    assert packed[:3] == ((0, 3), 1.5, {"peak_bytes": 7})
     assert jax.tree.all(jax.tree.map(np.array_equal, packed.state, {"conv2": whole}))
 
 

@@ -66,7 +66,7 @@ KILLS = st.lists(st.integers(0, 12), max_size=6)
 
 
 def whole(folder):
-    states, _ = States(Fused(folder, None), Sum, both).all()
+    states, *_ = States(Fused(folder, None), Sum, both).all()
     (state,) = states()
     return int(state.total), int(state.pieces)
 
@@ -81,7 +81,7 @@ def test_one_process_loses_and_doubles_nothing(kills):
             done = states.done()
             assert before <= done
             for piece in set(range(PIECES)) - done:
-                states.add(piece, of_piece(piece), 1.0)
+                states.add(piece, 1.0, {}, of_piece(piece))
         except KilledError:
             pass
         before = States(Fused(folder, None), Sum, both).done()
@@ -115,7 +115,7 @@ def test_any_processes_lose_and_double_nothing(runs):
                     for number[0] in turns:
                         if shares[number[0]]:
                             piece = shares[number[0]].pop(0)
-                            each[number[0]].add(piece, of_piece(piece), 1.0)
+                            each[number[0]].add(piece, 1.0, {}, of_piece(piece))
             except KilledError:
                 pass
             number[0] = 0
@@ -131,10 +131,10 @@ def test_states_of_their_own_stay(kills):
         try:
             states = States(Fused(folder, changes), Sum, None)
             for piece in set(range(PIECES)) - states.done():
-                states.add(piece, of_piece(piece), 1.0)
+                states.add(piece, 1.0, {}, of_piece(piece))
         except KilledError:
             pass
-    found, seconds = States(Fused(folder, None), Sum, None).all()
+    found, seconds, _ = States(Fused(folder, None), Sum, None).all()
     assert [int(state.total) for state in found()] == [1 << piece for piece in range(PIECES)]
     assert seconds == PIECES
 
@@ -159,7 +159,7 @@ def test_what_is_packed_is_unpacked(dtype):
         "a": [inside, Nested(np.zeros((0, 2), dtype), inside)],
     }
     kind = {"b": [Nested], "a": [Sum, Nested]}
-    kept = unpack(pack(Kept((3, 1), 2.5, state)), kind)
+    kept = unpack(pack(Kept((3, 1), 2.5, {"path": "fast"}, state)), kind)
     assert (kept.pieces, kept.seconds) == ((3, 1), 2.5)
     assert jax.tree.structure(kept.state) == jax.tree.structure(state)
     for found, expected in zip(jax.tree.leaves(kept.state), jax.tree.leaves(state), strict=True):

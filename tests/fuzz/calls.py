@@ -46,7 +46,7 @@ LEFT_OUT = {
         *("networks.open_checkpoints", "results.RunFolder", "results.environment"),
         *("results.raise_if_different", "results.read_regular", "results.seal"),
         *(
-            "results.timing_of",
+            *("results.timing_of", "results.beside"),
             "results.hold",
             "results.seal_settings",
             "results.unseal",
