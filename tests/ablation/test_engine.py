@@ -1,9 +1,5 @@
 """Memory, precision, pieces, kills, several processes, the plan."""
 
-import multiprocessing
-import random
-import signal
-
 import jax
 import numpy as np
 import pytest
@@ -13,13 +9,8 @@ from jax import numpy as jnp
 import jaxunits as ju
 from jaxunits.ablation import _program
 from jaxunits.execution import Store
-from tests.ablation.sweeping import PIECES, sweep_digits
 from tests.outcomes import assert_counts, before, standardized, without_near_ties
-from tests.processes import LIMIT, in_two_processes
 from tests.reference import SMALL, small_convnet
-
-# Of the moments at which processes are killed.
-SEED = 20_170_413
 
 
 def stop_after_100(done, total):
@@ -29,44 +20,6 @@ def stop_after_100(done, total):
 
 def pieces_in(folder):
     return len(list(folder.glob("piece-*"))) if folder.is_dir() else 0
-
-
-@pytest.mark.slow
-def test_twenty_kills_leave_the_same_bytes(tmp_path, record_testsuite_property):
-    record_testsuite_property("seed_of_kills", SEED)
-    moments = random.Random(SEED)  # noqa: S311
-    # Processes that have imported everything already: 22 of them start in a moment each.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.ablation.sweeping"])
-
-    def exitcode(*arguments):
-        process = context.Process(target=sweep_digits, args=arguments)
-        process.start()
-        try:
-            process.join(LIMIT)
-            return process.exitcode
-        finally:
-            process.kill()
-            process.join()
-            process.close()
-
-    whole = tmp_path / "whole.nc"
-    assert exitcode(whole, tmp_path / "whole.log") == 0
-    assert len((tmp_path / "whole.log").read_text().splitlines()) == PIECES
-    file, log = tmp_path / "killed.nc", tmp_path / "killed.log"
-    folder = tmp_path / "killed.pieces"
-    for _ in range(20):
-        there = pieces_in(folder)
-        pieces = moments.randrange(4)
-        seconds = moments.uniform(0, 0.02 if pieces else 0.5)
-        assert exitcode(file, log, pieces, seconds) == -signal.SIGKILL
-        assert not file.exists()
-        assert pieces_in(folder) >= there
-    assert 0 < pieces_in(folder) < PIECES
-    assert exitcode(file, log) == 0
-    assert not folder.exists()
-    assert file.read_bytes() == whole.read_bytes()
-    assert len(log.read_text().splitlines()) <= PIECES + 20
 
 
 def test_a_finished_file_is_read_and_a_changed_question_refused(trained, few_digits, tmp_path):
@@ -221,44 +174,6 @@ def test_checked_precision_where_one_batch_holds_all(trained, few_digits):
     checked = ju.ablation.sweep(trained, "conv3", few_digits, batch_size=300, precision="checked")
     xr.testing.assert_equal(exact.correct, checked.correct)
     assert checked.attrs["repeated_share"] == 1
-
-
-@pytest.mark.slow
-def test_two_processes_count_what_one_does(tmp_path):
-    program = """
-    import sys, jax
-    jax.distributed.initialize(sys.argv[2], 2, int(sys.argv[3]))
-    import jaxunits as ju
-    from tests.reference import small_convnet
-    data = ju.data.load("digits", "validation")
-    arguments = dict(batch_size=48, images_per_piece=96)
-    seen = []
-    memory = ju.ablation.sweep(
-        small_convnet(), "conv2", data, progress=lambda *pair: seen.append(pair), **arguments
-    )
-    assert seen[-1][1] < 600, seen
-    arguments["file"] = f"{sys.argv[1]}/two.nc"
-    file = ju.ablation.sweep(small_convnet(), "conv2", data, **arguments)
-    assert memory.correct.equals(file.correct) and memory.loss_sum.equals(file.loss_sum)
-    ju.results.write(memory.drop_attrs(), f"{sys.argv[1]}/process{sys.argv[3]}.nc")
-    orders = ju.ablation.greedy(
-        small_convnet(), "conv2", data, classes=["1", "2", "3"], steps=2, random=1
-    )
-    ju.results.write(orders.drop_attrs(), f"{sys.argv[1]}/greedy{sys.argv[3]}.nc")
-    """
-    data = ju.data.load("digits", "validation")
-    in_two_processes(program, tmp_path)
-    one = ju.ablation.sweep(small_convnet(), "conv2", data, batch_size=48)
-    orders = ju.ablation.greedy(
-        small_convnet(), "conv2", data, classes=["1", "2", "3"], steps=2, random=1
-    )
-    for number in range(2):
-        xr.testing.assert_equal(one.drop_attrs(), ju.results.read(tmp_path / f"process{number}.nc"))
-        xr.testing.assert_equal(
-            orders.drop_attrs(), ju.results.read(tmp_path / f"greedy{number}.nc")
-        )
-    xr.testing.assert_equal(one, ju.results.read(tmp_path / "two.nc"))
-    assert not (tmp_path / "two.pieces").exists()
 
 
 def test_the_plan_says_what_a_sweep_costs(trained):

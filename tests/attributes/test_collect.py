@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import xarray as xr
 from flax import linen as nn
 from flax import nnx
 from scipy import special
@@ -20,7 +19,6 @@ from jaxunits.execution import Execution, LookEngine, pieces, reading
 from jaxunits.execution._states import Kept, pack, unpack
 from tests.chains import average, chain, changed
 from tests.outcomes import ROUNDING, tolerance
-from tests.processes import in_two_processes
 from tests.reference import (
     SMALL,
     before_relu,
@@ -441,24 +439,3 @@ def test_correlations_of_other_images_are_refused():
     with pytest.raises(ju.InputError) as error:
         ju.attributes.class_correlation(np.ones((3, 2)), np.ones((4, 5)))
     assert "activations of shape (3, 2) and probabilities of shape (4, 5)" in str(error.value)
-
-
-@pytest.mark.slow
-def test_two_processes_of_two_devices_measure_what_one_does(tmp_path, digits):
-    program = """
-    import sys, jax
-    jax.config.update("jax_num_cpu_devices", 2)
-    jax.distributed.initialize(sys.argv[2], 2, int(sys.argv[3]))
-    import jaxunits as ju
-    from tests.reference import small_convnet
-    data = ju.data.load("digits", "validation")
-    found = ju.attributes.collect(small_convnet(), "conv2", data, batch_size=32)
-    assert found.attrs["devices"].startswith("2 ×"), found.attrs["devices"]
-    ju.results.write(found.drop_attrs(), f"{sys.argv[1]}/process{sys.argv[3]}.nc")
-    """
-    in_two_processes(program, tmp_path)
-    alone = ju.attributes.collect(small_convnet(), "conv2", digits).drop_attrs()
-    first, second = (ju.results.read(tmp_path / f"process{number}.nc") for number in range(2))
-    xr.testing.assert_equal(first, second)
-    np.testing.assert_array_equal(first.top_image, alone.top_image)
-    xr.testing.assert_allclose(first, alone, rtol=1e-5, atol=1e-8)

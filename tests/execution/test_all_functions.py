@@ -17,7 +17,6 @@ import jaxunits as ju
 from jaxunits.ablation._program import Program
 from jaxunits.execution import LookEngine
 from tests.execution.functions import (
-    BY_MASKS,
     COMMON,
     FUNCTIONS,
     LEVELS,
@@ -31,8 +30,12 @@ from tests.processes import LIMIT, code, in_two_processes, output_of
 from tests.reference import forward, layers_of, linear, pooled
 
 SEED = 20_170_413
-KILLS = 10 if "JAXUNITS_TEST_ALL" in os.environ else 3
+EVERY = "JAXUNITS_TEST_ALL" in os.environ
+KILLS = 10 if EVERY else 3
+# One of each kind: pieces of their own, one state of all, steps on the way.
+KINDS = FUNCTIONS if EVERY else ("sweep", "greedy", "collect", "dissect")
 every = pytest.mark.parametrize("name", FUNCTIONS)
+of_each_kind = pytest.mark.parametrize("name", KINDS)
 with_attributes = pytest.mark.parametrize(
     "name", [name for name in FUNCTIONS if name != "unit_means"]
 )
@@ -180,7 +183,7 @@ def left_beside(file):
 
 
 @pytest.mark.slow
-@every
+@of_each_kind
 def test_a_kill_before_any_change_of_files_leaves_the_same_bytes(name, network, data, tmp_path):
     """What is there before each change is what a kill at that moment leaves."""
     some = ju.data.subset(data, np.arange(100))
@@ -230,7 +233,7 @@ def pieces_of(folder):
 
 
 @pytest.mark.slow
-@every
+@of_each_kind
 def test_kills_leave_the_same_bytes(name, forks, tmp_path, record_testsuite_property):
     record_testsuite_property("seed_of_kills", SEED)
     moments = random.Random(f"{SEED} {name}")  # noqa: S311
@@ -300,7 +303,7 @@ def test_running_out_of_memory_halves_and_goes_on(name, network, data, limited):
     assert_same(found.drop_attrs(), usual)
 
 
-@every
+@of_each_kind
 def test_running_out_of_memory_late_repeats_nothing(name, network, data, limited):
     some = ju.data.subset(data, np.arange(100))
     usual = measured(name, network, some, batch_size=16).drop_attrs()
@@ -317,7 +320,7 @@ def test_running_out_of_memory_late_repeats_nothing(name, network, data, limited
     assert_same(found.drop_attrs(), usual)
 
 
-@every
+@of_each_kind
 def test_nothing_left_to_halve(name, network, few, limited):
     limited(lambda _: out_of_memory())
     with pytest.raises(ju.InputError, match="the device ran out of memory with one image"):
@@ -394,8 +397,9 @@ def test_large_numbers_are_numbers(name, network, few):
     found, usual = (measured(name, each, few).drop_attrs() for each in (large, network))
     assert set(found.variables) == set(usual.variables)
     for key in found:
-        finite = np.isfinite(found[key].values) if found[key].dtype.kind == "f" else True
-        assert np.all(finite | ~np.isfinite(usual[key].values)), key
+        if found[key].dtype.kind == "f":
+            finite = np.isfinite(found[key].values)
+            assert np.all(finite | ~np.isfinite(usual[key].values)), key
     for key in {"birth_point", "image", "top_image", "intersection", "activated"} & set(found):
         np.testing.assert_array_equal(found[key], usual[key])
 
@@ -490,7 +494,7 @@ def test_a_finished_file_is_read(name, network, few, tmp_path, monkeypatch, limi
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("kept", FUNCTIONS)
+@pytest.mark.parametrize("kept", KINDS)
 def test_a_file_of_another_function_is_refused(kept, network, few, tmp_path):
     """Of the same layer, images and parameters."""
     measured(kept, network, few, file=tmp_path / "a.nc")
@@ -509,7 +513,7 @@ def test_a_file_of_another_function_is_refused(kept, network, few, tmp_path):
     assert taken == [kept]
 
 
-@every
+@of_each_kind
 def test_unfinished_pieces_are_gone_on_with(name, network, few, tmp_path):
     options = {"file": tmp_path / "a.nc", "batch_size": 9, "images_per_piece": 18}
     whole = measured(name, network, few, **{**options, "file": None})
@@ -528,7 +532,7 @@ def test_unfinished_pieces_are_gone_on_with(name, network, few, tmp_path):
     assert not left_beside(options["file"])
 
 
-@every
+@of_each_kind
 def test_progress_rises_to_all(name, network, few, capfd):
     seen = []
     FUNCTIONS[name](network, few, batch_size=16, progress=lambda *pair: seen.append(pair))
