@@ -409,11 +409,18 @@ class TestDataSets:
         )
 
 
+@pytest.mark.parametrize("layers", [1, [], 2.5])
+@pytest.mark.parametrize("call", [ju.ablation.sweep, ju.attributes.collect])
+def test_layers_that_are_none(trained, call, layers):
+    assert refused(call, trained, layers, DATA) == (
+        f"layers={layers!r}: give the name of a layer, a list of at least one, or None for all"
+    )
+
+
 @pytest.mark.parametrize("layer", [["conv1", "conv2"], ("conv1",), 1, None, np.array(["conv1"])])
 @pytest.mark.parametrize(
     "call",
     [
-        lambda network, layer: ju.ablation.sweep(network, layer, DATA),
         lambda network, layer: ju.ablation.plan(network, layer, 4),
         lambda network, layer: ju.ablation.cumulative(network, layer, DATA, [0]),
         lambda network, layer: ju.ablation.greedy(network, layer, DATA),

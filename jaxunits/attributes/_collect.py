@@ -264,5 +264,5 @@ def _labelled(
             for name, variable in sorted(variables.items(), key=lambda item: len(item[1].dims))
         },
         coords={"unit": np.arange(units), **class_coordinates(names)},
-        attrs={"empty_classes": ", ".join(empty), "images": len(data)},
+        attrs={"empty_classes": ", ".join(empty)},
     )

@@ -29,6 +29,7 @@ def provenance(
         images = {
             "data": data.name,
             "split": data.split,
+            "images": str(len(data)),
             "data_fingerprint": data.fingerprint,
             "skipped_files": str(len(data.skipped)) if isinstance(data, Dataset) else "0",
         }

@@ -314,7 +314,7 @@ def test_nan_in_logits(few_digits):
     network = changed(small_convnet(), "logits.kernel", lambda old: jnp.full(old.shape, 3e38))
     message = refused(network, few_digits)
     assert message.startswith(
-        "logits of image 0 of data 'arrays' without ablation are NaN or infinite"
+        "a logit without ablation on image 0 of data 'arrays' is NaN or infinite (32 images"
     )
 
 

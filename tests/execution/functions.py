@@ -11,7 +11,7 @@ from tests.stored import stored
 # What every result says of where it comes from.
 COMMON = {
     *("network", "architecture", "parameters", "preprocessing", "layer", "unit_is"),
-    *("layer_number", "data", "split", "data_fingerprint", "skipped_files", "precision"),
+    *("layer_number", "data", "split", "images", "data_fingerprint", "skipped_files", "precision"),
     *("jaxunits", "versions", "platform", "devices", "batch_size", "peak_bytes"),
     *("programs", "compile_seconds", "run_seconds", "created"),
 }

@@ -196,7 +196,7 @@ def test_what_is_reported_is_what_the_network_answers(channels, tmp_path):
 def test_layers_behind_are_not_evaluated(colour):
     broken = colour
     for name in ("conv2.kernel", "logits.kernel"):
-        broken = changed(broken, name, lambda kernel: jnp.full_like(kernel, jnp.nan))
+        broken = changed(broken, name, lambda kernel: jnp.full_like(kernel, 3e38))
     left, right = (ju.synthesis.maximise(each, "conv1", method=FEW) for each in (colour, broken))
     np.testing.assert_array_equal(left.image, right.image)
 
