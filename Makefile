@@ -14,7 +14,7 @@ IN := $(VENV)/bin/python
 PIP := $(IN) -m pip install --quiet --disable-pip-version-check
 # A file's tests stay together, because they share what they measure.
 PYTEST := $(IN) -m pytest --numprocesses auto --dist loadfile --durations 10
-NUMERICAL := -k "trained or birth" tests/ablation/test_fast.py tests/topology/test_foreign.py
+NUMERICAL := -k trained tests/ablation/test_fast.py
 
 .PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch fuzz lint format lock clean
 

@@ -23,7 +23,18 @@ from .._arguments import (
 from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from ..data import Dataset, of_class
-from ..execution import Files, Part, Progress, Store, agree, open_store, pieces, ran_out, share
+from ..execution import (
+    Files,
+    Part,
+    Progress,
+    Store,
+    agree,
+    open_store,
+    pieces,
+    ran_out,
+    ranges,
+    share,
+)
 from ..networks import Classifier, check_classifier, check_data
 from ._counts import as_integers
 from ._engine import Engine
@@ -198,8 +209,7 @@ def _states(engine: Engine, network: Classifier, data: Dataset) -> _States:
     read = execution.reading(data, network.preprocessing, partners)
 
     def fresh() -> Iterator[tuple[Part, PyTree, jax.Array]]:
-        starts = range(0, len(data), size)
-        for piece in pieces(read, [(start, min(start + size, len(data))) for start in starts]):
+        for piece in pieces(read, ranges(read, engine.carried_out)):
             for part in piece.parts(size):
                 yield (part, *program.shared(part.inputs))
 

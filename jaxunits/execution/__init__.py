@@ -21,6 +21,7 @@ from ._finite import check_finite as check_finite
 from ._finite import finite_mark as finite_mark
 from ._measure import Measurement as Measurement
 from ._measure import in_one_pass as in_one_pass
+from ._measure import ranges as ranges
 from ._pieces import Images as Images
 from ._pieces import Part as Part
 from ._pieces import Piece as Piece

@@ -75,10 +75,10 @@ def in_one_pass(
             for number, each in enumerate(measurements)
             if made[number] is None
         }
-        ranges = _ranges(read, execution)
+        whole = ranges(read, execution)
         for work in works.values():
-            work.open(stack, ranges)
-        _work([*works.values()], read, ranges, progress)
+            work.open(stack, whole)
+        _work([*works.values()], read, whole, progress)
         return [
             works[number].finish(execution) if found is None else found
             for number, found in enumerate(made)
@@ -127,7 +127,7 @@ class _Work:
         return self.asked.files.write(results, timing)
 
 
-def _ranges(read: Read, execution: Execution) -> list[tuple[int, int]]:
+def ranges(read: Read, execution: Execution) -> list[tuple[int, int]]:
     """The pieces: whole batches, as they would be with memory enough, of which two can be held."""
     batch = execution.batch_of(read.images) * len(execution.places)
     most = min(execution.images_per_piece, max(1, _PIECE_BYTES // read.image_bytes))
