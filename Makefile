@@ -4,7 +4,7 @@
 # make paper-c  paper C's experiments on two seeds of three small networks
 # make test     run the tests; test-quick leaves the slow ones out
 # make test-torch  install PyTorch, and test what comes in from it
-# make fuzz     a minute of damaged files and odd arguments, see tests/fuzz
+# make fuzz     40 seconds of damaged files and odd arguments, see tests/fuzz
 # All make the environment first where it is missing. Needs Python 3.11 or newer, and make.
 
 PYTHON ?= python3
@@ -54,7 +54,7 @@ test-torch: $(VENV)/.ready
 		tests/synthesis/test_foreign.py
 
 fuzz: $(VENV)/.ready
-	$(IN) -m tests.fuzz --seconds 60 --seed 0
+	$(IN) -m tests.fuzz --seconds 40 --seed 0
 
 lint: $(VENV)/.ready
 	$(IN) -m ruff check .
