@@ -130,15 +130,20 @@ def fast_functions(
     groups = [np.flatnonzero(chunks == number) for number in range(given["bases"].shape[0])]
     order = np.argsort(np.concatenate(groups), kind="stable")
 
-    def prepare(params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
-        constants = parts.constants(params, arguments["fixed"])
+    def shared_by_all(params: PyTree, arguments: PyTree) -> PyTree:
+        return parts.constants(params, arguments["fixed"])
+
+    def prepare(constants: PyTree, params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
         return parts.early(constants, params, arguments["fixed"], *inputs)
 
     def evaluate(
-        params: PyTree, state: PyTree, arguments: PyTree, outcome: Callable[[Array], PyTree]
+        constants: PyTree,
+        params: PyTree,
+        state: PyTree,
+        arguments: PyTree,
+        outcome: Callable[[Array], PyTree],
     ) -> PyTree:
         fixed = arguments["fixed"]
-        constants = parts.constants(params, fixed)
         run = functools.partial(_chunk, parts, (state, constants, params, fixed), rows, outcome)
         if layout.running:
             bases = arguments["bases"][chunks]
@@ -154,7 +159,7 @@ def fast_functions(
             found = jax.tree.map(lambda *each: jnp.concatenate(each)[order], *pieces)
         return jax.tree.map(lambda part: part.reshape(-1, *part.shape[3:]), found)
 
-    return Functions(prepare, evaluate)
+    return Functions(shared_by_all, prepare, evaluate)
 
 
 def _chunk(

@@ -59,9 +59,11 @@ class Functions(NamedTuple):
     """What a path computes, for arguments and images of some shapes.
 
     Attributes:
-      prepare: `(params, inputs, arguments) → state`, what all masks share.
-      evaluate: `(params, state, arguments, outcome) → outcomes`, `[rows, ...]`.
+      constants: `(params, arguments) → constants`, what all batches share.
+      prepare: `(constants, params, inputs, arguments) → state`, what all masks share.
+      evaluate: `(constants, params, state, arguments, outcome) → outcomes`, `[rows, ...]`.
     """
 
-    prepare: Callable[[PyTree, Inputs, PyTree], PyTree]
-    evaluate: Callable[[PyTree, PyTree, PyTree, Callable[[Array], PyTree]], PyTree]
+    constants: Callable[[PyTree, PyTree], PyTree]
+    prepare: Callable[[PyTree, PyTree, Inputs, PyTree], PyTree]
+    evaluate: Callable[[PyTree, PyTree, PyTree, PyTree, Callable[[Array], PyTree]], PyTree]

@@ -27,7 +27,7 @@ from ..execution import (
 from ..networks import Classifier, MaskedFunction
 from ._cost import Work, masks_at_once
 from ._execution import Execution
-from ._path import Layout, Path
+from ._path import Functions, Layout, Path
 from ._paths import Choice, choose, functions_of, path_of
 from ._question import Inputs, Outcome, Question, Resampling, classify
 
@@ -146,6 +146,7 @@ def _program(
     compilations: int,
 ) -> Program:
     params, arguments = jax.device_put((network.params, path.arguments), found.places.everywhere)
+    constants = found.constants(params, arguments)
     return Program(
         path=path,
         reason=choice.reason,
@@ -153,8 +154,8 @@ def _program(
         batch_size=found.images.shape[0],
         masks_at_once=at_once,
         peak=found.peak,
-        prepare=functools.partial(found.prepare, params),
-        evaluate=functools.partial(found.evaluate, params),
+        prepare=functools.partial(found.prepare, constants, params),
+        evaluate=functools.partial(found.evaluate, constants, params),
         arguments=arguments,
         images=found.images,
         shared_bytes=found.shared_bytes,
@@ -197,8 +198,9 @@ class Compiled(NamedTuple):
     """Compiled programs, for any arrays of their shapes.
 
     Attributes:
-      prepare: from parameters, inputs and arguments to what all masks share.
-      evaluate: from parameters, that, labels and arguments to outcomes.
+      constants: from parameters and arguments to what all batches share.
+      prepare: from these, parameters, inputs and arguments to what all masks share.
+      evaluate: from constants, parameters, that, labels and arguments to outcomes.
       images: a batch of all devices, with its places.
       places: where parameters and arguments go.
       peak: bytes that a device holds at most.
@@ -206,6 +208,7 @@ class Compiled(NamedTuple):
       fixed: bytes of parameters and arguments, however many there are at once.
     """
 
+    constants: Callable[..., PyTree]
     prepare: Callable[..., PyTree]
     evaluate: Callable[..., PyTree]
     images: jax.ShapeDtypeStruct
@@ -230,23 +233,30 @@ def compiled(build: Build) -> Compiled:
     inputs = Inputs(images, images if build.partners else None)
     params, arguments = build.params.tree(everywhere), build.arguments.tree(everywhere)
     with products(build.precision):
-        prepare, evaluate = _sharded_functions(build, places)
-        first = prepare.lower(params, inputs, arguments).compile()
-        state = jax.tree.map(
-            lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
-            jax.eval_shape(prepare, params, inputs, arguments),
-            first.output_shardings,
-        )
-        second = evaluate.lower(params, state, labels, arguments).compile()
-    build.compilations.extend(("prepare", "evaluate"))
+        functions = _sharded_functions(build, places)
+        once, constants = _lowered(functions.constants, params, arguments)
+        first, state = _lowered(functions.prepare, constants, params, inputs, arguments)
+        second, _ = _lowered(functions.evaluate, constants, params, state, labels, arguments)
+    build.compilations.extend(("constants", "prepare", "evaluate"))
     shared_bytes = int(first.memory_analysis().output_size_in_bytes)
     # One batch is evaluated while the next is prepared.
-    peak = max(bytes_held(first), bytes_held(second) + shared_bytes)
-    fixed = array_bytes((params, arguments))
-    return Compiled(first, second, images, places, peak, shared_bytes, fixed)
+    peak = max(bytes_held(once), bytes_held(first), bytes_held(second) + shared_bytes)
+    fixed = array_bytes((constants, params, arguments))
+    return Compiled(once, first, second, images, places, peak, shared_bytes, fixed)
 
 
-def _sharded_functions(build: Build, places: Places) -> tuple[Any, Any]:
+def _lowered(function: Any, *shapes: PyTree) -> tuple[Any, PyTree]:
+    """A function compiled for arguments of some shapes, and the shapes of what it gives."""
+    program = function.lower(*shapes).compile()
+    found = jax.tree.map(
+        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+        jax.eval_shape(function, *shapes),
+        program.output_shardings,
+    )
+    return program, found
+
+
+def _sharded_functions(build: Build, places: Places) -> Functions:
     """What is compiled, each device with its share of the images."""
     dtype = working_dtype(build.precision)
     image = jax.ShapeDtypeStruct(build.images, dtype)
@@ -262,17 +272,23 @@ def _sharded_functions(build: Build, places: Places) -> tuple[Any, Any]:
         },
     )
 
-    def prepare(params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
-        return functions.prepare(cast(params, dtype), cast(inputs, dtype), arguments)
+    def constants(params: PyTree, arguments: PyTree) -> PyTree:
+        return functions.constants(cast(params, dtype), arguments)
 
-    def evaluate(params: PyTree, state: PyTree, labels: Array, arguments: PyTree) -> PyTree:
+    def prepare(constants: PyTree, params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
+        return functions.prepare(constants, cast(params, dtype), cast(inputs, dtype), arguments)
+
+    def evaluate(
+        constants: PyTree, params: PyTree, state: PyTree, labels: Array, arguments: PyTree
+    ) -> PyTree:
         def outcome(logits: Array) -> Outcome | tuple[Array, Array]:
             found = classify(logits, labels)
             return found if build.margins else (found.prediction, found.loss)
 
-        return functions.evaluate(cast(params, dtype), state, arguments, outcome)
+        return functions.evaluate(constants, cast(params, dtype), state, arguments, outcome)
 
-    return (
-        places.shared(prepare, (False, True, False), along(0)),
-        places.shared(evaluate, (False, True, True, False), along(1)),
+    return Functions(
+        places.shared(constants, (False, False), along(None)),
+        places.shared(prepare, (False, False, True, False), along(0)),
+        places.shared(evaluate, (False, False, True, True, False), along(1)),
     )

@@ -85,15 +85,20 @@ def reference_functions(
     known = {"params": shapes["params"], "inputs": shapes["inputs"], "fixed": given["fixed"]}
     constants, early, late = reference_stages(traced, layer, known, row)
 
-    def prepare(params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
-        known = constants(params, arguments["fixed"])
+    def shared_by_all(params: PyTree, arguments: PyTree) -> PyTree:
+        return constants(params, arguments["fixed"])
+
+    def prepare(known: PyTree, params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
         return early(known, params, arguments["fixed"], *inputs)
 
     def evaluate(
-        params: PyTree, state: PyTree, arguments: PyTree, outcome: Callable[[Array], PyTree]
+        known: PyTree,
+        params: PyTree,
+        state: PyTree,
+        arguments: PyTree,
+        outcome: Callable[[Array], PyTree],
     ) -> PyTree:
         fixed = arguments["fixed"]
-        known = constants(params, fixed)
 
         def one_mask(row: PyTree) -> PyTree:
             return outcome(late(state, known, params, fixed, None, None, row))
@@ -101,4 +106,4 @@ def reference_functions(
         each = {**arguments["along"], layer: arguments["masks"]}
         return jax.lax.map(one_mask, each, batch_size=at_once if at_once > 1 else None)
 
-    return Functions(prepare, evaluate)
+    return Functions(shared_by_all, prepare, evaluate)

@@ -79,8 +79,10 @@ class Places:
         )
 
 
-def along(axis: int) -> PartitionSpec:
-    """The specification of arrays whose images lie along an axis."""
+def along(axis: int | None) -> PartitionSpec:
+    """The specification of arrays whose images lie along an axis, or that every device holds."""
+    if axis is None:
+        return PartitionSpec()
     return PartitionSpec(*[None] * axis, "images")
 
 

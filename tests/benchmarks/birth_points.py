@@ -217,7 +217,7 @@ def agreement(maps: int, settings: Settings) -> Table:
         different = int(np.any([births != other for other in others], axis=0).sum())
         row = rows.setdefault(chosen.shape[1], [0, 0, 0])
         row[:] = np.add(row, [births.size, (births > 0).sum(), different]).tolist()
-    for side, row in {**rows, "all": np.sum(list(rows.values()), axis=0).tolist()}.items():
+    for side, row in [*rows.items(), ("all", np.sum(list(rows.values()), axis=0).tolist())]:
         table.add_row(str(side), *map(str, row))
     return table
 

@@ -22,9 +22,10 @@ from rich.table import Table
 
 import jaxunits as ju
 from jaxunits.ablation._execution import Execution
+from jaxunits.ablation._measurement import with_first
 from jaxunits.ablation._program import compile_program
 from jaxunits.ablation._question import Question
-from jaxunits.ablation._sweep import with_first
+from jaxunits.execution import Images as Inputs
 from jaxunits.networks import Classifier
 
 from ..outcomes import ROUNDING, SIDES
@@ -190,7 +191,8 @@ def near_ties(side: Side) -> np.ndarray:
         side.network, question, Execution(batch_size=size), images=size, margins=True
     )
     batch = next(iter(ju.data.batches(side.data, side.network.preprocessing, size)))
-    margin = np.asarray(program.run(batch).margin)[program.path.position][1:]
+    inputs = Inputs(batch.images, batch.labels)
+    margin = np.asarray(program.run(inputs).margin)[program.path.position][1:]
     logits = np.asarray(side.network(batch.images))
     ties = margin <= SIDES * ROUNDING * abs(logits).max()
     return np.stack(

@@ -121,8 +121,8 @@ class ResNet18(nnx.Module):
         for group, _, strides, units in _BLOCKS:
             groups.setdefault(group, []).append(Block(inputs, units, strides, rngs))
             inputs = units
-        for group, blocks in groups.items():
-            setattr(self, group, nnx.List(blocks))
+        self.layer1, self.layer2 = nnx.List(groups["layer1"]), nnx.List(groups["layer2"])
+        self.layer3, self.layer4 = nnx.List(groups["layer3"]), nnx.List(groups["layer4"])
         self.fc = nnx.Linear(512, classes, rngs=rngs)
 
     def __call__(self, x: Array) -> Array:

@@ -133,7 +133,7 @@ _NAMES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": 
 
 def from_torch(name: str, ours: Classifier) -> Classifier:
     """A user's PyTorch module with the weights of one of ours."""
-    module = TORCH[name](ours.classes)
+    module: Any = TORCH[name](ours.classes)
     module.load_state_dict(_state(ju.networks.arrays(ours)), strict=False)
     return ju.networks.from_torch(module, preprocessing=ours.preprocessing)
 

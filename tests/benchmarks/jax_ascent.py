@@ -29,8 +29,9 @@ def ascent(network: Classifier, layer: str, method: ju.synthesis.Method) -> Asce
     )
 
     def climbed(image: Array, params: object, unit: Array) -> Array:
-        answers = network.function.before_and_after(params, (image - mean) / std, layer)
-        own, after = (jnp.take(each, unit, axis=-1) for each in answers)
+        before, answer = network.function.before_and_after(params, (image - mean) / std, layer)
+        after = answer[..., unit]
+        own = after if before is None else before[..., unit]
         return jnp.where((after > 0).any(), after, own).mean()
 
     @jax.jit

@@ -80,7 +80,9 @@ def measured(config: Config, seeds: int, how: str, folder: Path) -> float:
     """Seconds of training, without the first epochs."""
     clock = Clock()
     together = 1 if how == ALONE else seeds
-    side_by_side = "auto" if how == ALONE else how
+    side_by_side: Literal["auto", "threads", "vmap"] = (
+        "vmap" if how == "vmap" else "threads" if how == "threads" else "auto"
+    )
     with clock:
         train_study({"run": config}, range(seeds), folder, together, clock, side_by_side)
     return clock.seconds

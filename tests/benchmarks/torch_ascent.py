@@ -30,7 +30,7 @@ def ascend(
     unit's mean activation, or of what goes into the ReLU while the unit is dead.
     """
     mean, std = (
-        torch.from_numpy(np.resize(np.float32(values), preprocessing.channels)).view(1, -1, 1, 1)
+        torch_images(np.resize(np.asarray(values, np.float32), (1, 1, 1, preprocessing.channels)))
         for values in (preprocessing.mean, preprocessing.std)
     )
     image = torch_images(start[None]).clone()
