@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -48,13 +48,14 @@ def as_integers(loss: Float32[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shap
     return np.rint(wide * LOSS_UNITS).astype(np.int64)
 
 
-def outcomes(answers: Sequence[Answers], classes: int) -> Outcomes:
+def outcomes(seen: Iterable[Answers], classes: int) -> Outcomes:
     """What is kept of the answers of several batches, in the order of the images.
 
     Args:
-      answers: of each batch.
+      seen: the answers of each batch.
       classes: how many classes there are.
     """
+    answers = list(seen)
     place = np.argsort(np.concatenate([part.image for part in answers]), kind="stable")
     labels = np.concatenate([part.labels for part in answers])[place]
     prediction = np.concatenate([part.prediction for part in answers], 1)[:, place]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Unpack
@@ -79,7 +79,8 @@ def unit_means(
     carried_out = from_options(execution.Execution, options, unit_means)
     place = check_readable_on(network, layer, data)
 
-    def observe(seen: Sequence[Seen]) -> _Sums:
+    def observe(batches: Iterator[Seen]) -> _Sums:
+        seen = list(batches)
         means = np.concatenate([each.found for each in seen])
         image = np.concatenate([each.image for each in seen])
         check_finite(means, image, f"activation of layer {layer!r}", data.name)

@@ -162,7 +162,7 @@ def _measurement(
             network, looking, len(data), execution, what=f"attributes of {', '.join(names)}"
         )
 
-    def observe(seen: Sequence[BatchSeen]) -> States:
+    def observe(seen: Iterator[BatchSeen]) -> States:
         return {
             name: [collector.observe(each) for collector in collectors]
             for name, each in joined(seen, data.name).items()

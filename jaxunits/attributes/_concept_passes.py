@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -110,7 +110,7 @@ class Passes:
     def values(self, reduction: Reduction, number: int) -> tuple[Any, dict[str, Any]]:
         """What is kept of every unit's values, and how that pass went."""
 
-        def observe(seen: Sequence[Seen]) -> Any:
+        def observe(seen: Iterator[Seen]) -> Any:
             return reduction.observe(self._values(seen))
 
         look = Maps(self.maps.network.function, self.maps.layer)
@@ -181,7 +181,7 @@ class Passes:
             progress=report,
         )
 
-    def _values(self, seen: Sequence[Seen]) -> Iterator[Values]:
+    def _values(self, seen: Iterator[Seen]) -> Iterator[Values]:
         """Every unit's values, as the layer gives them or interpolated to the grid."""
         height, width = self.size
         rows = rows_at_once(self.maps.units, self.size, self.grid_memory, counted=False)
@@ -195,7 +195,7 @@ class Passes:
                     values = np.asarray(upsampled(one, first, self.upsampling, rows=rows))
                     yield values[:, : height - first].reshape(-1, min(rows, height - first) * width)
 
-    def _counted(self, seen: Sequence[Seen]) -> Counts:
+    def _counted(self, seen: Iterator[Seen]) -> Counts:
         concepts, units = len(self.concepts.names), self.maps.units
         # The last place takes what fills the rows of images with fewer concepts.
         intersection = np.zeros((concepts + 1, units), np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -134,12 +134,13 @@ def _summary(answers: Float[Array, "images *map units"], activation: str) -> Uni
     )
 
 
-def joined(seen: Sequence[BatchSeen], data: str) -> dict[str, Seen]:
+def joined(batches: Iterable[BatchSeen], data: str) -> dict[str, Seen]:
     """What was seen of several batches, by layer.
 
     Raises:
       InputError: an activation, probability or derivative is not a number.
     """
+    seen = list(batches)
     image = np.concatenate([part.image for part in seen])
     labels = np.concatenate([part.inputs.labels for part in seen])
     probability, layers = jax.tree.map(

@@ -105,9 +105,12 @@ def top_images(
     above = max(1, math.floor(quantile * len(data) * math.prod(place.map_shape or ())))
     kept = (min(count, len(data)), above + 1)
 
-    def observe(seen: Sequence[Seen]) -> _Top:
-        parts = [_start(each, activation, f"layer {place.name!r}", data.name) for each in seen]
-        return _best(parts, *kept)
+    def observe(seen: Iterator[Seen]) -> _Top:
+        best: list[_Top] = []
+        for each in seen:
+            new = _start(each, activation, f"layer {place.name!r}", data.name)
+            best = [_best([*best, new], *kept)]
+        return best[0]
 
     def finish(states: Callable[[], Iterator[_Top]]) -> dict[str, xr.Dataset]:
         (top,) = states()

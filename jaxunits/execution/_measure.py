@@ -35,7 +35,7 @@ class Measurement:
     Attributes:
       settings: by result, everything that its numbers depend on.
       compile: from how it is carried out to what looks at images.
-      observe: from what is seen of some images to their state.
+      observe: from what is seen of some images, batch by batch, to their state.
       kind: the state's named tuples as types, in the lists and dictionaries that it has.
       merge: the state of the images of both; None where every piece keeps its own.
       finish: from all states to the results.
@@ -44,7 +44,7 @@ class Measurement:
 
     settings: Mapping[str, Mapping[str, str]]
     compile: Callable[[], Engine]
-    observe: Callable[[Sequence[Any]], State]
+    observe: Callable[[Iterator[Any]], State]
     kind: Kind
     merge: Callable[[State, State], State] | None
     finish: Callable[[Callable[[], Iterator[State]]], Mapping[str, xr.Dataset]]
@@ -105,13 +105,15 @@ class _Work:
 
     def look(self, piece: Piece, report: Callable[[int], None]) -> None:
         """Look at a piece that is missing."""
+
+        def seen() -> Iterator[Any]:
+            for part in self.engine.all_seen(piece):
+                report(len(part.image))
+                yield part
+
         began = time.perf_counter()
-        seen = []
-        for part in self.engine.all_seen(piece):
-            seen.append(part)
-            report(len(part.image))
         start = int(piece.image[0])
-        state = self.asked.observe(seen)
+        state = self.asked.observe(seen())
         how = self.engine.attributes()
         self.states.add(start, time.perf_counter() - began, how, state)
 

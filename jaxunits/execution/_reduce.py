@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,12 @@ class Reducer:
 
     Attributes:
       kind: the type of the states.
-      observe: from what is seen of some images to their state.
+      observe: from what is seen of some images, batch by batch, to their state.
       merge: the state of the images of both.
     """
 
     kind: Any
-    observe: Callable[[Sequence[Any]], State]
+    observe: Callable[[Iterator[Any]], State]
     merge: Callable[[State, State], State]
 
 

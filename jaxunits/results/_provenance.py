@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -37,13 +38,18 @@ def fingerprint(tree: PyTree) -> str:
 
 def environment(devices: Sequence[jax.Device]) -> dict[str, str]:
     """Versions, platform and the devices used, as attributes of a result."""
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {
         "jaxunits": __version__,
-        "versions": json.dumps(versions | {"python": platform.python_version()}),
+        "versions": _versions(),
         "platform": platform.platform(),
         "devices": f"{len(devices)} × {devices[0].device_kind} ({devices[0].platform})",
     }
+
+
+@functools.cache
+def _versions() -> str:
+    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return json.dumps(found | {"python": platform.python_version()})
 
 
 def raise_if_different(

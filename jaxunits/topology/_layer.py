@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
@@ -173,13 +173,12 @@ def _measurement(
         "convention": question.convention,
     }
 
-    def observe(seen: Sequence[Seen]) -> Births:
+    def observe(seen: Iterator[Seen]) -> Births:
+        parts = []
         for each in seen:
             check_finite(each.found[1], each.image, f"activation of layer {layer!r}", data.name)
-        return Births(
-            np.concatenate([each.found[0] for each in seen]),
-            np.concatenate([each.inputs.labels for each in seen]).astype(np.int64),
-        )
+            parts.append((each.found[0], each.inputs.labels.astype(np.int64)))
+        return Births(*map(np.concatenate, zip(*parts, strict=True)))
 
     return Measurement(
         settings={layer: settings},
