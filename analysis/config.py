@@ -87,7 +87,7 @@ class Config:
     """Images that units answer to most, and which other units answer to them."""
     epoch: Annotated[int | None, ju.Range(0)] = None
     """The checkpoint after so many epochs; the last by default."""
-    path: Literal["auto", "fast", "reference"] = "auto"
+    method: Literal["auto", "fast", "reference"] = "auto"
     """How ablations are computed: by what a unit adds to the next affine stage, or by running the
     network under every mask."""
     precision: Literal["float32", "bfloat16", "checked"] = "float32"

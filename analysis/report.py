@@ -62,7 +62,7 @@ def write_report(path: Path, sections: Sequence[Section], runs: Runs) -> Path:
         title=f"{path.name if runs.several else first.attrs['network']} on {first.attrs['data']}",
         lead=title_of(runs),
         summary=summary(runs),
-        images=int(first["count"].sum()),
+        images=int(first.n_images.sum()),
         split=first.attrs["split"],
         empty=first.attrs["empty_classes"],
         sections=sections,
@@ -97,7 +97,7 @@ def title_of(runs: Runs) -> str:
 
 def accuracy(sweep: xr.Dataset) -> float:
     """Share of images that are classified correctly without ablation."""
-    return int(sweep.correct_before.sum()) / int(sweep["count"].sum())
+    return int(sweep.correct_before.sum()) / int(sweep.n_images.sum())
 
 
 def summary(runs: Runs) -> Table:
@@ -106,7 +106,7 @@ def summary(runs: Runs) -> Table:
         return _means(runs)
     rows: list[tuple[str, ...]] = []
     for layer, sweep in runs.every[0].sweeps.items():
-        unit = int(ju.ablation.most_damaging(sweep, 1)[0])
+        unit = int(ju.results.most_damaging(sweep, 1)[0])
         rows.append(
             (
                 layer,
@@ -129,7 +129,7 @@ def _means(runs: Runs) -> Table:
     for name, members in runs.configurations.items():
         for layer, sweep in members[0].sweeps.items():
             swept = [run.sweeps[layer] for run in members if layer in run.sweeps]
-            worst = [each.isel(unit=ju.ablation.most_damaging(each, 1)[0]) for each in swept]
+            worst = [each.isel(unit=ju.results.most_damaging(each, 1)[0]) for each in swept]
             overall = statistics.fmean(float(each.overall_accuracy_drop) for each in worst)
             largest = statistics.fmean(float(each.max_class_accuracy_drop) for each in worst)
             rows.append(
@@ -169,13 +169,13 @@ def _seconds(runs: Runs) -> Table:
         caption="Time of each sweep",
         columns=(
             *head,
-            *("layer", "path", "compilation, s", "run, s", "masks at once", "memory, MiB"),
+            *("layer", "method", "compilation, s", "run, s", "masks at once", "memory, MiB"),
         ),
         rows=[
             (
                 *((run.name,) if head else ()),
                 layer,
-                f"{sweep.attrs['path']}: {sweep.attrs['path_reason']}",
+                f"{sweep.attrs['method']}: {sweep.attrs['method_reason']}",
                 *(f"{sweep.attrs[name]:.2f}" for name in ("compile_seconds", "run_seconds")),
                 str(sweep.attrs["masks_at_once"]),
                 f"{sweep.attrs['peak_bytes'] / 2**20:.0f}",

@@ -230,11 +230,11 @@ class TestPreprocessing:
             "broken of type complex128: give real numbers",
         ),
         (
-            lambda network, data: ju.topology.importance_rank([1j, 2]),
+            lambda network, data: ju.topology.importance_order([1j, 2]),
             "effectiveness of type complex128: give real numbers",
         ),
         (
-            lambda network, data: ju.synthesis.representative_substitution(np.eye(2) * 1j),
+            lambda network, data: ju.results.representative_substitution(np.eye(2) * 1j),
             "responses of type complex128: give real numbers",
         ),
     ],
@@ -298,18 +298,18 @@ class TestCounts:
     @pytest.mark.parametrize(
         ("count", "expected"),
         [
-            (-1, "count=-1: give at least 1"),
-            (0, "count=0: give at least 1"),
-            (1.5, "count=1.5: give a whole number"),
-            ("2", "count='2': give a whole number"),
-            (None, "count=None: give a whole number"),
+            (-1, "num_units=-1: give at least 1"),
+            (0, "num_units=0: give at least 1"),
+            (1.5, "num_units=1.5: give a whole number"),
+            ("2", "num_units='2': give a whole number"),
+            (None, "num_units=None: give a whole number"),
         ],
     )
     def test_most_damaging(self, count, expected):
-        assert expected in refused(ju.ablation.most_damaging, self.RESULT, count)
+        assert expected in refused(ju.results.most_damaging, self.RESULT, count)
 
     def test_most_damaging_of_what_is_no_sweep(self):
-        assert "give what sweep returns" in refused(ju.ablation.most_damaging, xr.Dataset(), 3)
+        assert "give what sweep returns" in refused(ju.results.most_damaging, xr.Dataset(), 3)
 
     def test_a_table_of_what_is_no_result(self):
         assert refused(ju.results.table, self.RESULT.max_class_accuracy_drop) == (
@@ -317,17 +317,17 @@ class TestCounts:
         )
 
     def test_the_most_damaging_units(self):
-        assert ju.ablation.most_damaging(self.RESULT, 2).tolist() == [1, 2]
+        assert ju.results.most_damaging(self.RESULT, 2).tolist() == [1, 2]
 
     @pytest.mark.parametrize(
         ("call", "expected"),
         [
-            (lambda: ju.ablation.single_units(-1), "units=-1: give the units of a layer"),
+            (lambda: ju.ablation.single_units(-1), "num_units=-1: give the units of a layer"),
             (lambda: ju.ablation.single_units(2.5), "units=2.5: give a whole number"),
-            (lambda: ju.ablation.groups(-1, [[0]]), "units=-1: give the units of a layer"),
+            (lambda: ju.ablation.groups(-1, [[0]]), "num_units=-1: give the units of a layer"),
             (
                 lambda: ju.ablation.random_groups(8, 2, -1, seed=0),
-                "count=-1: give a whole",
+                "num_groups=-1: give a whole",
             ),
             (lambda: ju.ablation.random_groups(8, 2.5, 1, seed=0), "size=2.5: give a whole"),
             (
@@ -336,13 +336,13 @@ class TestCounts:
             ),
             (
                 lambda: ju.ablation.random_orders(8, -1, seed=0),
-                "count=-1: give a whole number from 0",
+                "num_orders=-1: give a whole number from 0",
             ),
             (lambda: ju.ablation.random_orders(8, 1, seed=0.5), "seed=0.5: give a whole number"),
-            (lambda: ju.ablation.haar(-1, seed=0), "units=-1: give at least one unit"),
-            (lambda: ju.ablation.haar(0, seed=0), "units=0: give at least one unit"),
+            (lambda: ju.ablation.haar(-1, seed=0), "num_units=-1: give at least one unit"),
+            (lambda: ju.ablation.haar(0, seed=0), "num_units=0: give at least one unit"),
             (lambda: ju.ablation.haar(4, seed=-1), "seed=-1: give a whole number from 0"),
-            (lambda: ju.ablation.haar(4.0, seed=0), "units=4.0: give a whole number"),
+            (lambda: ju.ablation.haar(4.0, seed=0), "num_units=4.0: give a whole number"),
             (lambda: ju.topology.random_subsets(5, 2.0), "size=2.0: give a whole number"),
             (lambda: ju.topology.times_in_top([[0, 1]], top=1.5), "top=1.5: give a whole"),
             (lambda: ju.topology.times_in_top([0, 1], top=1), "ranks of shape (2,): give [subsets"),
@@ -421,7 +421,7 @@ def test_layers_that_are_none(trained, call, layers):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda network, layer: ju.ablation.plan(network, layer, 4),
+        lambda network, layer: ju.ablation.plan(network, layer, DATA),
         lambda network, layer: ju.ablation.cumulative(network, layer, DATA, [0]),
         lambda network, layer: ju.ablation.greedy(network, layer, DATA),
         lambda network, layer: ju.ablation.unit_means(network, layer, DATA),
@@ -479,7 +479,7 @@ RAGGED = [[1.0] * 8, [1.0] * 7]
         (lambda n: ju.topology.feature_entropy(RAGGED), "birth points"),
         (lambda n: ju.topology.times_in_top(RAGGED), "ranks"),
         (lambda n: ju.statistics.paired_interval(RAGGED, [0], [1]), "broken"),
-        (lambda n: ju.synthesis.representative_substitution(RAGGED), "responses"),
+        (lambda n: ju.results.representative_substitution(RAGGED), "responses"),
     ],
 )
 def test_ragged_arrays(trained, call, expected):
@@ -499,7 +499,7 @@ SETTINGS = [
     ("call", "takes"),
     [
         (lambda n, **given: ju.ablation.sweep(n, "conv2", DATA, **given), None),
-        (lambda n, **given: ju.ablation.plan(n, "conv2", 4, **given), None),
+        (lambda n, **given: ju.ablation.plan(n, "conv2", DATA, **given), None),
         (lambda n, **given: ju.ablation.greedy(n, "conv2", DATA, **given), None),
         (lambda n, **given: ju.ablation.Execution(**given), None),
         (
@@ -559,11 +559,11 @@ def test_groups_of_what_is_no_unit(members, expected):
         (lambda n, **given: ju.ablation.sweep(n, "conv2", DATA, **given), "batchsize", ""),
         (lambda n, **given: ju.ablation.sweep(n, "conv2", DATA, **given), "refrence", "reference"),
         (lambda n, **given: ju.ablation.sweep(n, "conv2", DATA, **given), "valuse", "values"),
-        (lambda n, **given: ju.ablation.plan(n, "conv2", 4, **given), "batchsize", ""),
+        (lambda n, **given: ju.ablation.plan(n, "conv2", DATA, **given), "batchsize", ""),
         (
             lambda n, **given: ju.ablation.cumulative(n, "conv2", DATA, [0], **given),
-            "insert",
-            "insertion",
+            "referense",
+            "reference",
         ),
         (
             lambda n, **given: ju.ablation.directions(n, "conv2", DATA, np.eye(8), **given),

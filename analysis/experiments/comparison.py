@@ -84,7 +84,7 @@ def _caption(runs: Runs) -> str:
     first = next(iter(runs.every[0].sweeps.values()))
     return (
         f"Max class accuracy drop (solid) and overall accuracy drop (dashed) of every unit on "
-        f"{int(first['count'].sum()):,} images ({first.attrs['data']}, {first.attrs['split']}). "
+        f"{int(first['n_images'].sum()):,} images ({first.attrs['data']}, {first.attrs['split']}). "
         "After paper A, figures 3 and 8."
     )
 
@@ -103,7 +103,7 @@ def _table(runs: Runs, layers: Sequence[str]) -> Table:
 
 def _row(name: str, layer: str, members: Sequence[Run]) -> tuple[str, ...]:
     sweeps = [run.sweeps[layer] for run in members]
-    accuracy = [int(sweep.correct_before.sum()) / int(sweep["count"].sum()) for sweep in sweeps]
+    accuracy = [int(sweep.correct_before.sum()) / int(sweep.n_images.sum()) for sweep in sweeps]
     largest = [sweep.max_class_accuracy_drop.values for sweep in sweeps]
     damaged = [int(ju.statistics.uncertainty(sweep, draws=1).damaged.sum()) for sweep in sweeps]
     return (

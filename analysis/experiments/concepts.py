@@ -46,7 +46,7 @@ def _draw(runs: Runs, panels: Sequence[tuple[str, str, Sequence[xr.Dataset]]]) -
     categories = list(dict.fromkeys(str(c) for c in panels[0][2][0].category.values))
     colours = {name: colour_of(number) for number, name in enumerate(categories)}
     for axes, (name, layer, results) in zip(grid, panels, strict=True):
-        found = [ju.attributes.detectors_by_concept(result) for result in results]
+        found = [ju.results.detectors_by_concept(result) for result in results]
         _draw_bars(axes, found, colours)
         of = runs.place(name, layer)
         unique = np.mean([each.size for each in found])
@@ -105,7 +105,7 @@ def _caption(runs: Runs, panels: Sequence[tuple[str, str, Sequence[xr.Dataset]]]
 def _counts(panels: Sequence[tuple[str, str, Sequence[xr.Dataset]]]) -> Table:
     rows = []
     for name, layer, results in panels:
-        each = [ju.attributes.detectors_by_category(result) for result in results]
+        each = [ju.results.detectors_by_category(result) for result in results]
         for category in each[0].category.values:
             of = [result.sel(category=category) for result in each]
             rows.append(

@@ -88,7 +88,7 @@ def _draw_panel(axes: Axes, found: xr.Dataset) -> None:
             for row in r:
                 axes.plot(row, place + shift, marker, color=colour, alpha=0.3, markersize=2.5)
         axes.plot(_mean(r), place + shift, marker, color=colour, label=label, markersize=4.5)
-    bound = _bound(int(found["count"].max()))
+    bound = _bound(int(found["n_units"].max()))
     axes.axvline(0, color="0.6", linewidth=0.6, zorder=0)
     for side in (-bound, bound):
         axes.axvline(side, color="0.7", linewidth=0.8, linestyle=":", zorder=0)

@@ -48,7 +48,7 @@ def run(runs: Runs) -> Section:
 
 
 def _resolution(sweeps: Mapping[str, xr.Dataset]) -> str:
-    count = next(iter(sweeps.values()))["count"].values
+    count = next(iter(sweeps.values()))["n_images"].values
     least = int(count[count > 0].min())
     return f"one image of the smallest class ({least} images) is {1 / least:.1%}."
 
@@ -89,7 +89,7 @@ def _caption(sweeps: Mapping[str, xr.Dataset]) -> str:
     first = next(iter(sweeps.values()))
     return (
         f"Max, min and overall accuracy drop of every unit, ablated to {first.attrs['values']}, on "
-        f"{int(first['count'].sum()):,} images ({first.attrs['data']}, {first.attrs['split']}). "
+        f"{int(first['n_images'].sum()):,} images ({first.attrs['data']}, {first.attrs['split']}). "
         "Grey: the max class drop expected from chance. After paper A, figure 3."
     )
 
@@ -115,7 +115,7 @@ def _table(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> 
 def _row(layer: str, sweep: xr.Dataset, sure: xr.Dataset) -> tuple[str, ...]:
     overall = sweep.overall_accuracy_drop.values
     largest = sweep.max_class_accuracy_drop.values
-    unit = int(ju.ablation.most_damaging(sweep, 1)[0])
+    unit = int(ju.results.most_damaging(sweep, 1)[0])
     name = str(sweep.most_damaged_class.values[unit])
     pair = sure.sel({"class": name}).isel(unit=unit)
     return (

@@ -87,17 +87,17 @@ def _of_class(births: np.ndarray, size: int, config: Config) -> _Found:
     topology = config.topology
     top, chosen, compared = config.stability.of_layer(births.shape[1])
     subsets = ju.topology.random_subsets(
-        len(births), size, subsets=config.stability.subsets, seed=topology.seed
+        len(births), size, num_subsets=config.stability.subsets, seed=topology.seed
     )
     every = np.stack([topology.effectiveness(births[subset]) for subset in subsets])
-    ranks = np.stack([ju.topology.importance_rank(each) for each in every])
+    ranks = np.stack([ju.topology.importance_order(each) for each in every])
     whole = topology.effectiveness(births)
-    reference = ju.topology.importance_rank(whole)
-    most = ju.topology.most_often_in_top(ranks, top=top, units=chosen)
+    reference = ju.topology.importance_order(whole)
+    most = ju.topology.most_often_in_top(ranks, top=top, num_units=chosen)
     return _Found(
         share=ju.topology.times_in_top(ranks, top=top)[reference] / len(ranks),
         ratio=ju.topology.stability_ratio(
-            ranks, reference, top=top, units=compared, reference_top=chosen
+            ranks, reference, top=top, num_units=compared, reference_top=chosen
         ),
         chosen=most.tolist(),
         among=int(np.isin(most, reference[:chosen]).sum()),

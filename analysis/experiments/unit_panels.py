@@ -60,7 +60,7 @@ def _draw(panel: xr.Dataset, sweep: xr.Dataset) -> Canvas:
 
 def _accuracies(sweep: xr.Dataset) -> tuple[float, float]:
     """Overall accuracy before and after."""
-    images = int(sweep["count"].sum())
+    images = int(sweep.n_images.sum())
     return int(sweep.correct_before.sum()) / images, int(sweep.correct.sum()) / images
 
 
@@ -122,7 +122,7 @@ def _draw_samples(figure: SubFigure, panel: xr.Dataset, sweep: xr.Dataset) -> No
         of_class = sweep.sel({"class": name})
         if float(of_class.class_accuracy_drop) <= 0:
             continue
-        count = int(of_class["count"])
+        count = int(of_class["n_images"])
         before, after = int(of_class.correct_before) / count, int(of_class.correct) / count
         # Text rather than a title, for which the layout would push the images apart.
         grid[place, 0].text(

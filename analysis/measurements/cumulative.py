@@ -60,7 +60,7 @@ def importance_order(
 ) -> Int64[np.ndarray, " units"]:
     """The units of a layer by their effectiveness for a class."""
     effectiveness = subject.config.topology.effectiveness(births_of(births, name).values)
-    return ju.topology.importance_rank(effectiveness)
+    return ju.topology.importance_order(effectiveness)
 
 
 def _measure(
@@ -162,7 +162,7 @@ def accuracy_and_loss(measured: xr.Dataset) -> dict[str, xr.DataArray]:
     """Share of correct images and mean loss along an order."""
     return {
         "accuracy": measured.class_accuracy,
-        "loss": measured.loss_sum / measured["count"],
+        "loss": measured.loss_sum / measured.n_images,
     }
 
 

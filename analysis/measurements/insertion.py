@@ -46,18 +46,17 @@ def _curves(
     progress: Callable[[int, int], None],
 ) -> xr.Dataset:
     """Accuracy and loss of each class while units enter in its own order."""
-    found = ju.ablation.cumulative(
+    found = ju.ablation.insertion(
         subject.network,
         layer,
         data,
         orders,
-        insertion=True,
         values=subject.config.values,
         progress=progress,
         **subject.options(),
     )
     own = [
-        found[["class_accuracy", "loss_sum", "count"]].isel(order=order).sel({"class": name})
+        found[["class_accuracy", "loss_sum", "n_images"]].isel(order=order).sel({"class": name})
         for order, name in enumerate(classes)
     ]
     each = xr.concat(own, "class", data_vars="all", coords="different", compat="equals")

@@ -66,13 +66,13 @@ def draw_panels(
       network sees it), and for the most damaged classes `damaged_class`, `sample` (images of it)
       and `sampled` (false where the class has no more images).
     """
-    units = ju.ablation.most_damaging(sweep, panels.units)
+    units = ju.results.most_damaging(sweep, panels.units)
     top = ju.attributes.top_images(
         network,
         sweep.attrs["layer"],
         data,
         units.tolist(),
-        count=panels.images,
+        num_images=panels.images,
         activation=panels.activation,
         quantile=panels.quantile,
         progress=progress,

@@ -44,7 +44,7 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
                 )
         parts_of = [each[list(_BY_DIRECTION)] for each in swept]
         whole = xr.concat(parts_of, "rotation", data_vars="all")
-        yield layer, whole.assign(swept[0][["correct_before", "count"]])
+        yield layer, whole.assign(swept[0][["correct_before", "n_images"]])
 
 
 rotations = Kind(

@@ -32,7 +32,9 @@ def _measure(
     held_out = ju.data.of_class(subject.data, name)
     stability, seed = subject.config.stability, subject.config.topology.seed
     size = stability.sizes_within(len(training))[0]
-    subsets = ju.topology.random_subsets(len(training), size, subsets=stability.subsets, seed=seed)
+    subsets = ju.topology.random_subsets(
+        len(training), size, num_subsets=stability.subsets, seed=seed
+    )
     samples = {
         "subset": ju.data.subset(training, subsets[0]),
         "training": training,
@@ -85,7 +87,7 @@ def _orders(
         "held out": effectiveness(held_out),
         "mean of subsets": of_subsets.mean(0),
     }
-    return {name: ju.topology.importance_rank(each) for name, each in of_samples.items()}
+    return {name: ju.topology.importance_order(each) for name, each in of_samples.items()}
 
 
 def _curves(

@@ -73,7 +73,7 @@ class Subject:
     def options(self) -> ju.ablation.Options:
         """How sweeps are carried out."""
         return {
-            "path": self.config.path,
+            "method": self.config.method,
             "precision": self.config.precision,
             "batch_size": self.config.batch_size,
             "max_memory": self.config.max_memory,

@@ -100,7 +100,7 @@ def _units(units: int, most: int | None) -> list[int]:
 
 def _kept(made: xr.Dataset, *, with_images: bool) -> xr.Dataset:
     """What the report needs of one ascent."""
-    found = ju.synthesis.representative_substitution(made)
+    found = ju.results.representative_substitution(made)
     kept = made[["response", "activation", "objective", "active", "rising"]].assign(rs=found.rs)
     if with_images:
         pictures = _thumbnails(made["image"].values)

@@ -88,7 +88,7 @@ def directions(
     )
 
 
-def haar(units: int, *, seed: int) -> Float32[np.ndarray, "units directions"]:
+def haar(num_units: int, *, seed: int = 0) -> Float32[np.ndarray, "units directions"]:
     """A random orthogonal matrix, every rotation as likely as any other.
 
     QR of a Gaussian matrix, signs fixed by R's diagonal (Mezzadri 2007; paper A §3.4).
@@ -96,12 +96,12 @@ def haar(units: int, *, seed: int) -> Float32[np.ndarray, "units directions"]:
     Raises:
       InputError: there are no units, or the seed is outside 0 to 2^32 - 1.
     """
-    check_whole(units=units)
-    if units < 1:
-        raise InputError(f"units={units}: give at least one unit")
+    check_whole(num_units=num_units)
+    if num_units < 1:
+        raise InputError(f"num_units={num_units}: give at least one unit")
     check_numbers(seed=(seed, SEEDS))
-    check_table(units, units, f"units={units}")
-    gaussian = np.random.default_rng(seed).normal(size=(units, units))
+    check_table(num_units, num_units, f"num_units={num_units}")
+    gaussian = np.random.default_rng(seed).normal(size=(num_units, num_units))
     rotation, triangle = np.linalg.qr(gaussian)
     return (rotation * np.sign(np.diag(triangle))).astype(np.float32)
 

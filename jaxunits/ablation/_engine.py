@@ -86,8 +86,8 @@ class Engine(execution.Engine):
         """How the question is answered, as attributes of the result."""
         program = self.program
         return {
-            "path": program.path.name,
-            "path_reason": program.reason,
+            "method": program.path.name,
+            "method_reason": program.reason,
             "multiply_adds": str(program.work.total),
             "batch_size": program.batch_size,
             "masks_at_once": program.masks_at_once,

@@ -12,7 +12,7 @@ from .. import execution
 class Options(execution.Options, total=False):
     """The keywords of `Execution`, which every sweep takes."""
 
-    path: str
+    method: str
     masks_at_once: int | None
 
 
@@ -28,7 +28,7 @@ class Execution(execution.Execution):
     runs out of memory the masks and then the images at once are halved.
 
     Attributes:
-      path: `"fast"` computes what a changed unit reaches behind the layer; `"reference"` computes
+      method: `"fast"` computes what a changed unit reaches behind the layer; `"reference"` computes
         all that lies behind it under every mask, for any masks; `"auto"` takes the one of fewer
         multiply-adds and says why.
       masks_at_once: masks evaluated together, at most; by default as many as the memory allows, on
@@ -36,11 +36,11 @@ class Execution(execution.Execution):
         as fill a matrix product.
     """
 
-    path: str = "auto"
+    method: str = "auto"
     masks_at_once: int | None = None
 
     choices: ClassVar[Mapping[str, Sequence[str]]] = {
-        "path": ("auto", "fast", "reference"),
+        "method": ("auto", "fast", "reference"),
         "precision": ("float32", "tf32", "bfloat16", "checked"),
     }
     numbers: ClassVar[Sequence[str]] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -66,18 +67,12 @@ def measurement(
       other_masks: masks of other layers.
       basis: orthonormal directions as columns, where those are ablated.
     """
-    held, along = _others(network, layer, rows, other_masks)
+    question = question_of(network, layer, rows, other_masks, basis)
 
     def compiled() -> Engine:
-        question = Question(
-            layer=layer,
-            masks=with_first(rows),
-            values=fill(network, layer, values, reference or data, seed, carried_out),
-            basis=basis,
-            held=held,
-            along={name: with_first(array) for name, array in along.items()},
-        )
-        return Engine(network, question, len(data), carried_out, data.name)
+        filled = fill(network, layer, values, reference or data, seed, carried_out)
+        asked = dataclasses.replace(question, values=filled)
+        return Engine(network, asked, len(data), carried_out, data.name)
 
     def finish(states: Callable[[], Iterator[Outcomes]]) -> dict[str, xr.Dataset]:
         counts = tally(states, len(rows) + 1, len(data.class_names))
@@ -97,6 +92,24 @@ def measurement(
         merge=None,
         finish=finish,
         files=files,
+    )
+
+
+def question_of(
+    network: Classifier,
+    layer: Layer,
+    rows: Float32[np.ndarray, "masks units"],
+    other_masks: Mapping[str, ArrayLike] | None,
+    basis: Float32[np.ndarray, "units directions"] | None = None,
+) -> Question:
+    """Masks after one that keeps everything; ablated units give zero."""
+    held, along = _others(network, layer, rows, other_masks)
+    return Question(
+        layer=layer,
+        masks=with_first(rows),
+        basis=basis,
+        held=held,
+        along={name: with_first(array) for name, array in along.items()},
     )
 
 

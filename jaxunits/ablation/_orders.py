@@ -15,7 +15,6 @@ from .._arguments import (
     check_path_or_none,
     check_whole,
     from_options,
-    shown,
     whole_array,
 )
 from .._bounds import SEEDS, Range, check_numbers, check_table
@@ -25,8 +24,7 @@ from ..execution import Progress, check_progress
 from ..networks import Classifier, Layer, check_classifier
 from ..results import fingerprint
 from ._execution import Execution, Options
-from ._measurement import Values, answer
-from ._sweep import sweep_settings
+from ._measurement import Values, answer, settings_of
 
 
 def cumulative(
@@ -35,7 +33,6 @@ def cumulative(
     data: Dataset,
     orders: ArrayLike,
     *,
-    insertion: bool = False,
     values: Values = "zero",
     reference: Dataset | None = None,
     seed: int = 0,
@@ -43,18 +40,17 @@ def cumulative(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
-    """Ablate units one after another, or insert them into the layer with every unit ablated.
+    """Ablate units one after another.
 
     Each step costs the contribution of one unit to the next affine stage, a running sum, and what
-    lies behind it (paper B §3.4, §3.6; paper M).
+    lies behind it (paper B §3.4; paper M).
 
     Args:
       network: as in `sweep`.
       layer: the layer.
       data: the images.
       orders: `[units]` or `[orders, units]`: the units in their order. An order may leave units
-        out: those are never ablated (or never inserted).
-      insertion: insert instead of ablate.
+        out, which are never ablated.
       values: what an ablated unit gives, as in `sweep`.
       reference: images for the means, or to draw from; `data` by default.
       seed: of the draw of `values="resample"`.
@@ -69,29 +65,90 @@ def cumulative(
     Raises:
       InputError: an order names a unit that does not exist or one twice; and as in `sweep`.
     """
-    if not isinstance(insertion, bool | np.bool_):
-        raise InputError(f"insertion={shown(insertion)}: give True or False")
+    execution = from_options(Execution, options, cumulative)
+    return _along(
+        network,
+        layer,
+        data,
+        orders,
+        inserted=False,
+        values=values,
+        reference=reference,
+        seed=seed,
+        file=file,
+        progress=progress,
+        carried_out=execution,
+    )
+
+
+def insertion(
+    network: Classifier,
+    layer: str,
+    data: Dataset,
+    orders: ArrayLike,
+    *,
+    values: Values = "zero",
+    reference: Dataset | None = None,
+    seed: int = 0,
+    file: str | Path | None = None,
+    progress: Progress | bool | None = None,
+    **options: Unpack[Options],
+) -> xr.Dataset:
+    """Insert units one after another into the layer with every unit ablated (paper B §3.6).
+
+    Arguments, result and errors are those of `cumulative`; units that an order leaves out are never
+    inserted.
+    """
+    execution = from_options(Execution, options, insertion)
+    return _along(
+        network,
+        layer,
+        data,
+        orders,
+        inserted=True,
+        values=values,
+        reference=reference,
+        seed=seed,
+        file=file,
+        progress=progress,
+        carried_out=execution,
+    )
+
+
+def _along(
+    network: Classifier,
+    layer: str,
+    data: Dataset,
+    orders: ArrayLike,
+    *,
+    inserted: bool,
+    values: Values,
+    reference: Dataset | None,
+    seed: int,
+    file: str | Path | None,
+    progress: Progress | bool | None,
+    carried_out: Execution,
+) -> xr.Dataset:
     check_progress(progress)
     check_path_or_none(file=file)
-    carried_out = from_options(Execution, options, cumulative)
     check_classifier(network)
     given = whole_array(orders, "orders", f" for layer {layer!r}")
-    several = checked_orders(given[None] if given.ndim == 1 else given, network.layer(layer))
-    settings = sweep_settings(
-        network, layer, data, values=values, reference=reference, seed=seed, **options
-    )
+    single = given.ndim == 1
+    several = checked_orders(given[None] if single else given, network.layer(layer))
+    settings = settings_of(network, layer, data, None, values, reference, seed, None, carried_out)
+    kind = "insertion" if inserted else "cumulative"
     return measure_orders(
         network,
         network.layer(layer),
         data,
         several,
-        insertion=insertion,
-        single=given.ndim == 1,
+        insertion=inserted,
+        single=single,
         settings={
             **settings,
-            "measured": "cumulative",
-            "masks": f"{_kind(insertion)} {fingerprint(several)}",
-            "orders": "one" if given.ndim == 1 else str(len(several)),
+            "measured": kind,
+            "masks": f"{kind} {fingerprint(several)}",
+            "orders": "one" if single else str(len(several)),
         },
         values=values,
         reference=reference,
@@ -100,10 +157,6 @@ def cumulative(
         progress=progress,
         carried_out=carried_out,
     )
-
-
-def _kind(insertion: bool) -> str:
-    return "insertion" if insertion else "cumulative"
 
 
 def measure_orders(
@@ -143,20 +196,23 @@ def measure_orders(
     )
 
 
-def random_orders(units: int, count: int, *, seed: int) -> Int[np.ndarray, "orders units"]:
+def random_orders(
+    num_units: int, num_orders: int, *, seed: int = 0
+) -> Int[np.ndarray, "orders units"]:
     """Random orders of all units of a layer, to compare with.
 
     Raises:
-      InputError: there are no units, the count is negative, or the seed is outside 0 to 2^32 - 1.
+      InputError: there are no units, their number is negative, or the seed is outside 0 to
+        2^32 - 1.
     """
-    check_whole(units=units)
-    if units < 1:
-        raise InputError(f"units={units}: give at least one unit")
-    check_numbers(count=(count, Range(0, whole=True)), seed=(seed, SEEDS))
-    check_table(max(1, count), units, f"count={count}, units={units}")
+    check_whole(num_units=num_units)
+    if num_units < 1:
+        raise InputError(f"num_units={num_units}: give at least one unit")
+    check_numbers(num_orders=(num_orders, Range(0, whole=True)), seed=(seed, SEEDS))
+    check_table(max(1, num_orders), num_units, f"num_orders={num_orders}, num_units={num_units}")
     random = np.random.default_rng(seed)
-    orders = [random.permutation(units) for _ in range(count)]
-    return np.asarray(orders, np.int64).reshape(count, units)
+    orders = [random.permutation(num_units) for _ in range(num_orders)]
+    return np.asarray(orders, np.int64).reshape(num_orders, num_units)
 
 
 def masks_of_orders(

@@ -48,7 +48,7 @@ def choose(network: Classifier, question: Question, path: str) -> Choice:
     obstacle = _obstacle(network, question)
     if obstacle:
         if path == "fast":
-            raise InputError(f"path='fast': {obstacle}; give path='auto' or 'reference'")
+            raise InputError(f"method='fast': {obstacle}; give method='auto' or 'reference'")
         return Choice("reference", obstacle, work_of(network, question, "reference"))
     fast = work_of(network, question, "fast")
     if path == "fast":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -10,18 +12,18 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._arguments import check_whole, from_options
-from .._errors import InputError
+from .._arguments import from_options
+from ..data import Dataset
 from ..execution import Images
-from ..networks import Classifier, check_classifier, check_parameters
+from ..networks import Classifier, check_classifier
 from ._checks import checked_masks
 from ._cost import Work
 from ._execution import Execution, Options
 from ._masks import single_units
-from ._measurement import with_first
+from ._measurement import Values, fill, question_of, settings_of
 from ._paths import work_of
 from ._program import Program, compile_program
-from ._question import Question
+from ._question import Resampling
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,12 @@ class Plan:
 
     Attributes:
       layer: the layer.
-      path: `"fast"` or `"reference"`.
-      reason: why this path.
+      method: `"fast"` or `"reference"`.
+      reason: why this one.
       masks: how many masks, the one without ablation included.
       images: how many images.
-      work: multiply-adds for an image on this path.
-      reference_work: multiply-adds for an image on the reference path.
+      work: multiply-adds for an image by this method.
+      reference_work: multiply-adds for an image by the reference method.
       batch_size: images a batch, all devices together.
       masks_at_once: masks evaluated together.
       peak_bytes: what a device holds at most, by the compiler's account.
@@ -45,7 +47,7 @@ class Plan:
     """
 
     layer: str
-    path: str
+    method: str
     reason: str
     masks: int
     images: int
@@ -63,7 +65,7 @@ class Plan:
         plain = reference.prefix + reference.each
         return f"""\
 layer {self.layer}: {self.masks:,} masks, {self.images:,} images
-path: {self.path} ({self.reason})
+method: {self.method} ({self.reason})
 multiply-adds an image:
   shared prefix       {_short(work.prefix)}
   a base mask         {_short(work.base)} ({work.bases} of them)
@@ -79,17 +81,26 @@ time: {self.compile_seconds:.1f} s to compile, about {self.seconds:,.1f} s to ru
 def plan(
     network: Classifier,
     layer: str,
-    images: int,
+    data: Dataset,
     masks: ArrayLike | None = None,
+    *,
+    values: Values = "zero",
+    reference: Dataset | None = None,
+    seed: int = 0,
+    other_masks: Mapping[str, ArrayLike] | None = None,
     **options: Unpack[Options],
 ) -> Plan:
-    """What `sweep` will cost with the same arguments: compiled, and timed on one batch.
+    """What `sweep` will cost with the same arguments: compiled, and timed on one batch of noise.
 
     Args:
       network: as in `sweep`.
       layer: the layer.
-      images: how many images.
+      data: as in `sweep`; no image is read.
       masks: as in `sweep`.
+      values: as in `sweep`; the pass for the means is not counted.
+      reference: as in `sweep`.
+      seed: as in `sweep`.
+      other_masks: as in `sweep`.
       **options: as in `sweep`.
 
     Raises:
@@ -97,23 +108,25 @@ def plan(
     """
     execution = from_options(Execution, options, plan)
     check_classifier(network)
-    check_whole(images=images)
-    if images < 1:
-        raise InputError(f"images={images}: give at least 1")
     place = network.layer(layer)
-    check_parameters(network)
+    settings_of(network, layer, data, masks, values, reference, seed, other_masks, execution)
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)
-    question = Question(place, with_first(rows))
+    means = isinstance(values, str) and values == "mean"
+    given = np.zeros(place.units, np.float32) if means else values
+    question = dataclasses.replace(
+        question_of(network, place, rows, other_masks),
+        values=fill(network, place, given, reference or data, seed, execution),
+    )
     started = time.perf_counter()
-    program = compile_program(network, question, execution, images=images)
+    program = compile_program(network, question, execution, images=len(data))
     compiled = time.perf_counter() - started
-    batch_seconds = _time(program)
+    batch_seconds = _time(program, resampled=isinstance(question.values, Resampling))
     return Plan(
         layer=layer,
-        path=program.path.name,
+        method=program.path.name,
         reason=program.reason,
         masks=len(question.masks),
-        images=images,
+        images=len(data),
         work=program.work,
         reference_work=work_of(network, question, "reference"),
         batch_size=program.batch_size,
@@ -121,14 +134,14 @@ def plan(
         peak_bytes=program.peak,
         compile_seconds=compiled,
         batch_seconds=batch_seconds,
-        seconds=batch_seconds * -(-images // program.batch_size),
+        seconds=batch_seconds * -(-len(data) // program.batch_size),
     )
 
 
-def _time(program: Program) -> float:
+def _time(program: Program, *, resampled: bool) -> float:
     """Seconds of one batch of noise, the second of two."""
     images = np.random.default_rng(0).normal(size=program.images.shape).astype(np.float32)
-    batch = Images(images, np.zeros(len(images), np.int32))
+    batch = Images(images, np.zeros(len(images), np.int32), images if resampled else None)
     jax.block_until_ready(program.run(batch))
     started = time.perf_counter()
     jax.block_until_ready(program.run(batch))

@@ -103,7 +103,7 @@ def compile_program(
     Raises:
       InputError: one image and one mask take more memory than allowed.
     """
-    choice = choose(network, question, execution.path)
+    choice = choose(network, question, execution.method)
     batch = execution.batch_of(images)
     at_once = masks_at_once(execution, choice.work, batch, fast=choice.name == "fast")
     compilations: list[str] = []

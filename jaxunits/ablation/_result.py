@@ -7,11 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Int
 
-from .._arguments import check_whole
-from .._errors import InputError
-from .._kinds import checks_kinds
 from ..results import class_coordinates
 from ._counts import LOSS_UNITS, Counts
 
@@ -19,7 +15,7 @@ _DESCRIPTIONS = {
     "correct": ("images", "correct images after ablation"),
     "correct_before": ("images", "correct images before ablation"),
     "broken": ("images", "images correct before ablation and not after"),
-    "count": ("images", "images of the class"),
+    "n_images": ("images", "images of the class"),
     "loss_sum": ("nats", "sum of the images' cross-entropies after ablation"),
     "loss_sum_before": ("nats", "sum of the images' cross-entropies before ablation"),
     "loss": ("nats per image", "mean cross-entropy after ablation"),
@@ -67,7 +63,7 @@ def labelled(
             "correct": ((*masks, "class"), rows(counts.correct)),
             "correct_before": ("class", counts.correct[0]),
             "broken": ((*masks, "class"), rows(counts.broken)),
-            "count": ("class", counts.images),
+            "n_images": ("class", counts.images),
             "loss_sum": ((*masks, "class"), rows(counts.loss) / LOSS_UNITS),
             "loss_sum_before": ("class", counts.loss[0] / LOSS_UNITS),
             "most_damaged_class": (masks, rows(np.asarray(names, object)[counts.worst])),
@@ -81,8 +77,8 @@ def labelled(
 
 
 def _with_accuracies(result: xr.Dataset) -> xr.Dataset:
-    images = result["count"].where(result["count"] > 0)
-    every = result["count"].sum()
+    images = result.n_images.where(result.n_images > 0)
+    every = result.n_images.sum()
     result["loss"] = result.loss_sum / images
     result["loss_before"] = result.loss_sum_before / images
     result["class_accuracy"] = result.correct / images
@@ -96,27 +92,3 @@ def _with_accuracies(result: xr.Dataset) -> xr.Dataset:
         result[name].attrs = {"units": unit, "long_name": description}
     # In the order of the masks' dimensions; arithmetic puts the class first.
     return result.transpose(*result.correct.dims, ...)
-
-
-@checks_kinds
-def most_damaging(result: xr.Dataset, count: int) -> Int[np.ndarray, " count"]:
-    """The units (or masks) with the largest max class accuracy drop, most damaging first.
-
-    Ties go to the larger overall accuracy drop, then to the lower index.
-
-    Args:
-      result: of `sweep`.
-      count: how many, at most; at least 1.
-
-    Raises:
-      InputError: the count is below 1 or no whole number, or this is no result of `sweep`.
-    """
-    check_whole(count=count)
-    if count < 1:
-        raise InputError(f"count={count}: give at least 1")
-    if not isinstance(result, xr.Dataset) or "max_class_accuracy_drop" not in result:
-        raise InputError("result has no max_class_accuracy_drop: give what sweep returns")
-    order = np.lexsort(
-        (-result.overall_accuracy_drop.values, -result.max_class_accuracy_drop.values)
-    )
-    return order[:count]

@@ -186,7 +186,7 @@ class Sweep(Wanted):
       layers: a layer, several of them, or None for all.
       values: what an ablated unit gives: `"zero"`, or `"mean"`, its mean over `reference`.
       reference: images for the means; those that are measured by default.
-      path: as in `Execution`.
+      method: as in `Execution`.
       masks_at_once: likewise.
     """
 
@@ -195,7 +195,7 @@ class Sweep(Wanted):
     layers: str | Sequence[str] | None = None
     values: str = "zero"
     reference: Dataset | None = None
-    path: str = "auto"
+    method: str = "auto"
     masks_at_once: int | None = None
 
     def measurements(
@@ -209,7 +209,7 @@ class Sweep(Wanted):
         if self.values not in ("zero", "mean"):
             raise InputError(f"values={self.values!r} of Sweep: give 'zero' or 'mean'")
         given = {each.name: getattr(carried_out, each.name) for each in fields(carried_out)}
-        own = Execution(**given, path=self.path, masks_at_once=self.masks_at_once)
+        own = Execution(**given, method=self.method, masks_at_once=self.masks_at_once)
         names = network.chosen_layers(self.layers)
         return [
             asked_of(

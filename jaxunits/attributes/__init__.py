@@ -6,8 +6,6 @@ from ._collect import Attributes as Attributes
 from ._collect import collect as collect
 from ._collect import collect_settings as collect_settings
 from ._correlation import class_correlation as class_correlation
-from ._detectors import detectors_by_category as detectors_by_category
-from ._detectors import detectors_by_concept as detectors_by_concept
 from ._dissect import dissect as dissect
 from ._l1_norm import l1_norm as l1_norm
 from ._selectivity import class_selectivity as class_selectivity

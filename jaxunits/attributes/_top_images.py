@@ -56,7 +56,7 @@ def top_images(
     data: Dataset,
     units: Sequence[int],
     *,
-    count: int = 9,
+    num_images: int = 9,
     activation: str = "mean",
     quantile: float = 0.005,
     file: str | Path | None = None,
@@ -73,7 +73,7 @@ def top_images(
       layer: one of its layers.
       data: the images.
       units: the units that are looked at.
-      count: images a unit.
+      num_images: images per unit.
       activation: what ranks the images: `"mean"` of a unit's map, or its largest value, `"max"`.
       quantile: the share of all positions of all images that lies above the threshold.
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
@@ -95,15 +95,15 @@ def top_images(
     execution = from_options(Execution, options, top_images)
     place = check_readable_on(network, layer, data)
     chosen = place.chosen(units)
-    check_whole(count=count)
+    check_whole(num_images=num_images)
     check_real(quantile=quantile)
-    if count < 1 or not 0 < quantile < 1 or activation not in ("mean", "max"):
+    if num_images < 1 or not 0 < quantile < 1 or activation not in ("mean", "max"):
         raise InputError(
-            f"count={count}, quantile={quantile}, activation={activation!r}: give at least 1, a "
-            "share between 0 and 1, and 'mean' or 'max'"
+            f"num_images={num_images}, quantile={quantile}, activation={activation!r}: give at "
+            "least 1, a share between 0 and 1, and 'mean' or 'max'"
         )
     above = max(1, math.floor(quantile * len(data) * math.prod(place.map_shape or ())))
-    kept = (min(count, len(data)), above + 1)
+    kept = (min(num_images, len(data)), above + 1)
 
     def observe(seen: Iterator[Seen]) -> _Top:
         best: list[_Top] = []
@@ -119,7 +119,7 @@ def top_images(
     settings = {
         **provenance("top_images", network, place.name, data, execution),
         "units": fingerprint(chosen),
-        "count": str(count),
+        "num_images": str(num_images),
         "activation": activation,
         "quantile": str(quantile),
     }

@@ -14,7 +14,7 @@ from ._subset import subset
 
 def sample(
     data: Dataset,
-    count: int | None = None,
+    num_images: int | None = None,
     *,
     per_class: int | None = None,
     fraction: float | None = None,
@@ -27,7 +27,7 @@ def sample(
 
     Args:
       data: the images.
-      count: how many, whatever their classes.
+      num_images: how many, whatever their classes.
       per_class: how many of each class.
       fraction: which share of each class, rounded, and at least one image of every class that has
         any.
@@ -38,22 +38,22 @@ def sample(
         images than `per_class`.
     """
     check_dataset(data)
-    if sum(size is not None for size in (count, per_class, fraction)) != 1:
+    if sum(size is not None for size in (num_images, per_class, fraction)) != 1:
         raise InputError(
-            f"sample with count={count}, per_class={per_class}, fraction={fraction}: give exactly "
-            "one of them"
+            f"sample with num_images={num_images}, per_class={per_class}, fraction={fraction}: "
+            "give exactly one of them"
         )
-    check_whole_or_none(count=count, per_class=per_class)
+    check_whole_or_none(num_images=num_images, per_class=per_class)
     if fraction is not None:
         check_real(fraction=fraction)
     numbers = generator("sample", seed=seed).random(len(data))
-    if count is not None:
-        if not 1 <= count <= len(data):
+    if num_images is not None:
+        if not 1 <= num_images <= len(data):
             raise InputError(
-                f"count={count} of the {len(data)} images of data {data.name!r}: give 1 to "
-                f"{len(data)}"
+                f"num_images={num_images} of the {len(data)} images of data {data.name!r}: give "
+                f"1 to {len(data)}"
             )
-        return subset(data, np.sort(np.argsort(numbers, kind="stable")[:count]))
+        return subset(data, np.sort(np.argsort(numbers, kind="stable")[:num_images]))
     sizes = np.bincount(data.labels, minlength=len(data.class_names))
     wanted = _shares(sizes, fraction) if per_class is None else _equal(data, sizes, per_class)
     # Class by class, each in random order; an image is chosen by its rank within its class.

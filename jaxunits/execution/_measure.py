@@ -96,7 +96,7 @@ class _Work:
         """Take up what is done already."""
         first = next(iter(self.asked.settings.values()))
         piece = ranges[0][1] - ranges[0][0] if ranges else 0
-        chosen = {key: value for key, value in self.engine.attributes().items() if key == "path"}
+        chosen = {key: value for key, value in self.engine.attributes().items() if key == "method"}
         common = {**first, **chosen, "results": ", ".join(self.asked.settings), "piece": piece}
         store = stack.enter_context(open_store(self.asked.files.unfinished, common))
         self.states = States(store, self.asked.kind, self.asked.merge)

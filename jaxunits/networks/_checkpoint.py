@@ -19,7 +19,14 @@ from ._classifier import Classifier
 from ._convnet import convnet
 from ._mlp import mlp
 from ._resnet import resnet18
-from ._saved_states import abstract, describe_state, load_state, open_checkpoints, shapes
+from ._saved_states import (
+    abstract,
+    describe_state,
+    load_state,
+    open_checkpoints,
+    save_state,
+    shapes,
+)
 from ._squeezenet import squeezenet1_0, squeezenet1_1
 from ._vgg import vgg16, vgg16_bn
 
@@ -55,6 +62,35 @@ def save_architecture(network: Classifier, run_folder: str | Path) -> None:
     }
     path = RunFolder(Path(run_folder)).architecture
     write_json(path, content)
+
+
+@checks_kinds
+def save(network: Classifier, run_folder: str | Path) -> None:
+    """Write a network as a run folder, from which `restore` reads it.
+
+    A network that was saved there before is replaced. One of a module of your own is read back into
+    a network that is built in the same way: `restore(run_folder, network)`.
+
+    Args:
+      network: the network.
+      run_folder: the folder, which is made where it is missing.
+
+    Raises:
+      InputError: the folder is of a training run, or Orbax is not installed.
+    """
+    folder = RunFolder(Path(run_folder))
+    if folder.configuration.exists():
+        raise InputError(
+            f"run folder {folder.path} is of a training run, which goes on from its checkpoints: "
+            "give another folder"
+        )
+    if network.architecture is None:
+        folder.architecture.unlink(missing_ok=True)
+    else:
+        save_architecture(network, folder.path)
+    with open_checkpoints(folder.checkpoints) as checkpointer:
+        last = checkpointer.latest
+        save_state(checkpointer, last.step if last else 0, {"network": arrays(network)}, [])
 
 
 @checks_kinds

@@ -1,6 +1,8 @@
 """What is measured: labelled arrays with provenance, and the folder that holds them."""
 
 from ._classes import class_coordinates as class_coordinates
+from ._detectors import detectors_by_category as detectors_by_category
+from ._detectors import detectors_by_concept as detectors_by_concept
 from ._files import no_space as no_space
 from ._files import read_regular as read_regular
 from ._files import write_atomically as write_atomically
@@ -10,6 +12,7 @@ from ._json import write_json as write_json
 from ._measured import beside as beside
 from ._measured import read_result as read_result
 from ._measured import timing_of as timing_of
+from ._most_damaging import most_damaging as most_damaging
 from ._netcdf import read as read
 from ._netcdf import write as write
 from ._provenance import environment as environment
@@ -21,4 +24,5 @@ from ._seal import seal as seal
 from ._seal import seal_settings as seal_settings
 from ._seal import unseal as unseal
 from ._seal import unseal_settings as unseal_settings
+from ._substitution import representative_substitution as representative_substitution
 from ._table import table as table

@@ -17,7 +17,7 @@ _HELD = 2**20
 
 
 def chance_drops(
-    broken: Any, repaired: Any, count: Any, *, draws: int = 1000, seed: int = 0
+    broken: Any, repaired: Any, n_images: Any, *, draws: int = 1000, seed: int = 0
 ) -> Float64[np.ndarray, "draws units"]:
     """Max class accuracy drops if every image that changes had gone either way by chance.
 
@@ -27,7 +27,7 @@ def chance_drops(
     Args:
       broken: `[units, classes]`, images that are right before and wrong after.
       repaired: `[units, classes]`, images that are wrong before and right after.
-      count: `[classes]`, all images.
+      n_images: `[classes]`, all images.
       draws: how many times.
       seed: of the draws.
 
@@ -38,7 +38,7 @@ def chance_drops(
       InputError: the counts cannot be, no class has images, there are no draws, they and the
         units make more than 2^26 numbers, or the seed is outside 0 to 2^32 - 1.
     """
-    b, c, n = checked_counts(broken, repaired, count)
+    b, c, n = checked_counts(broken, repaired, n_images)
     if n.ndim != 2 or not len(n):
         raise InputError(f"counts of shape {n.shape}: give [units, classes], of at least one unit")
     check_whole(draws=draws)

@@ -15,7 +15,7 @@ _STEP = 1e-9
 
 
 def paired_interval(
-    broken: Any, repaired: Any, count: Any, *, level: float = 0.95
+    broken: Any, repaired: Any, n_images: Any, *, level: float = 0.95
 ) -> tuple[Float64[np.ndarray, "*shape"], Float64[np.ndarray, "*shape"]]:
     """The score interval of an accuracy drop on the same images before and after (Tango 1998).
 
@@ -25,7 +25,7 @@ def paired_interval(
     Args:
       broken: images that are right before and wrong after.
       repaired: images that are wrong before and right after.
-      count: all images.
+      n_images: all images.
       level: the share of intervals that hold the true drop.
 
     Returns:
@@ -34,7 +34,7 @@ def paired_interval(
     Raises:
       InputError: the counts cannot be, or the level is not between 0 and 1.
     """
-    b, c, n = checked_counts(broken, repaired, count)
+    b, c, n = checked_counts(broken, repaired, n_images)
     check_real(level=level)
     if not 0 < level < 1:
         raise InputError(f"level={level}: give a number between 0 and 1")
@@ -46,7 +46,7 @@ def paired_interval(
 
 
 def checked_counts(
-    broken: Any, repaired: Any, count: Any
+    broken: Any, repaired: Any, n_images: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Counts as arrays of one shape.
 
@@ -56,14 +56,14 @@ def checked_counts(
     """
     given = [
         real_array(each, name).astype(np.float64)
-        for name, each in (("broken", broken), ("repaired", repaired), ("count", count))
+        for name, each in (("broken", broken), ("repaired", repaired), ("n_images", n_images))
     ]
     try:
         b, c, n = np.broadcast_arrays(*given)
     except ValueError as error:
         shapes = ", ".join(str(each.shape) for each in given)
         raise InputError(
-            f"broken, repaired and count of shapes {shapes}: give shapes that broadcast"
+            f"broken, repaired and n_images of shapes {shapes}: give shapes that broadcast"
         ) from error
     # NaN is in no order.
     wrong = np.flatnonzero(~((b >= 0) & (c >= 0) & (b + c <= n) & np.isfinite(b + c)))

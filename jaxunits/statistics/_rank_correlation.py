@@ -54,7 +54,7 @@ def rank_correlation(attributes: xr.Dataset, sweep: xr.Dataset) -> xr.Dataset:
         {
             "r": (("attribute", "accuracy_drop"), values[0]),
             "p_value": (("attribute", "accuracy_drop"), values[1]),
-            "count": sweep.sizes["unit"],
+            "n_units": sweep.sizes["unit"],
         },
         coords={"attribute": names, "accuracy_drop": list(_DROPS)},
         attrs={"sign": "positive: more of the attribute, more damage"},

@@ -40,25 +40,25 @@ def uncertainty(
     Raises:
       InputError: this is no sweep over units, or a number is out of range.
     """
-    if not {"broken", "correct", "correct_before", "count"} <= set(sweep.data_vars) or (
+    if not {"broken", "correct", "correct_before", "n_images"} <= set(sweep.data_vars) or (
         sweep["broken"].dims != ("unit", "class")
     ):
         raise InputError(
             "uncertainty needs the result of a sweep over single units, with the counts "
-            "'correct', 'correct_before', 'broken' and 'count' by unit and class"
+            "'correct', 'correct_before', 'broken' and 'n_images' by unit and class"
         )
     if not 0 < false_discovery_rate < 1:
         raise InputError(
             f"false_discovery_rate={false_discovery_rate}: give a number between 0 and 1"
         )
-    broken, count = sweep["broken"].values, sweep["count"].values
+    broken, n_images = sweep["broken"].values, sweep.n_images.values
     repaired = sweep["correct"].values - sweep["correct_before"].values + broken
-    low, high = paired_interval(broken, repaired, count[None], level=level)
-    p_values = np.where(count > 0, damage_p_values(broken, repaired), np.nan)
+    low, high = paired_interval(broken, repaired, n_images[None], level=level)
+    p_values = np.where(n_images > 0, damage_p_values(broken, repaired), np.nan)
     adjusted = np.full(p_values.shape, np.nan)
     held = np.isfinite(p_values)
     adjusted[held] = scipy.stats.false_discovery_control(p_values[held])
-    chance = chance_drops(broken, repaired, count[None], draws=draws, seed=seed)
+    chance = chance_drops(broken, repaired, n_images[None], draws=draws, seed=seed)
     ends = np.quantile(chance, [(1 - level) / 2, (1 + level) / 2], axis=0)
     pairs = ("unit", "class")
     return xr.Dataset(

@@ -3,4 +3,3 @@
 from ._maximise import maximise as maximise
 from ._method import ROBUST as ROBUST
 from ._method import Method as Method
-from ._substitution import representative_substitution as representative_substitution

@@ -78,7 +78,7 @@ def effectiveness(
     return np.divide(rate, entropy, out=np.zeros_like(rate), where=effective)
 
 
-def importance_rank(effectiveness: Any) -> Int64[np.ndarray, " units"]:
+def importance_order(effectiveness: Any) -> Int64[np.ndarray, " units"]:
     """The units by falling effectiveness; of equal ones the lower index first (paper B §3.4).
 
     Args:

@@ -11,38 +11,38 @@ from .._arguments import as_array, check_whole, whole_array
 from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from .._kinds import checks_kinds
-from ._entropy import effectiveness, importance_rank
+from ._entropy import effectiveness, importance_order
 
 
 def random_subsets(
-    images: int, size: int, *, subsets: int = 100, seed: int = 0
+    num_images: int, size: int, *, num_subsets: int = 100, seed: int = 0
 ) -> Int64[np.ndarray, "subsets size"]:
     """Random sets of images, each without repetition: 𝒢 of paper B.
 
     Args:
-      images: how many there are.
+      num_images: how many there are.
       size: images a subset, K.
-      subsets: how many.
+      num_subsets: how many.
       seed: of the draw.
 
     Raises:
       InputError: a number is below 1, a subset is larger than the set, the subsets hold more
         than 2^26 numbers, or the seed is outside 0 to 2^32 - 1.
     """
-    check_whole(images=images, size=size, subsets=subsets)
-    if subsets < 1 or not 1 <= size <= images:
+    check_whole(num_images=num_images, size=size, num_subsets=num_subsets)
+    if num_subsets < 1 or not 1 <= size <= num_images:
         raise InputError(
-            f"{subsets} subsets of {size} out of {images} images: give at least one subset, of 1 "
-            "to all images"
+            f"{num_subsets} subsets of {size} out of {num_images} images: give at least one "
+            "subset, of 1 to all images"
         )
-    check_table(subsets, size, f"subsets={subsets}")
+    check_table(num_subsets, size, f"num_subsets={num_subsets}")
     check_numbers(seed=(seed, SEEDS))
     random = np.random.default_rng(seed)
-    return np.stack([random.choice(images, size, replace=False) for _ in range(subsets)])
+    return np.stack([random.choice(num_images, size, replace=False) for _ in range(num_subsets)])
 
 
 @checks_kinds
-def importance_ranks(
+def importance_orders(
     births: Any, subsets: Any, *, p: float | None = None, convention: str = "paper"
 ) -> Int64[np.ndarray, "subsets units"]:
     """The importance rank that each subset of the images gives (paper B eq. 11).
@@ -67,7 +67,7 @@ def importance_ranks(
         raise InputError(f"image {outside[0]} of a subset: there are images 0 to {len(values) - 1}")
     return np.stack(
         [
-            importance_rank(effectiveness(values[each], p=p, convention=convention))
+            importance_order(effectiveness(values[each], p=p, convention=convention))
             for each in chosen
         ]
     )
@@ -97,25 +97,25 @@ def times_in_top(ranks: Any, *, top: int = 20) -> Int64[np.ndarray, " units"]:
 
 
 def most_often_in_top(
-    ranks: Any, *, top: int = 20, units: int = 15
+    ranks: Any, *, top: int = 20, num_units: int = 15
 ) -> Int64[np.ndarray, " chosen"]:
     """IND_K: the units that are most often among the first (paper B eq. 13).
 
     Args:
       ranks: as for `times_in_top`.
       top: as for `times_in_top`.
-      units: how many are given, most often first; of equal ones the lower index first.
+      num_units: how many are given, most often first; of equal ones the lower index first.
 
     Raises:
       InputError: there are fewer units.
     """
     times = times_in_top(ranks, top=top)
-    _check_share(units, len(times), "units")
-    return np.argsort(-times, kind="stable")[:units]
+    _check_share(num_units, len(times), "num_units")
+    return np.argsort(-times, kind="stable")[:num_units]
 
 
 def stability_ratio(
-    ranks: Any, reference: Any, *, top: int = 20, units: int = 10, reference_top: int = 15
+    ranks: Any, reference: Any, *, top: int = 20, num_units: int = 10, reference_top: int = 15
 ) -> float:
     """How surely subsets find the units that many images find, from 0 to 1 (paper B eq. 14).
 
@@ -126,7 +126,7 @@ def stability_ratio(
       ranks: of the subsets, as for `times_in_top`.
       reference: the importance rank of all images, `[units]`.
       top: as for `times_in_top`.
-      units: over how many units the mean is.
+      num_units: over how many units the mean is.
       reference_top: how many units are the first of the reference.
 
     Raises:
@@ -141,7 +141,7 @@ def stability_ratio(
             f"ranks of {len(times)} units with a reference of {len(order)}: rank the same units"
         )
     _check_share(reference_top, len(order), "reference_top")
-    chosen = most_often_in_top(ranks, top=top, units=units)
+    chosen = most_often_in_top(ranks, top=top, num_units=num_units)
     found = np.isin(chosen, order[:reference_top])
     return float((times[chosen] / len(np.asarray(ranks)) * found).mean())
 

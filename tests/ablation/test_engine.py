@@ -97,7 +97,7 @@ def test_a_damaged_file_of_times_is_named(trained, few_digits, tmp_path):
 
 
 def test_running_out_of_memory_halves_and_goes_on(trained, clear_digits, monkeypatch):
-    usual = ju.ablation.sweep(trained, "conv2", clear_digits, masks_at_once=8, path="reference")
+    usual = ju.ablation.sweep(trained, "conv2", clear_digits, masks_at_once=8, method="reference")
     run = _program.Program.run
     tried = []
 
@@ -108,7 +108,7 @@ def test_running_out_of_memory_halves_and_goes_on(trained, clear_digits, monkeyp
         return run(self, batch)
 
     monkeypatch.setattr(_program.Program, "run", limited)
-    result = ju.ablation.sweep(trained, "conv2", clear_digits, masks_at_once=8, path="reference")
+    result = ju.ablation.sweep(trained, "conv2", clear_digits, masks_at_once=8, method="reference")
     assert list(dict.fromkeys(tried)) == [(5, 32), (2, 32), (1, 32), (1, 16)]
     xr.testing.assert_equal(result.correct, usual.correct)
     assert (result.attrs["masks_at_once"], result.attrs["batch_size"]) == (1, 16)
@@ -177,7 +177,8 @@ def test_checked_precision_where_one_batch_holds_all(trained, few_digits):
 
 
 def test_the_plan_says_what_a_sweep_costs(trained):
-    plan = ju.ablation.plan(trained, "conv2", 300)
+    data = ju.data.load("digits", "validation[:300]")
+    plan = ju.ablation.plan(trained, "conv2", data)
     conv2 = 14 * 14 * 9 * 6 * 8
     conv3 = 7 * 7 * 9 * 8 * 10
     assert plan.work.prefix == 28 * 28 * 9 * 6 + conv2
@@ -188,29 +189,48 @@ def test_the_plan_says_what_a_sweep_costs(trained):
     assert plan.seconds > 0
     text = str(plan)
     assert "layer conv2: 9 masks, 300 images" in text
-    assert "path: fast (246,078 multiply-adds an image on the fast path, 488,628 else)" in text
-    result = ju.ablation.sweep(trained, "conv2", ju.data.load("digits", "validation[:300]"))
+    assert "method: fast (246,078 multiply-adds an image on the fast path, 488,628 else)" in text
+    result = ju.ablation.sweep(trained, "conv2", data)
     assert result.attrs["peak_bytes"] == plan.peak_bytes
     assert result.attrs["multiply_adds"] == str(plan.work.total)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"values": "mean"},
+        {"values": "resample", "seed": 3},
+        {"other_masks": {"conv2": np.ones((10, 8))}, "method": "reference"},
+    ],
+    ids=["mean", "resample", "other_masks"],
+)
+def test_the_plan_is_that_of_the_sweep_with_the_same_arguments(trained, few_digits, arguments):
+    plan = ju.ablation.plan(trained, "conv3", few_digits, **arguments)
+    result = ju.ablation.sweep(trained, "conv3", few_digits, **arguments)
+    assert result.attrs["multiply_adds"] == str(plan.work.total)
+    assert result.attrs["peak_bytes"] == plan.peak_bytes
+    assert result.attrs["method"] == plan.method
+    with pytest.raises(ju.InputError, match="values='median'"):
+        ju.ablation.plan(trained, "conv3", few_digits, values="median")
+
+
 def test_paths_are_chosen_and_explained(trained, clear_digits):
     fast = ju.ablation.sweep(trained, "conv3", clear_digits)
-    assert fast.attrs["path"] == "fast"
-    total = ju.ablation.plan(trained, "conv3", 100).work.total
-    assert fast.attrs["path_reason"].startswith(f"{total:,} multiply-adds an image on the fast")
+    assert fast.attrs["method"] == "fast"
+    total = ju.ablation.plan(trained, "conv3", clear_digits).work.total
+    assert fast.attrs["method_reason"].startswith(f"{total:,} multiply-adds an image on the fast")
     mixed = ju.ablation.sweep(trained, "conv3", clear_digits, np.full((1, 10), 0.5))
-    assert mixed.attrs["path"] == "reference"
-    assert mixed.attrs["path_reason"] == "masks hold numbers other than 0 and 1"
-    with pytest.raises(ju.InputError, match="path='fast': masks hold numbers other than 0 and 1"):
-        ju.ablation.sweep(trained, "conv3", clear_digits, np.full((1, 10), 0.5), path="fast")
-    with pytest.raises(ju.InputError, match="path='slow': give one of auto, fast, reference"):
-        ju.ablation.sweep(trained, "conv3", clear_digits, path="slow")
+    assert mixed.attrs["method"] == "reference"
+    assert mixed.attrs["method_reason"] == "masks hold numbers other than 0 and 1"
+    with pytest.raises(ju.InputError, match="method='fast': masks hold numbers other than 0 and 1"):
+        ju.ablation.sweep(trained, "conv3", clear_digits, np.full((1, 10), 0.5), method="fast")
+    with pytest.raises(ju.InputError, match="method='slow': give one of auto, fast, reference"):
+        ju.ablation.sweep(trained, "conv3", clear_digits, method="slow")
 
 
-@pytest.mark.parametrize("path", ["fast", "reference"])
-def test_functions_of_masks_are_measured_like_modules(trained, clear_digits, path):
-    expected = ju.ablation.sweep(trained, "conv3", clear_digits, path="reference")
+@pytest.mark.parametrize("method", ["fast", "reference"])
+def test_functions_of_masks_are_measured_like_modules(trained, clear_digits, method):
+    expected = ju.ablation.sweep(trained, "conv3", clear_digits, method="reference")
 
     def classify(params, images, masks):
         return trained.function(params, images, masks)
@@ -218,15 +238,15 @@ def test_functions_of_masks_are_measured_like_modules(trained, clear_digits, pat
     own = ju.networks.from_callable(
         classify, trained.params, layers={"conv3": 10}, preprocessing=SMALL
     )
-    found = ju.ablation.sweep(own, "conv3", clear_digits, path=path)
-    assert found.attrs["path"] == path
+    found = ju.ablation.sweep(own, "conv3", clear_digits, method=method)
+    assert found.attrs["method"] == method
     xr.testing.assert_equal(found.correct, expected.correct)
 
 
-@pytest.mark.parametrize("path", ["fast", "reference"])
-def test_masks_of_weights_are_measured_to_zero_alone(trained, clear_digits, path):
+@pytest.mark.parametrize("method", ["fast", "reference"])
+def test_masks_of_weights_are_measured_to_zero_alone(trained, clear_digits, method):
     """A function that masks the weights that lead out of its units, not the units."""
-    expected = ju.ablation.sweep(trained, "conv3", clear_digits, path="reference")
+    expected = ju.ablation.sweep(trained, "conv3", clear_digits, method="reference")
     weights = ju.networks.arrays(trained)
 
     def classify(params, images, masks):
@@ -236,12 +256,12 @@ def test_masks_of_weights_are_measured_to_zero_alone(trained, clear_digits, path
 
     params = {kind: weights[f"logits.{kind}"] for kind in ("kernel", "bias")}
     own = ju.networks.from_callable(classify, params, layers={"conv3": 10}, preprocessing=SMALL)
-    found = ju.ablation.sweep(own, "conv3", clear_digits, path=path)
+    found = ju.ablation.sweep(own, "conv3", clear_digits, method=method)
     xr.testing.assert_equal(found.correct, expected.correct)
     with pytest.raises(ju.InputError, match="cannot be ablated to values other than zero"):
-        ju.ablation.sweep(own, "conv3", clear_digits, values=np.ones(10), path=path)
+        ju.ablation.sweep(own, "conv3", clear_digits, values=np.ones(10), method=method)
     with pytest.raises(ju.InputError, match="layer 'conv3' does not show its activations"):
-        ju.ablation.directions(own, "conv3", clear_digits, np.eye(10), path=path)
+        ju.ablation.directions(own, "conv3", clear_digits, np.eye(10), method=method)
 
 
 def test_masks_of_other_layers_go_by_any_of_their_names(families, few_digits):
@@ -259,8 +279,8 @@ def test_masks_of_other_layers_go_by_any_of_their_names(families, few_digits):
         ju.ablation.sweep(network, "layer1", few_digits, other_masks=both)
 
 
-@pytest.mark.parametrize("path", ["fast", "reference"])
-def test_masks_of_several_layers(trained, few_digits, path):
+@pytest.mark.parametrize("method", ["fast", "reference"])
+def test_masks_of_several_layers(trained, few_digits, method):
     masks = ju.ablation.groups(8, [[0], [3], []])
     held = 1 - np.eye(6)[2]
     along = ju.ablation.groups(10, [[1], [], [5, 6]])
@@ -270,9 +290,9 @@ def test_masks_of_several_layers(trained, few_digits, path):
         few_digits,
         masks,
         other_masks={"conv1": held, "conv3": along},
-        path=path,
+        method=method,
     )
-    assert result.attrs["path"] == path
+    assert result.attrs["method"] == method
     images = jnp.asarray(standardized(trained, few_digits))
 
     def logits(masks):
@@ -289,7 +309,7 @@ def test_masks_of_an_earlier_layer_that_vary_take_the_reference_path(trained, fe
     other = {"conv1": ju.ablation.groups(6, [[0], [1]])}
     masks = ju.ablation.groups(8, [[0], [3]])
     result = ju.ablation.sweep(trained, "conv2", few_digits, masks, other_masks=other)
-    assert result.attrs["path_reason"] == (
+    assert result.attrs["method_reason"] == (
         "masks of layer 'conv1', before layer 'conv2', differ from row to row"
     )
     with pytest.raises(ju.InputError, match="2 masks of layer 'conv1' in other_masks beside 1"):

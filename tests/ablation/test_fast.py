@@ -227,8 +227,8 @@ def random_images(seed=0, count=40):
 
 def assert_same_outcomes(fast, reference, logits, labels):
     """Both paths were taken, and give the same outcomes as far as float32 can tell."""
-    assert fast.attrs["path"] == "fast"
-    assert reference.attrs["path"] == "reference"
+    assert fast.attrs["method"] == "fast"
+    assert reference.attrs["method"] == "reference"
     assert reference.loss_sum.values.std() > 0
     return assert_agree(fast, reference, logits, labels)
 
@@ -303,8 +303,8 @@ def test_fast_path_equals_reference_on_trained_networks(
     units = network.layers[layer].units
     masks = masks_of(kind, units, np.random.default_rng(0))
     fast, reference = (
-        ju.ablation.sweep(network, layer, few_digits, masks, path=path)
-        for path in ("fast", "reference")
+        ju.ablation.sweep(network, layer, few_digits, masks, method=method)
+        for method in ("fast", "reference")
     )
     # Behind the last mask all units may be gone, and all images have the same logits.
     plain = logits_under(network, layer, standardized(network, few_digits), np.ones((1, units)))
@@ -323,11 +323,11 @@ def test_greedy_orders_of_both_paths_take_most(families, few_digits, family, lay
     def logits_without(gone):
         return logits_under(network, layer, fours, ju.ablation.groups(units, [gone]))[0]
 
-    for path in ("fast", "reference"):
+    for method in ("fast", "reference"):
         found = ju.ablation.greedy(
-            network, layer, few_digits, classes=["4"], steps=3, random=1, path=path
+            network, layer, few_digits, classes=["4"], steps=3, random=1, method=method
         )
-        assert found.attrs["path"] == path
+        assert found.attrs["method"] == method
         assert_greedy(found.ordered_unit.values[0, 1:], units, 4, logits_without)
 
 
@@ -337,8 +337,8 @@ def test_directions_of_both_paths_are_the_same(families, few_digits, family, lay
     units = network.layers[layer].units
     basis = ju.ablation.haar(units, seed=1)
     fast, reference = (
-        ju.ablation.directions(network, layer, few_digits, basis, path=path)
-        for path in ("fast", "reference")
+        ju.ablation.directions(network, layer, few_digits, basis, method=method)
+        for method in ("fast", "reference")
     )
     images = standardized(network, few_digits)
     logits = logits_without_directions(network, layer, images, basis)
@@ -380,7 +380,7 @@ def test_fast_path_equals_reference_on_random_networks(data):
     images = random_images()
     at_once = data.draw(st.sampled_from([None, 3]))
     arguments = {"masks_at_once": at_once, "values": values}
-    fast = ju.ablation.sweep(network, layer, images, masks, path="fast", **arguments)
-    reference = ju.ablation.sweep(network, layer, images, masks, path="reference", **arguments)
+    fast = ju.ablation.sweep(network, layer, images, masks, method="fast", **arguments)
+    reference = ju.ablation.sweep(network, layer, images, masks, method="reference", **arguments)
     logits = logits_of_forward(network, layer, standardized(network, images), masks, values)
     assert_same_outcomes(fast, reference, logits, images.labels)

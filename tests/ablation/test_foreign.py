@@ -57,13 +57,13 @@ def test_units_answer_as_on_other_images(foreign):
     drawn = np.random.default_rng(4).integers(25, size=len(found.labels))
     others = found.activations(layer)[5:30][drawn]
     asked = {"values": "resample", "reference": reference, "seed": 4}
-    result = ju.ablation.sweep(found.network, layer, found.data, **asked, path="reference")
+    result = ju.ablation.sweep(found.network, layer, found.data, **asked, method="reference")
     masks = single(found.units(layer))
     logits = [found.under({layer: mask}, {layer: others}) for mask in masks]
     assert_rows(result, logits, found.labels)
     assert result.attrs["values"] == "resample with seed 4"
     order = np.arange(found.units(layer))[::-1]
-    curve = ju.ablation.cumulative(found.network, layer, found.data, order, **asked, path="fast")
+    curve = ju.ablation.cumulative(found.network, layer, found.data, order, **asked, method="fast")
     steps = masks_of(order, found.units(layer), insertion=False)
     logits = [found.under({layer: mask}, {layer: others}) for mask in steps]
     assert_rows(curve, logits, found.labels)
@@ -84,7 +84,7 @@ def test_groups_beside_masks_of_another_layer(foreign):
         masks,
         values=values,
         other_masks={other: held},
-        path="fast",
+        method="fast",
     )
     logits = [found.under({layer: mask, other: held}, {layer: values}) for mask in masks]
     assert_rows(result, logits, found.labels)
@@ -97,14 +97,14 @@ def test_orders(foreign, insertion):
     found, layer, _, values = foreign
     units = found.units(layer)
     orders = ju.ablation.random_orders(units, 2, seed=1)
-    result = ju.ablation.cumulative(
+    along = ju.ablation.insertion if insertion else ju.ablation.cumulative
+    result = along(
         found.network,
         layer,
         found.data,
         orders,
-        insertion=insertion,
         values=values if insertion else "zero",
-        path="fast",
+        method="fast",
     )
     given = {layer: values} if insertion else None
     logits = [
@@ -119,7 +119,7 @@ def test_directions(foreign):
     found, layer, _, _ = foreign
     units = found.units(layer)
     basis = ju.ablation.haar(units, seed=5)
-    result = ju.ablation.directions(found.network, layer, found.data, basis, path="fast")
+    result = ju.ablation.directions(found.network, layer, found.data, basis, method="fast")
     logits = [found.without_directions(layer, basis, mask) for mask in single(units)]
     assert_rows(result, logits, found.labels)
 

@@ -21,8 +21,8 @@ def test_single_units_of_every_layer(name):
     found = kind(name)
     assert list(found.network.layers) == list(found.layers)
     for layer in list(found.layers)[:: 1 if EVERY else 3]:
-        result = ju.ablation.sweep(found.network, layer, found.data, path="fast")
+        result = ju.ablation.sweep(found.network, layer, found.data, method="fast")
         logits = [found.under({layer: mask}) for mask in single(found.units(layer))]
         assert_rows(result, logits, found.labels)
-        assert result.attrs["path"] == "fast"
+        assert result.attrs["method"] == "fast"
         assert np.abs(result.correct - result.correct_before).sum() > 0

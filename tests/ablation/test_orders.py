@@ -25,9 +25,10 @@ def dense(digits):
 def test_orders_equal_a_brute_force_loop(trained, few_digits, layer, insertion):
     units = trained.layers[layer].units
     order = np.random.default_rng(1).permutation(units)
-    result = ju.ablation.cumulative(trained, layer, few_digits, order, insertion=insertion)
+    along = ju.ablation.insertion if insertion else ju.ablation.cumulative
+    result = along(trained, layer, few_digits, order)
     assert result.correct.sizes == {"step": units + 1, "class": 10}
-    assert result.attrs["path"] == "fast"
+    assert result.attrs["method"] == "fast"
     images, labels = images_of(few_digits, SMALL)
     scale = np.abs(forward(trained, images)).max()
     for step in range(units + 1):
@@ -71,7 +72,7 @@ def test_whole_layer_ablated_gives_every_image_the_same_class(trained, few_digit
     last = ju.ablation.cumulative(trained, "conv3", few_digits, np.arange(10)).isel(step=10)
     right = last.correct.values > 0
     assert right.sum() == 1
-    np.testing.assert_array_equal(last.correct.values[right], last["count"].values[right])
+    np.testing.assert_array_equal(last.correct.values[right], last["n_images"].values[right])
 
 
 @given(
@@ -106,10 +107,10 @@ def test_single_units_are_encoded_as_one_change_of_one_base():
     assert not encoding.running
 
 
-@pytest.mark.parametrize("path", ["fast", "reference"])
-def test_greedy_equals_a_brute_force_search(trained, few_digits, path):
+@pytest.mark.parametrize("method", ["fast", "reference"])
+def test_greedy_equals_a_brute_force_search(trained, few_digits, method):
     result = ju.ablation.greedy(
-        trained, "conv3", few_digits, classes=["3", "8"], steps=4, random=2, path=path
+        trained, "conv3", few_digits, classes=["3", "8"], steps=4, random=2, method=method
     )
     images, labels = images_of(few_digits, SMALL)
     assert result.target.values.tolist() == ["3", "8", "", ""]
@@ -150,14 +151,14 @@ def test_a_finished_greedy_series_is_read_and_a_changed_one_refused(trained, few
 
 
 @pytest.mark.parametrize(
-    ("layer", "path"), [("conv3", "fast"), ("conv1", "fast"), ("fc1", "reference")]
+    ("layer", "method"), [("conv3", "fast"), ("conv1", "fast"), ("fc1", "reference")]
 )
-def test_directions_equal_a_brute_force_loop(trained, dense, few_digits, layer, path):
+def test_directions_equal_a_brute_force_loop(trained, dense, few_digits, layer, method):
     network = dense if layer == "fc1" else trained
     units = network.layers[layer].units
     basis = ju.ablation.haar(units, seed=5)
-    result = ju.ablation.directions(network, layer, few_digits, basis, path=path)
-    assert result.attrs["path"] == path
+    result = ju.ablation.directions(network, layer, few_digits, basis, method=method)
+    assert result.attrs["method"] == method
     assert result.correct.sizes == {"direction": units, "class": 10}
     images, labels = images_of(few_digits, SMALL)
     wide = basis.astype(np.float64)

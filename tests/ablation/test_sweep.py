@@ -21,7 +21,7 @@ def test_single_units_equal_a_brute_force_loop(trained, few_digits, layer):
     result = ju.ablation.sweep(trained, layer, few_digits, batch_size=64)
     images, labels = images_of(few_digits, SMALL)
     assert_counts(before(result), forward(trained, images), labels)
-    np.testing.assert_array_equal(result["count"], np.bincount(labels, minlength=10))
+    np.testing.assert_array_equal(result["n_images"], np.bincount(labels, minlength=10))
     units = trained.layers[layer].units
     assert result.correct.sizes == {"unit": units, "class": 10}
     for unit in range(units):
@@ -91,15 +91,15 @@ def test_all_masks_under_vmap_equal_one_mask_at_a_time(trained, clear_digits):
         {"batch_size": 77, "masks_at_once": 100},
         {"batch_size": 64, "masks_at_once": 4},
         {"masks_at_once": 100, "max_memory": 2**21},
-        {"path": "reference"},
-        {"path": "reference", "masks_at_once": 4, "batch_size": 64},
+        {"method": "reference"},
+        {"method": "reference", "masks_at_once": 4, "batch_size": 64},
     ],
 )
 def test_batches_chunks_and_memory_do_not_change_counts(trained, clear_digits, arguments):
     usual = ju.ablation.sweep(trained, "conv2", clear_digits)
     other = ju.ablation.sweep(trained, "conv2", clear_digits, **arguments)
     xr.testing.assert_equal(usual.correct, other.correct)
-    xr.testing.assert_equal(usual["count"], other["count"])
+    xr.testing.assert_equal(usual["n_images"], other["n_images"])
     np.testing.assert_allclose(usual.loss_sum, other.loss_sum, **CLOSE)
 
 
@@ -154,10 +154,10 @@ def test_an_empty_class_is_named_and_not_divided_by(trained, few_digits):
 
 def test_most_damaging_units_come_first(trained, few_digits):
     result = ju.ablation.sweep(trained, "conv2", few_digits)
-    order = ju.ablation.most_damaging(result, 8)
+    order = ju.results.most_damaging(result, 8)
     drops = result.max_class_accuracy_drop.values[order]
     assert (np.diff(drops) <= 0).all()
-    assert len(ju.ablation.most_damaging(result, 3)) == 3
+    assert len(ju.results.most_damaging(result, 3)) == 3
 
 
 def test_progress_counts_images_to_the_last(trained, few_digits):
@@ -336,11 +336,11 @@ def test_a_thing_that_is_no_network():
         ju.networks.check_classifier(3)
 
 
-@pytest.mark.parametrize("path", ["fast", "reference"])
-def test_memory_decides_how_much_goes_at_once(trained, few_digits, path):
+@pytest.mark.parametrize("method", ["fast", "reference"])
+def test_memory_decides_how_much_goes_at_once(trained, few_digits, method):
     def sizes(max_memory):
         attributes = ju.ablation.sweep(
-            trained, "conv2", few_digits, path=path, masks_at_once=100, max_memory=max_memory
+            trained, "conv2", few_digits, method=method, masks_at_once=100, max_memory=max_memory
         ).attrs
         assert attributes["peak_bytes"] <= max_memory
         return attributes["masks_at_once"], attributes["batch_size"]

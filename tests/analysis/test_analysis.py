@@ -69,7 +69,7 @@ def test_panels_show_the_most_damaging_units(analysed):
     data = ju.data.load("digits", "validation[:300]")
     sweep = measured(analysed, "ablation", "conv2")
     panels = measured(analysed, "panels", "conv2")
-    assert panels.unit.values.tolist() == ju.ablation.most_damaging(sweep, 2).tolist()
+    assert panels.unit.values.tolist() == ju.results.most_damaging(sweep, 2).tolist()
     first = int(panels.image[0, 0])
     np.testing.assert_array_equal(panels.thumbnail[0, 0], data[first]["image"])
     assert panels.damaged_class[0, 0] == sweep.most_damaged_class.sel(unit=panels.unit[0])
@@ -143,7 +143,7 @@ def test_another_split_stands_beside(trained_run, tmp_path):
         assert main([str(folder), "drop_curves", "--layers", "conv3", *arguments]) == 0
     own = measured(folder, "ablation", "conv3", split="validation[:300]")
     other = measured(folder, "ablation", "conv3", split="train[:40]")
-    assert (int(own["count"].sum()), int(other["count"].sum())) == (300, 40)
+    assert (int(own["n_images"].sum()), int(other["n_images"].sum())) == (300, 40)
     assert "train[:40]" in (folder / "report.html").read_text()
     assert main([str(folder), "drop_curves", "--no-measure"]) == 0
     assert "train[:40]" not in (folder / "report.html").read_text()

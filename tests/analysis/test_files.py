@@ -110,7 +110,7 @@ SWEPT = {"ablation", "panels", "greedy", *CUMULATIVE}
         ("synthesis.iam_from", "am", {"synthesis"}),
         # How a measurement is carried out, and what is drawn of it, is no part of it.
         ("batch_size", 8, set()),
-        ("path", "reference", set()),
+        ("method", "reference", set()),
         ("layers", ("fc1",), set()),
         ("topology.layers", ("fc1",), set()),
         ("roles.resamples", 10, set()),
@@ -177,8 +177,8 @@ def test_overwrite_measures_what_is_asked_for_and_leaves_the_rest(run, measure):
     for split in SPLITS:
         data = ju.data.load("digits", split)
         found = measured(run.path, "ablation", "fc2", split=split)
-        assert int(found["count"].sum()) == len(data)
-        np.testing.assert_array_equal(found["count"], np.bincount(data.labels, minlength=10))
+        assert int(found["n_images"].sum()) == len(data)
+        np.testing.assert_array_equal(found["n_images"], np.bincount(data.labels, minlength=10))
         assert read(run, split=split).sweeps["fc2"].attrs == found.attrs
     own = Files(run.measurements).path(
         {key: found.attrs[key] for key in found.attrs["settings"].split(", ")}

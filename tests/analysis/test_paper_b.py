@@ -115,7 +115,7 @@ def test_curves_by_the_ranks_of_samples(study):
     found = measurement(study, "samples")
     network, _, held_out = network_and_images(study, "3")
     births = ju.topology.layer_birth_points(network, "conv2", held_out).birth_point.values
-    order = ju.topology.importance_rank(ju.topology.effectiveness(births))
+    order = ju.topology.importance_order(ju.topology.effectiveness(births))
     images = {"training": 12, "held out": len(held_out), "subset": 4}
     assert {name: int(found["images"].sel(sample=name)) for name in images} == images
     measured = ju.ablation.cumulative(network, "conv2", held_out, order).sel({"class": "3"})

@@ -83,7 +83,7 @@ def test_measurements_are_those_of_the_library(analysed):
         part = found.sel(noise_seed=seed, maximised=objective)
         np.testing.assert_allclose(part.response, made.response, rtol=1e-5)
         np.testing.assert_array_equal(part.active, made.active)
-        rs = ju.synthesis.representative_substitution(made).rs
+        rs = ju.results.representative_substitution(made).rs
         np.testing.assert_array_equal(part.rs, rs)
         if seed == 0:
             expected = np.rint(255 * made.image.fillna(0).values)

@@ -265,19 +265,19 @@ class TestDetectors:
         )
 
     def test_by_concept(self, result):
-        found = ju.attributes.detectors_by_concept(result)
+        found = ju.results.detectors_by_concept(result)
         assert found.to_series().to_dict() == {"bee": 3, "whole": 1}
         assert found.category.values.tolist() == ["animal", "image"]
 
     def test_by_category(self, result):
-        found = ju.attributes.detectors_by_category(result)
+        found = ju.results.detectors_by_category(result)
         assert found.detectors.to_series().to_dict() == {"animal": 3, "image": 1}
         assert found.unique_detectors.to_series().to_dict() == {"animal": 1, "image": 1}
 
     def test_none(self, result):
         none = result.assign(detector=("unit", [False] * UNITS))
-        assert ju.attributes.detectors_by_concept(none).size == 0
-        assert not ju.attributes.detectors_by_category(none).to_array().any()
+        assert ju.results.detectors_by_concept(none).size == 0
+        assert not ju.results.detectors_by_category(none).to_array().any()
 
     def test_their_iou_can_be_chosen(self, patches, drawn):
         result = ju.attributes.dissect(patches, "conv1", drawn, detector_iou=0.01)
@@ -373,5 +373,5 @@ def test_street_scenes_have_detectors_in_alexnet():
     )
     network = ju.networks.load_weights(network, weights, partial=True)
     result = ju.attributes.dissect(network, "conv5", few, convention="dissect2020", grid=(56, 56))
-    assert ju.attributes.detectors_by_concept(result).size >= 4
+    assert ju.results.detectors_by_concept(result).size >= 4
     assert 0.05 < float(result.alignment.max()) < 0.5

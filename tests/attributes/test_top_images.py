@@ -30,7 +30,7 @@ def test_equals_sorting_everything(
         "conv2",
         few_digits,
         units,
-        count=count,
+        num_images=count,
         activation=activation,
         quantile=quantile,
         batch_size=batch_size,
@@ -53,13 +53,13 @@ def test_equals_sorting_everything(
 
 def test_equal_images_come_in_order(trained):
     data = ju.data.load((np.zeros((6, 28, 28, 1), np.uint8), np.arange(6)))
-    top = ju.attributes.top_images(trained, "conv2", data, [1], count=4, batch_size=2)
+    top = ju.attributes.top_images(trained, "conv2", data, [1], num_images=4, batch_size=2)
     assert top.image.values.tolist() == [[0, 1, 2, 3]]
 
 
 def test_dense_layers_have_maps_of_one_position(few_digits):
     network = ju.networks.mlp(10, widths=(6,), preprocessing=SMALL)
-    top = ju.attributes.top_images(network, "fc1", few_digits, [2], count=3)
+    top = ju.attributes.top_images(network, "fc1", few_digits, [2], num_images=3)
     assert top.activation_map.shape == (1, 3, 1, 1)
     np.testing.assert_array_equal(top.activation_map[0, :, 0, 0], top.activation[0])
 
@@ -68,7 +68,7 @@ def test_dense_layers_have_maps_of_one_position(few_digits):
     ("arguments", "expected"),
     [
         ({"units": [8]}, "unit 8 of layer 'conv2': it has units 0 to 7"),
-        ({"units": [0], "count": 0}, "count=0"),
+        ({"units": [0], "num_images": 0}, "num_images=0"),
         ({"units": [0], "quantile": 1.0}, "quantile=1.0"),
         ({"units": [0], "activation": "sum"}, "activation='sum'"),
     ],

@@ -80,11 +80,16 @@ class Side:
     data: ju.data.Dataset
     plain: Callable[[], object]
 
-    def sweep(self, path: str = "auto") -> xr.Dataset:
+    def sweep(self, method: str = "auto") -> xr.Dataset:
         """All units of the layer on all images, in one batch."""
         size = len(self.data)
         return ju.ablation.sweep(
-            self.network, self.layer, self.data, batch_size=size, images_per_piece=size, path=path
+            self.network,
+            self.layer,
+            self.data,
+            batch_size=size,
+            images_per_piece=size,
+            method=method,
         )
 
 
@@ -107,7 +112,7 @@ def table_of(name: str, settings: Settings) -> Table:
         ),
         caption_justify="left",
     )
-    for column in ("network, layer, units", "module", "path"):
+    for column in ("network, layer, units", "module", "method"):
         table.add_column(column)
     for column in ("plain, s", "plain passes", "÷ built-in", "s ÷ built-in", "differ", "reference"):
         table.add_column(column, justify="right")
@@ -160,7 +165,7 @@ def layer_rows(
         yield [
             f"{title}, {units} (≤ {target:g})" if kind == "built-in" else "",
             kind,
-            str(results[kind].attrs["path"]),
+            str(results[kind].attrs["method"]),
             f"{statistics.median(each[kind][0] for each in rounds):.3f}",
             f"{passes:.2f}",
             f"{ratio:.2f}",
@@ -172,7 +177,7 @@ def layer_rows(
 
 def reference(side: Side, settings: Settings) -> str:
     """Plain passes of the reference path, by its work, and by the clock where that is short."""
-    plan = ju.ablation.plan(side.network, side.layer, settings.images, batch_size=settings.images)
+    plan = ju.ablation.plan(side.network, side.layer, side.data, batch_size=settings.images)
     work = plan.reference_work
     counted = work.total / (work.prefix + work.each)
     if counted > settings.reference:

@@ -159,7 +159,7 @@ def measure(
     """Compare the counts of all sides on a layer, then time them."""
 
     def ours() -> xr.Dataset:
-        return ju.ablation.sweep(network, layer, data, batch_size=case.batch_size, path="fast")
+        return ju.ablation.sweep(network, layer, data, batch_size=case.batch_size, method="fast")
 
     batches = list(ju.data.batches(data, network.preprocessing, case.batch_size))
     pytorch = TorchSide(twin, layer, batches, channels_last=settings.channels_last)

@@ -64,7 +64,7 @@ def measure(
     seconds: list[list[float]] = [[] for _ in points]
     for number in range(rounds + 1):
         for (network, data), times in zip(prepared, seconds, strict=True):
-            result = ju.ablation.sweep(network, layer, data, batch_size=batch_size, path="fast")
+            result = ju.ablation.sweep(network, layer, data, batch_size=batch_size, method="fast")
             # The first round warms up.
             if number > 0:
                 times.append(float(result.attrs["run_seconds"]))

@@ -25,7 +25,7 @@ ROUNDS = 5
 def main() -> None:
     """Measure and print a table."""
     table = Table(title="a sweep of every unit of a layer, 40 images")
-    for column in ("network", "layer", "unit is", "path"):
+    for column in ("network", "layer", "unit is", "method"):
         table.add_column(column)
     for column in ("units", "plain passes", "reference", "s", "reference, s", "counts apart"):
         table.add_column(column, justify="right")
@@ -39,21 +39,21 @@ def main() -> None:
 def row(found: Kind, layer: str) -> list[str]:
     """A network's line."""
     network, data = found.network, found.data
-    plan = ju.ablation.plan(network, layer, len(data))
+    plan = ju.ablation.plan(network, layer, data)
     plain = plan.reference_work.prefix + plan.reference_work.each
     results = {
-        path: [ju.ablation.sweep(network, layer, data, path=path) for _ in range(1 + ROUNDS)]
-        for path in ("fast", "reference")
+        method: [ju.ablation.sweep(network, layer, data, method=method) for _ in range(1 + ROUNDS)]
+        for method in ("fast", "reference")
     }
     seconds = {
-        path: statistics.median(float(each.attrs["run_seconds"]) for each in every[1:])
-        for path, every in results.items()
+        method: statistics.median(float(each.attrs["run_seconds"]) for each in every[1:])
+        for method, every in results.items()
     }
     fast, reference = (every[0] for every in results.values())
     return [
         layer,
         network.layer(layer).unit_is,
-        plan.path,
+        plan.method,
         str(network.layer(layer).units),
         f"{plan.work.total / plain:.2f}",
         f"{plan.reference_work.total / plain:.2f}",

@@ -157,7 +157,7 @@ def test_corrupt_files_can_be_skipped_and_are_counted(tree):
     network = ju.networks.mlp(2, widths=[3], preprocessing=ju.data.Preprocessing((8, 8), 3))
     result = ju.ablation.sweep(network, "fc1", data)
     assert result.attrs["skipped_files"] == "2"
-    assert int(result["count"].sum()) == 4
+    assert int(result["n_images"].sum()) == 4
 
 
 def test_without_verifying_the_error_comes_when_the_file_is_reached(tree):

@@ -38,7 +38,7 @@ def test_photographs_load_and_run_through_a_sweep(tree):
     assert 50 < np.mean([data[index]["image"].mean() for index in range(300)]) < 200
     network = ju.networks.convnet(10, widths=(8, 8, 8, 8))
     result = ju.ablation.sweep(network, "conv4", data)
-    assert int(result["count"].sum()) == 300
+    assert int(result["n_images"].sum()) == 300
     assert np.isfinite(result.loss).all()
     assert float(abs(result.loss - result.loss_before).max()) > 0
 

@@ -53,7 +53,7 @@ def collect(network, data, **options):
 
 
 def top_images(network, data, **options):
-    return ju.attributes.top_images(network, "conv2", data, [0, 3, 7], count=4, **options)
+    return ju.attributes.top_images(network, "conv2", data, [0, 3, 7], num_images=4, **options)
 
 
 def dissect(network, data, **options):

@@ -163,9 +163,9 @@ def _network(**more: Any) -> Callable[[World], Arguments]:
 
 
 # What only sweeps take.
-_OF_MASKS = ("path", "masks_at_once")
+_OF_MASKS = ("method", "masks_at_once")
 _EXECUTION = {
-    "path": "auto",
+    "method": "auto",
     "precision": "float32",
     "batch_size": 4,
     "masks_at_once": 2,
@@ -191,13 +191,13 @@ _valid(
     ),
     may_raise=(OSError,),
 )
-_valid("ablation.all_but", units=3, members=[[0], [1, 2]])
-_valid("ablation.groups", units=3, members=[[0], [1, 2]])
-_valid("ablation.haar", units=3, seed=0)
-_valid("ablation.single_units", units=3)
-_valid("ablation.random_groups", units=3, size=2, count=2, seed=0)
-_valid("ablation.random_orders", units=3, count=2, seed=0)
-_valid("ablation.most_damaging", lambda w: ((), {"result": w.sweep, "count": 2}))
+_valid("ablation.all_but", num_units=3, members=[[0], [1, 2]])
+_valid("ablation.groups", num_units=3, members=[[0], [1, 2]])
+_valid("ablation.haar", num_units=3, seed=0)
+_valid("ablation.single_units", num_units=3)
+_valid("ablation.random_groups", num_units=3, size=2, num_groups=2, seed=0)
+_valid("ablation.random_orders", num_units=3, num_orders=2, seed=0)
+_valid("results.most_damaging", lambda w: ((), {"result": w.sweep, "num_units": 2}))
 _valid("results.read_result", lambda w: ((w.folder / "a.nc",), {}), may_raise=(OSError,))
 _valid("ablation.unit_means", _run(**_FILE, **_CARRIED_OUT), may_raise=(OSError,))
 _valid(
@@ -206,11 +206,12 @@ _valid(
     may_raise=(OSError,),
 )
 _valid("ablation.sweep_settings", _run(masks=_MASKS, other_masks=None, **_VALUES))
-_valid(
-    "ablation.cumulative",
-    _run(orders=[[0, 1, 2]], insertion=False, **_VALUES, **_FILE, **_EXECUTION),
-    may_raise=(OSError,),
-)
+for _name in ("cumulative", "insertion"):
+    _valid(
+        f"ablation.{_name}",
+        _run(orders=[[0, 1, 2]], **_VALUES, **_FILE, **_EXECUTION),
+        may_raise=(OSError,),
+    )
 _valid(
     "ablation.directions",
     _run(basis=np.eye(3), masks=_MASKS, **_FILE, **_EXECUTION),
@@ -233,7 +234,10 @@ _valid(
     ),
     may_raise=(OSError,),
 )
-_valid("ablation.plan", _network(images=12, masks=_MASKS, **_EXECUTION))
+_valid(
+    "ablation.plan",
+    _run(masks=_MASKS, other_masks={"conv1": np.ones(2)}, **_VALUES, **_EXECUTION),
+)
 
 _CHOICES = {
     "activation": "mean",
@@ -257,8 +261,8 @@ _valid(
     may_raise=(OSError,),
 )
 _valid("attributes.collect_settings", lambda w: ((w.network, ["conv2"], w.data), dict(_CHOICES)))
-_valid("attributes.detectors_by_category", lambda w: ((w.dissected,), {}))
-_valid("attributes.detectors_by_concept", lambda w: ((w.dissected,), {}))
+_valid("results.detectors_by_category", lambda w: ((w.dissected,), {}))
+_valid("results.detectors_by_concept", lambda w: ((w.dissected,), {}))
 _valid(
     "attributes.dissect",
     lambda w: (
@@ -280,7 +284,7 @@ _valid(
 _valid("attributes.l1_norm", _network())
 _valid(
     "attributes.top_images",
-    _run(units=[0, 2], count=2, activation="mean", quantile=0.1, **_FILE, **_CARRIED_OUT),
+    _run(units=[0, 2], num_images=2, activation="mean", quantile=0.1, **_FILE, **_CARRIED_OUT),
     may_raise=(OSError,),
 )
 
@@ -319,7 +323,7 @@ _valid("data.of_class", lambda w: ((w.data,), {"name": "bee"}))
 _valid("data.random_labels", lambda w: ((w.data,), {"fraction": 0.5, "seed": 0}))
 _valid(
     "data.sample",
-    lambda w: ((w.data,), {"count": 3, "per_class": None, "fraction": None, "seed": 0}),
+    lambda w: ((w.data,), {"num_images": 3, "per_class": None, "fraction": None, "seed": 0}),
 )
 _valid("data.subset", lambda w: ((w.data,), {"indices": [0, 3]}))
 _valid(
@@ -484,6 +488,7 @@ def _state_dict(network: ju.networks.Classifier) -> dict[str, np.ndarray]:
     return {_NAMES.get(name, name): values for name, values in found.items()}
 
 
+_valid("networks.save", lambda w: ((w.network, "saved"), {}), may_raise=(OSError,))
 _valid("networks.save_architecture", lambda w: ((w.network, "."), {}), may_raise=(OSError,))
 _valid(
     "networks.save_weights",
@@ -520,12 +525,12 @@ _valid(
     "statistics.chance_drops",
     broken=[[1, 2, 0]],
     repaired=[[0, 1, 0]],
-    count=[[4, 5, 6]],
+    n_images=[[4, 5, 6]],
     draws=5,
     seed=0,
 )
 _valid("statistics.damage_p_values", **_COUNTS)
-_valid("statistics.paired_interval", **_COUNTS, count=[4, 5, 6], level=0.95)
+_valid("statistics.paired_interval", **_COUNTS, n_images=[4, 5, 6], level=0.95)
 _valid(
     "statistics.predict_damaged_class",
     lambda w: (
@@ -581,7 +586,7 @@ _valid(
         },
     ),
 )
-_valid("synthesis.representative_substitution", responses=np.eye(3) + 0.5)
+_valid("results.representative_substitution", responses=np.eye(3) + 0.5)
 
 _MAPS = np.random.default_rng(0).random((2, 4, 4, 3))
 _BIRTHS = np.arange(12).reshape(4, 3) % 5 + 1
@@ -599,18 +604,22 @@ _valid(
 _valid("topology.effectiveness", births=_BIRTHS, p=0.1, convention="paper")
 _valid("topology.feature_entropy", births=_BIRTHS)
 _valid("topology.selective_rate", births=_BIRTHS)
-_valid("topology.importance_rank", effectiveness=[0.5, 0.25, 1.0])
+_valid("topology.importance_order", effectiveness=[0.5, 0.25, 1.0])
 _valid(
-    "topology.importance_ranks", births=_BIRTHS, subsets=[[0, 1], [2, 3]], p=0.1, convention="paper"
+    "topology.importance_orders",
+    births=_BIRTHS,
+    subsets=[[0, 1], [2, 3]],
+    p=0.1,
+    convention="paper",
 )
-_valid("topology.most_often_in_top", ranks=_RANKS, top=2, units=2)
+_valid("topology.most_often_in_top", ranks=_RANKS, top=2, num_units=2)
 _valid("topology.times_in_top", ranks=_RANKS, top=2)
-_valid("topology.random_subsets", images=4, size=2, subsets=3, seed=0)
+_valid("topology.random_subsets", num_images=4, size=2, num_subsets=3, seed=0)
 _valid(
     "topology.stability_ratio",
     ranks=_RANKS,
     reference=[0, 1, 2],
     top=2,
-    units=2,
+    num_units=2,
     reference_top=2,
 )

@@ -183,6 +183,24 @@ def test_a_users_own_network_has_no_architecture(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("own", [False, True], ids=["built-in", "of the user"])
+def test_a_saved_network_is_restored_bit_for_bit(tmp_path, own):
+    network, other = (small_residual(), built())[:: -1 if not own else 1]
+    ju.networks.save(other, tmp_path / "run")
+    ju.networks.save(network, tmp_path / "run")
+    again = ju.networks.restore(tmp_path / "run", network if own else None)
+    assert again.fingerprint == network.fingerprint
+    assert again.preprocessing == network.preprocessing
+    if own:
+        with pytest.raises(ju.InputError, match="is not a run folder"):
+            ju.networks.restore(tmp_path / "run")
+
+
+def test_a_training_run_is_not_overwritten(run):
+    with pytest.raises(ju.InputError, match="is of a training run"):
+        ju.networks.save(built(), run)
+
+
 def test_parameters_with_nan_are_refused_by_the_sweep(run):
     network = ju.networks.restore(run)
     bias = ju.networks.arrays(network)["logits.bias"].at[0].set(np.nan)

@@ -185,7 +185,7 @@ def test_results_are_files_and_tables(door, few_digits, images, tmp_path):
 
 def test_top_images_look_into_them_too(few_digits, images):
     network = ju.networks.from_nnx(NnxNet(nnx.Rngs(0)), preprocessing=SMALL)
-    top = ju.attributes.top_images(network, "blocks.1.norm", few_digits, [3], count=2)
+    top = ju.attributes.top_images(network, "blocks.1.norm", few_digits, [3], num_images=2)
     assert top.activation_map.shape == (1, 2, 28, 28)
 
 

@@ -48,7 +48,7 @@ def test_r_is_the_correlation_of_ranks(seed, units, levels):
         else:
             expected = np.corrcoef(ranks(attribute), ranks(values))[0, 1]
             assert found == pytest.approx(expected, abs=1e-9)
-    assert int(result["count"]) == units
+    assert int(result["n_units"]) == units
 
 
 def test_p_is_that_of_random_orders():

@@ -172,7 +172,7 @@ def test_a_whole_sweep(trained, few_digits):
     one = ju.statistics.paired_interval(
         sweep.broken.sel({"class": name})[unit],
         repaired.sel({"class": name})[unit],
-        sweep["count"].sel({"class": name}),
+        sweep["n_images"].sel({"class": name}),
     )
     found = [result[end].sel({"class": name})[unit] for end in ("drop_low", "drop_high")]
     np.testing.assert_allclose(found, one, atol=1e-9)

@@ -110,7 +110,7 @@ def check_answers(result, chosen, answers, weights):
     own = answers[range(UNITS), chosen]
     np.testing.assert_allclose(result.activation, own, atol=apart)
     np.testing.assert_allclose(result.objective, (answers * weights).sum(1), atol=2 * apart)
-    substitution = ju.synthesis.representative_substitution(result)
+    substitution = ju.results.representative_substitution(result)
     more = answers - own[:, None]
     doubtful = (np.abs(more) <= 2 * apart) & (more != 0)
     off = np.abs(substitution.rs.values - (more > 0).mean(1))

@@ -92,7 +92,7 @@ def test_a_layer_worked_out_by_hand(objective, images, answers, substitution):
     expected = own if objective == "am" else own - others
     np.testing.assert_allclose(result.objective[:4], expected, atol=3e-3)
     np.testing.assert_allclose(result.activation[:4], own, atol=3e-3)
-    rs = ju.synthesis.representative_substitution(result).rs
+    rs = ju.results.representative_substitution(result).rs
     np.testing.assert_allclose(rs[:4], substitution)
     assert np.isnan(rs[4])
 

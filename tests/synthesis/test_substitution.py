@@ -20,7 +20,7 @@ def labelled(response, units):
 def test_counts_the_units_that_answer_more(seed, units, levels):
     random = np.random.default_rng(seed)
     response = random.integers(0, levels, (units, units)).astype(float)
-    result = ju.synthesis.representative_substitution(response)
+    result = ju.results.representative_substitution(response)
     for unit in range(units):
         more = [other for other in range(units) if response[unit, other] > response[unit, unit]]
         assert float(result.rs[unit]) == len(more) / units
@@ -28,7 +28,7 @@ def test_counts_the_units_that_answer_more(seed, units, levels):
     np.testing.assert_array_equal(result.response, response)
     # In any order, and of some units alone.
     some = random.permutation(units)[: max(1, units // 2)]
-    part = ju.synthesis.representative_substitution(labelled(response[some], some))
+    part = ju.results.representative_substitution(labelled(response[some], some))
     assert part.rs.equals(result.rs.sel(unit=some))
 
 
@@ -36,10 +36,10 @@ def test_several_seeds_and_units_without_images():
     random = np.random.default_rng(0)
     runs = [labelled(random.normal(size=(3, 3)), [0, 1, 2]) for _ in range(4)]
     runs[2][1] = np.nan
-    together = ju.synthesis.representative_substitution(xr.concat(runs, "seed"))
+    together = ju.results.representative_substitution(xr.concat(runs, "seed"))
     assert dict(together.rs.sizes) == {"seed": 4, "unit": 3}
     for seed, run in enumerate(runs):
-        alone = ju.synthesis.representative_substitution(run)
+        alone = ju.results.representative_substitution(run)
         assert alone.rs.equals(together.rs[seed])
     np.testing.assert_array_equal(np.argwhere(together.rs.isnull().values), [[2, 1]])
 
@@ -55,5 +55,5 @@ def test_several_seeds_and_units_without_images():
 )
 def test_what_is_no_response_is_refused(responses, message):
     with pytest.raises(ju.InputError) as caught:
-        ju.synthesis.representative_substitution(responses)
+        ju.results.representative_substitution(responses)
     assert message in str(caught.value)

@@ -98,10 +98,10 @@ def test_a_unit_of_equal_births_is_no_less_effective_than_one_apart():
 
 
 def test_importance_rank():
-    ranks = topology.importance_rank([0.5, 2.0, 0.5, 0.0, 2.0, 3.0])
+    ranks = topology.importance_order([0.5, 2.0, 0.5, 0.0, 2.0, 3.0])
     assert ranks.tolist() == [5, 1, 4, 0, 2, 3]
-    assert topology.importance_rank(topology.effectiveness(BIRTHS))[0] == 3
-    assert topology.importance_rank(topology.effectiveness(BIRTHS, convention="authors"))[0] == 0
+    assert topology.importance_order(topology.effectiveness(BIRTHS))[0] == 3
+    assert topology.importance_order(topology.effectiveness(BIRTHS, convention="authors"))[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_what_are_no_birth_points(births, expected):
     [
         (lambda: topology.effectiveness(BIRTHS, p=1.5), "p=1.5: give a share of images"),
         (lambda: topology.effectiveness(BIRTHS, convention="papers"), "Did you mean 'paper'?"),
-        (lambda: topology.importance_rank([0.0, np.nan]), "effectiveness of unit 1 is NaN"),
-        (lambda: topology.importance_rank([[1.0]]), "effectiveness of shape [1, 1]"),
+        (lambda: topology.importance_order([0.0, np.nan]), "effectiveness of unit 1 is NaN"),
+        (lambda: topology.importance_order([[1.0]]), "effectiveness of shape [1, 1]"),
     ],
 )
 def test_what_cannot_be_asked(call, expected):

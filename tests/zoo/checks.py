@@ -26,7 +26,7 @@ def quick_compilation():
 def assert_rows(result, logits, labels):
     """A result's masks, whatever they are laid out in, have the counts and losses of logits."""
     dims = [name for name in result.correct.dims if name != "class"]
-    rows = result[["correct", "loss_sum", "count"]].stack(row=dims).transpose("row", "class")
+    rows = result[["correct", "loss_sum", "n_images"]].stack(row=dims).transpose("row", "class")
     assert rows.sizes["row"] == len(logits)
     for number, each in enumerate(logits):
         row = rows.isel(row=number)
