@@ -171,7 +171,7 @@ def test_a_typo_is_answered_as_python_does():
         (lambda: ju.ablation.haar(10**5, seed=0), "num_units=100000 gives 100,000 × 100,000"),
         (lambda: ju.ablation.random_orders(10**30, 1, seed=0), "numbers: give fewer"),
         (lambda: ju.ablation.random_groups(10**30, 1, 1, seed=0), "numbers: give fewer"),
-        (lambda: ju.ablation.Execution(path=np.ones(2)), "path=array([1., 1.]): give one of"),
+        (lambda: ju.ablation.Execution(method=np.ones(2)), "method=array([1., 1.]): give one of"),
         (lambda: ju.synthesis.maximise(NETWORK, "fc1", objective=[]), "objective=[]: give one of"),
         (lambda: ju.attributes.collect(NETWORK, np.ones(0), DATA), "layers=array([]"),
         (lambda: ju.data.load((DATA, DATA), np.ones(2)), "split=array([1., 1.]): give the name"),

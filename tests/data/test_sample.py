@@ -76,11 +76,11 @@ def message(data, *args, **kwargs):
 
 def test_samples_that_cannot_be():
     assert message(DATA) == (
-        "sample with count=None, per_class=None, fraction=None: give exactly one of them"
+        "sample with num_images=None, per_class=None, fraction=None: give exactly one of them"
     )
     assert "give exactly one of them" in message(DATA, 3, fraction=0.5)
-    assert message(DATA, 201) == "count=201 of the 200 images of data 'arrays': give 1 to 200"
-    assert "count=0 of the 200 images" in message(DATA, 0)
+    assert message(DATA, 201) == "num_images=201 of the 200 images of data 'arrays': give 1 to 200"
+    assert "num_images=0 of the 200 images" in message(DATA, 0)
     assert message(DATA, fraction=1.5) == "fraction=1.5: give a number above 0, to 1"
     assert message(DATA, per_class=0) == "per_class=0: give at least 1"
     assert message(DATA, per_class=150) == (

@@ -95,7 +95,7 @@ def sweep_of(broken, repaired, before, count):
             "broken": (("unit", "class"), broken),
             "correct": (("unit", "class"), before - broken + repaired),
             "correct_before": ("class", before),
-            "count": ("class", count),
+            "n_images": ("class", count),
         },
         coords={"unit": np.arange(len(broken)), "class": list("abcdefghij")[: len(count)]},
     )

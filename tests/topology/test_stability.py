@@ -69,7 +69,7 @@ def test_all_images_agree_with_themselves():
     births = np.random.default_rng(0).integers(0, 12, (60, 30))
     ranks = topology.importance_orders(births, topology.random_subsets(60, 60, num_subsets=5))
     reference = topology.importance_order(topology.effectiveness(births))
-    same = {"top": 10, "units": 10, "reference_top": 10}
+    same = {"top": 10, "num_units": 10, "reference_top": 10}
     assert topology.stability_ratio(ranks, reference, **same) == 1
     fewer = topology.importance_orders(births, topology.random_subsets(60, 5, num_subsets=50))
     assert topology.stability_ratio(fewer, reference, **same) < 0.9
