@@ -29,7 +29,7 @@ class Options(execution.Options, total=False):
     seed: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Choices:
     """What is collected of units.
 
