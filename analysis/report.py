@@ -13,6 +13,7 @@ import jinja2
 import xarray as xr
 
 import jaxunits as ju
+from jaxunits import files
 
 from .runs import Runs
 from .section import Section, Table
@@ -56,7 +57,7 @@ def write_report(path: Path, sections: Sequence[Section], runs: Runs) -> Path:
     folder = ju.results.RunFolder(path)
     for section in sections:
         for figure in section.figures:
-            ju.results.write_atomically(path / "figures" / f"{figure.name}.png", figure.png)
+            files.write_atomically(path / "figures" / f"{figure.name}.png", figure.png)
     first = next(iter(runs.every[0].sweeps.values()))
     page = _template().render(
         title=f"{path.name if runs.several else first.attrs['network']} on {first.attrs['data']}",
@@ -73,7 +74,7 @@ def write_report(path: Path, sections: Sequence[Section], runs: Runs) -> Path:
             for name, each in _first_folders(path, runs)
         ],
     )
-    ju.results.write_atomically(folder.report, page)
+    files.write_atomically(folder.report, page)
     return folder.report
 
 

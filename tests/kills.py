@@ -27,7 +27,7 @@ import numpy as np
 import xarray as xr
 
 import jaxunits as ju
-from jaxunits.networks._saved_states import describe_state, open_checkpoints
+from jaxunits.networks.checkpoints import describe_state, open_checkpoints
 from tests.processes import LIMIT, output_of, running
 from train.metrics import read_metrics
 from train.start import STOPPED, STOPPED_STATUS

@@ -17,6 +17,7 @@ from flax import nnx
 from safetensors.numpy import save
 
 import jaxunits as ju
+from jaxunits import files
 from tests.reference import SMALL
 from tests.stored import NETWORKS, folder
 
@@ -38,7 +39,7 @@ def main():
         if reached < ACCURACY:
             raise SystemExit(f"{name} is below {ACCURACY:.0%}: train it longer")
         arrays = {key: np.asarray(array) for key, array in ju.networks.arrays(network).items()}
-        ju.results.write_atomically(options.folder / f"{name}.safetensors", save(arrays))
+        files.write_atomically(options.folder / f"{name}.safetensors", save(arrays))
 
 
 def fit(network, epochs, seed):

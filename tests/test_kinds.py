@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 import jaxunits as ju
 from jaxunits._kinds import checks_kinds
+from jaxunits.networks._checks import check_data, check_readable
 
 
 def dissected(**settings):
@@ -126,7 +127,7 @@ def test_a_typo_is_answered_as_python_does():
         (lambda: ju.networks.with_arrays(NETWORK, {"fc9.bias": 1}), "unknown array 'fc9.bias'"),
         (lambda: ju.networks.with_arrays(NETWORK, {"fc1.bias": 1}), "'fc1.bias' of shape ()"),
         (lambda: ju.networks.with_arrays(NETWORK, {"fc1.bias": "x"}), "fc1.bias"),
-        (lambda: ju.networks.check_readable(3, "fc1"), "network of type int: bring it in by"),
+        (lambda: check_readable(3, "fc1"), "network of type int: bring it in by"),
         (lambda: ju.networks.tagged(3), "module=3: give a flax.nnx"),
         (lambda: ju.statistics.uncertainty([]), "sweep of type list: give a result"),
         (lambda: ju.statistics.rank_correlation(1, 2), "attributes=1: give a result"),
@@ -146,7 +147,7 @@ def test_a_typo_is_answered_as_python_does():
         (lambda: list(ju.data.batches(DATA, SIZE, 2, processes=0)), "processes=0: give a whole"),
         (lambda: ju.data.concepts.computed(DATA, "edges"), "kinds='edges': give a list"),
         (lambda: ju.data.concepts.computed(DATA, [[]]), "unknown kind []"),
-        (lambda: ju.networks.check_data("x", DATA), "network of type str: bring it"),
+        (lambda: check_data("x", DATA), "network of type str: bring it"),
         (lambda: NETWORK(np.zeros((1, 2, 2, 1)), [1]), "masks of type list: give a dictionary"),
         (lambda: NETWORK(np.zeros((1, 2, 2, 1)), {"fc1": [1, 1]}), "mask of type list for layer"),
         (lambda: NETWORK("x"), "images of type str for network 'mlp': give an array"),

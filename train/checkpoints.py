@@ -13,8 +13,8 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 import jaxunits as ju
-from jaxunits.networks import abstract, load_state, open_checkpoints, save_state
-from jaxunits.results import no_space
+from jaxunits.files import no_space
+from jaxunits.networks.checkpoints import abstract, load_state, open_checkpoints, save_state
 
 from .config import Checkpoints
 from .metrics import EpochMetrics

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import jaxunits as ju
+from jaxunits import files
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def read_metrics(path: Path) -> list[EpochMetrics]:
 
 def write_metrics(path: Path, metrics: list[EpochMetrics]) -> None:
     """Write the epochs so far, whole or not at all."""
-    ju.results.write_atomically(path, _lines(metrics))
+    files.write_atomically(path, _lines(metrics))
 
 
 def restore_metrics(path: Path, metrics: list[EpochMetrics], tell: Callable[[str], None]) -> None:

@@ -18,6 +18,7 @@ import h5py
 import xarray as xr
 
 import jaxunits as ju
+from jaxunits import files
 
 Settings = Mapping[str, str]
 
@@ -139,7 +140,7 @@ class Files:
         place = self.folder / INDEX
         # Another process may write an older list meanwhile: who writes last looks once more.
         while self.folder.is_dir() and (table := self._table()) != _content(place):
-            ju.results.write_atomically(place, table)
+            files.write_atomically(place, table)
 
     def _of_kind(self, kind: str) -> Sequence[Settings]:
         """The settings of all measurements of a kind."""

@@ -20,7 +20,8 @@ from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
 from ..execution import Progress, check_progress
-from ..networks import Classifier, Layer, check_classifier, check_readable
+from ..networks import Classifier, Layer
+from ..networks._checks import check_classifier, check_readable
 from ..results import fingerprint
 from ._checks import checked_masks
 from ._execution import Execution, Options

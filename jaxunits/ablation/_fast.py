@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from ..networks import Traced
+from ..networks._function import Traced
 from ..tracing import RULES, Program, Walk, split, trace
 from ._encoding import Encoding
 from ._masked import ablated_values, replaced, seeds_of_others

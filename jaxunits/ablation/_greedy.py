@@ -35,7 +35,8 @@ from ..execution import (
     ranges,
     share,
 )
-from ..networks import Classifier, check_classifier, check_data
+from ..networks import Classifier
+from ..networks._checks import check_classifier, check_data
 from ._counts import as_integers
 from ._engine import Engine
 from ._execution import Execution, Options

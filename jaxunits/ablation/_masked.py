@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from ..networks import Traced
+from ..networks._function import Traced
 from ..tracing import Dense, Form, Replaced, Walk, along, is_form, take
 
 

@@ -15,7 +15,9 @@ from .. import execution
 from .._arguments import check_path_or_none, from_options
 from ..data import Dataset
 from ..execution import Images, Look, LookEngine, Progress, Reducer, Seen, check_finite
-from ..networks import Classifier, MaskedFunction, check_readable_on
+from ..networks import Classifier
+from ..networks._checks import check_readable_on
+from ..networks._function import MaskedFunction
 
 
 class _Sums(NamedTuple):

@@ -18,7 +18,8 @@ from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from ..data import Dataset
 from ..execution import Files, Measurement, Progress, Read
-from ..networks import Classifier, Layer, check_data, check_parameters, check_readable
+from ..networks import Classifier, Layer
+from ..networks._checks import check_data, check_parameters, check_readable
 from ..results import fingerprint
 from ._checks import checked_masks, checked_values
 from ._counts import Outcomes, outcomes, tally

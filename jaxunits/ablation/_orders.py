@@ -21,7 +21,8 @@ from .._bounds import SEEDS, Range, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
 from ..execution import Progress, check_progress
-from ..networks import Classifier, Layer, check_classifier
+from ..networks import Classifier, Layer
+from ..networks._checks import check_classifier
 from ..results import fingerprint
 from ._execution import Execution, Options
 from ._measurement import Values, answer, settings_of

@@ -11,7 +11,8 @@ import numpy as np
 
 from .._errors import InputError
 from .._programs import Shapes, kept
-from ..networks import Classifier, MaskedFunction
+from ..networks import Classifier
+from ..networks._function import MaskedFunction
 from ._cost import Work, fast_work, reference_work
 from ._encoding import Encoding, encode
 from ._fast import fast_functions, fast_path, stages

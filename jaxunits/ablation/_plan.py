@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 from .._arguments import from_options
 from ..data import Dataset
 from ..execution import Images
-from ..networks import Classifier, check_classifier
+from ..networks import Classifier
+from ..networks._checks import check_classifier
 from ._checks import checked_masks
 from ._cost import Work
 from ._execution import Execution, Options

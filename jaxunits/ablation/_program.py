@@ -24,7 +24,8 @@ from ..execution import (
     products,
     working_dtype,
 )
-from ..networks import Classifier, MaskedFunction
+from ..networks import Classifier
+from ..networks._function import MaskedFunction
 from ._cost import Work, masks_at_once
 from ._execution import Execution
 from ._path import Functions, Layout, Path

@@ -12,7 +12,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float32, PyTree
 
-from ..networks import Traced, ablate
+from ..networks import ablate
+from ..networks._function import Traced
 from ..tracing import Program, split, trace
 from ._masked import ablated_values, without_directions
 from ._path import Functions, Layout, Path

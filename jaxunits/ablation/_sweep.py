@@ -16,7 +16,8 @@ from .._arguments import check_path_or_none, from_options
 from .._errors import InputError
 from ..data import Dataset
 from ..execution import Files, Measurement, Progress, Wanted
-from ..networks import Classifier, check_classifier
+from ..networks import Classifier
+from ..networks._checks import check_classifier
 from ._checks import checked_masks
 from ._execution import Execution, Options
 from ._masks import single_units

@@ -27,7 +27,8 @@ from ..execution import (
     reporting,
 )
 from ..execution import Seen as BatchSeen
-from ..networks import Classifier, check_classifier, check_data, check_parameters
+from ..networks import Classifier
+from ..networks._checks import check_classifier, check_data, check_parameters
 from ..results import class_coordinates
 from ._choices import Choices, Options
 from ._class_means import ClassSums

@@ -23,7 +23,8 @@ from ..execution import (
     reporting,
     together,
 )
-from ..networks import Classifier, check_classifier, check_parameters
+from ..networks import Classifier
+from ..networks._checks import check_classifier, check_parameters
 from ._alignment import Alignment
 from ._concept_passes import Counts, Passes
 from ._maps import UnitMaps

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from .._errors import InputError
-from ..networks import Classifier, check_classifier
+from ..networks import Classifier
+from ..networks._checks import check_classifier
 
 
 def l1_norm(network: Classifier, layer: str) -> Float64[np.ndarray, " units"]:

@@ -10,7 +10,9 @@ from jaxtyping import Array, Float, PyTree
 
 from .._errors import InputError
 from ..execution import Look
-from ..networks import Classifier, MaskedFunction, check_readable
+from ..networks import Classifier
+from ..networks._checks import check_readable
+from ..networks._function import MaskedFunction
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from jaxtyping import Array, Float, Float32, Int32, Int64, PyTree
 
 from ..execution import Images, Look, check_finite
 from ..execution import Seen as BatchSeen
-from ..networks import Classifier, MaskedFunction, check_readable
+from ..networks import Classifier
+from ..networks._checks import check_readable
+from ..networks._function import MaskedFunction
 
 
 class Units(NamedTuple):

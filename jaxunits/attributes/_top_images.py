@@ -29,7 +29,8 @@ from ..execution import (
     reading,
     reporting,
 )
-from ..networks import Classifier, check_readable_on
+from ..networks import Classifier
+from ..networks._checks import check_readable_on
 from ..results import fingerprint
 from ._maps import Maps
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .._cache_folder import user_cache
-from ..results import read_regular, seal, unseal, write_atomically
+from ..files import read_regular, seal, unseal, write_atomically
 
 
 def path_of(kind: str, key: str) -> Path | None:

@@ -12,14 +12,8 @@ from typing import Any
 import jax
 import xarray as xr
 
-from ..results import (
-    beside,
-    raise_if_different,
-    read_result,
-    timing_of,
-    write,
-    write_json,
-)
+from ..files import write_json
+from ..results import beside, raise_if_different, read_result, timing_of, write
 from ._store import held, release, remove
 
 

@@ -11,10 +11,9 @@ from typing import Any
 import jax
 
 from .._errors import InputError
-from ..results import (
+from ..files import (
     DamagedError,
     hold,
-    raise_if_different,
     read_json,
     read_regular,
     seal,
@@ -22,6 +21,7 @@ from ..results import (
     write_atomically,
     write_json,
 )
+from ..results import raise_if_different
 from ._processes import exchange, wait
 
 _SETTINGS = "settings.json"

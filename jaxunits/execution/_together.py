@@ -13,7 +13,8 @@ import xarray as xr
 from .._arguments import check_path_or_none, from_options, shown
 from .._errors import InputError
 from ..data import Dataset
-from ..networks import Classifier, check_classifier, check_data
+from ..networks import Classifier
+from ..networks._checks import check_classifier, check_data
 from ._execution import Execution, Options
 from ._files import Files
 from ._measure import Measurement, in_one_pass

@@ -11,7 +11,8 @@ from typing import Any
 from .._errors import InputError, unknown_name
 from .._kinds import checks_kinds
 from ..data import Preprocessing
-from ..results import RunFolder, read_json, write_json
+from ..files import read_json, write_json
+from ..results import RunFolder
 from ._alexnet import alexnet, alexnet_bn
 from ._arrays import arrays, with_arrays
 from ._cifar_resnet import cifar_resnet
@@ -19,16 +20,9 @@ from ._classifier import Classifier
 from ._convnet import convnet
 from ._mlp import mlp
 from ._resnet import resnet18
-from ._saved_states import (
-    abstract,
-    describe_state,
-    load_state,
-    open_checkpoints,
-    save_state,
-    shapes,
-)
 from ._squeezenet import squeezenet1_0, squeezenet1_1
 from ._vgg import vgg16, vgg16_bn
+from .checkpoints import abstract, describe_state, load_state, open_checkpoints, save_state, shapes
 
 _BUILDERS: Mapping[str, Callable[..., Classifier]] = {
     "alexnet": alexnet,

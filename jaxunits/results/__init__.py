@@ -3,12 +3,6 @@
 from ._classes import class_coordinates as class_coordinates
 from ._detectors import detectors_by_category as detectors_by_category
 from ._detectors import detectors_by_concept as detectors_by_concept
-from ._files import no_space as no_space
-from ._files import read_regular as read_regular
-from ._files import write_atomically as write_atomically
-from ._hold import hold as hold
-from ._json import read_json as read_json
-from ._json import write_json as write_json
 from ._measured import beside as beside
 from ._measured import read_result as read_result
 from ._measured import timing_of as timing_of
@@ -19,10 +13,5 @@ from ._provenance import environment as environment
 from ._provenance import fingerprint as fingerprint
 from ._provenance import raise_if_different as raise_if_different
 from ._run_folder import RunFolder as RunFolder
-from ._seal import DamagedError as DamagedError
-from ._seal import seal as seal
-from ._seal import seal_settings as seal_settings
-from ._seal import unseal as unseal
-from ._seal import unseal_settings as unseal_settings
 from ._substitution import representative_substitution as representative_substitution
 from ._table import table as table

@@ -7,7 +7,7 @@ from pathlib import Path
 import xarray as xr
 
 from .._kinds import checks_kinds
-from ._json import read_json
+from ..files import read_json
 from ._netcdf import read
 
 

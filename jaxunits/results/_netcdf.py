@@ -10,8 +10,7 @@ import xarray as xr
 from .._errors import InputError
 from .._kinds import checks_kinds
 from .._optional import is_installed
-from ._files import read_regular, write_atomically
-from ._seal import seal, unseal
+from ..files import read_regular, seal, unseal, write_atomically
 
 # What netCDF4, h5netcdf and xarray raise for files of other making.
 _NOT_A_RESULT = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)

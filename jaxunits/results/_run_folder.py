@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import InputError
-from ._files import remove_partial
-from ._hold import hold
-from ._json import read_json, write_json
+from ..files import hold, read_json, remove_partial, write_json
 from ._provenance import raise_if_different
 
 

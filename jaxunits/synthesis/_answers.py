@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
-from ..networks import MaskedFunction
+from ..networks._function import MaskedFunction
 
 
 class Answers(NamedTuple):

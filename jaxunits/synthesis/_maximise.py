@@ -12,7 +12,8 @@ import xarray as xr
 from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
 from ..execution import Execution, Progress, check_progress, provenance, reporting
-from ..networks import Classifier, check_classifier, check_parameters, check_readable
+from ..networks import Classifier
+from ..networks._checks import check_classifier, check_parameters, check_readable
 from ..results import environment, fingerprint
 from ._answers import Read
 from ._ascent import Ascent

@@ -34,7 +34,9 @@ from ..execution import (
     reading,
     reporting,
 )
-from ..networks import Classifier, MaskedFunction, check_readable_on
+from ..networks import Classifier
+from ..networks._checks import check_readable_on
+from ..networks._function import MaskedFunction
 from ._birth_points import birth_points
 from ._edges import check_square
 from ._found import Found, find, settle

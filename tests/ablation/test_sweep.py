@@ -8,6 +8,7 @@ from jax import numpy as jnp
 
 import jaxunits as ju
 from jaxunits.ablation._question import Resampling
+from jaxunits.networks._checks import check_classifier
 from tests.outcomes import ROUNDING, assert_counts, before, logits_under, standardized
 from tests.processes import code, output_of
 from tests.reference import SMALL, forward, images_of, small_convnet
@@ -333,7 +334,7 @@ def test_sizes_below_one(trained, few_digits, arguments):
 
 def test_a_thing_that_is_no_network():
     with pytest.raises(ju.InputError, match=r"of type int: bring it in by ju\.networks\.from_nnx"):
-        ju.networks.check_classifier(3)
+        check_classifier(3)
 
 
 @pytest.mark.parametrize("method", ["fast", "reference"])

@@ -16,6 +16,7 @@ from analysis.config import Config
 from analysis.measurements import files as files_module
 from analysis.measurements.files import INDEX, Files, with_settings
 from analysis.measurements.subject import Subject, with_split
+from jaxunits import files
 from tests.analysis.measured import measured
 from tests.processes import code, finish, running
 from tests.stored import stored
@@ -358,7 +359,7 @@ class TestIndex:
 
     def test_what_another_process_writes_meanwhile_is_not_lost(self, run, monkeypatch):
         """It finishes a file and its list after ours was made, and before ours is written."""
-        original = ju.results.write_atomically
+        original = files.write_atomically
         others = []
 
         def late(path, content):
@@ -380,13 +381,13 @@ class TestIndex:
             import jaxunits as ju
             from analysis.measurements.files import INDEX, Files, with_settings
             files = Files(Path(sys.argv[1]))
-            original = ju.results.write_atomically
+            original = files.write_atomically
             def killed(path, content):
                 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
                 original(path, content)
             for number in range(8):
                 if sys.argv[3] == "kill" and number == 7:
-                    ju.results.write_atomically = killed
+                    files.write_atomically = killed
                 settings = {"kind": "ablation", "layer": f"fc{number}", "split": sys.argv[2]}
                 settings["layer_number"] = str(number)
                 files.write(settings, with_settings(xr.Dataset(), settings))

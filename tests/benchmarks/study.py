@@ -25,7 +25,6 @@ from rich.table import Table
 import jaxunits as ju
 from jaxunits.networks import Classifier
 
-
 NUMBERS = ("first", "second")
 Study = Callable[[Classifier, list[str], ju.data.Dataset], list[Any]]
 

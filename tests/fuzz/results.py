@@ -13,6 +13,8 @@ import numpy as np
 import xarray as xr
 
 import jaxunits as ju
+from jaxunits import files
+from jaxunits.networks import checkpoints
 from tests.fuzz.cases import Target, WrongError
 from tests.fuzz.mutations import damaged_copy, mutated
 from tests.reference import small_convnet
@@ -108,10 +110,10 @@ def _checkpoints(folder: Path) -> Attempt:
     """A run folder with a checkpoint and the architecture of its network."""
     network = small_convnet(widths=(2, 3), pool_after=("conv1",))
     ju.networks.save_architecture(network, folder)
-    ju.results.write_json(folder / "configuration.json", {"epochs": 1})
-    with ju.networks.open_checkpoints(folder / "checkpoints") as checkpointer:
+    files.write_json(folder / "configuration.json", {"epochs": 1})
+    with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
         metrics = [dataclasses.asdict(_EPOCHS[0])]
-        ju.networks.save_state(checkpointer, 1, {"network": ju.networks.arrays(network)}, metrics)
+        checkpoints.save_state(checkpointer, 1, {"network": ju.networks.arrays(network)}, metrics)
     expected = ju.results.fingerprint(ju.networks.arrays(network))
 
     def attempt(random: np.random.Generator, place: Path) -> None:
@@ -129,7 +131,7 @@ def _settings(folder: Path) -> Attempt:
     """Settings in JSON."""
     path = folder / "configuration.json"
     settings = {"seed": 3, "rates": [0.1, 1e-3], "data": {"name": "digits é", "sizes": None}}
-    ju.results.write_json(path, settings)
+    files.write_json(path, settings)
 
     def attempt(random: np.random.Generator, place: Path) -> None:
         damaged_copy(folder, place, random)

@@ -13,6 +13,8 @@ import pytest
 from orbax.checkpoint import v1 as ocp
 
 import jaxunits as ju
+from jaxunits import files
+from jaxunits.networks import checkpoints
 from tests.reference import SMALL, arrays_equal, small_residual
 from train.__main__ import main
 from train.start import stoppable
@@ -98,12 +100,12 @@ def test_damaged_architecture(run, tmp_path):
     path.write_text(text.replace("convnet", "convnot"))
     assert f"{path} is damaged (it does not have its 'sha256'" in message(tmp_path / "run")
     path.write_text(text)
-    settings = ju.results.read_json(path, "no network")
-    ju.results.write_json(path, settings | {"builder": "convnot"})
+    settings = files.read_json(path, "no network")
+    files.write_json(path, settings | {"builder": "convnot"})
     assert message(tmp_path / "run").endswith("Did you mean 'convnet'?")
     arguments = settings["arguments"]
     arguments["width"] = arguments.pop("widths")
-    ju.results.write_json(path, settings)
+    files.write_json(path, settings)
     assert "does not describe a convnet" in message(tmp_path / "run")
 
 
@@ -211,8 +213,8 @@ def test_parameters_with_nan_are_refused_by_the_sweep(run):
 
 def saved(folder):
     trees = {"network": ju.networks.arrays(built())}
-    with ju.networks.open_checkpoints(folder) as checkpointer:
-        ju.networks.save_state(checkpointer, 1, trees, [])
+    with checkpoints.open_checkpoints(folder) as checkpointer:
+        checkpoints.save_state(checkpointer, 1, trees, [])
 
 
 def waits():

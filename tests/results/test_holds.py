@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 import jaxunits as ju
+from jaxunits import files
 from tests.processes import LIMIT, code, running
 
 CALLS = {
@@ -78,7 +79,7 @@ def test_who_waits_for_a_file_says_for_whom_and_reads_it(trained, few_digits, tm
         )
 
     with listening() as heard:
-        with ju.results.hold(tmp_path / f".result{lock}", f"measurement {file}"):
+        with files.hold(tmp_path / f".result{lock}", f"measurement {file}"):
             answer = in_a_thread(ask)
             assert heard.event.wait(LIMIT)
             assert re.fullmatch(
@@ -113,11 +114,11 @@ def test_who_waited_for_a_process_that_was_killed_measures(trained, few_digits, 
 
 
 def test_a_holder_who_has_not_signed_yet(tmp_path):
-    with ju.results.hold(tmp_path / "lock", "it"):
+    with files.hold(tmp_path / "lock", "it"):
         for sign in (lambda note: note.write_text(""), lambda note: note.unlink()):
             sign(tmp_path / "lock.holder")
             with (
                 pytest.raises(ju.InputError, match=r"^it is in use by another process: go away$"),
-                ju.results.hold(tmp_path / "lock", "it", otherwise="go away"),
+                files.hold(tmp_path / "lock", "it", otherwise="go away"),
             ):
                 pass

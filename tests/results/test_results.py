@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import jaxunits as ju
-from jaxunits.results import seal
+from jaxunits import files
+from jaxunits.files import seal
 from tests.processes import LIMIT, code, running
 
 
@@ -131,13 +132,13 @@ OPTIONS = {"epochs": 8, "rate": 0.1, "name": "café", "layers": ["a", "b"], "non
 
 class TestSettings:
     def test_what_is_read_equals_what_was_written(self, tmp_path):
-        ju.results.write_json(tmp_path / "a.json", OPTIONS)
-        assert ju.results.read_json(tmp_path / "a.json", "nothing") == OPTIONS
+        files.write_json(tmp_path / "a.json", OPTIONS)
+        assert files.read_json(tmp_path / "a.json", "nothing") == OPTIONS
         assert json.loads((tmp_path / "a.json").read_text())["epochs"] == 8
 
     def test_no_changed_bit_is_read_as_another_setting(self, tmp_path):
         path = tmp_path / "a.json"
-        ju.results.write_json(path, OPTIONS)
+        files.write_json(path, OPTIONS)
         content = path.read_bytes()
         refusals = []
         for place in range(len(content)):
@@ -145,7 +146,7 @@ class TestSettings:
             changed[place] ^= 1
             path.write_bytes(changed)
             try:
-                assert ju.results.read_json(path, "nothing") == OPTIONS
+                assert files.read_json(path, "nothing") == OPTIONS
             except ju.InputError as error:
                 refusals.append(str(error))
         assert len(refusals) > 0.8 * len(content)
@@ -156,7 +157,7 @@ class TestSettings:
     )
     def test_what_is_not_ours(self, tmp_path, content):
         (tmp_path / "a.json").write_bytes(content)
-        found = message(ju.results.read_json, tmp_path / "a.json", "nothing", way_out="do this")
+        found = message(files.read_json, tmp_path / "a.json", "nothing", way_out="do this")
         assert found.startswith(f"{tmp_path}/a.json is damaged (")
         assert "): do this. " in found
 
@@ -164,14 +165,14 @@ class TestSettings:
 class TestFiles:
     def test_no_space_left_keeps_the_old_file(self, tmp_path, monkeypatch):
         path = tmp_path / "result.nc"
-        ju.results.write_atomically(path, b"old")
+        files.write_atomically(path, b"old")
 
         def full(descriptor):
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match=r"no space left for .*result.nc \(3 bytes\)") as caught:
-            ju.results.write_atomically(path, b"new")
+            files.write_atomically(path, b"new")
         assert caught.value.errno == errno.ENOSPC
         assert "what was there before is unchanged" in str(caught.value)
         assert path.read_bytes() == b"old"
@@ -180,7 +181,7 @@ class TestFiles:
     @pytest.mark.slow
     def test_a_write_that_the_system_refuses_keeps_the_old_file(self, tmp_path):
         path = tmp_path / "result.nc"
-        ju.results.write_atomically(path, b"old")
+        files.write_atomically(path, b"old")
         context = multiprocessing.get_context("spawn")
         child = context.Process(target=_write_beyond_limit, args=(str(path),))
         child.start()
@@ -211,7 +212,7 @@ class TestFiles:
         foreign = path.with_name(f".a.nc.{machine}-{process}.partial")
         for each in (elsewhere, foreign):
             each.write_bytes(b"")
-        ju.results.write_atomically(path, b"new")
+        files.write_atomically(path, b"new")
         assert set(path.parent.iterdir()) == {path, others, elsewhere, foreign}
         assert path.read_bytes() == b"new"
 
@@ -222,7 +223,7 @@ class TestFiles:
         folder.claim({})
         with _writing(path) as process:
             (partial,) = path.parent.iterdir()
-            ju.results.write_atomically(path, b"ours")
+            files.write_atomically(path, b"ours")
             with folder.in_use():
                 assert set(path.parent.iterdir()) == {path, partial}
             process.stdin.write("go on\n")
@@ -242,14 +243,14 @@ class TestFiles:
         assert names == {"sweep.nc", "sweep.timing.json"}
 
     def test_text_is_utf_8(self, tmp_path):
-        ju.results.write_atomically(tmp_path / "a", "é ×")
+        files.write_atomically(tmp_path / "a", "é ×")
         assert (tmp_path / "a").read_bytes() == "é ×".encode()
 
     @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
     def test_permissions_are_the_users_own(self, tmp_path, mask):
         before = os.umask(mask)
         try:
-            ju.results.write_atomically(tmp_path / "a", "x")
+            files.write_atomically(tmp_path / "a", "x")
             (tmp_path / "b").write_text("x")
         finally:
             os.umask(before)
@@ -263,7 +264,7 @@ class TestFiles:
             raise AssertionError(f"umask({mask:#o})")
 
         monkeypatch.setattr(os, "umask", refuse)
-        ju.results.write_atomically(tmp_path / "a", "x")
+        files.write_atomically(tmp_path / "a", "x")
         assert (tmp_path / "a").read_text() == "x"
 
 
@@ -279,7 +280,7 @@ def _writing(path):
             print("written", flush=True)
             sys.stdin.readline()
         os.fsync = wait
-        ju.results.write_atomically(sys.argv[1], b"partial")
+        files.write_atomically(sys.argv[1], b"partial")
     """
     with running(*code(program), path) as process:
         assert process.stdout.readline() == "written\n"
@@ -300,7 +301,7 @@ def _write_beyond_limit(path):
     """A disk quota, as far as a process can set one for itself."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
     with pytest.raises(OSError, match="no space left"):
-        ju.results.write_atomically(path, bytes(100_000))
+        files.write_atomically(path, bytes(100_000))
 
 
 class TestFingerprint:

@@ -13,6 +13,7 @@ import optax
 import pytest
 
 import jaxunits as ju
+from jaxunits import files
 from tests.processes import LIMIT, finish, running
 from tests.reference import SMALL, arrays_equal
 from train.__main__ import configurations, main
@@ -477,7 +478,7 @@ def test_other_images_are_another_configuration(finished, capsys, tmp_path):
     shutil.copytree(finished, folder)
     settings = ju.results.RunFolder(folder).read_configuration()
     settings["data_fingerprint"]["train"] = "0" * 64
-    ju.results.write_json(folder / "configuration.json", settings)
+    files.write_json(folder / "configuration.json", settings)
     assert "data_fingerprint.train is" in refused(capsys, folder)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import safetensors.numpy
 
 from ..._kinds import checks_kinds
-from ...results import write_atomically
+from ...files import write_atomically
 from .._arrays import arrays
 from .._classifier import Classifier
 from ._parameters import parameters

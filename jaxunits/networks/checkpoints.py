@@ -15,7 +15,8 @@ from jaxtyping import PyTree
 
 from .._errors import InputError
 from .._optional import check_installed
-from ..results import DamagedError, fingerprint, seal_settings, unseal_settings
+from ..files import DamagedError, seal_settings, unseal_settings
+from ..results import fingerprint
 from ._arrays import named_leaves
 
 Arguments = ParamSpec("Arguments")
