@@ -40,5 +40,5 @@ def read_json(
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path} is damaged ({error}): {way_out}. A change that is meant is written with "
-            "ju.results.write_json"
+            "jaxunits.files.write_json"
         ) from error

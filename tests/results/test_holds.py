@@ -96,7 +96,7 @@ def test_who_waited_for_a_process_that_was_killed_measures(trained, few_digits, 
     file = tmp_path / "result.nc"
     program = """
         import pathlib, signal, sys
-        from jaxunits.results import hold
+        from jaxunits.files import hold
         with hold(pathlib.Path(sys.argv[1]), "it"):
             print("held", flush=True)
             signal.pause()

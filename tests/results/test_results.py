@@ -273,7 +273,7 @@ def _writing(path):
     """A process that waits in the middle of writing a file for a line of its input."""
     program = """
         import os, sys
-        import jaxunits as ju
+        from jaxunits import files
         synchronise = os.fsync
         def wait(file):
             synchronise(file)
