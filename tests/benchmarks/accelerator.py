@@ -10,7 +10,7 @@ exact as in the sweeps beside them. PyTorch runs in float32 on the same device, 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import jax
 import tyro
@@ -21,13 +21,20 @@ from .accelerator_calls import first_calls, memory
 from .accelerator_cases import Settings, default_settings
 from .accelerator_rates import matrix_rates, plain_passes
 from .accelerator_sections import attributes, birth_points, precisions, sweeps, synthesis
-from .sections import measured
+from .sections import Section, measured
 
 # First calls come first: later ones find programs that are compiled already.
-SECTIONS = (
-    *(first_calls, memory, matrix_rates, plain_passes, sweeps),
-    *(precisions, attributes, birth_points, synthesis),
-)
+SECTIONS: Mapping[str, Callable[[Settings], Section]] = {
+    "first": first_calls,
+    "memory": memory,
+    "matrices": matrix_rates,
+    "plain": plain_passes,
+    "sweeps": sweeps,
+    "precisions": precisions,
+    "attributes": attributes,
+    "births": birth_points,
+    "synthesis": synthesis,
+}
 
 
 def main(settings: Settings) -> None:
@@ -51,8 +58,8 @@ def main(settings: Settings) -> None:
 def tables(settings: Settings) -> Iterator[tuple[Table, list[Exception]]]:
     """The tables one after another, each with the errors of its rows that failed."""
     end = time.perf_counter() + 60 * settings.minutes
-    for section in SECTIONS:
-        yield measured(section(settings), lambda: time.perf_counter() >= end)
+    for name in settings.tables.split(",") if settings.tables else SECTIONS:
+        yield measured(SECTIONS[name](settings), lambda: time.perf_counter() >= end)
 
 
 if __name__ == "__main__":

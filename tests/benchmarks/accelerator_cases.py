@@ -35,6 +35,8 @@ class Settings:
 
     networks: str = "convnet,alexnet,resnet18,vgg16"
     """Which networks, with commas between them."""
+    tables: str = ""
+    """Which tables, with commas between them, as `SECTIONS` calls them; all by default."""
     images: int = 256
     """Images of a network's batch; eight times as many of the conv net's small ones."""
     size: int = 224
@@ -45,11 +47,11 @@ class Settings:
     """Rows and columns of the matrices that are multiplied."""
     units: int = 3
     """Units that PyTorch's loops are timed on; their time is scaled to the layer."""
-    steps: int = 32
+    steps: int = 16
     """Steps of ascent in synthesis."""
     alone: int = 4
     """Units whose images are made one by one."""
-    together: int = 128
+    together: int = 64
     """Units whose images are made together, at most."""
     seconds: float = 0.5
     """How long each side is timed, at least."""
@@ -58,8 +60,8 @@ class Settings:
 
 
 SMALL = Settings(
-    networks="convnet,vgg16",
-    images=4,
+    networks="alexnet,convnet",
+    images=2,
     size=64,
     narrow=8,
     matrix=512,
@@ -137,6 +139,11 @@ def names_of(settings: Settings) -> list[str]:
 def layers_of(settings: Settings) -> list[tuple[str, str]]:
     """Network and layer of all sweeps."""
     return [(name, layer) for name in names_of(settings) for layer in LAYERS[name]]
+
+
+def first_layers(settings: Settings) -> dict[str, str]:
+    """The layer of each network that the other tables look at."""
+    return {name: next(iter(LAYERS[name])) for name in names_of(settings)}
 
 
 def collected(chosen: Case, *, gradients: bool) -> xr.Dataset:

@@ -17,6 +17,7 @@ from .accelerator_cases import (
     births,
     case,
     collected,
+    first_layers,
     layers_of,
     names_of,
     plain_seconds,
@@ -100,7 +101,6 @@ def precisions(settings: Settings) -> Section:
             cells.append([*row, f"{float(result.attrs.get('repeated_share', 0)):.0%}"])
         return cells
 
-    firsts = dict(reversed(layers_of(settings)))
     return Section(
         "precisions of a sweep of four batches",
         (
@@ -109,10 +109,10 @@ def precisions(settings: Settings) -> Section:
         ),
         "counts off: of correct images by unit and class, those that differ from float32's; at "
         "most: by how many images. again: the share of images that `checked` repeats in float32, "
-        "the first batch among them.",
+        "the first batch among them; logits of random weights are close.",
         {
-            f"{name} {firsts[name]}": functools.partial(rows, name, firsts[name])
-            for name in names_of(settings)
+            f"{name} {layer}": functools.partial(rows, name, layer)
+            for name, layer in first_layers(settings).items()
         },
     )
 
@@ -157,8 +157,7 @@ def birth_points(settings: Settings) -> Section:
 
         return [births_row(find(), 14, clocked(find, settings.seconds), "–")]
 
-    name = names_of(settings)[-1]
-    layer = dict(reversed(layers_of(settings)))[name]
+    name, layer = [*first_layers(settings).items()][-1]
     return Section(
         "birth points",
         ("maps", "pixels a side", "number", "born", "call, s", "µs a map", "plain passes"),
@@ -206,6 +205,6 @@ def synthesis(settings: Settings) -> Section:
         f"one by one: {settings.alone} images of one call with `images_at_once=1`.",
         {
             f"{name} {layer}": functools.partial(rows, name, layer)
-            for name, layer in layers_of(settings)
+            for name, layer in first_layers(settings).items()
         },
     )
