@@ -10,8 +10,10 @@ from tests.benchmarks.accelerator import tables
 from tests.benchmarks.accelerator_cases import SMALL
 from tests.benchmarks.sections import SKIPPED, Section, measured
 
+# The table of synthesis is left out: it compiles for as long as half of the others.
+TABLES = "first,memory,matrices,plain,sweeps,precisions,attributes,births"
 TINY = dataclasses.replace(
-    SMALL, networks="convnet", images=1, matrix=64, steps=2, units=1, together=8, seconds=0.001
+    SMALL, networks="convnet", tables=TABLES, images=1, matrix=64, steps=2, units=1, seconds=0.001
 )
 NUMBER = re.compile(r"-?[\d,]+(\.\d+)?(e[+-]\d+)?(?= of|%|$)")
 
@@ -27,7 +29,7 @@ def test_every_table_of_the_accelerator_benchmark_has_finite_numbers():
     found = list(tables(TINY))
     assert not [error for _, errors in found for error in errors]
     titles = [table.title for table, _ in found]
-    assert len(set(titles)) == len(titles) == 9
+    assert len(set(titles)) == len(titles) == len(TABLES.split(","))
     for table, _ in found:
         cells = [cell for column in table.columns[1:] for cell in column.cells]
         numbers = [float(match[0].replace(",", "")) for match in map(NUMBER.match, cells) if match]

@@ -133,8 +133,11 @@ def attributes(settings: Settings) -> Section:
 
     return Section(
         "attributes of all layers",
-        ("network", "units", *("call, s", "run, s", "plain passes") * 2),
-        "First without derivatives, then with gradient and taylor; batches of the default size.",
+        (
+            *("network", "units", "call, s", "run, s", "plain passes"),
+            *("backwards: call, s", "run, s", "plain passes"),
+        ),
+        "backwards: with gradient and taylor. Batches are of the default size.",
         {name: functools.partial(rows, name) for name in names_of(settings)},
     )
 

@@ -39,8 +39,10 @@ def measured(section: Section, is_over: Callable[[], bool]) -> tuple[Table, list
       The table, and the errors of labels that failed: the others are measured all the same.
     """
     table = Table(title=section.title, caption=section.caption, caption_justify="left")
-    for column in section.columns:
-        table.add_column(column, justify="right" if table.columns else "left")
+    label, *columns = section.columns
+    table.add_column(label, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right")
     errors = []
     for label, rows in section.rows.items():
         if is_over():
