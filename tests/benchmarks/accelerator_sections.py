@@ -85,22 +85,6 @@ def by_pytorch(name: str, layer: str, run: float, settings: Settings) -> list[st
 
 def precisions(settings: Settings) -> Section:
     """Sweeps in every precision."""
-
-    def rows(name: str, layer: str) -> Rows:
-        def sweep(precision: str) -> xr.Dataset:
-            return case(name, settings).sweep(layer, batches=4, precision=precision)
-
-        results = {precision: sweep(precision) for precision in SWEPT}
-        times = {each: timed(functools.partial(sweep, each), settings) for each in SWEPT}
-        exact, cells = results["float32"].correct.values, []
-        for precision, result in results.items():
-            off = np.abs(result.correct.values - exact)
-            call, run = times[precision]
-            row = [precision, f"{call:.3f}", f"{run:.3f}", f"{call / times['float32'][0]:.2f}"]
-            row += [f"{np.count_nonzero(off):,} of {off.size:,}", str(off.max())]
-            cells.append([*row, f"{float(result.attrs.get('repeated_share', 0)):.0%}"])
-        return cells
-
     return Section(
         "precisions of a sweep of four batches",
         (
@@ -111,10 +95,28 @@ def precisions(settings: Settings) -> Section:
         "most: by how many images. again: the share of images that `checked` repeats in float32, "
         "the first batch among them; logits of random weights are close.",
         {
-            f"{name} {layer}": functools.partial(rows, name, layer)
+            f"{name} {layer}": functools.partial(precision_rows, name, layer, settings)
             for name, layer in first_layers(settings).items()
         },
     )
+
+
+def precision_rows(name: str, layer: str, settings: Settings) -> Rows:
+    """Cells of a layer's sweeps, a row for each precision."""
+
+    def sweep(precision: str) -> xr.Dataset:
+        return case(name, settings).sweep(layer, batches=4, precision=precision)
+
+    results = {precision: sweep(precision) for precision in SWEPT}
+    times = {each: timed(functools.partial(sweep, each), settings) for each in SWEPT}
+    exact, cells = results["float32"].correct.values, []
+    for precision, result in results.items():
+        off = np.abs(result.correct.values - exact)
+        call, run = times[precision]
+        row = [precision, f"{call:.3f}", f"{run:.3f}", f"{call / times['float32'][0]:.2f}"]
+        row += [f"{np.count_nonzero(off):,} of {off.size:,}", str(off.max())]
+        cells.append([*row, f"{float(result.attrs.get('repeated_share', 0)):.0%}"])
+    return cells
 
 
 def attributes(settings: Settings) -> Section:
