@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-def clocked(function: Callable[[], object]) -> float:
+def clocked(function: Callable[[], object], at_least: float = 1.0) -> float:
     """Steady wall-clock seconds of a call."""
 
     def once() -> float:
@@ -15,11 +15,11 @@ def clocked(function: Callable[[], object]) -> float:
         function()
         return time.perf_counter() - started
 
-    return steady(once)
+    return steady(once, at_least)
 
 
 def steady(seconds: Callable[[], float], at_least: float = 1.0) -> float:
-    """The median of as many calls as last a second; one call that lasts longer is enough.
+    """The median of as many calls as last a second, or `at_least` so many; at least one call.
 
     The first call after another library's work is slow while its threads come to rest.
     """

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 
 import jaxunits as ju
 
+from .clock import clocked
 from .torch_networks import Twin, features, torch_images
 
 Logits = Float[np.ndarray, "units images classes"]
@@ -25,6 +26,7 @@ class TorchSide:
     Attributes:
       twin: the network.
       layer: where units are zeroed.
+      device: where it runs.
     """
 
     def __init__(
@@ -34,19 +36,21 @@ class TorchSide:
         batches: Sequence[ju.data.Batch],
         *,
         channels_last: bool = False,
+        device: str = "cpu",
     ) -> None:
         order = torch.channels_last if channels_last else torch.contiguous_format
-        self.twin = twin.to(memory_format=order)
+        self.twin = twin.to(device, memory_format=order)
         self.layer = layer
+        self.device = torch.device(device)
         self._batches = [
-            torch_images(batch.images[batch.valid]).contiguous(memory_format=order)
+            torch_images(batch.images[batch.valid]).to(device).contiguous(memory_format=order)
             for batch in batches
         ]
 
     @torch.inference_mode()
     def plain(self) -> Float[np.ndarray, "images classes"]:
         """Logits without ablation."""
-        return torch.cat([self.twin(images) for images in self._batches]).numpy()
+        return torch.cat([self.twin(images) for images in self._batches]).cpu().numpy()
 
     def liveliest(self, count: int) -> list[int]:
         """The units whose answers to the first batch have the largest mean."""
@@ -70,7 +74,10 @@ class TorchSide:
     @torch.inference_mode()
     def prefix(self) -> list[Any]:
         """What the layer gives, for each batch."""
-        return [self.twin.run(images, through=self.layer) for images in self._batches]
+        states = [self.twin.run(images, through=self.layer) for images in self._batches]
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return states
 
     @torch.inference_mode()
     def suffix(self, states: Sequence[Any], units: Sequence[int]) -> Logits:
@@ -84,8 +91,29 @@ class TorchSide:
                 maps[:, unit] = 0
                 answers.append(self.twin.run(state, after=self.layer))
                 maps[:, unit] = kept
-            logits.append(torch.cat(answers).numpy())
+            logits.append(torch.cat(answers).cpu().numpy())
         return np.stack(logits)
+
+
+def torch_seconds(
+    side: TorchSide, units: Sequence[int], passes: int, at_least: float = 1.0
+) -> dict[str, float]:
+    """Seconds of each of PyTorch's ways, for so many passes as some units are timed on.
+
+    Args:
+      side: PyTorch on a layer.
+      units: the units that are timed.
+      passes: the layer's units, and one pass without ablation.
+      at_least: seconds that each is timed for.
+    """
+    states, scale = side.prefix(), passes / len(units)
+    hooks = clocked(lambda: side.hooked(units), at_least) * scale
+    suffix = clocked(lambda: side.suffix(states, units), at_least) * scale
+    return {
+        "plain PyTorch": clocked(side.plain, at_least),
+        "hooks": hooks,
+        "cached prefix": clocked(side.prefix, at_least) + suffix,
+    }
 
 
 class JaxSide:

@@ -26,6 +26,7 @@ from jaxunits.ablation._measurement import with_first
 from jaxunits.ablation._program import compile_program
 from jaxunits.ablation._question import Question
 from jaxunits.execution import Images as Inputs
+from jaxunits.execution._devices import cast, products, working_dtype
 from jaxunits.networks import Classifier
 
 from ..outcomes import ROUNDING, SIDES
@@ -123,7 +124,7 @@ def table_of(name: str, settings: Settings) -> Table:
 
 def rows(name: str, settings: Settings) -> Iterator[list[str]]:
     """The rows of a network: each layer by each kind of module."""
-    ours, data = prepared(name, settings.images)
+    ours, data = prepared(NETWORKS[name](), LAST[name], settings.images)
     networks = {"built-in": ours}
     for kind in filter(None, settings.kinds.split(",")):
         networks[kind] = converted(kind, name, ours)
@@ -205,19 +206,23 @@ def near_ties(side: Side) -> np.ndarray:
     )
 
 
-def prepared(name: str, images: int) -> tuple[Classifier, ju.data.Dataset]:
+def prepared(network: Classifier, last: str, images: int) -> tuple[Classifier, ju.data.Dataset]:
     """The network, and noise on which silencing a unit changes predictions.
 
     Each class gets the same mean logit, and the images are labelled with their best class.
+
+    Args:
+      network: the network.
+      last: the layer of its logits.
+      images: how many.
     """
-    network = NETWORKS[name]()
     size, channels = network.preprocessing.size, network.preprocessing.channels
     noise = np.random.default_rng(0).integers(0, 256, (images, *size, channels), np.uint8)
     names = [str(number) for number in range(network.classes)]
     blank = ju.data.load((noise, np.zeros(images, np.int64)), class_names=names)
     batch = next(iter(ju.data.batches(blank, network.preprocessing, images)))
     logits = np.asarray(network(batch.images))
-    bias = f"{LAST[name]}.bias"
+    bias = f"{last}.bias"
     changed = {bias: jnp.asarray(ju.networks.arrays(network)[bias] - logits.mean(0))}
     labels = (logits - logits.mean(0)).argmax(1)
     network = ju.networks.with_arrays(network, changed)
@@ -240,12 +245,17 @@ def called(kind: str, layer: str) -> str:
     return layer.replace(".", "_") if kind == "linen" else layer
 
 
-def plain_pass(network: Classifier, data: ju.data.Dataset) -> Callable[[], object]:
-    """The network's predictions of all images, in one batch."""
+def plain_pass(
+    network: Classifier, data: ju.data.Dataset, precision: str = "float32"
+) -> Callable[[], object]:
+    """The network's predictions of all images, in one batch, in a precision of a sweep."""
     batch = next(iter(ju.data.batches(data, network.preprocessing, len(data))))
+    dtype = working_dtype(precision)
+    given = cast((network.params, jnp.asarray(batch.images)), dtype)
     run = jax.jit(lambda params, images: network.function(params, images).argmax(1))
-    images = jnp.asarray(batch.images)
-    return lambda: jax.block_until_ready(run(network.params, images))
+    with products(precision):
+        compiled = run.lower(*given).compile()
+    return lambda: jax.block_until_ready(compiled(*given))
 
 
 if __name__ == "__main__":

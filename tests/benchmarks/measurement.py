@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 import jaxunits as ju
 
 from .clock import clocked, steady
-from .contenders import JaxSide, TorchSide
+from .contenders import JaxSide, TorchSide, torch_seconds
 from .torch_networks import Twin, torch_twin
 
 NEAR = 1e-3
@@ -215,16 +215,11 @@ def check_counts(
 
 def one_round(sides: Sides) -> dict[str, float]:
     """Seconds of each side for all units, those that are timed on a few units scaled up."""
-    passes = (sides.jax.units + 1) / len(sides.units)
-    states = sides.pytorch.prefix()
-    hooks = clocked(lambda: sides.pytorch.hooked(sides.units)) * passes
-    suffix = clocked(lambda: sides.pytorch.suffix(states, sides.units)) * passes
+    pytorch = torch_seconds(sides.pytorch, sides.units, sides.jax.units + 1)
     seconds = {
         "ours": steady(lambda: float(sides.ours().attrs["run_seconds"])),
         "plain JAX": clocked(sides.jax.plain),
-        "plain PyTorch": clocked(sides.pytorch.plain),
-        "hooks": hooks,
-        "cached prefix": clocked(sides.pytorch.prefix) + suffix,
+        **pytorch,
         "vmapped masks": clocked(lambda: sides.jax.vmapped(sides.chunks)),
     }
     left = sides.jax.chunks - sides.chunks
