@@ -68,7 +68,7 @@ def measurement(
     """
     held, along = _others(network, layer, rows, other_masks)
 
-    def compiled() -> Engine:
+    def compiled(read: Read) -> Engine:
         question = Question(
             layer=layer,
             masks=with_first(rows),
@@ -77,7 +77,7 @@ def measurement(
             held=held,
             along={name: with_first(array) for name, array in along.items()},
         )
-        return Engine(network, question, len(data), carried_out, data.name)
+        return Engine(network, question, read, carried_out, data.name)
 
     def finish(states: Callable[[], Iterator[Outcomes]]) -> dict[str, xr.Dataset]:
         counts = tally(states, len(rows) + 1, len(data.class_names))
@@ -101,13 +101,18 @@ def measurement(
 
 
 def reads(
-    network: Classifier, data: Dataset, values: Values, reference: Dataset | None, seed: int
+    network: Classifier,
+    data: Dataset,
+    values: Values,
+    reference: Dataset | None,
+    seed: int,
+    threads: int,
 ) -> Read:
     """What reads the images, and others beside them where ablated units give theirs."""
     partners = None
     if isinstance(values, str) and values == "resample":
         partners = Resampling(reference or data, seed).partners(data)
-    return execution.reading(data, network.preprocessing, partners)
+    return execution.reading(data, network.preprocessing, partners, threads=threads)
 
 
 def answer(
@@ -151,7 +156,7 @@ def answer(
         seed=seed,
         **asked,
     )
-    read = reads(network, data, values, reference, seed)
+    read = reads(network, data, values, reference, seed, carried_out.decoding_threads)
     with execution.reporting(progress, f"ablating {layer.name}") as report:
         return execution.in_one_pass([one], read, carried_out, report)[0][layer.name]
 

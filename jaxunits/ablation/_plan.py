@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._arguments import check_whole, from_options
 from .._errors import InputError
-from ..execution import Images
+from ..execution import Images, pixel_dtype
 from ..networks import Classifier, check_classifier, check_parameters
 from ._checks import checked_masks
 from ._cost import Work
@@ -105,7 +105,8 @@ def plan(
     rows = single_units(place.units) if masks is None else checked_masks(masks, place)
     question = Question(place, with_first(rows))
     started = time.perf_counter()
-    program = compile_program(network, question, execution, images=images)
+    pixels = pixel_dtype(network.preprocessing)
+    program = compile_program(network, question, execution, images=images, pixels=pixels)
     compiled = time.perf_counter() - started
     batch_seconds = _time(program)
     return Plan(
@@ -127,7 +128,8 @@ def plan(
 
 def _time(program: Program) -> float:
     """Seconds of one batch of noise, the second of two."""
-    images = np.random.default_rng(0).normal(size=program.images.shape).astype(np.float32)
+    noise = np.random.default_rng(0).integers(0, 256, program.images.shape, np.uint8)
+    images = noise.astype(program.images.dtype)
     batch = Images(images, np.zeros(len(images), np.int32))
     jax.block_until_ready(program.run(batch))
     started = time.perf_counter()
