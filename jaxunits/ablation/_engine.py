@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float32, Int, Int32
 
 from .. import execution
 from .._errors import InputError
-from ..execution import Part, Piece, check_finite
+from ..execution import Part, Piece, Read, check_finite
 from ..networks import Classifier
 from ._execution import Execution
 from ._program import Program, compile_program
@@ -55,7 +55,7 @@ class Engine(execution.Engine):
         self,
         network: Classifier,
         question: Question,
-        images: int,
+        read: Read,
         carried_out: Execution,
         data: str,
     ) -> None:
@@ -64,14 +64,14 @@ class Engine(execution.Engine):
         Args:
           network: the network.
           question: the masks.
-          images: how many images there are.
+          read: reads the images.
           carried_out: how.
           data: the data set's name, for messages.
 
         Raises:
           InputError: the path cannot serve, or memory is too small.
         """
-        self._network, self._images, self._data = network, images, data
+        self._network, self._read, self._data = network, read, data
         self.question = question
         self.carried_out = carried_out
         self._checks = carried_out.precision == "checked"
@@ -156,7 +156,8 @@ class Engine(execution.Engine):
                 self._network,
                 self.question,
                 carried_out,
-                images=self._images,
+                images=self._read.images,
+                pixels=self._read.example.images.dtype,
                 precision=precision,
                 margins=self._checks,
             )

@@ -27,6 +27,7 @@ from ..execution import (
     Files,
     Part,
     Progress,
+    Read,
     Store,
     agree,
     open_store,
@@ -168,7 +169,8 @@ def _choose(
     missing = share([number for number in images if number not in there])
     if missing:
         largest = max(images.values(), key=len)
-        engine = Engine(network, question, len(largest), carried_out, largest.name)
+        read = _reading(network, question, largest, carried_out)
+        engine = Engine(network, question, read, carried_out, largest.name)
     for done, number in enumerate(missing):
         part = _shifted(progress, done, len(missing))
         order = _order(engine, network, images[number], length, part)
@@ -202,12 +204,22 @@ def _order(
     return order
 
 
+def _reading(
+    network: Classifier, question: Question, data: Dataset, carried_out: Execution
+) -> Read:
+    """Reads images, and others beside them where ablated units give theirs."""
+    resampled = question.values
+    partners = resampled.partners(data) if isinstance(resampled, Resampling) else None
+    return execution.reading(
+        data, network.preprocessing, partners, threads=carried_out.decoding_threads
+    )
+
+
 def _states(engine: Engine, network: Classifier, data: Dataset) -> _States:
     """Batches with what all masks share of them: kept on the devices where memory allows."""
-    program, resampled = engine.program, engine.question.values
+    program = engine.program
     size = program.batch_size
-    partners = resampled.partners(data) if isinstance(resampled, Resampling) else None
-    read = execution.reading(data, network.preprocessing, partners)
+    read = _reading(network, engine.question, data, engine.carried_out)
 
     def fresh() -> Iterator[tuple[Part, PyTree, jax.Array]]:
         for piece in pieces(read, ranges(read, engine.carried_out)):

@@ -95,10 +95,10 @@ def unit_means(
     with execution.reporting(progress, f"means of {place.name}") as report:
         found, _ = execution.reduced(
             Reducer(_Sums, observe, merge),
-            lambda: LookEngine(
-                network, look, len(data), carried_out, what=f"means of layer {place.name!r}"
+            lambda read: LookEngine(
+                network, look, read, carried_out, what=f"means of layer {place.name!r}"
             ),
-            execution.reading(data, network.preprocessing),
+            execution.reading(data, network.preprocessing, threads=carried_out.decoding_threads),
             carried_out,
             settings=execution.provenance("unit_means", network, place.name, data, carried_out),
             file=None if file is None else Path(file),

@@ -70,10 +70,10 @@ def measurement(
     """
     question = question_of(network, layer, rows, other_masks, basis)
 
-    def compiled() -> Engine:
+    def compiled(read: Read) -> Engine:
         filled = fill(network, layer, values, reference or data, seed, carried_out)
         asked = dataclasses.replace(question, values=filled)
-        return Engine(network, asked, len(data), carried_out, data.name)
+        return Engine(network, asked, read, carried_out, data.name)
 
     def finish(states: Callable[[], Iterator[Outcomes]]) -> dict[str, xr.Dataset]:
         counts = tally(states, len(rows) + 1, len(data.class_names))
@@ -115,13 +115,18 @@ def question_of(
 
 
 def reads(
-    network: Classifier, data: Dataset, values: Values, reference: Dataset | None, seed: int
+    network: Classifier,
+    data: Dataset,
+    values: Values,
+    reference: Dataset | None,
+    seed: int,
+    threads: int,
 ) -> Read:
     """What reads the images, and others beside them where ablated units give theirs."""
     partners = None
     if isinstance(values, str) and values == "resample":
         partners = Resampling(reference or data, seed).partners(data)
-    return execution.reading(data, network.preprocessing, partners)
+    return execution.reading(data, network.preprocessing, partners, threads=threads)
 
 
 def answer(
@@ -165,7 +170,7 @@ def answer(
         seed=seed,
         **asked,
     )
-    read = reads(network, data, values, reference, seed)
+    read = reads(network, data, values, reference, seed, carried_out.decoding_threads)
     with execution.reporting(progress, f"ablating {layer.name}") as report:
         return execution.in_one_pass([one], read, carried_out, report)[0][layer.name]
 

@@ -21,7 +21,7 @@ from ._checks import checked_masks
 from ._cost import Work
 from ._execution import Execution, Options
 from ._masks import single_units
-from ._measurement import Values, fill, question_of, settings_of
+from ._measurement import Values, fill, question_of, reads, settings_of
 from ._paths import work_of
 from ._program import Program, compile_program
 from ._question import Resampling
@@ -119,7 +119,9 @@ def plan(
         values=fill(network, place, given, reference or data, seed, execution),
     )
     started = time.perf_counter()
-    program = compile_program(network, question, execution, images=len(data))
+    read = reads(network, data, values, reference, seed, execution.decoding_threads)
+    pixels = read.example.images.dtype
+    program = compile_program(network, question, execution, images=len(data), pixels=pixels)
     compiled = time.perf_counter() - started
     batch_seconds = _time(program, resampled=isinstance(question.values, Resampling))
     return Plan(
@@ -141,7 +143,8 @@ def plan(
 
 def _time(program: Program, *, resampled: bool) -> float:
     """Seconds of one batch of noise, the second of two."""
-    images = np.random.default_rng(0).normal(size=program.images.shape).astype(np.float32)
+    noise = np.random.default_rng(0).integers(0, 256, program.images.shape, np.uint8)
+    images = noise.astype(program.images.dtype)
     batch = Images(images, np.zeros(len(images), np.int32), images if resampled else None)
     jax.block_until_ready(program.run(batch))
     started = time.perf_counter()

@@ -14,6 +14,7 @@ from jaxtyping import Array, PyTree
 
 from .._errors import InputError
 from .._programs import Shapes, kept
+from ..data import Preprocessing
 from ..execution import (
     Places,
     along,
@@ -22,6 +23,7 @@ from ..execution import (
     cast,
     fitting,
     products,
+    standardised,
     working_dtype,
 )
 from ..networks import Classifier
@@ -84,6 +86,7 @@ def compile_program(
     execution: Execution,
     *,
     images: int,
+    pixels: np.dtype,
     precision: str = "float32",
     margins: bool = False,
 ) -> Program:
@@ -98,6 +101,7 @@ def compile_program(
       question: the masks.
       execution: the settings.
       images: how many images there are.
+      pixels: the type in which they come to the devices.
       precision: of these programs.
       margins: whether margins are wanted too.
 
@@ -116,7 +120,8 @@ def compile_program(
             layout=path.layout,
             params=Shapes.of(network.params),
             arguments=Shapes.of(path.arguments),
-            images=(batch, *network.example.shape[1:]),
+            preprocessing=network.preprocessing,
+            images=jax.ShapeDtypeStruct((batch, *network.example.shape[1:]), pixels),
             partners=isinstance(question.values, Resampling),
             precision=precision,
             margins=margins,
@@ -174,7 +179,8 @@ class Build:
       layout: how the masks lie in the arguments.
       params: shapes of the network's parameters.
       arguments: shapes of the path's arguments.
-      images: the shape of a device's batch.
+      preprocessing: what the network expects of images.
+      images: the shape of a device's batch, as it comes to the device.
       partners: whether there are other images too, whose activations ablated units give.
       precision: as in `ju.Execution`.
       margins: whether margins are wanted too.
@@ -187,7 +193,8 @@ class Build:
     layout: Layout
     params: Shapes
     arguments: Shapes
-    images: tuple[int, ...]
+    preprocessing: Preprocessing
+    images: jax.ShapeDtypeStruct
     partners: bool
     precision: str
     margins: bool
@@ -228,8 +235,9 @@ def compiled(build: Build) -> Compiled:
     """Compile the programs of a build."""
     places = Places(build.devices)
     by_image, everywhere = places.by_image, places.everywhere
-    total = build.images[0] * len(build.devices)
-    images = jax.ShapeDtypeStruct((total, *build.images[1:]), jnp.float32, sharding=by_image)
+    batch, *image = build.images.shape
+    total = batch * len(build.devices)
+    images = jax.ShapeDtypeStruct((total, *image), build.images.dtype, sharding=by_image)
     labels = jax.ShapeDtypeStruct((total,), jnp.int32, sharding=by_image)
     inputs = Inputs(images, images if build.partners else None)
     params, arguments = build.params.tree(everywhere), build.arguments.tree(everywhere)
@@ -260,7 +268,7 @@ def _lowered(function: Any, *shapes: PyTree) -> tuple[Any, PyTree]:
 def _sharded_functions(build: Build, places: Places) -> Functions:
     """What is compiled, each device with its share of the images."""
     dtype = working_dtype(build.precision)
-    image = jax.ShapeDtypeStruct(build.images, dtype)
+    image = jax.ShapeDtypeStruct(build.images.shape, dtype)
     params = jax.eval_shape(lambda arrays: cast(arrays, dtype), build.params.tree())
     functions = functions_of(
         build.function,
@@ -277,7 +285,8 @@ def _sharded_functions(build: Build, places: Places) -> Functions:
         return functions.constants(cast(params, dtype), arguments)
 
     def prepare(constants: PyTree, params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
-        return functions.prepare(constants, cast(params, dtype), cast(inputs, dtype), arguments)
+        read = cast(standardised(inputs, build.preprocessing), dtype)
+        return functions.prepare(constants, cast(params, dtype), read, arguments)
 
     def evaluate(
         constants: PyTree, params: PyTree, state: PyTree, labels: Array, arguments: PyTree

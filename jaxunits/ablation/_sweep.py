@@ -137,7 +137,7 @@ def sweep(
         )
         for name in names
     ]
-    read = reads(network, data, values, reference, seed)
+    read = reads(network, data, values, reference, seed, carried_out.decoding_threads)
     with execution.reporting(progress, f"ablating {', '.join(names)}") as report:
         found = execution.in_one_pass(asked, read, carried_out, report)
     by_layer = {name: each[name] for name, each in zip(names, found, strict=True)}

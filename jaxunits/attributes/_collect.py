@@ -19,6 +19,7 @@ from ..execution import (
     LookEngine,
     Measurement,
     Progress,
+    Read,
     Wanted,
     check_progress,
     in_one_pass,
@@ -115,7 +116,7 @@ def collect(
     asked = _measurement(
         network, names, data, choices, execution, Files.of(file, names, not isinstance(layers, str))
     )
-    read = reading(data, network.preprocessing)
+    read = reading(data, network.preprocessing, threads=execution.decoding_threads)
     with reporting(progress, f"attributes of {', '.join(names)}") as report:
         (found,) = in_one_pass([asked], read, execution, report)
     return found[names[0]] if isinstance(layers, str) else {name: found[name] for name in names}
@@ -158,9 +159,9 @@ def _measurement(
     collectors = choices.collectors()
     looking = look(network, names, activation=choices.activation, gradients=choices.gradients)
 
-    def compiled() -> LookEngine:
+    def compiled(read: Read) -> LookEngine:
         return LookEngine(
-            network, looking, len(data), execution, what=f"attributes of {', '.join(names)}"
+            network, looking, read, execution, what=f"attributes of {', '.join(names)}"
         )
 
     def observe(seen: Iterator[BatchSeen]) -> States:

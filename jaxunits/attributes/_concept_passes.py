@@ -20,8 +20,11 @@ from ..execution import (
     Read,
     Reducer,
     Seen,
+    array_bytes,
     check_finite,
     finite_mark,
+    image_shape,
+    pixel_dtype,
     reading,
     reduced,
 )
@@ -114,9 +117,13 @@ class Passes:
             return reduction.observe(self._values(seen))
 
         look = Maps(self.maps.network.function, self.maps.layer)
-        read = reading(images(self.concepts), self.maps.network.preprocessing)
+        read = reading(
+            images(self.concepts),
+            self.maps.network.preprocessing,
+            threads=self.execution.decoding_threads,
+        )
         reducer = Reducer(reduction.kind, observe, reduction.merge)
-        return self._reduced(reducer, look, (), None, read, number, reduction.name)
+        return self._reduced(reducer, look, (), read, number, reduction.name)
 
     def counts(
         self, thresholds: Float32[np.ndarray, " units"], number: int
@@ -126,44 +133,50 @@ class Passes:
         rows = rows_at_once(self.maps.units, self.size, self.grid_memory)
         look = _Overlap(Maps(network.function, self.maps.layer), rows)
 
-        def annotated(start: int, stop: int) -> Annotations:
-            return annotated_images(self.concepts, network.preprocessing, self.size, start, stop)
-
-        # Of a label map, of which most images have few.
-        bytes_of_maps = 2 * self.size[0] * self.size[1]
-        image_bytes = 4 * network.preprocessing.numbers + 4 * bytes_of_maps
-        read = Read(len(self.concepts), image_bytes, annotated)
-
         def merge(one: Counts, other: Counts) -> Counts:
             return Counts(*(a + b for a, b in zip(one, other, strict=True)))
 
+        arguments = (thresholds, self.upsampling)
+        reducer = Reducer(Counts, self._counted, merge)
+        return self._reduced(reducer, look, arguments, self._annotated(), number, "counts")
+
+    def _annotated(self) -> Read:
+        """Reads images with their label maps."""
+        preprocessing = self.maps.network.preprocessing
+        dtype = pixel_dtype(preprocessing, self.concepts)
+
+        def annotated(start: int, stop: int) -> Annotations:
+            return annotated_images(
+                *(self.concepts, preprocessing, self.size, start, stop),
+                threads=self.execution.decoding_threads,
+                standardised=dtype != np.uint8,
+            )
+
         example = Annotations(
-            jax.ShapeDtypeStruct(network.example.shape[1:], np.float32),
+            image_shape(preprocessing, dtype),
             jax.ShapeDtypeStruct((1, *self.size), np.int16),
             jax.ShapeDtypeStruct((1,), np.int32),
         )
-        arguments = (thresholds, self.upsampling)
-        reducer = Reducer(Counts, self._counted, merge)
-        return self._reduced(reducer, look, arguments, example, read, number, "counts")
+        # Most images have few label maps.
+        image_bytes = array_bytes((example.images, *[example.label_maps] * 4))
+        return Read(len(self.concepts), image_bytes, example, annotated)
 
     def _reduced(
         self,
         reducer: Reducer,
         look: Look,
         arguments: Any,
-        example: Any,
         read: Read,
         number: int,
         name: str,
     ) -> tuple[Any, dict[str, Any]]:
-        def compiled() -> LookEngine:
+        def compiled(read: Read) -> LookEngine:
             return LookEngine(
                 self.maps.network,
                 look,
-                len(self.concepts),
+                read,
                 self.execution,
                 arguments=arguments,
-                example=example,
                 what=f"maps of layer {self.maps.layer!r}",
             )
 

@@ -126,10 +126,10 @@ def top_images(
     }
     asked = Measurement(
         settings={place.name: settings},
-        compile=lambda: LookEngine(
+        compile=lambda read: LookEngine(
             network,
             Maps(network.function, place.name),
-            len(data),
+            read,
             execution,
             arguments=chosen,
             what=f"maps of layer {place.name!r}",
@@ -141,7 +141,7 @@ def top_images(
         files=Files.of(file, [place.name], several=False),
     )
     with reporting(progress, f"top images of {place.name}") as report:
-        read = reading(data, network.preprocessing)
+        read = reading(data, network.preprocessing, threads=execution.decoding_threads)
         return in_one_pass([asked], read, execution, report)[0][place.name]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ def batches(
     threads: int = 4,
     process: int = 0,
     processes: int = 1,
+    standardised: bool = True,
 ) -> Iterator[Batch]:
     """All images once, or those from `start` to `stop`, in the data set's order.
 
@@ -39,15 +41,19 @@ def batches(
       threads: how many threads decode ahead.
       process: which of several processes asks, each for its own rows of every batch.
       processes: how many there are.
+      standardised: false gives uint8 in 0 to 255, resized and cropped alone, of data that are
+        uint8: a quarter of the bytes, for `Preprocessing.standardise` later.
 
     Raises:
       InputError: the images have another number of channels than the network reads, the batch size
         is not positive, cannot be shared out or takes more than 8 GiB a process, there are fewer
-        images than processes, the threads are not 1 to 1024, a label is outside the classes, or an
-        image holds NaN or infinity.
+        images than processes, the threads are not 1 to 1024, a label is outside the classes, an
+        image holds NaN or infinity, or images that are not known to be uint8 shall stay that.
     """
     _check(data, preprocessing, batch_size, threads, processes)
-    preparation = Preparation(data, preprocessing, None, np.empty((len(data), 0)))
+    check_uint8(data, standardised)
+    numbers = np.empty((len(data), 0))
+    preparation = Preparation(data, preprocessing, None, numbers, standardised)
     check_whole(start=start)
     check_whole_or_none(stop=stop)
     # Imported here because Grain takes most of a second.
@@ -107,6 +113,20 @@ def shuffled_batches(
     indices = _reading.shuffled(len(data), int(order))
     share = _reading.shared_out(indices, batch_size, process, processes)
     return _reading.read(preparation, share, threads, cyclic=True)
+
+
+@checks_kinds
+def check_uint8(data: Any, standardised: bool) -> None:
+    """Refuse to leave images uint8 that are not known to be.
+
+    Raises:
+      InputError: these are such images, or `standardised` is neither true nor false.
+    """
+    if not standardised and data.image_dtype != np.uint8:
+        raise InputError(
+            f"standardised=False for data {data.name!r}, which do not say that all images are "
+            "uint8: leave it True, or give the source the attribute image_dtype = np.uint8"
+        )
 
 
 @checks_kinds

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 from jaxtyping import Int
@@ -39,6 +39,8 @@ class FolderSource:
     root: Path
     folders: tuple[ClassFolder, ...]
     channels: int
+
+    image_dtype: ClassVar[Any] = np.uint8
 
     @functools.cached_property
     def labels(self) -> Int[np.ndarray, " images"]:

@@ -187,6 +187,28 @@ class Preprocessing:
         _check_type(image)
 
 
+def as_read(
+    preprocessing: Preprocessing,
+    pixels: Num[np.ndarray, "*images rows columns channels"],
+    *,
+    standardised: bool,
+) -> Num[np.ndarray, "*images rows columns channels"]:
+    """Standardised in float32, or uint8 as they are, to be standardised later.
+
+    Raises:
+      InputError: there is another number of channels, or another type.
+    """
+    if standardised:
+        return preprocessing.standardise(pixels)
+    if pixels.ndim < 3 or pixels.shape[-1] != preprocessing.channels or pixels.dtype != np.uint8:
+        raise InputError(
+            f"image of shape {pixels.shape} and type {pixels.dtype} for a network that reads "
+            f"{preprocessing.channels} channels, from a source of uint8: give uint8 (0 to 255), or "
+            "a source without image_dtype"
+        )
+    return pixels
+
+
 def resize(
     image: Num[np.ndarray, "height width channels"], size: tuple[int, int]
 ) -> Num[np.ndarray, "rows columns channels"]:

@@ -27,6 +27,10 @@ class _Relabelled:
     def held(self) -> Held | None:
         return self._data.held
 
+    @property
+    def image_dtype(self) -> Any:
+        return self._data.image_dtype
+
     def describe(self, index: int) -> str:
         return self._data.describe(index)
 

@@ -32,6 +32,10 @@ class _Chosen:
         held = self._data.held
         return held and Held(held.images, held.positions[self._indices])
 
+    @property
+    def image_dtype(self) -> Any:
+        return self._data.image_dtype
+
     def describe(self, index: int) -> str:
         return self._data.describe(int(self._indices[index]))
 

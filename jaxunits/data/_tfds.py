@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -40,6 +40,8 @@ class TfdsSource:
     channels: int
     name: str
     fingerprint: str
+
+    image_dtype: ClassVar[Any] = np.uint8
 
     @property
     def labels(self) -> Int[np.ndarray, " images"]:

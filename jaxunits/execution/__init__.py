@@ -26,7 +26,9 @@ from ._pieces import Images as Images
 from ._pieces import Part as Part
 from ._pieces import Piece as Piece
 from ._pieces import Read as Read
+from ._pieces import image_shape as image_shape
 from ._pieces import pieces as pieces
+from ._pieces import pixel_dtype as pixel_dtype
 from ._pieces import reading as reading
 from ._processes import agree as agree
 from ._processes import share as share
@@ -36,6 +38,7 @@ from ._progress import reporting as reporting
 from ._provenance import provenance as provenance
 from ._reduce import Reducer as Reducer
 from ._reduce import reduced as reduced
+from ._standardise import standardised as standardised
 from ._store import Store as Store
 from ._store import open_store as open_store
 from ._times import times as times

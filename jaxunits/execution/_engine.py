@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PyTree
 
 from .._errors import InputError
 from .._programs import Shapes, kept
+from ..data import Preprocessing
 from ..networks import Classifier
 from ._devices import (
     Places,
@@ -32,7 +32,8 @@ from ._devices import (
     working_dtype,
 )
 from ._execution import Execution
-from ._pieces import Images, Part, Piece
+from ._pieces import Part, Piece, Read
+from ._standardise import standardised
 
 # Batches at the devices at once: a CPU's cores are idle at times within the program of one.
 _AT_ONCE = 2
@@ -127,11 +128,10 @@ class LookEngine(Engine):
         self,
         network: Classifier,
         look: Look,
-        images: int,
+        read: Read,
         execution: Execution,
         *,
         arguments: PyTree = (),
-        example: Any = None,
         what: str,
     ) -> None:
         """Compile, for as many images at once as the memory allows.
@@ -139,20 +139,19 @@ class LookEngine(Engine):
         Args:
           network: the network.
           look: what is read of it.
-          images: how many there are.
+          read: reads the images.
           execution: how it is carried out.
           arguments: further arrays that the look takes.
-          example: shapes of what is read of an image, where that is more than `Images`.
           what: what is looked at, for messages.
 
         Raises:
           InputError: one image takes more memory than allowed.
         """
         self._network, self._look, self._what = network, look, what
-        self._inputs = Shapes.of(example or _example(network))
+        self._inputs = Shapes.of(read.example)
         self._execution = execution
         self._arguments = arguments
-        self._fit(execution.batch_of(images))
+        self._fit(execution.batch_of(read.images))
 
     @property
     def batch_size(self) -> int:
@@ -204,6 +203,7 @@ class LookEngine(Engine):
         compilations: list[str] = []
         build = _Build(
             self._look,
+            self._network.preprocessing,
             Shapes.of(self._network.params),
             self._inputs,
             Shapes.of(self._arguments),
@@ -239,6 +239,7 @@ class _Build:
 
     Attributes:
       look: what is read.
+      preprocessing: what the network expects.
       params: shapes of the network's parameters.
       inputs: shapes of what is read of an image.
       arguments: shapes of further arrays.
@@ -249,6 +250,7 @@ class _Build:
     """
 
     look: Look
+    preprocessing: Preprocessing
     params: Shapes
     inputs: Shapes
     arguments: Shapes
@@ -282,7 +284,8 @@ def _compiled(build: _Build) -> _Program:
     dtype = working_dtype(build.precision)
 
     def look(params: PyTree, inputs: Any, arguments: PyTree) -> PyTree:
-        return build.look(cast(params, dtype), cast(inputs, dtype), arguments)
+        read = cast(standardised(inputs, build.preprocessing), dtype)
+        return build.look(cast(params, dtype), read, arguments)
 
     def inputs(images: int, place: Any) -> PyTree:
         return jax.tree.map(
@@ -306,11 +309,6 @@ def _compiled(build: _Build) -> _Program:
     build.compilations.append("look")
     fixed = array_bytes((params, arguments))
     return _Program(run, places, bytes_held(run), fixed)
-
-
-def _example(network: Classifier) -> Images:
-    image = jax.ShapeDtypeStruct(network.example.shape[1:], network.example.dtype)
-    return Images(image, jax.ShapeDtypeStruct((), jnp.int32))
 
 
 def _of_one(inputs: Any) -> Shapes:

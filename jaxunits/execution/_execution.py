@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypedDict
 import jax
 
 from .._arguments import check_whole, check_whole_or_none
+from .._bounds import THREADS, check_numbers
 from .._errors import InputError
 
 
@@ -21,6 +22,7 @@ class Options(TypedDict, total=False):
     max_memory: int | None
     devices: Sequence[jax.Device] | None
     images_per_piece: int
+    decoding_threads: int
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Execution:
       devices: where to compute; all local devices by default. Images are shared out among them.
       images_per_piece: images after which what is done is kept, rounded up to whole batches: what a
         kill can lose; fewer where they take more than 256 MiB of the host's memory.
+      decoding_threads: how many threads read images ahead.
     """
 
     precision: str = "float32"
@@ -45,6 +48,7 @@ class Execution:
     max_memory: int | None = None
     devices: Sequence[jax.Device] | None = None
     images_per_piece: int = 512
+    decoding_threads: int = 4
 
     choices: ClassVar[Mapping[str, Sequence[str]]] = {"precision": ("float32", "tf32", "bfloat16")}
     numbers: ClassVar[Sequence[str]] = ("batch_size", "max_memory", "images_per_piece")
@@ -53,8 +57,8 @@ class Execution:
         """Refuse what cannot be carried out.
 
         Raises:
-          InputError: a name is unknown, a number is not a whole one above 0, or what was given for
-            devices are none.
+          InputError: a name is unknown, a number is not a whole one above 0, there are more than
+            1024 threads, or what was given for devices are none.
         """
         for name, known in self.choices.items():
             value: Any = getattr(self, name)
@@ -66,6 +70,7 @@ class Execution:
             check_whole_or_none(**{name: value})
             if value is not None and value < 1:
                 raise InputError(f"{name}={value}: give a number above 0")
+        check_numbers(decoding_threads=(self.decoding_threads, THREADS))
         self._check_devices()
 
     def _check_devices(self) -> None:

@@ -34,7 +34,7 @@ class Measurement:
 
     Attributes:
       settings: by result, everything that its numbers depend on.
-      compile: from how it is carried out to what looks at images.
+      compile: from what reads images to what looks at them.
       observe: from what is seen of some images, batch by batch, to their state.
       kind: the state's named tuples as types, in the lists and dictionaries that it has.
       merge: the state of the images of both; None where every piece keeps its own.
@@ -43,7 +43,7 @@ class Measurement:
     """
 
     settings: Mapping[str, Mapping[str, str]]
-    compile: Callable[[], Engine]
+    compile: Callable[[Read], Engine]
     observe: Callable[[Iterator[Any]], State]
     kind: Kind
     merge: Callable[[State, State], State] | None
@@ -71,7 +71,7 @@ def in_one_pass(
     with contextlib.ExitStack() as stack:
         made = [stack.enter_context(each.files.made(each.settings)) for each in measurements]
         works = {
-            number: _Work(each, each.compile())
+            number: _Work(each, each.compile(read))
             for number, each in enumerate(measurements)
             if made[number] is None
         }

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Int, Int64, PyTree
 
 from ..data import Dataset, Preprocessing, batches
+from ..data.concepts import Concepts
+from ._devices import array_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,11 +23,13 @@ class Read:
     Attributes:
       images: how many there are.
       image_bytes: what is read of one.
+      example: shapes of what is read of one.
       function: from the first image and that after the last to what is read of them.
     """
 
     images: int
     image_bytes: int
+    example: PyTree
     function: Callable[[int, int], PyTree]
 
 
@@ -37,7 +41,8 @@ class Images(NamedTuple):
     """What networks read of some images.
 
     Attributes:
-      images: preprocessed, `[images, height, width, channels]` in float32.
+      images: `[images, height, width, channels]`: preprocessed in float32, or uint8 pixels, which
+        the devices standardise.
       labels: their classes, `[images]` in int32.
       partners: as many other images, whose activations ablated units give; None for none.
     """
@@ -92,31 +97,73 @@ def _filled(inputs: PyTree, missing: int) -> PyTree:
     return jax.tree.map(one, inputs) if missing else inputs
 
 
-def reading(data: Dataset, preprocessing: Preprocessing, partners: Dataset | None = None) -> Read:
+def pixel_dtype(preprocessing: Preprocessing, *data: Dataset | Concepts | None) -> np.dtype:
+    """The type in which images go to the devices: uint8 where all data are, else float32.
+
+    Args:
+      preprocessing: what the network expects.
+      *data: the images that are read together; None for none.
+    """
+    # Another class may standardise in its own way, and not pixel by pixel.
+    known = type(preprocessing) is Preprocessing
+    uint8 = known and all(each is None or each.image_dtype == np.uint8 for each in data)
+    return np.dtype(np.uint8 if uint8 else np.float32)
+
+
+def image_shape(preprocessing: Preprocessing, dtype: np.dtype) -> jax.ShapeDtypeStruct:
+    """The shape of an image on its way to the devices."""
+    return jax.ShapeDtypeStruct((*preprocessing.size, preprocessing.channels), dtype)
+
+
+def reading(
+    data: Dataset,
+    preprocessing: Preprocessing,
+    partners: Dataset | None = None,
+    *,
+    threads: int = 4,
+) -> Read:
     """Reads images as a network does.
 
     Args:
       data: the images.
       preprocessing: what the network expects.
       partners: as many other images, read beside them.
+      threads: how many threads decode ahead.
     """
+    dtype = pixel_dtype(preprocessing, data, partners)
 
     def read(start: int, stop: int) -> Images:
-        images, labels = _read(data, preprocessing, start, stop)
-        if partners is None:
-            return Images(images, labels)
-        return Images(images, labels, _read(partners, preprocessing, start, stop)[0])
+        rows = start, stop, threads
+        images, labels = _read(data, preprocessing, dtype, *rows)
+        others = None if partners is None else _read(partners, preprocessing, dtype, *rows)[0]
+        return Images(images, labels, others)
 
-    together = 1 if partners is None else 2
-    return Read(len(data), 4 * together * preprocessing.numbers, read)
+    image = image_shape(preprocessing, dtype)
+    example = Images(image, jax.ShapeDtypeStruct((), np.int32), None if partners is None else image)
+    image_bytes = array_bytes((example.images, example.partners))
+    return Read(len(data), image_bytes, example, read)
 
 
 def _read(
-    data: Dataset, preprocessing: Preprocessing, start: int, stop: int
+    data: Dataset,
+    preprocessing: Preprocessing,
+    dtype: np.dtype,
+    start: int,
+    stop: int,
+    threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels, read in threads a few at a time."""
-    size = min(_READ_TOGETHER, stop - start)
-    parts = list(batches(data, preprocessing, size, start=start, stop=stop))
+    parts = list(
+        batches(
+            data,
+            preprocessing,
+            min(_READ_TOGETHER, stop - start),
+            start=start,
+            stop=stop,
+            threads=threads,
+            standardised=dtype != np.uint8,
+        )
+    )
     return (
         np.concatenate([part.images[part.valid] for part in parts]),
         np.concatenate([part.labels[part.valid] for part in parts]),

@@ -37,7 +37,7 @@ class Reducer:
 
 def reduced(
     reducer: Reducer,
-    compiled: Callable[[], Engine],
+    compiled: Callable[[Read], Engine],
     read: Read,
     execution: Execution,
     *,
@@ -49,7 +49,7 @@ def reduced(
 
     Args:
       reducer: what is kept of the images.
-      compiled: gives what looks at them.
+      compiled: from what reads them to what looks at them.
       read: reads the images.
       execution: how it is carried out.
       settings: everything that the state depends on.

@@ -95,7 +95,7 @@ def measure(
     flat = [one for several in asked for one in several]
     kinds = " and ".join(each.kind for each in wanted)
     with reporting(progress, f"{kinds} of {network.name}") as report:
-        read = reading(data, network.preprocessing)
+        read = reading(data, network.preprocessing, threads=carried_out.decoding_threads)
         found = iter(in_one_pass(flat, read, carried_out, report))
     return [
         {name: result for _ in several for name, result in next(found).items()} for several in asked

@@ -105,7 +105,7 @@ def layer_birth_points(
     files = Files.of(file, [place.name], several=False)
     asked = _measurement(network, place.name, data, question, execution, files)
     with reporting(progress, f"birth points of {place.name}") as report:
-        read = reading(data, network.preprocessing)
+        read = reading(data, network.preprocessing, threads=execution.decoding_threads)
         return in_one_pass([asked], read, execution, report)[0][place.name]
 
 
@@ -184,8 +184,8 @@ def _measurement(
 
     return Measurement(
         settings={layer: settings},
-        compile=lambda: LookEngine(
-            network, look, len(data), execution, what=f"birth points of layer {layer!r}"
+        compile=lambda read: LookEngine(
+            network, look, read, execution, what=f"birth points of layer {layer!r}"
         ),
         observe=observe,
         kind=Births,

@@ -173,8 +173,8 @@ SHARDS = ((100, 200), (1, 2, 299), tuple(range(13, 300, 29)))
 def seen_of(trained, few_digits):
     """What one pass sees of a layer on the images from one to another."""
     looking = look(trained, ["conv2"], activation="mean", gradients=True)
-    engine = LookEngine(trained, looking, 300, Execution(batch_size=50), what="attributes")
     read = reading(few_digits, trained.preprocessing)
+    engine = LookEngine(trained, looking, read, Execution(batch_size=50), what="attributes")
 
     def seen(start, stop):
         (piece,) = pieces(read, [(start, stop)])

@@ -38,14 +38,27 @@ def sweeps(settings: Settings) -> Section:
         chosen, plain = case(name, settings), plain_seconds(name, settings)
         result = chosen.sweep(layer)
         call, run = timed(lambda: chosen.sweep(layer), settings)
-        cells = [str(result.sizes["unit"]), str(result.attrs["method"]), f"{call:.3f}", f"{run:.3f}"]
+        cells = [
+            str(result.sizes["unit"]),
+            str(result.attrs["method"]),
+            f"{call:.3f}",
+            f"{run:.3f}",
+        ]
         pytorch = by_pytorch(name, layer, run, settings)
         return [[*cells, f"{1e3 * plain:.3g}", f"{run / plain:.2f}", *pytorch]]
 
     return Section(
         "sweeps of one batch in float32",
         (
-            *("network, layer", "units", "method", "call, s", "run, s", "plain, ms", "plain passes"),
+            *(
+                "network, layer",
+                "units",
+                "method",
+                "call, s",
+                "run, s",
+                "plain, ms",
+                "plain passes",
+            ),
             *("PyTorch: plain, ms", "a hook a unit, s", "÷ run", "cached prefix, s", "÷ run"),
         ),
         "run: the attribute `run_seconds`, reading images included; call: all of a later call. "

@@ -194,7 +194,12 @@ def near_ties(side: Side) -> np.ndarray:
     question = Question(layer, with_first(ju.ablation.single_units(layer.units)))
     size = len(side.data)
     program = compile_program(
-        side.network, question, Execution(batch_size=size), images=size, margins=True
+        side.network,
+        question,
+        Execution(batch_size=size),
+        images=size,
+        pixels=np.dtype(np.float32),
+        margins=True,
     )
     batch = next(iter(ju.data.batches(side.data, side.network.preprocessing, size)))
     inputs = Inputs(batch.images, batch.labels)

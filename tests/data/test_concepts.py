@@ -597,6 +597,20 @@ def test_concepts_of_each_image(folder):
         ju.data.concepts.annotated_images(*asked, 3, 9)
 
 
+def test_images_that_stay_uint8(folder):
+    concepts = ju.data.concepts.load(f"folder:{folder}")
+    preprocessing = ju.data.Preprocessing((3, 4), 3, mean=(0.5,), std=(0.25,))
+    asked = (concepts, preprocessing, (3, 4))
+    pixels, found = (
+        ju.data.concepts.annotated_images(*asked, standardised=standardised)
+        for standardised in (False, True)
+    )
+    assert (pixels.images.dtype, found.images.dtype) == (np.uint8, np.float32)
+    np.testing.assert_array_equal(preprocessing.standardise(pixels.images), found.images)
+    np.testing.assert_array_equal(pixels.label_maps, found.label_maps)
+    np.testing.assert_array_equal(pixels.concepts, found.concepts)
+
+
 class TestSubset:
     def test_keeps_concepts_and_order(self, folder):
         concepts = ju.data.concepts.load(f"folder:{folder}")

@@ -550,6 +550,7 @@ def test_what_is_no_progress_or_option_is_refused(name, network, few):
     for options, expected in (
         ({"batch_size": 0}, "batch_size=0: give a number above 0"),
         ({"images_per_piece": 0}, "images_per_piece=0: give a number above 0"),
+        ({"decoding_threads": 0}, "decoding_threads=0: give a whole number from 1 up to 1024"),
         ({"max_memory": -1}, "max_memory=-1: give a number above 0"),
         ({"devices": []}, r"devices=\[\]: give a list of JAX's devices"),
         ({"precision": "float64"}, "precision='float64': give one of"),

@@ -173,6 +173,7 @@ _EXECUTION = {
     "max_memory": 10**9,
     "devices": None,
     "images_per_piece": 8,
+    "decoding_threads": 2,
 }
 _CARRIED_OUT = {name: _EXECUTION[name] for name in _EXECUTION if name not in _OF_MASKS}
 _MASKS = np.ones((2, 3), np.float32) - np.eye(3, dtype=np.float32)[:2]
@@ -308,7 +309,7 @@ _SHARED = {"threads": 2, "process": 0, "processes": 1}
 _BATCHES = {"preprocessing": _SIZE, "batch_size": 4}
 _valid(
     "data.batches",
-    lambda w: ((w.data,), {**_BATCHES, "start": 0, "stop": 12, **_SHARED}),
+    lambda w: ((w.data,), {**_BATCHES, "start": 0, "stop": 12, **_SHARED, "standardised": True}),
 )
 _valid(
     "data.shuffled_batches",
@@ -351,7 +352,14 @@ _valid(
     "data.concepts.annotated_images",
     lambda w: (
         (w.concepts,),
-        {"preprocessing": _SIZE, "size": (4, 4), "start": 1, "stop": 4, "threads": 2},
+        {
+            "preprocessing": _SIZE,
+            "size": (4, 4),
+            "start": 1,
+            "stop": 4,
+            "threads": 2,
+            "standardised": True,
+        },
     ),
 )
 _valid(

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int16, Int32
+from jaxtyping import Int16, Int32, Num
 
 from ..._bounds import THREADS, check_numbers
 from ..._errors import InputError
 from ..._kinds import checks_kinds
-from .._batches import check_channels
+from .._batches import check_channels, check_uint8
 from .._pixels import check_pixels
-from .._preprocessing import Preprocessing
+from .._preprocessing import Preprocessing, as_read
 from ._concepts import Concepts, images
 from ._cut import cut
 
@@ -25,7 +25,8 @@ class Annotations(NamedTuple):
     Label maps say which of the image's own concepts is where: an image has few of all concepts.
 
     Attributes:
-      images: preprocessed, `[images, height, width, channels]` in float32.
+      images: preprocessed, `[images, height, width, channels]` in float32, or uint8 where
+        `standardised=False` asks for that.
       label_maps: indices into the image's row of `concepts`, -1 where there is none,
         `[images, maps, rows, columns]` in int16.
       concepts: indices of the concepts in each image, rising; -1 after the last,
@@ -40,7 +41,7 @@ class Annotations(NamedTuple):
 class _Prepared(NamedTuple):
     """One image of a batch."""
 
-    image: Float32[np.ndarray, "height width channels"]
+    image: Num[np.ndarray, "height width channels"]
     label_maps: Int16[np.ndarray, "maps rows columns"]
     concepts: Int32[np.ndarray, " present"]
 
@@ -54,6 +55,7 @@ def annotated_images(
     stop: int | None = None,
     *,
     threads: int = 4,
+    standardised: bool = True,
 ) -> Annotations:
     """Annotated images in their order; masks are cut as the network sees the images.
 
@@ -66,15 +68,18 @@ def annotated_images(
       start: the first image.
       stop: the image after the last one; None for all.
       threads: how many threads read ahead.
+      standardised: false leaves images uint8, as in `ju.data.batches`.
 
     Raises:
       InputError: the range holds none, the images have another number of channels than the network
-        reads, one holds NaN or infinity, or a label map has indices of concepts that do not exist.
+        reads, one holds NaN or infinity, a label map has indices of concepts that do not exist, or
+        images that are not known to be uint8 shall stay that.
     """
     check_channels(images(concepts), preprocessing)
+    check_uint8(concepts, standardised)
 
     def prepare(index: int) -> _Prepared:
-        return _prepare(concepts, index, preprocessing, size)
+        return _prepare(concepts, index, preprocessing, size, standardised)
 
     chosen = range(len(concepts))[start:stop]
     check_numbers(threads=(threads, THREADS))
@@ -88,7 +93,11 @@ def annotated_images(
 
 
 def _prepare(
-    concepts: Concepts, index: int, preprocessing: Preprocessing, size: tuple[int, int]
+    concepts: Concepts,
+    index: int,
+    preprocessing: Preprocessing,
+    size: tuple[int, int],
+    standardised: bool,
 ) -> _Prepared:
     image, label_maps = concepts[index]
     check_pixels(
@@ -105,9 +114,8 @@ def _prepare(
     labelled = present >= 0
     # With -1 among the values, their places are one too high, and its own becomes -1.
     places = places.reshape(seen.shape) - int(not labelled.all())
-    return _Prepared(
-        preprocessing(image), places.astype(np.int16), present[labelled].astype(np.int32)
-    )
+    pixels = as_read(preprocessing, preprocessing.fit(image), standardised=standardised)
+    return _Prepared(pixels, places.astype(np.int16), present[labelled].astype(np.int32))
 
 
 def _together(prepared: Sequence[_Prepared]) -> Annotations:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 from jaxtyping import Int, Num
@@ -56,6 +56,8 @@ class BrodenSource:
     entries: tuple[_Entry, ...]
     table: Int[np.ndarray, " numbers"]
     channels: int
+
+    image_dtype: ClassVar[Any] = np.uint8
 
     def __len__(self) -> int:
         return len(self.entries)

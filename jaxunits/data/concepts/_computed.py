@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Int32, Num
@@ -35,6 +35,10 @@ class ComputedSource:
     kinds: tuple[str, ...]
     firsts: tuple[int, ...]
     contrast: float
+
+    @property
+    def image_dtype(self) -> Any:
+        return self.data.image_dtype
 
     def __len__(self) -> int:
         return len(self.data)

@@ -39,7 +39,10 @@ class Annotated(NamedTuple):
 
 @runtime_checkable
 class Source(Protocol):
-    """Random access to annotated images, and to the images alone without the cost of the masks."""
+    """Random access to annotated images, and to the images alone without the cost of the masks.
+
+    An attribute `image_dtype` may say that all images are uint8, as in `ju.data.Source`.
+    """
 
     def __len__(self) -> int: ...
 
@@ -80,6 +83,11 @@ class Concepts:
     def __getitem__(self, index: SupportsIndex) -> Annotated:
         return self.source[index]
 
+    @property
+    def image_dtype(self) -> Any:
+        """The type of all images, if the source says it."""
+        return getattr(self.source, "image_dtype", None)
+
     def concept_index(self, name: str) -> int:
         """The index of a concept.
 
@@ -100,6 +108,10 @@ class _Images:
     @property
     def labels(self) -> Int[np.ndarray, " images"]:
         return np.zeros(len(self), np.int64)
+
+    @property
+    def image_dtype(self) -> Any:
+        return self._concepts.image_dtype
 
     def __len__(self) -> int:
         return len(self._concepts)
@@ -128,6 +140,10 @@ class _Chosen:
     def __init__(self, source: Source, indices: Int[np.ndarray, " images"]) -> None:
         self._source = source
         self._indices = indices
+
+    @property
+    def image_dtype(self) -> Any:
+        return getattr(self._source, "image_dtype", None)
 
     def __len__(self) -> int:
         return len(self._indices)

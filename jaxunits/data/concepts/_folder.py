@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 from jaxtyping import Int, Num
@@ -32,6 +32,8 @@ class FolderSource:
     pairs: tuple[tuple[Path, Path], ...]
     table: Int[np.ndarray, " values"]
     channels: int
+
+    image_dtype: ClassVar[Any] = np.uint8
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -50,6 +50,8 @@ class SceneParseSource:
     records: Any
     channels: int
     name: str
+
+    image_dtype: ClassVar[Any] = np.uint8
 
     def __len__(self) -> int:
         return len(self.records)
