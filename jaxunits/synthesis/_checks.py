@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from numbers import Real
+from pathlib import Path
+
 import numpy as np
 from jaxtyping import Float, Int32
 
@@ -40,6 +43,27 @@ def check_question(
             f"decorrelate_colours for images of {preprocessing.channels} channels: the colours of "
             "photographs are three; set it to False "
             "(dataclasses.replace(method, decorrelate_colours=False))"
+        )
+
+
+def check_kept(method: Method, file: str | Path | None) -> None:
+    """Refuse to keep what cannot be recognised again.
+
+    Raises:
+      InputError: a function of the caller's own is part of the method of a file.
+    """
+    own = [
+        name
+        for name, value in (
+            ("learning_rate", method.learning_rate),
+            ("optimizer", method.optimizer),
+        )
+        if not isinstance(value, str | Real)
+    ]
+    if file is not None and own:
+        raise InputError(
+            f"{own[0]} of a method with file={str(file)!r}: a file does not tell one function from "
+            "another; give a number for learning_rate and a name for optimizer, or no file"
         )
 
 

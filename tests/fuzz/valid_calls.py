@@ -574,10 +574,9 @@ _valid(
             "starts": 1,
             "seed": 0,
             "initial": None,
-            "images_at_once": 2,
-            "max_memory": 2**28,
-            "progress": None,
-            "method": ju.synthesis.Method(steps=2, optimizer=optax.sgd(0.1)),
+            "method": ju.synthesis.Method(steps=2),
+            **_FILE,
+            **_CARRIED_OUT,
         },
     ),
 )
