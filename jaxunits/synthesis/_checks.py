@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -52,17 +51,12 @@ def check_kept(method: Method, file: str | Path | None) -> None:
     Raises:
       InputError: a function of the caller's own is part of the method of a file.
     """
-    own = [
-        name
-        for name, value in (
-            ("learning_rate", method.learning_rate),
-            ("optimizer", method.optimizer),
-        )
-        if not isinstance(value, str | Real)
-    ]
+    own = "learning_rate" if callable(method.learning_rate) else ""
+    if not isinstance(method.optimizer, str):
+        own = "optimizer"
     if file is not None and own:
         raise InputError(
-            f"{own[0]} of a method with file={str(file)!r}: a file does not tell one function from "
+            f"{own} of a method with file={str(file)!r}: a file does not tell one function from "
             "another; give a number for learning_rate and a name for optimizer, or no file"
         )
 

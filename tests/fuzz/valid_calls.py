@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import optax
 import xarray as xr
 from flax import linen, nnx
 from PIL import Image

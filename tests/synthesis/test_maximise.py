@@ -14,7 +14,7 @@ from flax import linen as nn
 from flax import nnx
 
 import jaxunits as ju
-from jaxunits.synthesis import ROBUST, Method
+from jaxunits.synthesis import ROBUST, Method, _climb
 from tests.benchmarks.networks import with_random_weights
 from tests.chains import chain, changed, flatten
 
@@ -248,8 +248,42 @@ def test_memory_stays_within_its_budget(wide):
     assert "max_memory=100: one image for a unit of layer 'fc1' takes" in str(caught.value)
 
 
+def test_memory_that_runs_out_on_the_way(wide, monkeypatch):
+    """The images of the batch start anew, fewer at once, and are the same."""
+    ask = {"method": FEW, "starts": 4}
+    whole = ju.synthesis.maximise(wide, "fc1", **ask)
+
+    def run_out(values, units, when, place):
+        if len(values) > 8 and when == "before step 3":
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    monkeypatch.setattr(_climb, "check_finite", run_out)
+    told = []
+    part = ju.synthesis.maximise(wide, "fc1", progress=lambda *both: told.append(both), **ask)
+    assert whole.attrs["batch_size"] > part.attrs["batch_size"] == 8
+    assert part.drop_attrs().identical(whole.drop_attrs())
+    assert told == sorted(set(told))
+    assert told[-1] == (288, 288)
+
+
+def test_another_question_to_a_file(wide, tmp_path):
+    ask = {"method": FEW, "file": tmp_path / "a.nc"}
+    ju.synthesis.maximise(wide, "fc1", **ask)
+    for other, message in (
+        ({"units": [3]}, "units is"),
+        ({"starts": 2}, "starts is '1' there and '2' now"),
+        ({"seed": 1}, "seed is '0' there and '1' now"),
+        ({"objective": "iam"}, "maximised is 'am' there and 'iam' now"),
+        ({"initial": np.full((1, 48, 1), 0.5)}, "initial is 'grey' there"),
+        ({"method": Method(steps=7)}, "method is"),
+        ({"method": Method(steps=6, optimizer=optax.sgd(0.1))}, "optimizer of a method with file"),
+    ):
+        with pytest.raises(ju.InputError, match=message):
+            ju.synthesis.maximise(wide, "fc1", **{**ask, **other})
+
+
 def test_what_stops_one_chunk_stops_all(wide):
-    """Twelve units climb in chunks of eight, on CPUs two at a time; none comes to its end."""
+    """Twelve units climb in batches of eight, on CPUs two at a time; none comes to its end."""
     told = []
 
     def stop(done, total):
