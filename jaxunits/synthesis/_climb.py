@@ -60,7 +60,8 @@ class Climbing(Execution):
     def batch_of(self, images: int) -> int:
         """Images a batch and device, as even as can be."""
         most = _whole(self.batch_size or _IMAGES)
-        together = len(self.places) * self.side_by_side
+        # The last bit of an objective can change with the batch; more CPUs must not change it.
+        together = self.side_by_side if self.on_cpu else len(self.places)
         rounds = math.ceil(images / (most * together))
         even = math.ceil(images / (rounds * together))
         return min(most, math.ceil(even / _LANES) * _LANES if most >= _LANES else even)
