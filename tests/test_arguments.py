@@ -508,7 +508,7 @@ SETTINGS = [
             ),
             None,
         ),
-        (lambda n, **given: ju.synthesis.maximise(n, "conv2", **given), "max_memory"),
+        (lambda n, **given: ju.synthesis.maximise(n, "conv2", **given), None),
         (lambda n, **given: ju.attributes.collect(n, None, DATA, **given), "batch_size"),
         (lambda n, **given: ju.ablation.unit_means(n, "conv2", DATA, **given), "batch_size"),
         (

@@ -21,7 +21,11 @@ OBJECTIVES = ("am", "iam")
 _SIDE = 112
 # IAM from AM's images stays on AM's hill with so much of the learning rate.
 _NEAR = 0.05
-_COMPILER = ("images_at_once", "peak_bytes", "maximised", "seed", "initial")
+# What differs between the calls that a measurement joins.
+_OF_A_CALL = {
+    *("batch_size", "peak_bytes", "programs", "compile_seconds", "run_seconds", "created"),
+    *("maximised", "seed", "initial"),
+}
 
 
 def _layers(subject: Subject) -> Sequence[str]:
@@ -121,7 +125,7 @@ def _joined(parts: dict[str, list[xr.Dataset]]) -> xr.Dataset:
     ]
     whole = xr.concat(stacked, "maximised", combine_attrs="override")
     whole = whole.assign(image=xr.concat(first, "maximised"))
-    whole.attrs = {key: value for key, value in whole.attrs.items() if key not in _COMPILER}
+    whole.attrs = {key: value for key, value in whole.attrs.items() if key not in _OF_A_CALL}
     return whole.assign_coords(
         maximised=list(parts), noise_seed=np.arange(whole.sizes["noise_seed"])
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,7 +94,7 @@ class Engine(execution.Engine):
             "peak_bytes": program.peak + (self._full.peak if self._checks else 0),
         }
 
-    def seen(self, piece: Piece) -> Iterator[Answers]:
+    def seen(self, piece: Piece) -> Generator[Answers]:
         """Outcomes of the images of a piece.
 
         Raises:

@@ -9,10 +9,13 @@ from ._devices import fitting as fitting
 from ._devices import products as products
 from ._devices import ran_out as ran_out
 from ._devices import working_dtype as working_dtype
+from ._engine import Build as Build
 from ._engine import Engine as Engine
 from ._engine import Look as Look
 from ._engine import LookEngine as LookEngine
+from ._engine import Program as Program
 from ._engine import Seen as Seen
+from ._engine import Turns as Turns
 from ._execution import Execution as Execution
 from ._execution import Options as Options
 from ._files import Files as Files

@@ -63,19 +63,27 @@ class Places:
     def _mesh(self) -> Mesh:
         return Mesh(np.asarray(self.devices), ("images",))
 
-    def shared(self, function: Callable[..., Any], given: Sequence[bool], outcome: PyTree) -> Any:
+    def shared(
+        self,
+        function: Callable[..., Any],
+        given: Sequence[bool],
+        outcome: PyTree,
+        donated: tuple[int, ...] = (),
+    ) -> Any:
         """A function of which each device computes its images, compiled when it is called.
 
         Args:
           function: for the images of one device.
           given: for each argument whether it is by image.
           outcome: where its images are, by `along`.
+          donated: the arguments that are used up.
         """
         specs = tuple(PartitionSpec("images") if each else PartitionSpec() for each in given)
         return jax.jit(
             jax.shard_map(
                 function, mesh=self._mesh, in_specs=specs, out_specs=outcome, check_vma=False
-            )
+            ),
+            donate_argnums=donated,
         )
 
 

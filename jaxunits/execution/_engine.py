@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -53,14 +54,23 @@ class Seen(NamedTuple):
     found: Any
 
 
+def _nobody(steps: int) -> None:
+    """Nobody wants to know."""
+
+
 class Engine(abc.ABC):
     """Looks at images, batch by batch.
 
     Attributes:
+      steps: that an image takes.
+      report: called with steps that are done, by several threads; of fewer than none where what was
+        done is lost. `seen` tells of all but the last step of each image.
       compile_seconds: what compiling took.
       compilations: how many programs were compiled; none where an earlier call left them.
     """
 
+    steps: int = 1
+    report: Callable[[int], None] = staticmethod(_nobody)
     compile_seconds: float = 0.0
     compilations: int = 0
 
@@ -82,7 +92,7 @@ class Engine(abc.ABC):
         """
 
     @abc.abstractmethod
-    def seen(self, piece: Piece) -> Iterator[Any]:
+    def seen(self, piece: Piece) -> Generator[Any]:
         """What is seen of the images of a piece, in order; each has an `image`."""
 
     def all_seen(self, piece: Piece) -> Iterator[Any]:
@@ -93,9 +103,11 @@ class Engine(abc.ABC):
         """
         while len(piece):
             try:
-                for part in self.seen(piece):
-                    yield part
-                    piece = piece.chosen(slice(len(part.image), None))
+                with contextlib.closing(self.seen(piece)) as parts:
+                    for part in parts:
+                        self.report(len(part.image))
+                        yield part
+                        piece = piece.chosen(slice(len(part.image), None))
             except jax.errors.JaxRuntimeError as error:
                 if not ran_out(error):
                     raise
@@ -119,6 +131,35 @@ class Look:
     def settled(self, found: PyTree, images: int) -> PyTree:
         """What is kept on the host of a batch, of its first images."""
         return jax.tree.map(lambda leaf: np.asarray(leaf)[:images], found)
+
+
+class Turns:
+    """One thread after another hands programs to the devices, which have to meet them in one order.
+
+    Once closed, nobody's turn comes any more.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._closed = threading.Lock(), False
+
+    def __enter__(self) -> None:
+        """Wait for one's turn.
+
+        Raises:
+          CancelledError: nobody waits for what would be found.
+        """
+        self._lock.acquire()
+        if self._closed:
+            self._lock.release()
+            raise CancelledError
+
+    def __exit__(self, *_: object) -> None:
+        """Let the next one in."""
+        self._lock.release()
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._closed = True
 
 
 class LookEngine(Engine):
@@ -160,7 +201,7 @@ class LookEngine(Engine):
 
     def attributes(self) -> dict[str, str | int | float]:
         """How images are looked at."""
-        return {"batch_size": self.batch_size, "peak_bytes": self._program.peak}
+        return {"batch_size": self.batch_size, "peak_bytes": self.program.peak}
 
     def shrink(self) -> None:
         """Halve the images at once."""
@@ -169,39 +210,52 @@ class LookEngine(Engine):
                 f"the device ran out of memory with one image for {self._what}: free memory on it, "
                 "or use another"
             )
-        self._fit(self._size // 2)
+        self._fit(self.even(self._size // 2))
 
-    def seen(self, piece: Piece) -> Iterator[Seen]:
+    def seen(self, piece: Piece) -> Generator[Seen]:
         """What is seen of each batch in order, the devices already at work on those that follow."""
         if (inputs := _of_one(piece.inputs)) != self._inputs:
             self._inputs = inputs
             self._fit(self._size)
         waiting: deque[Future[Seen]] = deque()
-        order = threading.Lock()
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        at_once = self.batches_at_once
+        with ThreadPoolExecutor(at_once) as pool, contextlib.closing(Turns()) as turns:
             for part in piece.parts(self.batch_size):
-                waiting.append(pool.submit(self._one, part, order))
-                if len(waiting) > _AT_ONCE:
+                waiting.append(pool.submit(self._one, part, turns))
+                if len(waiting) > at_once:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
 
-    def _one(self, part: Part, order: threading.Lock) -> Seen:
+    @property
+    def batches_at_once(self) -> int:
+        """Batches at the devices at once."""
+        return _AT_ONCE
+
+    def even(self, size: int) -> int:
+        """Images a device that are computed as exactly as more are, at most `size`."""
+        return size
+
+    def compiled(self, build: Build) -> Program:
+        """The program for a batch."""
+        return _compiled(build)
+
+    def found(self, part: Part, turns: Turns) -> Any:
         """A batch's numbers on the host, without what was filled up."""
-        program = self._program
-        # Several devices have to meet programs in one order.
-        with order:
-            placed = jax.device_put(part.inputs, program.places.by_image)
-            found = program.run(self._params, placed, self._placed)
-        images = len(part.image)
-        inputs = jax.tree.map(lambda leaf: leaf[:images], part.inputs)
-        return Seen(part.image, inputs, self._look.settled(found, images))
+        with turns:
+            placed = jax.device_put(part.inputs, self.program.places.by_image)
+            found = self.program.run(self.params, placed, self._placed)
+        return self._look.settled(found, len(part.image))
+
+    def _one(self, part: Part, turns: Turns) -> Seen:
+        inputs = jax.tree.map(lambda leaf: leaf[: len(part.image)], part.inputs)
+        return Seen(part.image, inputs, self.found(part, turns))
 
     def _fit(self, size: int) -> None:
         """The programs for so many images a device, or for fewer where memory asks for it."""
         began = time.perf_counter()
         compilations: list[str] = []
-        build = _Build(
+        build = Build(
             self._look,
             self._network.preprocessing,
             Shapes.of(self._network.params),
@@ -213,20 +267,19 @@ class LookEngine(Engine):
             compilations,
         )
         budget = self._execution.budget
-        program = _compiled(build)
+        program = self.compiled(build)
         while program.peak > budget:
             if build.size == 1:
                 raise InputError(
                     f"max_memory={budget}: one image for {self._what} takes {program.peak:,} bytes "
                     "on the device, parameters included; allow at least that"
                 )
-            build = dataclasses.replace(
-                build, size=fitting(build.size, program.peak, program.fixed, budget)
-            )
-            program = _compiled(build)
-        self._program = program
+            size = fitting(build.size, program.peak, program.fixed, budget)
+            build = dataclasses.replace(build, size=self.even(size))
+            program = self.compiled(build)
+        self.program = program
         self._size = build.size
-        self._params, self._placed = jax.device_put(
+        self.params, self._placed = jax.device_put(
             (self._network.params, self._arguments), program.places.everywhere
         )
         self.compilations += len(compilations)
@@ -234,7 +287,7 @@ class LookEngine(Engine):
 
 
 @dataclass(frozen=True)
-class _Build:
+class Build:
     """All that a compiled program depends on.
 
     Attributes:
@@ -259,46 +312,52 @@ class _Build:
     precision: str
     compilations: list[str] = field(default_factory=list, compare=False)
 
+    @property
+    def places(self) -> Places:
+        """The devices, which share the images."""
+        return Places(self.devices)
 
-class _Program(NamedTuple):
+    def given(self) -> tuple[PyTree, PyTree, PyTree]:
+        """Shapes of the parameters, of the inputs of all devices and of the further arrays."""
+        places, total = self.places, self.size * len(self.devices)
+        inputs = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(
+                (total, *leaf.shape), leaf.dtype, sharding=places.by_image
+            ),
+            self.inputs.tree(),
+        )
+        return self.params.tree(places.everywhere), inputs, self.arguments.tree(places.everywhere)
+
+
+class Program(NamedTuple):
     """A compiled program.
 
     Attributes:
-      run: from parameters, inputs of all devices and further arrays to what is seen.
+      run: from parameters, inputs of all devices and further arrays to what is seen; where that
+        takes several programs, these.
       places: where they go.
       peak: bytes that a device holds at most.
       fixed: bytes of them that do not depend on how many images there are at once.
     """
 
-    run: Callable[..., PyTree]
+    run: Any
     places: Places
     peak: int
     fixed: int
 
 
 @kept
-def _compiled(build: _Build) -> _Program:
+def _compiled(build: Build) -> Program:
     """Compile a look."""
-    places = Places(build.devices)
-    total = build.size * len(build.devices)
-    dtype = working_dtype(build.precision)
+    places, dtype = build.places, working_dtype(build.precision)
 
     def look(params: PyTree, inputs: Any, arguments: PyTree) -> PyTree:
         read = cast(standardised(inputs, build.preprocessing), dtype)
         return build.look(cast(params, dtype), read, arguments)
 
-    def inputs(images: int, place: Any) -> PyTree:
-        return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((images, *leaf.shape), leaf.dtype, sharding=place),
-            build.inputs.tree(),
-        )
-
-    params, arguments = (
-        shapes.tree(places.everywhere) for shapes in (build.params, build.arguments)
-    )
-    given = params, inputs(total, places.by_image), arguments
+    given = build.given()
+    own = dataclasses.replace(build, devices=build.devices[:1]).given()
     with products(build.precision):
-        own = build.params.tree(), inputs(build.size, None), build.arguments.tree()
         found = jax.eval_shape(look, *own)
         shared = places.shared(
             look,
@@ -307,8 +366,7 @@ def _compiled(build: _Build) -> _Program:
         )
         run = shared.lower(*given).compile()
     build.compilations.append("look")
-    fixed = array_bytes((params, arguments))
-    return _Program(run, places, bytes_held(run), fixed)
+    return Program(run, places, bytes_held(run), array_bytes((given[0], given[2])))
 
 
 def _of_one(inputs: Any) -> Shapes:

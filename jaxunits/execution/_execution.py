@@ -100,6 +100,11 @@ class Execution:
         return max(1, min(wanted, -(-images // len(self.places))))
 
     @property
+    def side_by_side(self) -> int:
+        """Batches of a device that a piece holds at least."""
+        return 1
+
+    @property
     def budget(self) -> int:
         """Bytes a device may hold."""
         if self.max_memory is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from ._execution import Execution
 from ._files import Files
 from ._pieces import Piece, Read, pieces
 from ._processes import agree, share
-from ._progress import Progress
+from ._progress import Progress, Tally
 from ._states import Kind, State, States
 from ._store import open_store
 from ._times import times
@@ -63,7 +63,8 @@ def in_one_pass(
       measurements: what is asked.
       read: reads the images.
       execution: how it is carried out.
-      progress: called with the images done and in all, after every batch.
+      progress: called with the images done and in all, after every batch; with steps, where an
+        image takes several.
 
     Raises:
       InputError: what is asked cannot be measured, or a file holds what was measured otherwise.
@@ -105,15 +106,10 @@ class _Work:
 
     def look(self, piece: Piece, report: Callable[[int], None]) -> None:
         """Look at a piece that is missing."""
-
-        def seen() -> Iterator[Any]:
-            for part in self.engine.all_seen(piece):
-                report(len(part.image))
-                yield part
-
+        self.engine.report = report
         began = time.perf_counter()
         start = int(piece.image[0])
-        state = self.asked.observe(seen())
+        state = self.asked.observe(self.engine.all_seen(piece))
         how = self.engine.attributes()
         self.states.add(start, time.perf_counter() - began, how, state)
 
@@ -131,7 +127,7 @@ class _Work:
 
 def ranges(read: Read, execution: Execution) -> list[tuple[int, int]]:
     """The pieces: whole batches, as they would be with memory enough, of which two can be held."""
-    batch = execution.batch_of(read.images) * len(execution.places)
+    batch = execution.batch_of(read.images) * len(execution.places) * execution.side_by_side
     most = min(execution.images_per_piece, max(1, _PIECE_BYTES // read.image_bytes))
     size = -(-most // batch) * batch
     return [(start, min(start + size, read.images)) for start in range(0, read.images, size)]
@@ -147,17 +143,14 @@ def _work(
     starts = share([start for start, _ in ranges if start not in everywhere])
     mine = [each for each in ranges if each[0] in starts]
     length = {start: stop - start for start, stop in ranges}
-    done = sum(length[start] for work in works for start in work.done)
-    total = done + sum(
-        length[start] for work in works for start in starts if start not in work.done
-    )
 
-    def report(images: int) -> None:
-        nonlocal done
-        done += images
-        progress(done // len(works), total // len(works))
+    def steps(work: _Work, pieces: Iterable[int]) -> int:
+        return work.engine.steps * sum(length[start] for start in pieces)
 
+    done = sum(steps(work, work.done) for work in works)
+    left = sum(steps(work, set(starts) - work.done) for work in works)
+    tally = Tally(done, done + left, progress, share=len(works))
     for piece in pieces(read, mine):
         for work in works:
             if int(piece.image[0]) not in work.done:
-                work.look(piece, report)
+                work.look(piece, tally.add)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 
 from .._arguments import check_function_or_none
@@ -14,6 +15,30 @@ def check_progress(progress: Progress | bool | None) -> None:
     """Refuse what is neither a function, nor False for silence, nor None for a bar."""
     if progress is not False:
         check_function_or_none(progress=progress)
+
+
+class Tally:
+    """Adds up what several threads have done, and tells of it where it is more than ever before."""
+
+    def __init__(self, done: int, total: int, progress: Progress, *, share: int = 1) -> None:
+        """Begin.
+
+        Args:
+          done: what is done already.
+          total: what there is to do.
+          progress: told of both, divided by `share`.
+          share: how many do the same.
+        """
+        self._done, self._told, self._total = done, done, total
+        self._progress, self._share, self._lock = progress, share, threading.Lock()
+
+    def add(self, done: int) -> None:
+        """So much more is done; less than nothing where it is lost again."""
+        with self._lock:
+            self._done += done
+            if self._done > self._told:
+                self._told = self._done
+                self._progress(self._done // self._share, self._total // self._share)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, get_type_hints
 import jax
 import numpy as np
 
+from ._devices import array_bytes
 from ._store import Store
 
 State = Any
@@ -117,11 +118,14 @@ class States:
 
 
 def pack(kept: Kept) -> bytes:
-    """A state as the bytes of a compressed npz file."""
+    """A state as the bytes of an npz file."""
     buffer = io.BytesIO()
     leaves = jax.tree.leaves(kept.state)
     about = json.dumps(kept.how)
-    np.savez_compressed(buffer, *leaves, pieces=kept.pieces, seconds=kept.seconds, how=about)
+    floats = sum(leaf.nbytes for leaf in leaves if leaf.dtype.kind == "f")
+    # Images and activations hardly shrink, but can take as long as finding them.
+    save = np.savez if 2 * floats > array_bytes(leaves) else np.savez_compressed
+    save(buffer, *leaves, pieces=kept.pieces, seconds=kept.seconds, how=about)
     return buffer.getvalue()
 
 

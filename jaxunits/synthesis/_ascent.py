@@ -13,6 +13,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from ..data import Preprocessing
+from ..execution import Look
 from ._answers import Read
 from ._method import Method
 from ._objective import activation_of, mean_of_others, penalty
@@ -49,7 +50,7 @@ class Image(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ascent:
+class Ascent(Look):
     """Gradient ascent on the images of single units, as pure functions of one image.
 
     Equal where the same is asked of networks of the same build, whatever their parameters.

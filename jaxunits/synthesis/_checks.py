@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from jaxtyping import Float, Int32
 
@@ -40,6 +42,22 @@ def check_question(
             f"decorrelate_colours for images of {preprocessing.channels} channels: the colours of "
             "photographs are three; set it to False "
             "(dataclasses.replace(method, decorrelate_colours=False))"
+        )
+
+
+def check_kept(method: Method, file: str | Path | None) -> None:
+    """Refuse to keep what cannot be recognised again.
+
+    Raises:
+      InputError: a function of the caller's own is part of the method of a file.
+    """
+    own = "learning_rate" if callable(method.learning_rate) else ""
+    if not isinstance(method.optimizer, str):
+        own = "optimizer"
+    if file is not None and own:
+        raise InputError(
+            f"{own} of a method with file={str(file)!r}: a file does not tell one function from "
+            "another; give a number for learning_rate and a name for optimizer, or no file"
         )
 
 

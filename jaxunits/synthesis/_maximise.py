@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Unpack
 
+import jax
 import numpy as np
 import xarray as xr
 
+from .._arguments import check_path_or_none, from_options
 from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
-from ..execution import Execution, Progress, check_progress, provenance, reporting
+from ..execution import (
+    Files,
+    Measurement,
+    Options,
+    Progress,
+    Read,
+    array_bytes,
+    check_progress,
+    in_one_pass,
+    provenance,
+    reporting,
+)
 from ..networks import Classifier
 from ..networks._checks import check_classifier, check_parameters, check_readable
-from ..results import environment, fingerprint
-from ._answers import Read
+from ..results import fingerprint
+from . import _answers
 from ._ascent import Ascent
-from ._checks import check_question
-from ._climb import climb
+from ._checks import check_kept, check_question
+from ._climb import AscentEngine, Climbing, joined
 from ._method import Method
-from ._program import compile_program
-from ._result import labelled
+from ._result import Climbed, labelled
 from ._starts import checked_initial, starts_of
 
 _COUNT = Range(1, whole=True)
@@ -38,9 +50,9 @@ def maximise(
     starts: int = 1,
     seed: int = 0,
     initial: Any = None,
-    images_at_once: int | None = None,
-    max_memory: int | None = None,
+    file: str | Path | None = None,
     progress: Progress | bool | None = None,
+    **options: Unpack[Options],
 ) -> xr.Dataset:
     """Make for each unit of a layer an image that it answers to most, by gradient ascent.
 
@@ -48,9 +60,9 @@ def maximise(
     less the mean of x_j over the layer's other units j (paper C eq. 2 and 3). Many images climb at
     once in one compiled program, which evaluates the network up to the layer alone, and for AM of
     the layer itself the unit's own channel. An image depends on the seed,
-    the unit and the number of its start, not on what else is asked for. Fewer than 8 at once
-    (`images_at_once`, little memory) round otherwise, which ascent over the kinks of ReLUs can make
-    visible in some images.
+    the unit and the number of its start, not on what else is asked for or on the number of devices
+    or processes. Fewer than 8 at once (`batch_size`, little memory) round otherwise, which ascent
+    over the kinks of ReLUs can make visible in some images.
 
     Ascent ends on one of many hills, so that two images of a unit can differ for that alone. From
     the same image (`initial`) a plain loop over the units reaches the same activation (over 64
@@ -76,12 +88,13 @@ def maximise(
         `[height, width, channels]`, one for each `[units, height, width, channels]`, or the result
         of another `maximise` (mid grey for units without an image there). The first start is the
         image itself, without noise.
-      images_at_once: how many images climb at the same time, at most; by default as many as are
-        fast, on CPUs in two threads.
-      max_memory: bytes that the compiled programs may take on the device, parameters included; by
-        default as in `jaxunits.ablation.Execution`.
+      file: where the result is kept (netCDF), as in `ju.ablation.sweep`. What is done so far are
+        images that have arrived. It needs a method without functions of one's own.
       progress: called after every step with the steps done and the steps in all, of all images,
-        from a thread of its own; False for silence, None for a bar where somebody looks.
+        from any thread; False for silence, None for a bar where somebody looks.
+      **options: how it is carried out, see `ju.Execution`. `batch_size` is the number of images
+        that climb together on a device; by default as many as are fast, on CPUs two batches side by
+        side. `images_per_piece` is by default what climbs at the same time, `precision` float32.
 
     Returns:
       A Dataset with the dimensions `unit`, `height`, `width`, `channel`, `answering_unit` (all
@@ -103,6 +116,8 @@ def maximise(
         an objective is not a number.
     """
     check_progress(progress)
+    check_path_or_none(file=file)
+    execution = from_options(Climbing, options, maximise)
     check_classifier(network)
     check_parameters(network)
     check_readable(network, layer)
@@ -110,40 +125,44 @@ def maximise(
     method = Method() if method is None else method
     if not isinstance(method, Method):
         raise InputError(f"method={method!r}: give a ju.synthesis.Method, such as ROBUST")
+    check_kept(method, file)
     chosen = place.chosen(units).astype(np.int32)
     check_question(place, network.preprocessing, objective, activation, method)
     check_numbers(starts=(starts, _COUNT), seed=(seed, SEEDS))
-    if images_at_once is not None:
-        check_numbers(images_at_once=(images_at_once, _COUNT))
-    ascent = Ascent(
-        Read(network.function, place.name), network.preprocessing, objective, activation, method
-    )
+    answers = _answers.Read(network.function, place.name)
+    ascent = Ascent(answers, network.preprocessing, objective, activation, method)
     first = checked_initial(initial, chosen, ascent.shape)
-    execution = Execution(max_memory=max_memory)
-    program = compile_program(
-        ascent,
-        network.params,
-        place,
-        images=len(chosen) * starts,
-        images_at_once=images_at_once,
-        budget=execution.budget,
-        on_cpu=execution.on_cpu,
+
+    def begin(start: int, stop: int) -> Any:
+        return starts_of(chosen, starts, seed, first, np.arange(start, stop))
+
+    example = jax.tree.map(
+        lambda part: jax.ShapeDtypeStruct(part.shape[1:], part.dtype), begin(0, 1)
     )
-    where = f"layer {layer!r} of network {network.name!r}"
-    parts = functools.partial(starts_of, chosen, starts, seed, first)
-    with reporting(progress, f"images of {place.name}", "steps") as report:
-        climbed = climb(
-            program, network.params, parts, len(chosen) * starts, method.steps, where, report
-        )
+    read = Read(len(chosen) * starts, array_bytes(example), example, begin)
+    execution = execution.on(place)
     settings = {
         **provenance("maximise", network, place.name, None, execution),
+        "units": fingerprint(chosen),
         "maximised": objective,
         "activation_of_a_map": activation,
         "method": method.described(),
-        "seed": seed,
-        "initial": "grey" if initial is None else fingerprint(first.images),
-        "images_at_once": program.images_at_once,
-        "peak_bytes": program.peak,
-        **environment(execution.places[:1]),
+        "starts": str(starts),
+        "seed": str(seed),
+        "initial": "grey" if initial is None else fingerprint(first),
     }
-    return labelled(climbed, chosen, starts, settings)
+
+    def finish(states: Callable[[], Iterator[Climbed]]) -> dict[str, xr.Dataset]:
+        return {place.name: labelled(joined(states()), chosen, starts)}
+
+    asked = Measurement(
+        settings={place.name: settings},
+        compile=lambda read: AscentEngine(network, place, ascent, read, execution),
+        observe=lambda seen: joined(each.found for each in seen),
+        kind=Climbed,
+        merge=None,
+        finish=finish,
+        files=Files.of(file, [place.name], several=False),
+    )
+    with reporting(progress, f"images of {place.name}", "steps") as report:
+        return in_one_pass([asked], read, execution, report)[0][place.name]

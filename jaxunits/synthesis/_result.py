@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -48,7 +47,6 @@ def labelled(
     climbed: Climbed,
     units: Int32[np.ndarray, " units"],
     starts: int,
-    attributes: Mapping[str, Any],
 ) -> xr.Dataset:
     """The best start of each unit; images and responses of units that do not answer are NaN."""
     own = np.take_along_axis(climbed.response, np.repeat(units, starts)[:, None], 1)[:, 0]
@@ -82,7 +80,6 @@ def labelled(
             "start": np.arange(starts),
             "step": np.arange(ascent.shape[1]),
         },
-        attrs=dict(attributes),
     )
     for name, description in _DESCRIPTIONS.items():
         result[name].attrs["long_name"] = description

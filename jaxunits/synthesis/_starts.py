@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Bool, Float32, Int, Int32, Key
+from jaxtyping import Array, Bool, Float32, Int, Int32, UInt32
 
 from .._arguments import real_array
 from .._errors import InputError
@@ -22,13 +21,13 @@ class Starts(NamedTuple):
 
     Attributes:
       unit: whose image it is.
-      key: of its noise and movements.
+      key: the data of the key of its noise and movements.
       image: what it starts from.
       exact: whether the noise is left out.
     """
 
     unit: Int32[np.ndarray, " images"]
-    key: Key[Array, " images"]
+    key: UInt32[np.ndarray, "images words"]
     image: Float32[np.ndarray, "images height width channels"]
     exact: Bool[np.ndarray, " images"]
 
@@ -57,7 +56,7 @@ def starts_of(
     unit = units[place]
     return Starts(
         unit=unit,
-        key=_keys(jax.random.key(seed), unit, number),
+        key=np.asarray(_keys(jax.random.key(seed), unit, number)),
         image=initial.images[place],
         exact=initial.given[place] & (number == 0),
     )
@@ -108,6 +107,6 @@ def _chosen(result: xr.Dataset, units: Int32[np.ndarray, " units"]) -> xr.DataAr
 
 @jax.jit
 def _keys(key: Array, units: Array, numbers: Array) -> Array:
-    """The key of each start of each unit, whatever else is asked for."""
+    """The data of the key of each start of each unit, whatever else is asked for."""
     fold = jax.vmap(lambda unit, number: jax.random.fold_in(jax.random.fold_in(key, unit), number))
-    return fold(units, jnp.asarray(numbers))
+    return jax.random.key_data(fold(units, numbers))

@@ -113,10 +113,11 @@ def trace(
     """
     shapes = jax.tree.map(_shape, arguments)
     leaves, structure = jax.tree.flatten(shapes)
-    closed, result = jax.make_jaxpr(
-        lambda *flat: function(*jax.tree.unflatten(structure, flat)), return_shape=True
-    )(*leaves)
-    flat = jax.make_jaxpr(lambda *inputs: _inlined(closed, inputs, derivatives))(*leaves)
+    with _no_devices():
+        closed, result = jax.make_jaxpr(
+            lambda *flat: function(*jax.tree.unflatten(structure, flat)), return_shape=True
+        )(*leaves)
+        flat = jax.make_jaxpr(lambda *inputs: _inlined(closed, inputs, derivatives))(*leaves)
     jaxpr = flat.jaxpr
     return Program(
         equations=needed(jaxpr.eqns, jaxpr.outvars),
@@ -128,8 +129,18 @@ def trace(
     )
 
 
+def _no_devices() -> Any:
+    """What is traced within serves any devices that share images."""
+    return jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), ()))
+
+
 def bind(equation: Any, values: Sequence[Any]) -> list[Any]:
     """What an operation gives for some values."""
+    if "jvp_jaxpr_fun" in equation.params:
+        # JAX traces a derivative once, for the devices at hand then.
+        with _no_devices():
+            given = len(equation.invars) - equation.params["num_consts"]
+            equation.params["jvp_jaxpr_fun"].call_wrapped(*[False] * given)
     parameters = equation.primitive.get_bind_params(equation.params)
     # Since JAX 0.10 the parameters alone, before with the functions that they hold.
     functions, parameters = parameters if isinstance(parameters, tuple) else ((), parameters)

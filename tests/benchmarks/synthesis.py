@@ -98,7 +98,7 @@ def made(
         range(len(starts)),
         initial=starts,
         method=ju.synthesis.Method(steps=steps),
-        images_at_once=at_once,
+        batch_size=at_once,
     )
     return (time.perf_counter() - begun) / (len(starts) * steps), result.image.values
 

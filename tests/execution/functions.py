@@ -8,10 +8,14 @@ import jaxunits as ju
 from tests.reference import SMALL, small_convnet
 from tests.stored import stored
 
+# What results say of the images that they were measured on.
+OF_DATA = {"data", "split", "images", "data_fingerprint", "skipped_files"}
+
 # What every result says of where it comes from.
 COMMON = {
+    *OF_DATA,
     *("network", "architecture", "parameters", "preprocessing", "layer", "unit_is"),
-    *("layer_number", "data", "split", "images", "data_fingerprint", "skipped_files", "precision"),
+    *("layer_number", "precision"),
     *("jaxunits", "versions", "platform", "devices", "batch_size", "peak_bytes"),
     *("programs", "compile_seconds", "run_seconds", "created"),
 }
@@ -65,6 +69,12 @@ def layer_birth_points(network, data, **options):
     return ju.topology.layer_birth_points(network, "conv2", data, **options)
 
 
+def maximise(network, data, **options):
+    """Of 96 images; those of the data set are not read."""
+    method = ju.synthesis.Method(steps=3)
+    return ju.synthesis.maximise(network, "conv2", method=method, starts=12, **options)
+
+
 FUNCTIONS = {
     function.__name__: function
     for function in (
@@ -78,8 +88,12 @@ FUNCTIONS = {
         top_images,
         dissect,
         layer_birth_points,
+        maximise,
     )
 }
+
+# Those that read no data set.
+WITHOUT_DATA = ("maximise",)
 
 # Those whose devices run masks; the others look at images alone.
 BY_MASKS = ("sweep", "resampled", "directions", "cumulative", "greedy")

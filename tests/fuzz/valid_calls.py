@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import optax
 import xarray as xr
 from flax import linen, nnx
 from PIL import Image
@@ -583,10 +582,9 @@ _valid(
             "starts": 1,
             "seed": 0,
             "initial": None,
-            "images_at_once": 2,
-            "max_memory": 2**28,
-            "progress": None,
-            "method": ju.synthesis.Method(steps=2, optimizer=optax.sgd(0.1)),
+            "method": ju.synthesis.Method(steps=2),
+            **_FILE,
+            **_CARRIED_OUT,
         },
     ),
 )
