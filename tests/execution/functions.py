@@ -1,6 +1,9 @@
 """All measuring functions, in one table, and a network on which they are exact."""
 
+import os
+
 import numpy as np
+import pytest
 import xarray as xr
 from jax import numpy as jnp
 
@@ -135,3 +138,31 @@ def measured(name, network, data, **options):
     """A result, its provenance where the function itself gives an array."""
     found = FUNCTIONS[name](network, data, progress=False, **options)
     return found if isinstance(found, xr.Dataset) else xr.Dataset({"values": ("unit", found)})
+
+
+def assert_same(found, expected):
+    """Integers, names and shapes are equal, and floats as far as another order of sums allows."""
+    assert set(found.variables) == set(expected.variables)
+    for name, one in expected.variables.items():
+        other = found[name].variable
+        assert other.dims == one.dims, name
+        if one.dtype.kind == "f":
+            assert other.dtype == one.dtype, name
+            scale = np.abs(one.values[np.isfinite(one.values)]).max(initial=0)
+            np.testing.assert_allclose(
+                other.values, one.values, rtol=1e-5, atol=1e-5 * scale, err_msg=name
+            )
+        else:
+            np.testing.assert_array_equal(other.values, one.values, err_msg=name)
+
+
+def left_beside(file):
+    names = {path.name for path in file.parent.iterdir()}
+    return names - {file.name, file.with_suffix(".timing.json").name}
+
+
+EVERY = "JAXUNITS_TEST_ALL" in os.environ
+# One of each kind: pieces of their own, one state of all, steps on the way.
+KINDS = FUNCTIONS if EVERY else ("sweep", "greedy", "collect", "dissect", "maximise")
+every = pytest.mark.parametrize("name", FUNCTIONS)
+of_each_kind = pytest.mark.parametrize("name", KINDS)
