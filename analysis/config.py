@@ -93,7 +93,7 @@ class Config:
     precision: Literal["float32", "bfloat16", "checked"] = "float32"
     """Of the sweeps; checked is bfloat16 with every close image repeated in float32."""
     batch_size: Annotated[int | None, ju.Range(1)] = None
-    """Images a batch and device; 32 on CPUs and 256 elsewhere by default."""
+    """Images per batch and device; 32 on CPUs and 256 elsewhere by default."""
     max_memory: Annotated[int | None, ju.Range(1), tyro.conf.arg(metavar="BYTES")] = None
     """Bytes that a device may hold; most of its memory by default."""
     plan: bool = False

@@ -21,9 +21,9 @@ class Panels:
     """What is shown of a unit."""
 
     units: Annotated[int, _COUNT] = 3
-    """Units a layer: those with the largest max class accuracy drop."""
+    """Units per layer: those with the largest max class accuracy drop."""
     images: Annotated[int, _COUNT] = 9
-    """Top-activating images a unit."""
+    """Top-activating images per unit."""
     activation: Literal["mean", "max"] = "mean"
     """What ranks images: the mean of the unit's map, or its largest value."""
     quantile: Annotated[float, _SHARE] = 0.02
@@ -102,7 +102,7 @@ class Topology:
     classes: tuple[str, ...] = ()
     """Which classes; all by default."""
     images: Annotated[int, _COUNT] = 200
-    """Training images a class, at most, drawn at random."""
+    """Training images per class, at most, drawn at random."""
     limit: Annotated[int, _COUNT] = 50
     """The largest birth point that counts."""
     convention: Literal["paper", "authors"] = "paper"
@@ -134,7 +134,7 @@ class Stability:
     """Whether the importance rank depends on which images are taken."""
 
     sizes: Annotated[tuple[int, ...], _COUNT] = (10, 20, 50, 100)
-    """Images a subset; sizes that a class has too few images for are left out."""
+    """Images per subset; sizes that a class has too few images for are left out."""
     subsets: Annotated[int, _COUNT] = 100
     """Random subsets of each size."""
     top: Annotated[int | None, _COUNT] = None
@@ -186,6 +186,6 @@ class Synthesis:
     """Make images that people can read (small random movements, Fourier basis) instead of plain
     ascent on pixels as in paper C."""
     units: Annotated[int | None, _COUNT] = None
-    """Units a layer that have images, evenly spread; all by default."""
+    """Units per layer that have images, evenly spread; all by default."""
     layers: tuple[str, ...] = ()
     """Which layers, in the networks that have them; all by default."""

@@ -83,7 +83,7 @@ def stretches(
 
     Returns:
       By `stretch`: `first_step`, `last_step`, `role`; by `stretch` and `side` too: `slope` (share
-      of images a unit), `slope_low`, `slope_high`, `rises`.
+      of images per unit), `slope_low`, `slope_high`, `rises`.
     """
     found = change_points(curves, penalty=penalty, shortest=shortest)
     parts = [curves[first : last + 1] for first, last in found]

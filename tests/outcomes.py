@@ -93,7 +93,7 @@ def before(result):
 def logits_under(network, layer, images, masks, values="zero"):
     """Logits of any network of ours under masks of a layer, `[masks, images, classes]`.
 
-    Evaluated mask by mask, as the network alone does it; `values` are zero or one a unit.
+    Evaluated mask by mask, as the network alone does it; `values` are zero or one per unit.
     """
     units = network.layers[layer].units
     values = np.zeros(units) if isinstance(values, str) else values

@@ -24,7 +24,7 @@ _ROOM = 1.2
 
 
 class CheckpointFolder:
-    """The checkpoints of a run: `network` and `optimizer`, one step an epoch.
+    """The checkpoints of a run: `network` and `optimizer`, one step per epoch.
 
     A context manager. Checkpoints that a kill left unfinished are removed on opening.
     """

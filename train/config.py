@@ -155,7 +155,7 @@ class Config:
     epochs: Annotated[int, ju.Range(1, 10**6)] = 10
     """How many times every training image is seen."""
     batch_size: Annotated[int, ju.Range(1)] = 128
-    """Images a step."""
+    """Images per step."""
     seed: Annotated[int, ju.SEEDS] = 0
     """Of the weights, the order of the images, their augmentation and dropout."""
     precision: Literal["float32", "bfloat16"] = "float32"

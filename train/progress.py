@@ -1,4 +1,4 @@
-"""How training is told: a bar on a terminal, a line an epoch elsewhere."""
+"""How training is told: a bar on a terminal, a line per epoch elsewhere."""
 
 from __future__ import annotations
 

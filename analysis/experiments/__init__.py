@@ -1,1 +1,1 @@
-"""What is asked of the measurements: one file an experiment."""
+"""What is asked of the measurements: one file per experiment."""

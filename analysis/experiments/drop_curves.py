@@ -24,7 +24,7 @@ the accuracy before minus the accuracy after, so positive means damage. Units ar
 drop of the class that they damage most."""
 _READING = """Where the max class drop rises far above the overall drop, units serve single
 classes: the network as a whole hardly notices that such a unit is gone, one class does. With few
-images a class the largest of many noisy drops is above zero by chance alone:"""
+images per class the largest of many noisy drops is above zero by chance alone:"""
 _CHANCE = """The grey curve is the max class drop that the same numbers of changed predictions
 would give if each had gone either way by chance, with the range of 95 % of such draws. Intervals
 are score intervals of the paired counts (Tango 1998); a (unit, class) pair counts as damaged where

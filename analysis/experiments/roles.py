@@ -32,7 +32,7 @@ bootstrap interval of its slope is above 0. Core units are those of the first st
 curves rise; in other stretches units are overfitted (only training accuracy rises), generalizing
 (only test accuracy rises) or confusing (neither does). Paper B has no name for later stretches in
 which both rise: they stand as core, continued. Paper B reads the stretches off by eye; with a few
-hundred images a class, and steps that are not independent, roles are to be read with care."""
+hundred images per class, and steps that are not independent, roles are to be read with care."""
 
 
 def run(runs: Runs) -> Section:

@@ -148,7 +148,7 @@ def _draw_ratios(axes: Axes, sizes: _Sizes) -> None:
     places = list(sizes)
     axes.fill_between(places, ratios.min(1), ratios.max(1), color=colour_of(1), alpha=0.2)
     axes.plot(places, ratios.mean(1), color=colour_of(1), marker="o", markersize=4)
-    axes.set_xlabel("images a subset", fontsize=8)
+    axes.set_xlabel("images per subset", fontsize=8)
     axes.set_ylabel("stability (%)", fontsize=8)
     axes.set_ylim(0, 102)
     tidy(axes)
@@ -186,7 +186,7 @@ def _table(
         f"{shown}: the units most often among the first, and how many of them are among those "
         "of all images",
         columns=(
-            *("network", "layer", "images a subset", "stability, mean over classes"),
+            *("network", "layer", "images per subset", "stability, mean over classes"),
             *("smallest", "Spearman's r of the mean effectiveness", "shared", "units"),
         ),
         rows=rows,

@@ -49,7 +49,7 @@ def _suffix(runs: Runs, run: Run) -> str:
 
 
 def _covered(runs: Runs, run: Run) -> Figure | None:
-    """A row a layer that has such a unit."""
+    """A row per layer that has such a unit."""
     rows = [
         (layer, unit)
         for layer in run.kind("synthesis")

@@ -1,1 +1,1 @@
-"""What is measured: one file a kind."""
+"""What is measured: one file per kind."""

@@ -21,7 +21,7 @@ def checked_masks(masks: ArrayLike, layer: Layer) -> Float32[np.ndarray, "masks 
     if array.ndim != 2 or array.shape[1] != layer.units or len(array) == 0:
         raise InputError(
             f"masks of shape {array.shape} for layer {layer.name!r}: expected "
-            f"(masks, {layer.units}), one entry a unit"
+            f"(masks, {layer.units}), one entry per unit"
         )
     return _checked_numbers(array, "masks", layer)
 
@@ -36,7 +36,7 @@ def checked_values(values: ArrayLike, layer: Layer) -> Float32[np.ndarray, " uni
     if array.shape != (layer.units,):
         raise InputError(
             f"values of shape {array.shape} for layer {layer.name!r}: give 'zero', 'mean', "
-            f"'resample' or ({layer.units},), one number a unit"
+            f"'resample' or ({layer.units},), one number per unit"
         )
     return _checked_numbers(array, "values", layer)
 

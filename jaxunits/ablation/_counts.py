@@ -74,7 +74,7 @@ def outcomes(seen: Iterable[Answers], classes: int) -> Outcomes:
 
 
 class Counts(NamedTuple):
-    """Sums over images; row 0 is without ablation, then one row a mask.
+    """Sums over images; row 0 is without ablation, then one row per mask.
 
     Attributes:
       images: images of each class.

@@ -79,7 +79,7 @@ class Engine(execution.Engine):
 
     @property
     def batch_size(self) -> int:
-        """Images a batch, all devices together."""
+        """Images per batch, all devices together."""
         return self.program.batch_size
 
     def attributes(self) -> dict[str, str | int | float]:

@@ -67,7 +67,7 @@ def random_groups(num_units: int, size: int, num_groups: int, *, seed: int = 0) 
 
     Args:
       num_units: how many units the layer has.
-      size: units a group.
+      size: units per group.
       num_groups: how many groups.
       seed: of the draw.
 

@@ -192,7 +192,9 @@ def settings_of(
     check_parameters(network)
     named = isinstance(values, str)
     if named and values not in ("zero", "mean", "resample"):
-        raise InputError(f"values={values!r}: give 'zero', 'mean', 'resample' or one number a unit")
+        raise InputError(
+            f"values={values!r}: give 'zero', 'mean', 'resample' or one number per unit"
+        )
     check_numbers(seed=(seed, SEEDS))
     if reference is not None:
         check_data(network, reference)

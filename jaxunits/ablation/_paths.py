@@ -55,7 +55,7 @@ def choose(network: Classifier, question: Question, path: str) -> Choice:
     if path == "fast":
         return Choice("fast", "asked for", fast)
     reference = work_of(network, question, "reference")
-    numbers = f"{fast.total:,} multiply-adds an image on the fast path, {reference.total:,} else"
+    numbers = f"{fast.total:,} multiply-adds per image on the fast path, {reference.total:,} else"
     if reference.total <= fast.total:
         return Choice("reference", numbers, reference)
     return Choice("fast", numbers, fast)

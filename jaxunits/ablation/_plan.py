@@ -39,7 +39,7 @@ class Plan:
       images: how many images.
       work: multiply-adds for an image by this method.
       reference_work: multiply-adds for an image by the reference method.
-      batch_size: images a batch, all devices together.
+      batch_size: images per batch, all devices together.
       masks_at_once: masks evaluated together.
       peak_bytes: what a device holds at most, by the compiler's account.
       compile_seconds: what compiling took just now.
@@ -67,7 +67,7 @@ class Plan:
         return f"""\
 layer {self.layer}: {self.masks:,} masks, {self.images:,} images
 method: {self.method} ({self.reason})
-multiply-adds an image:
+multiply-adds per image:
   shared prefix       {_short(work.prefix)}
   a base mask         {_short(work.base)} ({work.bases} of them)
   behind, each mask   {_short(work.each)}
@@ -76,7 +76,7 @@ plain passes: {work.total / plain:.2f}; on the reference path {reference.total /
 at once: {self.batch_size} images, {self.masks_at_once} masks
 memory of a device: {self.peak_bytes / 2**20:,.0f} MiB at most
 time: {self.compile_seconds:.1f} s to compile, about {self.seconds:,.1f} s to run
-      ({self.batch_seconds:.3f} s a batch, measured)"""
+      ({self.batch_seconds:.3f} s per batch, measured)"""
 
 
 def plan(

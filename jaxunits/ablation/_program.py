@@ -43,7 +43,7 @@ class Program:
       path: how it is answered.
       reason: why so.
       work: what it costs.
-      batch_size: images a batch, all devices together.
+      batch_size: images per batch, all devices together.
       masks_at_once: masks evaluated together.
       peak: bytes that a device holds at most, by the compiler's account.
       prepare: from a batch's inputs and the path's arguments to what all masks share.

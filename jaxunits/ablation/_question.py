@@ -65,7 +65,7 @@ class Question:
     Attributes:
       layer: the layer.
       masks: 1 = kept; the first row keeps everything.
-      values: what ablated units give: one number a unit, or their activations on other images; None
+      values: what ablated units give: one number per unit, or activations on other images; None
         for zero.
       basis: orthonormal directions as columns, whose coordinates the masks ablate; None for units.
       held: masks of other layers `[units]` that apply throughout.

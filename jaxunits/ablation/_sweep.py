@@ -206,7 +206,7 @@ class Sweep(Wanted):
         carried_out: execution.Execution,
         files: Callable[[Sequence[str]], Files],
     ) -> list[Measurement]:
-        """One a layer."""
+        """One per layer."""
         if self.values not in ("zero", "mean"):
             raise InputError(f"values={self.values!r} of Sweep: give 'zero' or 'mean'")
         given = {each.name: getattr(carried_out, each.name) for each in fields(carried_out)}

@@ -1,4 +1,4 @@
-"""How many pixels units and concepts share, as one matrix product a piece of an image."""
+"""How many pixels units and concepts share, as one matrix product per piece of an image."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def overlaps(
 
     Args:
       maps: the units' maps.
-      thresholds: one a unit.
+      thresholds: one per unit.
       label_maps: the image's own concepts on the grid, -1 where there is none.
       upsampling: of the maps to the grid.
       rows: rows of the grid that are held at once, of all units of one image.

@@ -12,7 +12,7 @@ from jaxtyping import Float32, Int64, UInt32
 
 Values = Float32[np.ndarray, "units positions"]
 
-# Bits of a value that one pass settles, the most first: histograms have 2^bits numbers a unit.
+# Bits of a value that one pass settles, the most first: histograms have 2^bits numbers per unit.
 _DIGITS = (16, 11, 8)
 
 

@@ -71,7 +71,7 @@ class Augmentation:
 
     @checks_kinds
     def numbers(self, seed: int, epoch: int, images: int) -> Float[np.ndarray, "images numbers"]:
-        """Random numbers in 0 to 1, a row an image; a row depends on seed, epoch and index alone.
+        """Random numbers in 0 to 1, a row per image; a row depends on seed, epoch and index alone.
 
         The first decides on the flip, the next two on the place of the crop, the others on its area
         and shape.

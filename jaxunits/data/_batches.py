@@ -35,7 +35,7 @@ def batches(
     Args:
       data: the images.
       preprocessing: what the network expects.
-      batch_size: images a batch; the last is padded to it.
+      batch_size: images per batch; the last is padded to it.
       start: the first image.
       stop: the image after the last one; None for all.
       threads: how many threads decode ahead.
@@ -84,7 +84,7 @@ def shuffled_batches(
     Args:
       data: the images.
       preprocessing: what the network expects.
-      batch_size: images a batch.
+      batch_size: images per batch.
       seed: of the order and of the augmentation.
       epoch: likewise, from 0 on.
       augmentation: random changes of the images; what happens to an image depends on `seed`,

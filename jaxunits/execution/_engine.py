@@ -77,7 +77,7 @@ class Engine(abc.ABC):
     @property
     @abc.abstractmethod
     def batch_size(self) -> int:
-        """Images a batch, all devices together."""
+        """Images per batch, all devices together."""
 
     @abc.abstractmethod
     def attributes(self) -> Mapping[str, str | int | float]:
@@ -196,7 +196,7 @@ class LookEngine(Engine):
 
     @property
     def batch_size(self) -> int:
-        """Images a batch, all devices together."""
+        """Images per batch, all devices together."""
         return self._size * len(self._execution.places)
 
     def attributes(self) -> dict[str, str | int | float]:
@@ -233,7 +233,7 @@ class LookEngine(Engine):
         return _AT_ONCE
 
     def even(self, size: int) -> int:
-        """Images a device that are computed as exactly as more are, at most `size`."""
+        """Images per device that are computed as exactly as more are, at most `size`."""
         return size
 
     def compiled(self, build: Build) -> Program:
@@ -252,7 +252,7 @@ class LookEngine(Engine):
         return Seen(part.image, inputs, self.found(part, turns))
 
     def _fit(self, size: int) -> None:
-        """The programs for so many images a device, or for fewer where memory asks for it."""
+        """The programs for so many images per device, or for fewer where memory asks for it."""
         began = time.perf_counter()
         compilations: list[str] = []
         build = Build(

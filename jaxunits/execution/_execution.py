@@ -32,7 +32,7 @@ class Execution:
     Attributes:
       precision: `"float32"`, with exact products on accelerators too; `"tf32"`, whose products have
         10 bits of mantissa where the accelerator can; or `"bfloat16"`, for activations and weights.
-      batch_size: images a batch and device, at most; by default 32 on CPUs (measured to be the
+      batch_size: images per batch and device, at most; by default 32 on CPUs (measured to be the
         fastest there) and 256 elsewhere, fewer where memory asks for it.
       max_memory: bytes that the compiled programs may take on a device, their arguments included;
         by default four fifths of an accelerator's memory, a quarter of the host's on CPUs. Where a
@@ -95,7 +95,7 @@ class Execution:
         return self.places[0].platform == "cpu"
 
     def batch_of(self, images: int) -> int:
-        """Images a batch and device, out of so many images."""
+        """Images per batch and device, out of so many images."""
         wanted = self.batch_size or (32 if self.on_cpu else 256)
         return max(1, min(wanted, -(-images // len(self.places))))
 

@@ -10,7 +10,7 @@ from .._errors import InputError
 
 
 def finite_mark(values: Float[Array, "images ..."]) -> Float[Array, " images"]:
-    """A number an image, inside programs: 0 where all of its values are finite, else NaN."""
+    """A number per image, inside programs: 0 where all of its values are finite, else NaN."""
     finite = jnp.isfinite(values).reshape(len(values), -1).all(1)
     return jnp.where(finite, 0, jnp.nan).astype(jnp.float32)
 

@@ -70,7 +70,7 @@ class Piece:
 
     Attributes:
       image: which they are, as indices into the data set.
-      inputs: arrays with an entry an image.
+      inputs: arrays with an entry per image.
     """
 
     image: Int[np.ndarray, " images"]

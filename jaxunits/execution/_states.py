@@ -35,7 +35,7 @@ class Kept(NamedTuple):
 
 
 class States:
-    """The states of a measurement's pieces in a store: one for all of a process, or one a piece."""
+    """A measurement's states in a store: one for all pieces of a process, or one per piece."""
 
     def __init__(
         self, store: Store, kind: Kind, merge: Callable[[State, State], State] | None

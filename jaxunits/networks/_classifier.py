@@ -132,7 +132,7 @@ class Classifier:
 
         Args:
           images: preprocessed images.
-          masks: for each layer with ablated units one number a unit: 1 keeps it, 0 ablates it.
+          masks: for each layer with ablated units one number per unit: 1 keeps it, 0 ablates it.
           values: for each of these layers what its ablated units give; zero by default.
 
         Raises:

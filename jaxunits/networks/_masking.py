@@ -44,12 +44,12 @@ def check_masks(masks: Masks, layers: Iterable[Layer], place: str) -> None:
     """Check names and shapes of masks, before and under tracing alike.
 
     Raises:
-      InputError: a layer does not exist, or a mask has not one entry a unit, or is complex.
+      InputError: a layer does not exist, or a mask has not one entry per unit, or is complex.
     """
     if not isinstance(masks, Mapping):
         raise InputError(
             f"masks of type {type(masks).__name__}: give a dictionary from layers of {place} to "
-            "one number a unit"
+            "one number per unit"
         )
     known = {name: layer for layer in layers for name in (layer.name, *layer.aliases)}
     for name, mask in masks.items():
@@ -57,7 +57,7 @@ def check_masks(masks: Masks, layers: Iterable[Layer], place: str) -> None:
         if np.shape(mask) != (units,):
             raise InputError(
                 f"mask of shape {np.shape(mask)} for layer {name!r} of {place}: expected "
-                f"({units},), one entry a unit"
+                f"({units},), one entry per unit"
             )
         kind = getattr(mask, "dtype", None)
         if kind is None or not is_real_type(kind):

@@ -36,12 +36,12 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """One Orbax checkpoint a saved epoch."""
+        """One Orbax checkpoint per saved epoch."""
         return self.path / "checkpoints"
 
     @property
     def metrics(self) -> Path:
-        """One line of JSON an epoch."""
+        """One line of JSON per epoch."""
         return self.path / "metrics.jsonl"
 
     @property

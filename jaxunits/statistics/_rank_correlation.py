@@ -30,7 +30,7 @@ def rank_correlation(attributes: xr.Dataset, sweep: xr.Dataset) -> xr.Dataset:
 
     Raises:
       InputError: the sweep is of other units or has no drops, there are fewer than three units, no
-        attribute has one number a unit, or a number is NaN.
+        attribute has one number per unit, or a number is NaN.
     """
     missing = [name for name in _DROPS if name not in sweep or sweep[name].dims != ("unit",)]
     if missing:
@@ -45,7 +45,7 @@ def rank_correlation(attributes: xr.Dataset, sweep: xr.Dataset) -> xr.Dataset:
         raise InputError(f"{sweep.sizes['unit']} units have no rank correlation: give 3 or more")
     names = [str(name) for name, values in attributes.items() if values.dims == ("unit",)]
     if not names:
-        raise InputError("no attribute has one number a unit: give at least one")
+        raise InputError("no attribute has one number per unit: give at least one")
     values = np.empty((2, len(names), len(_DROPS)))
     for row, name in enumerate(names):
         for column, drop in enumerate(_DROPS):

@@ -58,7 +58,7 @@ class Climbing(Execution):
         return _CPU_SIDE_BY_SIDE if self.on_cpu else 1
 
     def batch_of(self, images: int) -> int:
-        """Images a batch and device, as even as can be."""
+        """Images per batch and device, as even as can be."""
         most = _whole(self.batch_size or _IMAGES)
         # The last bit of an objective can change with the batch; more CPUs must not change it.
         together = self.side_by_side if self.on_cpu else len(self.places)
@@ -105,7 +105,7 @@ class AscentEngine(LookEngine):
         return {**super().attributes(), "peak_bytes": self.batches_at_once * self.program.peak}
 
     def even(self, size: int) -> int:
-        """Images a device that are computed as exactly as more are, at most `size`."""
+        """Images per device that are computed as exactly as more are, at most `size`."""
         return _whole(size)
 
     def compiled(self, build: Build) -> Program:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
 import jax
 import numpy as np
 import xarray as xr
+from jaxtyping import Int32
 
 from .._arguments import check_path_or_none, from_options
 from .._bounds import SEEDS, Range, check_numbers
@@ -34,7 +35,7 @@ from ._checks import check_kept, check_question
 from ._climb import AscentEngine, Climbing, joined
 from ._method import Method
 from ._result import Climbed, labelled
-from ._starts import checked_initial, starts_of
+from ._starts import Initial, Starts, checked_initial, starts_of
 
 _COUNT = Range(1, whole=True)
 
@@ -132,37 +133,39 @@ def maximise(
     answers = _answers.Read(network.function, place.name)
     ascent = Ascent(answers, network.preprocessing, objective, activation, method)
     first = checked_initial(initial, chosen, ascent.shape)
-
-    def begin(start: int, stop: int) -> Any:
-        return starts_of(chosen, starts, seed, first, np.arange(start, stop))
-
-    example = jax.tree.map(
-        lambda part: jax.ShapeDtypeStruct(part.shape[1:], part.dtype), begin(0, 1)
-    )
-    read = Read(len(chosen) * starts, array_bytes(example), example, begin)
     execution = execution.on(place)
-    settings = {
-        **provenance("maximise", network, place.name, None, execution),
-        "units": fingerprint(chosen),
-        "maximised": objective,
-        "activation_of_a_map": activation,
-        "method": method.described(),
-        "starts": str(starts),
-        "seed": str(seed),
-        "initial": "grey" if initial is None else fingerprint(first),
-    }
-
-    def finish(states: Callable[[], Iterator[Climbed]]) -> dict[str, xr.Dataset]:
-        return {place.name: labelled(joined(states()), chosen, starts)}
-
     asked = Measurement(
-        settings={place.name: settings},
+        settings={
+            place.name: {
+                **provenance("maximise", network, place.name, None, execution),
+                "units": fingerprint(chosen),
+                "maximised": objective,
+                "activation_of_a_map": activation,
+                "method": method.described(),
+                "starts": str(starts),
+                "seed": str(seed),
+                "initial": "grey" if initial is None else fingerprint(first),
+            }
+        },
         compile=lambda read: AscentEngine(network, place, ascent, read, execution),
         observe=lambda seen: joined(each.found for each in seen),
         kind=Climbed,
         merge=None,
-        finish=finish,
+        finish=lambda states: {place.name: labelled(joined(states()), chosen, starts)},
         files=Files.of(file, [place.name], several=False),
     )
+    read = _reading(chosen, starts, seed, first)
     with reporting(progress, f"images of {place.name}", "steps") as report:
         return in_one_pass([asked], read, execution, report)[0][place.name]
+
+
+def _reading(units: Int32[np.ndarray, " units"], starts: int, seed: int, initial: Initial) -> Read:
+    """Gives the starts as if they were images of a data set."""
+
+    def begin(start: int, stop: int) -> Starts:
+        return starts_of(units, starts, seed, initial, np.arange(start, stop))
+
+    example = jax.tree.map(
+        lambda part: jax.ShapeDtypeStruct(part.shape[1:], part.dtype), begin(0, 1)
+    )
+    return Read(len(units) * starts, array_bytes(example), example, begin)

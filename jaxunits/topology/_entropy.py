@@ -82,14 +82,14 @@ def importance_order(effectiveness: Any) -> Int64[np.ndarray, " units"]:
     """The units by falling effectiveness; of equal ones the lower index first (paper B §3.4).
 
     Args:
-      effectiveness: a number a unit, such as a mean over sets of images.
+      effectiveness: one number per unit, such as a mean over sets of images.
 
     Raises:
-      InputError: this is not one number a unit, or one is NaN.
+      InputError: this is not one number per unit, or one is NaN.
     """
     values = real_array(effectiveness, "effectiveness").astype(np.float64)
     if values.ndim != 1:
-        raise InputError(f"effectiveness of shape {list(values.shape)}: give one number a unit")
+        raise InputError(f"effectiveness of shape {list(values.shape)}: give one number per unit")
     wrong = np.flatnonzero(np.isnan(values))
     if len(wrong):
         raise InputError(f"effectiveness of unit {wrong[0]} is NaN: leave the unit out")

@@ -72,7 +72,7 @@ def layer_birth_points(
     """Birth points of all units of a layer on every image (paper B §3.2).
 
     Maps are computed, reduced to birth points and dropped in one program, batch by batch: memory
-    grows with the images by one number an image and unit. Maps come to the host only where ripser
+    grows with the images by one number per image and unit. Maps come to the host only where ripser
     is asked for.
 
     Args:
@@ -138,7 +138,7 @@ class BirthPoints(Wanted):
         carried_out: Execution,
         files: Callable[[Sequence[str]], Files],
     ) -> list[Measurement]:
-        """One a layer."""
+        """One per layer."""
         question = Question(
             self.limit, self.dimension, self.method, self.convention, self.processes
         )

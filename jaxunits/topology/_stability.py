@@ -21,7 +21,7 @@ def random_subsets(
 
     Args:
       num_images: how many there are.
-      size: images a subset, K.
+      size: images per subset, K.
       num_subsets: how many.
       seed: of the draw.
 

@@ -189,7 +189,7 @@ def test_the_plan_says_what_a_sweep_costs(trained):
     assert plan.seconds > 0
     text = str(plan)
     assert "layer conv2: 9 masks, 300 images" in text
-    assert "method: fast (246,078 multiply-adds an image on the fast path, 488,628 else)" in text
+    assert "method: fast (246,078 multiply-adds per image on the fast path, 488,628 else)" in text
     result = ju.ablation.sweep(trained, "conv2", data)
     assert result.attrs["peak_bytes"] == plan.peak_bytes
     assert result.attrs["multiply_adds"] == str(plan.work.total)
@@ -218,7 +218,7 @@ def test_paths_are_chosen_and_explained(trained, clear_digits):
     fast = ju.ablation.sweep(trained, "conv3", clear_digits)
     assert fast.attrs["method"] == "fast"
     total = ju.ablation.plan(trained, "conv3", clear_digits).work.total
-    assert fast.attrs["method_reason"].startswith(f"{total:,} multiply-adds an image on the fast")
+    assert fast.attrs["method_reason"].startswith(f"{total:,} multiply-adds per image on the fast")
     mixed = ju.ablation.sweep(trained, "conv3", clear_digits, np.full((1, 10), 0.5))
     assert mixed.attrs["method"] == "reference"
     assert mixed.attrs["method_reason"] == "masks hold numbers other than 0 and 1"

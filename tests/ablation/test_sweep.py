@@ -240,7 +240,7 @@ def test_unknown_layer(trained, few_digits):
 
 def test_mask_of_wrong_length(trained, few_digits):
     assert refused(trained, few_digits, masks=np.ones((2, 9))) == (
-        "masks of shape (2, 9) for layer 'conv3': expected (masks, 10), one entry a unit"
+        "masks of shape (2, 9) for layer 'conv3': expected (masks, 10), one entry per unit"
     )
 
 
@@ -263,7 +263,7 @@ def test_masks_that_are_not_numbers(trained, few_digits):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ("median", "values='median': give 'zero', 'mean', 'resample' or one number a unit"),
+        ("median", "values='median': give 'zero', 'mean', 'resample' or one number per unit"),
         (
             np.zeros(3),
             "values of shape (3,) for layer 'conv3': give 'zero', 'mean', 'resample' or (10,)",

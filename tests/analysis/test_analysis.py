@@ -156,7 +156,7 @@ def test_the_plan_is_printed_and_nothing_measured(trained_run, tmp_path, capsys)
     out = capsys.readouterr().out
     assert "layer conv2: 9 masks, 300 images" in out
     assert re.search(
-        r"path: fast \([\d,]+ multiply-adds an image on the fast path, [\d,]+ else\)", out
+        r"method: fast \([\d,]+ multiply-adds per image on the fast path, [\d,]+ else\)", out
     )
     assert not (folder / "measurements").exists()
 

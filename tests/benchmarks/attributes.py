@@ -40,7 +40,7 @@ class Settings:
     rounds: int = 3
     """How often all sides are measured, in turn; medians are printed."""
     batch_size: int = 32
-    """Images a batch, on all sides."""
+    """Images per batch, on all sides."""
 
 
 def main(settings: Settings) -> None:

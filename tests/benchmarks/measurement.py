@@ -27,7 +27,7 @@ class Case:
     Attributes:
       layers: whose units are ablated.
       images: how many images.
-      batch_size: images a batch, on all sides.
+      batch_size: images per batch, on all sides.
       masks_at_once: masks that `vmap` evaluates together.
     """
 

@@ -35,7 +35,7 @@ def main(
       classes: the fewest classes.
       factors: by what each of them is multiplied in turn.
       layers: the ablated layers, `conv1` to `conv4`.
-      batch_size: images a batch.
+      batch_size: images per batch.
       rounds: how often each point is measured.
     """
     table = Table(

@@ -57,7 +57,7 @@ def main(
       network: which network; all by default.
       layers: layers of that network; those of its case by default.
       images: how many images; the case's number by default.
-      batch_size: images a batch, on all sides; the case's by default.
+      batch_size: images per batch, on all sides; the case's by default.
       masks_at_once: masks that `vmap` evaluates together; the case's number by default.
       rounds: how often each side runs.
       units: how many units the loops of PyTorch are timed on.
