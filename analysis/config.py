@@ -84,7 +84,7 @@ class Config:
     roles: Roles = field(default_factory=Roles)
     """Stretches of the insertion curves, and what their units are."""
     synthesis: Synthesis = field(default_factory=Synthesis)
-    """Images that units answer to most, and which other units answer to them."""
+    """Images that units respond to most, and which other units respond to them."""
     epoch: Annotated[int | None, ju.Range(0)] = None
     """The checkpoint after so many epochs; the last by default."""
     method: Literal["auto", "fast", "reference"] = "auto"

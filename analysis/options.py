@@ -171,7 +171,7 @@ class Roles:
 
 @dataclass(frozen=True)
 class Synthesis:
-    """Images that units answer to most: activation maximisation (AM) and independent AM (IAM)."""
+    """Images that units respond to most: activation maximisation (AM) and independent AM (IAM)."""
 
     steps: Annotated[int, _COUNT] = 256
     """Steps of ascent."""

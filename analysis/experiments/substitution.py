@@ -1,4 +1,4 @@
-"""How many other units answer more to the image made for a unit (paper C, figures 1, 3 to 6)."""
+"""How many other units respond more to the image made for a unit (paper C, figures 1, 3 to 6)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _LOOKS = {"am": ("AM", DAMAGE, "o"), "iam": ("IAM", GAIN, "^")}
 _MEASURED = """For every unit an image is made by gradient ascent from noise: activation
 maximisation (AM) climbs the unit's activation, independent activation maximisation (IAM) that less
 the mean activation of the layer's other units. Representative substitution (RS) is the share of
-the layer's units that answer more to the image than the unit it was made for: 0 where nobody does.
-RS is the mean over noise seeds; units that do not answer to their own image have none."""
+the layer's units that respond more to the image than the unit it was made for: 0 where nobody does.
+RS is the mean over noise seeds; units that do not respond to their own image have none."""
 _READING = """Paper C finds that selective units have high RS in early layers, and concludes that
 others stand in for them, so that their ablation would do little damage: r of RS with class
 selectivity above 0, r of RS with accuracy drops below 0. r is Spearman's, over the units of a

@@ -22,8 +22,8 @@ _LABEL = 14
 _GAP = 4
 _ACROSS = 1600
 _WIDER = 1.6
-_TEXT = """For each layer the most selective unit among those that others answer more to the image
-of (RS above 0 under IAM), with its image under AM and IAM, and the units that answer most to the
+_TEXT = """For each layer the most selective unit among those that others respond more to the image
+of (RS above 0 under IAM), with its image under AM and IAM, and the units that respond most to the
 IAM image, each with its own. Where paper C is right, their images contain what the selective unit
 looks for and more. The sheets below show the images of all units, the first noise seed's."""
 
@@ -38,7 +38,7 @@ def run(runs: Runs) -> Section:
         if figure
     ]
     return Section(
-        title="Images that units answer to most",
+        title="Images that units respond to most",
         text=[_TEXT],
         figures=sorted(figures, key=lambda figure: figure.zoomable),
     )
@@ -70,7 +70,7 @@ def _covered(runs: Runs, run: Run) -> Figure | None:
         f"covered_units{_suffix(runs, run)}",
         canvas,
         f"The most selective unit of each layer{' of ' + run.name if runs.several else ''} that "
-        "others cover, and those that answer most to its IAM image, with their answer as a "
+        "others cover, and those that respond most to its IAM image, with their response as a "
         "multiple of the unit's own. After paper C, figure 2.",
     )
 
@@ -86,7 +86,7 @@ def selective_unit(run: Run, layer: str) -> int | None:
 
 
 def covering_units(made: xr.Dataset, unit: int, most: int) -> Int[np.ndarray, " units"]:
-    """The units that answer more than the unit to its image, the strongest first.
+    """The units that respond more than the unit to its image, the strongest first.
 
     Args:
       made: one layer, objective and noise seed.
@@ -94,8 +94,8 @@ def covering_units(made: xr.Dataset, unit: int, most: int) -> Int[np.ndarray, " 
       most: how many, at most.
     """
     response = made["response"].sel(unit=unit)
-    stronger = response.where(response > response.sel(answering_unit=unit), drop=True)
-    return stronger["answering_unit"].values[np.argsort(-stronger.values, kind="stable")][:most]
+    stronger = response.where(response > response.sel(responding_unit=unit), drop=True)
+    return stronger["responding_unit"].values[np.argsort(-stronger.values, kind="stable")][:most]
 
 
 def _draw_row(line: np.ndarray, run: Run, layer: str, unit: int) -> None:
@@ -111,7 +111,7 @@ def _draw_row(line: np.ndarray, run: Run, layer: str, unit: int) -> None:
     _show(line[1], made["image"].sel(unit=unit), f"{layer}, unit {unit}, IAM\nRS {rs:.2f}")
     own = float(made["activation"].sel(unit=unit))
     for axes, other in zip(line[2:], covering_units(made, unit, _COVERING), strict=False):
-        answer = float(made["response"].sel(unit=unit, answering_unit=other)) / own
+        answer = float(made["response"].sel(unit=unit, responding_unit=other)) / own
         head = f"unit {other}, selectivity {float(selectivity.sel(unit=other)):.2f}"
         shown = other in made["unit"] and bool(made["active"].sel(unit=other))
         _show(axes, made["image"].sel(unit=other) if shown else None, f"{head}\n{answer:.1f} times")
@@ -135,7 +135,7 @@ def _sheets(runs: Runs, run: Run) -> list[Figure]:
             sheet(made.sel(maximised=objective).isel(noise_seed=0)),
             f"{run.name + ', ' if runs.several else ''}{layer}: images of "
             f"{made.sizes['unit']} units under {objective.upper()}. A crossed square: the unit "
-            "does not answer to its image. Click to enlarge.",
+            "does not respond to its image. Click to enlarge.",
             zoomable=True,
         )
         for layer, made in run.kind("synthesis").items()

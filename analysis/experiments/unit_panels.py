@@ -19,9 +19,9 @@ from ..section import Section
 _COVERED = 0.25
 _MOST_BARS = 40
 _READING = """Left: the images that activate the unit most, in falling order. What lies below the
-unit's threshold is darkened, so that what it answers to stays bright. Middle: what every class
+unit's threshold is darkened, so that what it responds to stays bright. Middle: what every class
 loses when the unit is ablated. Right: images of the classes that lose most. When what the unit
-answers to belongs to these classes, the damage has its explanation."""
+responds to belongs to these classes, the damage has its explanation."""
 
 
 def run(runs: Runs) -> Section:

@@ -1,4 +1,4 @@
-"""Images that units answer to most, and which other units answer to them (paper C)."""
+"""Images that units respond to most, and which other units respond to them (paper C)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Representative substitution: how many other units answer more to the image made for a unit."""
+"""Representative substitution: how many other units respond more to the image made for a unit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import xarray as xr
 from .._arguments import real_array
 from .._errors import InputError
 
-_AXES = ("unit", "answering_unit")
+_AXES = ("unit", "responding_unit")
 
 
 def representative_substitution(responses: Any) -> xr.Dataset:
     """RS(u) = |{j : x_j > x_u}| / U on the image made for u (paper C eq. 4).
 
-    0 means that no other unit of the layer answers more to the unit's image.
+    0 means that no other unit of the layer responds more to the unit's image.
 
     Args:
       responses: activations x_j of all U units of the layer on the images made for units: the
@@ -24,26 +24,26 @@ def representative_substitution(responses: Any) -> xr.Dataset:
         may have further dimensions, such as `seed`. NaN where a unit has no image.
 
     Returns:
-      A Dataset with the dimensions `unit` and `answering_unit`: `rs`, NaN for units without an
+      A Dataset with the dimensions `unit` and `responding_unit`: `rs`, NaN for units without an
       image; `stronger`, whether x_j > x_u; `response`.
 
     Raises:
-      InputError: the axes are not those of `maximise`, or a unit is not among those that answer.
+      InputError: the axes are not those of `maximise`, or a unit is not among those that respond.
     """
     response = _labelled(responses)
-    own = response.sel(answering_unit=response["unit"]).drop_vars("answering_unit")
+    own = response.sel(responding_unit=response["unit"]).drop_vars("responding_unit")
     stronger = response > own
-    known = response.notnull().all("answering_unit")
+    known = response.notnull().all("responding_unit")
     result = xr.Dataset(
         {
-            "rs": stronger.mean("answering_unit").where(known),
+            "rs": stronger.mean("responding_unit").where(known),
             "stronger": stronger,
             "response": response,
         },
         attrs={key: responses.attrs[key] for key in getattr(responses, "attrs", {})},
     )
-    result["rs"].attrs["long_name"] = "share of the layer's units that answer more to the image"
-    result["stronger"].attrs["long_name"] = "whether a unit answers more than the image's own unit"
+    result["rs"].attrs["long_name"] = "share of the layer's units that respond more to the image"
+    result["stronger"].attrs["long_name"] = "whether a unit responds more than the image's own unit"
     return result
 
 
@@ -67,10 +67,10 @@ def _labelled(responses: Any) -> xr.DataArray:
             f"responses with the dimensions {', '.join(map(str, responses.dims))} have no "
             f"coordinate {missing[0]}: give the response of maximise"
         )
-    absent = np.setdiff1d(responses["unit"], responses["answering_unit"])
+    absent = np.setdiff1d(responses["unit"], responses["responding_unit"])
     if len(absent):
         raise InputError(
-            f"unit {absent[0]} is not among the answering units: give the responses of the whole "
+            f"unit {absent[0]} is not among the responding units: give the responses of the whole "
             "layer"
         )
     return responses

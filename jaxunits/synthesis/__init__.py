@@ -1,4 +1,4 @@
-"""What images a unit answers to most, and which other units answer to them."""
+"""What images a unit responds to most, and which other units respond to them."""
 
 from ._maximise import maximise as maximise
 from ._method import ROBUST as ROBUST

@@ -14,10 +14,10 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from ..data import Preprocessing
 from ..execution import Look
-from ._answers import Read
 from ._method import Method
 from ._objective import activation_of, mean_of_others, penalty
 from ._parametrisation import Shape, free, pixels, project, start
+from ._responses import Read
 from ._transformations import transformed
 
 
@@ -56,7 +56,7 @@ class Ascent(Look):
     Equal where the same is asked of networks of the same build, whatever their parameters.
 
     Attributes:
-      read: from parameters and a standardised image to the layer's answers.
+      read: from parameters and a standardised image to the layer's responses.
       preprocessing: the network's.
       objective: `"am"` or `"iam"`.
       activation: of a map, `"mean"` or `"max"`.
@@ -108,7 +108,7 @@ class Ascent(Look):
         return penalty(self.method, image) - climbed, value
 
     def finish(self, params: PyTree, state: State, unit: Int[Array, ""]) -> Image:
-        """The image, and what the layer answers to it."""
+        """The image, and what the layer gives for it."""
         image = pixels(self.method, state.numbers, self.shape)
         standardised = standardise(self.preprocessing, image)
         response = activation_of(self.read(params, standardised).after, self.activation)
@@ -126,9 +126,9 @@ class Ascent(Look):
         if self.objective == "am":
             own = self.read.one(params, standardised, unit)
         else:
-            answers = self.read(params, standardised)
-            own = answers.of(unit)
-            others = mean_of_others(activation_of(answers.after, self.activation), unit)
+            responses = self.read(params, standardised)
+            own = responses.of(unit)
+            others = mean_of_others(activation_of(responses.after, self.activation), unit)
         value = activation_of(own.after, self.activation)[0] - others
         if not self.method.wake or own.before is None:
             return value, value

@@ -1,4 +1,4 @@
-"""Images that units answer to most: activation maximisation for a whole layer at once."""
+"""Images that units respond to most: activation maximisation for a whole layer at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ..execution import (
 from ..networks import Classifier
 from ..networks._checks import check_classifier, check_parameters, check_readable
 from ..results import fingerprint
-from . import _answers
+from . import _responses
 from ._ascent import Ascent
 from ._checks import check_kept, check_question
 from ._climb import AscentEngine, Climbing, joined
@@ -55,7 +55,7 @@ def maximise(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
-    """Make for each unit of a layer an image that it answers to most, by gradient ascent.
+    """Make for each unit of a layer an image that it responds to most, by gradient ascent.
 
     Activation maximisation (AM) climbs x_u; independent activation maximisation (IAM) climbs x_u
     less the mean of x_j over the layer's other units j (paper C eq. 2 and 3). Many images climb at
@@ -82,8 +82,8 @@ def maximise(
       objective: `"am"` or `"iam"`.
       activation: x, the `"mean"` of a unit's map or its largest value, `"max"`.
       method: how an image is made; plain gradient ascent on pixels by default.
-      starts: how many starting images a unit has. The best image is kept, one that the unit answers
-        to before one that it does not.
+      starts: how many starting images a unit has. The best image is kept, one that the unit
+        responds to before one that it does not.
       seed: of the starting noise and of random movements.
       initial: images to start from instead of mid grey, pixels from 0 to 1: one for all units
         `[height, width, channels]`, one for each `[units, height, width, channels]`, or the result
@@ -98,13 +98,13 @@ def maximise(
         side. `images_per_piece` is by default what climbs at the same time, `precision` float32.
 
     Returns:
-      A Dataset with the dimensions `unit`, `height`, `width`, `channel`, `answering_unit` (all
+      A Dataset with the dimensions `unit`, `height`, `width`, `channel`, `responding_unit` (all
       units of the layer), `start` and `step`:
 
       - `image`: pixels from 0 to 1, red before green before blue; `standardised`: what the network
         read.
       - `activation`, x_u on the image; `objective`; `response`, x_j of every unit j of the layer.
-      - `active`: whether the unit answers to its image. A unit that does not (its ReLU was dead
+      - `active`: whether the unit responds to its image. A unit that does not (its ReLU was dead
         wherever ascent led) has NaN for image and response, which would show noise.
       - `ascent`: the objective before every step, on the image as it was moved then, and at the end
         on the image itself. `rising`: whether its mean over the last tenth of the steps is more
@@ -130,8 +130,8 @@ def maximise(
     chosen = place.chosen(units).astype(np.int32)
     check_question(place, network.preprocessing, objective, activation, method)
     check_numbers(starts=(starts, _COUNT), seed=(seed, SEEDS))
-    answers = _answers.Read(network.function, place.name)
-    ascent = Ascent(answers, network.preprocessing, objective, activation, method)
+    responses = _responses.Read(network.function, place.name)
+    ascent = Ascent(responses, network.preprocessing, objective, activation, method)
     first = checked_initial(initial, chosen, ascent.shape)
     execution = execution.on(place)
     asked = Measurement(

@@ -48,8 +48,8 @@ class Method:
         from the objective.
       l2: weight of the mean squared distance of pixels from mid grey, which is taken from the
         objective.
-      wake: whether a unit that answers nowhere on an image, and so has no gradient, climbs what
-        goes into its non-linearity until it answers.
+      wake: whether a unit that responds nowhere on an image, and so has no gradient, climbs what
+        goes into its non-linearity until it responds.
     """
 
     steps: int = 256
@@ -141,7 +141,7 @@ ROBUST = Method(
     scale=0.1,
     rotate=5.0,
 )
-"""Images of RGB networks that people can read: what a unit answers to however it is moved.
+"""Images of RGB networks that people can read: what a unit responds to however it is moved.
 
 For other numbers of channels take `dataclasses.replace(ROBUST, decorrelate_colours=False)`.
 """

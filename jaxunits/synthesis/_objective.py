@@ -11,15 +11,15 @@ OBJECTIVES = ("am", "iam")
 ACTIVATIONS = ("mean", "max")
 
 
-def mean_of_others(answers: Float[Array, " units"], unit: Int[Array, ""]) -> Float[Array, ""]:
+def mean_of_others(responses: Float[Array, " units"], unit: Int[Array, ""]) -> Float[Array, ""]:
     """What IAM takes from x_u: the mean of x_j over the other units j (paper C eq. 3).
 
     Args:
-      answers: x, the activations of all units of the layer on an image.
+      responses: x, the activations of all units of the layer on an image.
       unit: u.
     """
-    others = jnp.arange(answers.shape[0]) != unit
-    return jnp.where(others, answers, 0).sum() / (answers.shape[0] - 1)
+    others = jnp.arange(responses.shape[0]) != unit
+    return jnp.where(others, responses, 0).sum() / (responses.shape[0] - 1)
 
 
 def activation_of(maps: Float[Array, "*map units"], activation: str) -> Float[Array, " units"]:

@@ -17,7 +17,7 @@ _DESCRIPTIONS = {
     "activation": "activation of the unit on its image",
     "objective": "what was maximised, on the image",
     "response": "activations of all units of the layer on the image",
-    "active": "whether the unit answers to its image",
+    "active": "whether the unit responds to its image",
     "rising": "whether the objective gained more than 1 % over the last tenth of the steps",
     "ascent": "the objective before every step, and at the end",
     "objective_of_start": "the objective on the image of every start",
@@ -39,7 +39,7 @@ class Climbed(NamedTuple):
     ascent: Float32[np.ndarray, "images steps"]
     image: Float[np.ndarray, "images height width channels"]
     standardised: Float[np.ndarray, "images height width channels"]
-    response: Float[np.ndarray, "images answering_units"]
+    response: Float[np.ndarray, "images responding_units"]
     objective: Float[np.ndarray, " images"]
 
 
@@ -48,7 +48,7 @@ def labelled(
     units: Int32[np.ndarray, " units"],
     starts: int,
 ) -> xr.Dataset:
-    """The best start of each unit; images and responses of units that do not answer are NaN."""
+    """The best start of each unit; images and responses of units that do not respond are NaN."""
     own = np.take_along_axis(climbed.response, np.repeat(units, starts)[:, None], 1)[:, 0]
     by_start = (len(units), starts)
     best = _best((own != 0).reshape(by_start), climbed.objective.reshape(by_start))
@@ -67,7 +67,7 @@ def labelled(
             "standardised": (picture, shown(climbed.standardised)),
             "activation": ("unit", own[kept]),
             "objective": ("unit", climbed.objective[kept]),
-            "response": (("unit", "answering_unit"), shown(climbed.response)),
+            "response": (("unit", "responding_unit"), shown(climbed.response)),
             "active": ("unit", active),
             "rising": ("unit", _rising(ascent)),
             "ascent": (("unit", "step"), ascent),
@@ -76,7 +76,7 @@ def labelled(
         },
         coords={
             "unit": units,
-            "answering_unit": np.arange(climbed.response.shape[1]),
+            "responding_unit": np.arange(climbed.response.shape[1]),
             "start": np.arange(starts),
             "step": np.arange(ascent.shape[1]),
         },
@@ -87,10 +87,10 @@ def labelled(
 
 
 def _best(
-    answers: Bool[np.ndarray, "units starts"], objective: Float[np.ndarray, "units starts"]
+    active: Bool[np.ndarray, "units starts"], objective: Float[np.ndarray, "units starts"]
 ) -> np.ndarray:
-    """The start with the largest objective, of those that the unit answers to if there are any."""
-    return np.where(answers | ~answers.any(1, keepdims=True), objective, -np.inf).argmax(1)
+    """The start with the largest objective, of those that the unit responds to if there are any."""
+    return np.where(active | ~active.any(1, keepdims=True), objective, -np.inf).argmax(1)
 
 
 def _rising(ascent: Float[np.ndarray, "units points"]) -> Bool[np.ndarray, " units"]:

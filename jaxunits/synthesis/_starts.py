@@ -85,7 +85,7 @@ def checked_initial(initial: Any, units: Int32[np.ndarray, " units"], shape: Sha
             f"{list(wanted)}, one for each"
         )
     images = np.broadcast_to(images, wanted)
-    # A unit that did not answer has no image in the result of another ascent.
+    # A unit that did not respond has no image in the result of another ascent.
     missing = np.asarray(np.isnan(images).any((1, 2, 3)))
     given = ~missing if made else np.ones(len(units), bool)
     images = np.where(given[:, None, None, None], images, _GREY)

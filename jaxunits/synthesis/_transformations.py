@@ -1,4 +1,4 @@
-"""Random movements of an image, which leave nothing that a unit answers to by chance of place."""
+"""Random movements of an image, which leave nothing that a unit responds to by chance of place."""
 
 from __future__ import annotations
 

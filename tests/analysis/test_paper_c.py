@@ -139,11 +139,11 @@ def test_covering_units_and_sheets():
     response = np.asarray([[2.0, 5, 1, 3], [0, 1, 0, 0], [9, 8, 7, 6], [np.nan] * 4])
     made = xr.Dataset(
         {
-            "response": (("unit", "answering_unit"), response),
+            "response": (("unit", "responding_unit"), response),
             "image": (("unit", "y", "x", "channel"), np.full((4, 5, 5, 1), 40, np.uint8)),
             "active": ("unit", [True, True, True, False]),
         },
-        coords={"unit": np.arange(4), "answering_unit": np.arange(4)},
+        coords={"unit": np.arange(4), "responding_unit": np.arange(4)},
     )
     assert covering_units(made, 0, 3).tolist() == [1, 3]
     assert covering_units(made, 1, 3).tolist() == []

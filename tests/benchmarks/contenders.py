@@ -53,7 +53,7 @@ class TorchSide:
         return torch.cat([self.twin(images) for images in self._batches]).cpu().numpy()
 
     def liveliest(self, count: int) -> list[int]:
-        """The units whose answers to the first batch have the largest mean."""
+        """The units whose responses to the first batch have the largest mean."""
         maps = features(self.prefix()[0])
         return maps.transpose(0, 1).flatten(1).mean(1).topk(count).indices.tolist()
 

@@ -9,10 +9,10 @@ from scipy import ndimage
 
 import jaxunits as ju
 from jaxunits.synthesis import Method
-from jaxunits.synthesis._answers import Read
 from jaxunits.synthesis._ascent import Ascent, standardise
 from jaxunits.synthesis._objective import mean_of_others, penalty
 from jaxunits.synthesis._parametrisation import pixels, start
+from jaxunits.synthesis._responses import Read
 from jaxunits.synthesis._transformations import _sampled
 from tests.chains import chain, flatten
 from tests.reference import small_residual

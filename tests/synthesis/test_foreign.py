@@ -70,7 +70,7 @@ def clear_and_ascended(found, layer, starts, weights):
 
 
 def answers_of(found, layer, images):
-    """What all units answer to images, the means of their maps, `[images, units]`."""
+    """The responses of all units to images, the means of their maps, `[images, units]`."""
     activations = np.asarray(found.logits(images=images)[1][layer], np.float64)
     return activations.reshape(len(images), -1, activations.shape[-1]).mean(1)
 
@@ -124,7 +124,7 @@ def test_a_dead_unit_of_mobilenet_climbs_what_goes_into_its_relu():
     shape = (1, *found.images.shape[1:])
     start = np.random.default_rng(0).uniform(0.2, 0.8, shape).astype(np.float32)
     dead = answers_of(found, layer, standardised(start))[0] == 0
-    # Others answer to no image, for want of inputs that are alive.
+    # Others respond to no image, for want of inputs that are alive.
     unit = int(np.flatnonzero(dead & (found.activations(layer) > 0).any((0, 1, 2)))[0])
     weights = np.eye(found.units(layer), dtype=np.float32)[[unit]]
     climbed = []

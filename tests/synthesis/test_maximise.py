@@ -137,8 +137,8 @@ def test_each_objective_is_higher_on_its_own_images(trained):
 
 def independent(result):
     """The objective of IAM on any images."""
-    others = result.response.sum("answering_unit") - result.activation
-    return result.activation - others / (result.sizes["answering_unit"] - 1)
+    others = result.response.sum("responding_unit") - result.activation
+    return result.activation - others / (result.sizes["responding_unit"] - 1)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import jaxunits as ju
 def labelled(response, units):
     return xr.DataArray(
         response,
-        coords={"unit": units, "answering_unit": np.arange(response.shape[1])},
-        dims=("unit", "answering_unit"),
+        coords={"unit": units, "responding_unit": np.arange(response.shape[1])},
+        dims=("unit", "responding_unit"),
     )
 
 
@@ -50,7 +50,7 @@ def test_several_seeds_and_units_without_images():
         (np.ones((2, 3)), "responses of shape (2, 3): give [units, units]"),
         (xr.Dataset(), "the Dataset has no variable response"),
         (xr.DataArray(np.ones((2, 2)), dims=("unit", "other")), "have no coordinate unit"),
-        (labelled(np.ones((2, 2)), [0, 5]), "unit 5 is not among the answering units"),
+        (labelled(np.ones((2, 2)), [0, 5]), "unit 5 is not among the responding units"),
     ],
 )
 def test_what_is_no_response_is_refused(responses, message):

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from ..networks._function import MaskedFunction
 
 
-class Answers(NamedTuple):
+class Responses(NamedTuple):
     """The activations of units of a layer on one image.
 
     Attributes:
@@ -22,11 +22,11 @@ class Answers(NamedTuple):
     after: Float[Array, "*map units"]
     before: Float[Array, "*map units"] | None
 
-    def of(self, unit: Int[Array, ""]) -> Answers:
+    def of(self, unit: Int[Array, ""]) -> Responses:
         """One unit's part."""
         after = jnp.take(self.after, unit[None], axis=-1)
         before = None if self.before is None else jnp.take(self.before, unit[None], axis=-1)
-        return Answers(after, before)
+        return Responses(after, before)
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Read:
     function: MaskedFunction
     layer: str
 
-    def __call__(self, params: PyTree, image: Float[Array, "height width channels"]) -> Answers:
+    def __call__(self, params: PyTree, image: Float[Array, "height width channels"]) -> Responses:
         """Of all units of the layer."""
         before, after = self.function.before_and_after(params, image[None], self.layer)
-        return Answers(after[0], None if before is None else before[0])
+        return Responses(after[0], None if before is None else before[0])
 
     def one(
         self, params: PyTree, image: Float[Array, "height width channels"], unit: Int[Array, ""]
-    ) -> Answers:
+    ) -> Responses:
         """Of one unit alone."""
         before, after = self.function.before_and_after(params, image[None], self.layer, unit)
-        return Answers(after[0], None if before is None else before[0])
+        return Responses(after[0], None if before is None else before[0])
