@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import re
 
 import pytest
@@ -11,7 +12,8 @@ from tests.benchmarks.accelerator_cases import SMALL
 from tests.benchmarks.sections import SKIPPED, Section, measured
 
 # The table of synthesis is left out: it compiles for as long as half of the others.
-TABLES = "first,memory,matrices,plain,sweeps,precisions,attributes,births"
+EVERY = "first,memory,matrices,plain,sweeps,precisions,attributes,births"
+TABLES = EVERY if "JAXUNITS_TEST_ALL" in os.environ else "first,matrices,sweeps"
 TINY = dataclasses.replace(
     SMALL, networks="convnet", tables=TABLES, images=1, matrix=64, steps=2, units=1, seconds=0.001
 )

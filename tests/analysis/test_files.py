@@ -13,7 +13,6 @@ from rich.console import Console
 import jaxunits as ju
 from analysis import measure as measuring
 from analysis.config import Config
-from analysis.measurements import files as files_module
 from analysis.measurements.files import INDEX, Files, with_settings
 from analysis.measurements.subject import Subject, with_split
 from jaxunits import files
@@ -368,7 +367,7 @@ class TestIndex:
                 others.append(write(run, layer="fc2", layer_number="1"))
             original(path, content)
 
-        monkeypatch.setattr(files_module.ju.results, "write_atomically", late)
+        monkeypatch.setattr(files, "write_atomically", late)
         path = write(run)
         assert {row["file"] for row in rows(run)} == {path.name, others[1].name}
 
@@ -378,9 +377,9 @@ class TestIndex:
             import os, signal, sys
             from pathlib import Path
             import xarray as xr
-            import jaxunits as ju
+            from jaxunits import files
             from analysis.measurements.files import INDEX, Files, with_settings
-            files = Files(Path(sys.argv[1]))
+            own = Files(Path(sys.argv[1]))
             original = files.write_atomically
             def killed(path, content):
                 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
@@ -390,7 +389,7 @@ class TestIndex:
                     files.write_atomically = killed
                 settings = {"kind": "ablation", "layer": f"fc{number}", "split": sys.argv[2]}
                 settings["layer_number"] = str(number)
-                files.write(settings, with_settings(xr.Dataset(), settings))
+                own.write(settings, with_settings(xr.Dataset(), settings))
         """
         with contextlib.ExitStack() as stack:
             processes = [

@@ -267,7 +267,8 @@ def test_the_fast_path_serves_a_network_with_dropout(tmp_path):
     data = ju.data.load((images, random.integers(0, 10, 40)), class_names=list("abcdefghij"))
     for layer in ("conv1", "conv2", "conv5", "fc6", "fc7"):
         fast, reference = (
-            ju.ablation.sweep(network, layer, data, path=path) for path in ("fast", "reference")
+            ju.ablation.sweep(network, layer, data, method=method)
+            for method in ("fast", "reference")
         )
         masks = ju.ablation.single_units(network.layers[layer].units)
         logits = logits_under(network, layer, standardized(network, data), masks)
