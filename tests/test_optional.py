@@ -12,7 +12,7 @@ from tests.processes import code, output_of
 
 LARGE = (
     *("tensorflow_datasets", "grain", "array_record", "orbax", "sklearn", "ripser", "mlxtend"),
-    *("torch", "keras", "tensorflow", "matplotlib", "h5py", "netCDF4", "scipy.special"),
+    *("ruptures", "torch", "keras", "tensorflow", "matplotlib", "h5py", "netCDF4", "scipy.special"),
 )
 
 
@@ -49,6 +49,10 @@ CALLS = {
     "prediction": (
         lambda folder: ju.statistics.predict_damaged_class(RESULTS, RESULTS),
         *("sklearn", "predict_damaged_class", "prediction"),
+    ),
+    "roles": (
+        lambda folder: ju.statistics.unit_roles(MAPS[0, :, :2, 0]),
+        *("ruptures", "unit_roles", "roles"),
     ),
     "checkpoints": (
         lambda folder: ju.networks.restore(folder),

@@ -9,10 +9,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+import jaxunits as ju
+
 from ..figures import CHANCE, OVERALL, colour_of, legend, panel, rendered
 from ..runs import Run, Runs
 from ..section import Figure, Section, Table
-from ..transition import Transition, transition
 
 _FIRST, _LAST = "most important first", "least important first"
 _MEASURED = """The units of a layer are ablated one after another, and the accuracy and loss of a
@@ -174,13 +175,13 @@ def _of_random(each: Sequence[xr.Dataset]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cells(first: np.ndarray, last: np.ndarray) -> tuple[str, ...]:
-    found: list[Transition] = [transition(curve) for curve in last]
+    found = [ju.statistics.phase_transition(curve) for curve in last]
     widths = [each.width for each in found if each.width is not None]
     return (
         f"{first.mean():.1%}",
         f"{last.mean():.1%}",
         f"{np.mean([each.peak for each in found]):.1%}",
-        f"{np.mean([each.place for each in found]):.1f} of {last.shape[1] - 1}",
+        f"{np.mean([each.peak_step for each in found]):.1f} of {last.shape[1] - 1}",
         f"{np.median(widths):.0f}" if widths else "none falls",
         f"{len(widths)} of {len(found)}",
     )

@@ -11,18 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
 
+import jaxunits as ju
+
 from ..figures import DAMAGE, GAIN, panel, rendered
 from ..runs import Run, Runs
 from ..section import Section, Table
-from ..stretches import SIDES, stretches
 
-_ROLES = {
-    "core": "#009E73",
-    "core, continued": "#A6DFCC",
-    "overfitted": "#E69F00",
-    "generalizing": "#56B4E9",
-    "confusing": "#BBBBBB",
-}
+_SIDES = ("training", "test")
+
+_COLOURS = ("#009E73", "#A6DFCC", "#E69F00", "#56B4E9", "#BBBBBB")
+_ROLES = dict(zip(ju.statistics.ROLES, _COLOURS, strict=True))
 _TEXT = """The units of a layer are inserted into the empty layer one after another, the most
 important of the class first, and the accuracy of the class is measured on its training images (with
 the labels that the network was trained on) and on its test images. A change-point method finds the
@@ -57,12 +55,12 @@ def run(runs: Runs) -> Section:
 def _stretches(insertion: xr.Dataset, name: str, runs: Runs) -> xr.Dataset:
     roles = runs.config.roles
     curves = insertion.accuracy.sel({"class": name}).transpose("step", "side")
-    return stretches(
-        curves.sel(side=list(SIDES)).values,
+    return ju.statistics.unit_roles(
+        curves.sel(side=list(_SIDES)).values,
         penalty=roles.penalty,
-        shortest=roles.shortest,
-        confidence=roles.confidence,
-        resamples=roles.resamples,
+        min_units=roles.shortest,
+        level=roles.confidence,
+        num_resamples=roles.resamples,
         seed=runs.config.topology.seed,
     )
 
@@ -101,7 +99,7 @@ def _draw_stretches(axes: Axes, found: xr.Dataset) -> None:
 
 def _draw_curves(axes: Axes, insertion: xr.Dataset, kind: str) -> None:
     scale = 100 if kind == "accuracy" else 1
-    for side, colour, style in zip(SIDES, (GAIN, DAMAGE), ("-", "--"), strict=True):
+    for side, colour, style in zip(_SIDES, (GAIN, DAMAGE), ("-", "--"), strict=True):
         values = scale * insertion[kind].sel(side=side).values
         axes.plot(
             np.arange(len(values)),
@@ -146,7 +144,7 @@ def _stretch_table(
             rows.append(
                 (
                     *(name, members[0].seed, layer, f"{first} to {last}", str(one.role.values)),
-                    *(_slope(one.sel(side=side)) for side in SIDES),
+                    *(_slope(one.sel(side=side)) for side in _SIDES),
                 )
             )
     return Table(
@@ -172,7 +170,7 @@ def _share_table(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -
             xr.concat(each, "seed", data_vars="all").accuracy.isel(step=-1).mean(["seed", "class"])
         )
         shares = [
-            _shares(_stretches(insertion, str(label), runs))
+            ju.statistics.role_shares(_stretches(insertion, str(label), runs))
             for insertion in each
             for label in insertion["class"].values
         ]
@@ -180,7 +178,7 @@ def _share_table(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -
         rows.append(
             (
                 *(name, layer, str(len(shares))),
-                *(f"{float(whole.sel(side=side)):.1%}" for side in SIDES),
+                *(f"{float(whole.sel(side=side)):.1%}" for side in _SIDES),
                 *(f"{share:.0%}" for share in mean),
             )
         )
@@ -190,9 +188,3 @@ def _share_table(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -
         columns=("network", "layer", "curves", "training", "test", *_ROLES),
         rows=rows,
     )
-
-
-def _shares(found: xr.Dataset) -> list[float]:
-    """The share of units in each role."""
-    units = (found.last_step - found.first_step).values
-    return [float(units[found.role.values == role].sum() / units.sum()) for role in _ROLES]

@@ -1,8 +1,13 @@
-"""How sure a drop is, what chance alone would give, and which attributes go with drops."""
+"""How sure a drop is, which attributes go with drops, and what curves of ablation say."""
 
 from ._chance import chance_drops as chance_drops
 from ._intervals import paired_interval as paired_interval
 from ._mcnemar import damage_p_values as damage_p_values
+from ._phase_transition import PhaseTransition as PhaseTransition
+from ._phase_transition import phase_transition as phase_transition
 from ._prediction import predict_damaged_class as predict_damaged_class
 from ._rank_correlation import rank_correlation as rank_correlation
+from ._roles import ROLES as ROLES
+from ._roles import role_shares as role_shares
+from ._roles import unit_roles as unit_roles
 from ._uncertainty import uncertainty as uncertainty

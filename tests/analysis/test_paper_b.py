@@ -14,8 +14,6 @@ import jaxunits as ju
 from analysis.__main__ import main
 from analysis.config import Config, Roles, Stability, Topology
 from analysis.experiments.flow import edge_ranks
-from analysis.stretches import change_points, roles_of, stretches
-from analysis.transition import transition
 from tests.analysis.measured import measured
 from train.__main__ import main as train
 
@@ -152,37 +150,6 @@ def test_one_network_of_the_study_has_a_report_of_its_own(study, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "expected"),
-    [
-        ((0.5, 0.8, 1.0, 1.0, 0.95, 0.6, 0.1, 0.0), (1.0, 3, 2, 6)),
-        ((1.0, 0.0, 0.0), (1.0, 0, 1, 1)),
-        ((0.5, 0.9, 0.4, 0.2), (0.9, 1, None, None)),
-        ((0.0, 0.0), (0.0, 1, None, None)),
-        ((0.8, 0.05, 1.0, 0.5, 0.05), (1.0, 2, 2, 4)),
-    ],
-)
-def test_transition(accuracy, expected):
-    assert transition(np.array(accuracy)) == expected
-
-
-def test_stretches_end_where_slopes_change():
-    training = np.interp(np.arange(41), [0, 10, 25, 40], [0.0, 0.7, 1.0, 1.0])
-    test = np.interp(np.arange(41), [0, 10, 25, 40], [0.0, 0.8, 0.4, 0.4])
-    curves = np.stack([training, test], axis=1)
-    assert change_points(curves, penalty=0.001, shortest=5) == [(0, 10), (10, 25), (25, 40)]
-    assert change_points(curves, penalty=1e3, shortest=5) == [(0, 40)]
-    found = stretches(curves, penalty=0.001)
-    assert found.role.values.tolist() == ["core", "overfitted", "confusing"]
-    np.testing.assert_allclose(found.slope, [[0.07, 0.08], [0.02, -0.4 / 15], [0, 0]], atol=1e-12)
-    noisy = curves + np.random.default_rng(0).normal(0, 0.02, curves.shape)
-    found = stretches(noisy, penalty=1e3)
-    expected = np.polyfit(np.arange(41), noisy, 1)[0]
-    np.testing.assert_allclose(found.slope[0], expected)
-    assert (found.slope_low < found.slope).all()
-    assert (found.slope < found.slope_high).all()
-
-
-@pytest.mark.parametrize(
     ("options", "text"),
     [
         (
@@ -197,12 +164,6 @@ def test_stretches_end_where_slopes_change():
 def test_impossible_numbers_are_refused(options, text):
     with pytest.raises(ju.InputError, match=text):
         Config(Path("runs"), **options)
-
-
-def test_roles():
-    rises = np.array([[0, 0], [1, 1], [1, 0], [1, 1], [0, 1]], bool)
-    expected = ["confusing", "core", "overfitted", "core, continued", "generalizing"]
-    assert roles_of(rises) == expected
 
 
 @pytest.mark.parametrize("convention", ["paper", "authors"])

@@ -31,7 +31,7 @@ LEFT_OUT = {
     "it holds what functions of ours give": {
         *("ablation.Plan", "data.Batch", "data.Dataset", "data.concepts.Annotated"),
         *("data.concepts.Annotations", "data.concepts.Concepts", "networks.Centres"),
-        *("networks.Classifier", "networks.Layer"),
+        *("networks.Classifier", "networks.Layer", "statistics.PhaseTransition"),
     },
     "it is a module whose function, such as networks.mlp, checks the arguments": {
         *("networks.AlexNet", "networks.CifarResNet", "networks.ConvNet", "networks.MLP"),

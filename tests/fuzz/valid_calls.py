@@ -547,6 +547,21 @@ _valid(
     ),
 )
 _valid("statistics.rank_correlation", lambda w: ((w.attributes, w.sweep), {}))
+_INSERTED = [[0.1, 0.1], [0.5, 0.4], [0.7, 0.3], [0.9, 0.4], [0.9, 0.6]]
+_valid("statistics.phase_transition", accuracy=[0.5, 1.0, 0.4, 0.0])
+_valid(
+    "statistics.unit_roles",
+    accuracy=_INSERTED,
+    penalty=0.02,
+    min_units=2,
+    level=0.95,
+    num_resamples=9,
+    seed=0,
+)
+_valid(
+    "statistics.role_shares",
+    lambda w: ((ju.statistics.unit_roles(_INSERTED, num_resamples=9),), {}),
+)
 _valid(
     "statistics.uncertainty",
     lambda w: ((w.sweep,), {"level": 0.95, "false_discovery_rate": 0.05, "draws": 5, "seed": 0}),
