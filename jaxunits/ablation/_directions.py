@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Unpack
 
@@ -23,11 +24,9 @@ from ..execution import Progress, check_progress
 from ..networks import Classifier, Layer
 from ..networks._checks import check_classifier, check_readable
 from ..results import fingerprint
-from ._checks import checked_masks
 from ._execution import Execution, Options
-from ._masks import single_units
 from ._measurement import answer
-from ._sweep import sweep_settings
+from ._question import question_of
 
 _TOLERANCE = 1e-4
 
@@ -70,19 +69,19 @@ def directions(
     check_readable(network, layer)
     place = network.layer(layer)
     rotation = _checked_basis(basis, place)
-    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
-    settings = sweep_settings(network, layer, data, masks, **options)
-    settings |= {"measured": "directions", "basis": fingerprint(rotation)}
-    dimension = "direction" if masks is None else "mask"
+    question = dataclasses.replace(question_of(network, layer, data, masks), basis=rotation)
+    rows = question.masks[1:]
+    dimension = "direction" if question.each_unit else "mask"
     return answer(
         network,
-        place,
+        question,
         data,
-        rows,
         coordinates={dimension: np.arange(len(rows))},
-        variables={} if masks is None else {"kept": (("mask", "direction"), rows)},
-        settings=settings,
-        basis=rotation,
+        variables={} if question.each_unit else {"kept": (("mask", "direction"), rows)},
+        settings={
+            **question.settings("directions", network, data, carried_out),
+            "basis": fingerprint(rotation),
+        },
         file=file,
         progress=progress,
         carried_out=carried_out,

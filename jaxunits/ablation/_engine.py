@@ -86,7 +86,7 @@ class Engine(execution.Engine):
         """How the question is answered, as attributes of the result."""
         program = self.program
         return {
-            "method": program.path.name,
+            "method": program.laid_out.method.name,
             "method_reason": program.reason,
             "multiply_adds": str(program.work.total),
             "batch_size": program.batch_size,
@@ -192,7 +192,7 @@ def _pending(program: Program, part: Part, outcome: Any, repeated: bool) -> Call
 
     def answers() -> Answers:
         images = len(part.image)
-        rows = (np.asarray(each)[program.path.position][:, :images] for each in outcome)
+        rows = (np.asarray(each)[program.laid_out.position][:, :images] for each in outcome)
         labels = part.inputs.labels[:images]
         return Answers(part.image, labels, np.full(images, repeated), *rows)
 

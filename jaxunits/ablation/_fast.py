@@ -15,14 +15,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Float32, PyTree
 
+from .._programs import kept
+from ..networks import Classifier
 from ..networks._function import Traced
-from ..tracing import RULES, Program, Walk, split, trace
-from ._encoding import Encoding
+from ..tracing import RULES, Program, Walk, multiply_adds, split, trace
+from ._encoding import encode
 from ._masked import ablated_values, replaced, seeds_of_others
-from ._path import Functions, Layout, Path
-from ._question import Inputs
+from ._method import Case, Functions, LaidOut, Method, Work, fixed_arguments
+from ._question import Inputs, Question
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,83 +85,121 @@ def stages(traced: Traced, layer: str, shapes: Mapping[str, Any], *, running: bo
     return Stages(constants, early, middle, late, 8, before)
 
 
-def fast_path(encoding: Encoding, arguments: Mapping[str, Any], at_once: int) -> Path:
-    """Masks as changes.
+@dataclass(frozen=True)
+class Fast(Method):
+    """Masks as changes of base masks.
 
-    Args:
-      encoding: the masks.
-      arguments: `fixed` arguments, and masks `along` of other layers, `[masks, units]`.
+    Attributes:
       at_once: masks that are evaluated together.
+      running: whether masks are reached from one another.
+      base: which base mask each chunk of masks starts from.
     """
-    chunks, length, _ = encoding.units.shape
-    placed = {
-        name: _placed(masks, encoding.position, chunks * length).reshape(chunks, length, -1)
-        for name, masks in arguments["along"].items()
+
+    name = "fast"
+
+    running: bool = False
+    base: tuple[int, ...] = ()
+
+    @classmethod
+    def obstacle(cls, network: Classifier, question: Question) -> str:
+        """Masks that are no changes of units, or that change what lies before them."""
+        if not np.isin(question.masks, (0, 1)).all():
+            return "masks hold numbers other than 0 and 1"
+        order = list(network.layers)
+        layer = question.layer.name
+        for name in question.along:
+            if order.index(name) < order.index(layer):
+                return f"masks of layer {name!r}, before layer {layer!r}, differ from row to row"
+        return ""
+
+    @classmethod
+    def work(cls, network: Classifier, question: Question) -> Work:
+        """What is behind the layer once a base mask, and what a change reaches once a mask."""
+        encoding = encode(question.masks.astype(bool), 1)
+        counts = (encoding.changes, len(encoding.bases), len(question.masks))
+        return _work(Case.of(network, question), *counts, running=encoding.running)
+
+    @classmethod
+    def lay_out(cls, question: Question, at_once: int) -> LaidOut:
+        """Changes in chunks, and masks of other layers in the same rows."""
+        encoding = encode(question.masks.astype(bool), at_once)
+        chunks, length, _ = encoding.units.shape
+        along = {
+            name: _placed(masks, encoding.position, chunks * length).reshape(chunks, length, -1)
+            for name, masks in question.along.items()
+        }
+        given = {
+            "fixed": fixed_arguments(question),
+            "bases": encoding.bases,
+            "change": {"units": encoding.units, "signs": encoding.signs, "along": along},
+        }
+        method = cls(min(at_once, length), encoding.running, tuple(encoding.base.tolist()))
+        return LaidOut(method, given, encoding.position)
+
+    def from_base(self, arguments: PyTree, kept: Float32[np.ndarray, " units"]) -> PyTree:
+        """With other base masks."""
+        return {**arguments, "bases": arguments["bases"] & kept.astype(bool).reshape(1, -1)}
+
+    def functions(self, traced: Traced, layer: str, shapes: Mapping[str, Any]) -> Functions:
+        """The stages, each as often as it has to run."""
+        given, rows = shapes["arguments"], self.at_once
+        of_rows = jax.tree.map(
+            lambda part: _shape((rows, *part.shape[2:]), part.dtype), given["change"]
+        )
+        base = _shape(given["bases"].shape[1:], bool)
+        known = {"params": shapes["params"], "inputs": shapes["inputs"], "fixed": given["fixed"]}
+        parts = stages(
+            traced, layer, {**known, "base": base, "change": of_rows}, running=self.running
+        )
+        chunks = np.asarray(self.base)
+        groups = [np.flatnonzero(chunks == number) for number in range(given["bases"].shape[0])]
+        order = np.argsort(np.concatenate(groups), kind="stable")
+
+        def shared_by_all(params: PyTree, arguments: PyTree) -> PyTree:
+            return parts.constants(params, arguments["fixed"])
+
+        def prepare(constants: PyTree, params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
+            return parts.early(constants, params, arguments["fixed"], *inputs)
+
+        def evaluate(
+            constants: PyTree,
+            params: PyTree,
+            state: PyTree,
+            arguments: PyTree,
+            outcome: Callable[[Array], PyTree],
+        ) -> PyTree:
+            fixed = arguments["fixed"]
+            run = functools.partial(_chunk, parts, (state, constants, params, fixed), rows, outcome)
+            if self.running:
+                bases = arguments["bases"][chunks]
+                found = jax.lax.map(lambda each: run(*each), (bases, arguments["change"]))
+            else:
+                pieces = []
+                for number, members in enumerate(groups):
+                    shared = parts.middle(
+                        state, constants, params, fixed, None, None, arguments["bases"][number]
+                    )
+                    chosen = jax.tree.map(lambda part, at=members: part[at], arguments["change"])
+                    pieces.append(jax.lax.map(functools.partial(run, None, shared=shared), chosen))
+                found = jax.tree.map(lambda *each: jnp.concatenate(each)[order], *pieces)
+            return jax.tree.map(lambda part: part.reshape(-1, *part.shape[3:]), found)
+
+        return Functions(shared_by_all, prepare, evaluate)
+
+
+@kept
+def _work(case: Case, changes: int, bases: int, masks: int, *, running: bool) -> Work:
+    traced, shapes = case.traced()
+    change = {
+        "units": _shape((1, changes), jnp.int32),
+        "signs": _shape((1, changes), jnp.float32),
+        "along": jax.tree.map(lambda each: _shape((1, *each.shape), each.dtype), case.along.tree()),
     }
-    given = {
-        "fixed": arguments["fixed"],
-        "bases": encoding.bases,
-        "change": {"units": encoding.units, "signs": encoding.signs, "along": placed},
-    }
-    base = tuple(encoding.base.tolist())
-    layout = Layout("fast", min(at_once, length), encoding.running, base)
-    return Path(layout, given, encoding.position)
-
-
-def fast_functions(
-    traced: Traced, layer: str, layout: Layout, shapes: Mapping[str, Any]
-) -> Functions:
-    """What evaluates changes.
-
-    Args:
-      traced: the network for a batch's images.
-      layer: the layer.
-      layout: how the masks lie in the arguments.
-      shapes: of `params`, `inputs` and `arguments`.
-    """
-    given, rows = shapes["arguments"], layout.at_once
-    of_rows = jax.tree.map(
-        lambda part: _shape((rows, *part.shape[2:]), part.dtype), given["change"]
-    )
-    base = _shape(given["bases"].shape[1:], bool)
-    known = {"params": shapes["params"], "inputs": shapes["inputs"], "fixed": given["fixed"]}
-    parts = stages(
-        traced, layer, {**known, "base": base, "change": of_rows}, running=layout.running
-    )
-    chunks = np.asarray(layout.base)
-    groups = [np.flatnonzero(chunks == number) for number in range(given["bases"].shape[0])]
-    order = np.argsort(np.concatenate(groups), kind="stable")
-
-    def shared_by_all(params: PyTree, arguments: PyTree) -> PyTree:
-        return parts.constants(params, arguments["fixed"])
-
-    def prepare(constants: PyTree, params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
-        return parts.early(constants, params, arguments["fixed"], *inputs)
-
-    def evaluate(
-        constants: PyTree,
-        params: PyTree,
-        state: PyTree,
-        arguments: PyTree,
-        outcome: Callable[[Array], PyTree],
-    ) -> PyTree:
-        fixed = arguments["fixed"]
-        run = functools.partial(_chunk, parts, (state, constants, params, fixed), rows, outcome)
-        if layout.running:
-            bases = arguments["bases"][chunks]
-            found = jax.lax.map(lambda each: run(*each), (bases, arguments["change"]))
-        else:
-            pieces = []
-            for number, members in enumerate(groups):
-                shared = parts.middle(
-                    state, constants, params, fixed, None, None, arguments["bases"][number]
-                )
-                chosen = jax.tree.map(lambda part, at=members: part[at], arguments["change"])
-                pieces.append(jax.lax.map(functools.partial(run, None, shared=shared), chosen))
-            found = jax.tree.map(lambda *each: jnp.concatenate(each)[order], *pieces)
-        return jax.tree.map(lambda part: part.reshape(-1, *part.shape[3:]), found)
-
-    return Functions(shared_by_all, prepare, evaluate)
+    base = _shape((case.units,), bool)
+    parts = stages(traced, case.layer, {**shapes, "base": base, "change": change}, running=running)
+    # Parameters that are reshaped for every mask are held once.
+    own = {"changes": parts.change, "base": multiply_adds(parts.middle), "bases": bases}
+    return Work.of(parts.early, parts.late, masks, **own)
 
 
 def _chunk(

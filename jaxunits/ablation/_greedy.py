@@ -27,7 +27,6 @@ from ..execution import (
     Files,
     Part,
     Progress,
-    Read,
     Store,
     agree,
     open_store,
@@ -41,11 +40,8 @@ from ..networks._checks import check_classifier, check_data
 from ._counts import as_integers
 from ._engine import Engine
 from ._execution import Execution, Options
-from ._masks import single_units
-from ._measurement import Values, fill, with_first
 from ._orders import measure_orders, random_orders
-from ._question import Question, Resampling
-from ._sweep import sweep_settings
+from ._question import Question, Values, question_of
 
 # Batches, each with what all masks share of it, and its labels.
 _States = Callable[[], Iterable[tuple[Part, PyTree, jax.Array]]]
@@ -117,12 +113,12 @@ def greedy(
             f"{place.units} steps in layer {layer!r}, and no fewer than 0 random orders"
         )
     measured = measure_on or data
-    settings = sweep_settings(
-        network, layer, measured, values=values, reference=reference or data, seed=seed, **options
+    check_data(network, measured)
+    question = question_of(network, layer, data, values=values, reference=reference, seed=seed)
+    settings = question.settings(
+        "greedy", network, measured, carried_out, masks=f"greedy, {length} steps"
     )
     settings |= {
-        "measured": "greedy",
-        "masks": f"greedy, {length} steps",
         "chosen_on": data.fingerprint,
         "chosen_for": ", ".join(names),
         "random_orders": f"{random} of seed {seed}",
@@ -134,21 +130,17 @@ def greedy(
     ):
         if made is not None:
             return made[place.name]
-        filled = fill(network, place, values, reference or data, seed, carried_out)
-        question = Question(place, with_first(single_units(place.units)), filled)
+        question = question.with_means(network, carried_out)
         with open_store(files.on_the_way, settings) as kept:
             chosen = _choose(network, question, images, length, kept, carried_out, report)
             beside = random_orders(place.units, random, seed=seed)[:, :length]
             return measure_orders(
                 network,
-                place,
+                question,
                 measured,
                 np.concatenate([chosen, beside]),
                 variables={"target": ("order", np.asarray([*names, *[""] * random], object))},
                 settings=settings,
-                values=filled if isinstance(filled, np.ndarray) else values,
-                reference=reference or data,
-                seed=seed,
                 file=file,
                 progress=False,
                 carried_out=carried_out,
@@ -169,7 +161,7 @@ def _choose(
     missing = share([number for number in images if number not in there])
     if missing:
         largest = max(images.values(), key=len)
-        read = _reading(network, question, largest, carried_out)
+        read = question.read(network, largest, carried_out)
         engine = Engine(network, question, read, carried_out, largest.name)
     for done, number in enumerate(missing):
         part = _shifted(progress, done, len(missing))
@@ -204,22 +196,11 @@ def _order(
     return order
 
 
-def _reading(
-    network: Classifier, question: Question, data: Dataset, carried_out: Execution
-) -> Read:
-    """Reads images, and others beside them where ablated units give theirs."""
-    resampled = question.values
-    partners = resampled.partners(data) if isinstance(resampled, Resampling) else None
-    return execution.reading(
-        data, network.preprocessing, partners, threads=carried_out.decoding_threads
-    )
-
-
 def _states(engine: Engine, network: Classifier, data: Dataset) -> _States:
     """Batches with what all masks share of them: kept on the devices where memory allows."""
     program = engine.program
     size = program.batch_size
-    read = _reading(network, engine.question, data, engine.carried_out)
+    read = engine.question.read(network, data, engine.carried_out)
 
     def fresh() -> Iterator[tuple[Part, PyTree, jax.Array]]:
         for piece in pieces(read, ranges(read, engine.carried_out)):
@@ -240,9 +221,9 @@ def _candidates(
 ) -> tuple[Int64[np.ndarray, " units"], Int64[np.ndarray, " units"]]:
     """Correct images and sums of losses after each unit more is ablated."""
     program = engine.program
-    arguments = program.path.from_base(program.arguments, kept)
+    arguments = program.laid_out.method.from_base(program.arguments, kept)
     correct, loss = np.zeros((2, len(kept)), np.int64)
-    rows = program.path.position[1:]
+    rows = program.laid_out.position[1:]
     for part, state, labels in states:
         prediction, losses = program.evaluate(state, labels, arguments)
         images = len(part.image)

@@ -25,7 +25,8 @@ from ..networks import Classifier, Layer
 from ..networks._checks import check_classifier
 from ..results import fingerprint
 from ._execution import Execution, Options
-from ._measurement import Values, answer, settings_of
+from ._measurement import answer
+from ._question import Question, Values, question_of
 
 
 def cumulative(
@@ -66,19 +67,16 @@ def cumulative(
     Raises:
       InputError: an order names a unit that does not exist or one twice; and as in `sweep`.
     """
-    execution = from_options(Execution, options, cumulative)
     return _along(
+        "cumulative",
         network,
         layer,
         data,
         orders,
-        inserted=False,
-        values=values,
-        reference=reference,
-        seed=seed,
-        file=file,
-        progress=progress,
-        carried_out=execution,
+        {"values": values, "reference": reference, "seed": seed},
+        file,
+        progress,
+        from_options(Execution, options, cumulative),
     )
 
 
@@ -100,32 +98,26 @@ def insertion(
     Arguments, result and errors are those of `cumulative`; units that an order leaves out are never
     inserted.
     """
-    execution = from_options(Execution, options, insertion)
     return _along(
+        "insertion",
         network,
         layer,
         data,
         orders,
-        inserted=True,
-        values=values,
-        reference=reference,
-        seed=seed,
-        file=file,
-        progress=progress,
-        carried_out=execution,
+        {"values": values, "reference": reference, "seed": seed},
+        file,
+        progress,
+        from_options(Execution, options, insertion),
     )
 
 
 def _along(
+    kind: str,
     network: Classifier,
     layer: str,
     data: Dataset,
     orders: ArrayLike,
-    *,
-    inserted: bool,
-    values: Values,
-    reference: Dataset | None,
-    seed: int,
+    ablated: Mapping[str, Any],
     file: str | Path | None,
     progress: Progress | bool | None,
     carried_out: Execution,
@@ -136,24 +128,18 @@ def _along(
     given = whole_array(orders, "orders", f" for layer {layer!r}")
     single = given.ndim == 1
     several = checked_orders(given[None] if single else given, network.layer(layer))
-    settings = settings_of(network, layer, data, None, values, reference, seed, None, carried_out)
-    kind = "insertion" if inserted else "cumulative"
+    question = question_of(network, layer, data, **ablated)
+    settings = question.settings(
+        kind, network, data, carried_out, masks=f"{kind} {fingerprint(several)}"
+    )
     return measure_orders(
         network,
-        network.layer(layer),
+        question,
         data,
         several,
-        insertion=inserted,
+        inserted=kind == "insertion",
         single=single,
-        settings={
-            **settings,
-            "measured": kind,
-            "masks": f"{kind} {fingerprint(several)}",
-            "orders": "one" if single else str(len(several)),
-        },
-        values=values,
-        reference=reference,
-        seed=seed,
+        settings={**settings, "orders": "one" if single else str(len(several))},
         file=file,
         progress=progress,
         carried_out=carried_out,
@@ -162,11 +148,11 @@ def _along(
 
 def measure_orders(
     network: Classifier,
-    layer: Layer,
+    question: Question,
     data: Dataset,
     orders: Int[np.ndarray, "orders steps"],
     *,
-    insertion: bool = False,
+    inserted: bool = False,
     single: bool = False,
     variables: Mapping[str, Any] | None = None,
     **arguments: Any,
@@ -175,10 +161,10 @@ def measure_orders(
 
     Args:
       network: the network.
-      layer: the layer.
+      question: the layer, and what ablated units give.
       data: the images.
       orders: distinct units in each row.
-      insertion: insert instead of ablate.
+      inserted: insert instead of ablate.
       single: leave out the dimension `order`.
       variables: what is added to the result.
       **arguments: of `answer`.
@@ -188,9 +174,8 @@ def measure_orders(
     ordered = ((*named, "step"), changed[0] if single else changed)
     return answer(
         network,
-        layer,
+        question.under(masks_of_orders(orders, question.layer.units, inserted=inserted)),
         data,
-        masks_of_orders(orders, layer.units, insertion=insertion),
         coordinates={**named, "step": np.arange(orders.shape[1] + 1)},
         variables={"ordered_unit": ordered, **(variables or {})},
         **arguments,
@@ -217,7 +202,7 @@ def random_orders(
 
 
 def masks_of_orders(
-    orders: Int[np.ndarray, "orders steps"], units: int, *, insertion: bool
+    orders: Int[np.ndarray, "orders steps"], units: int, *, inserted: bool
 ) -> Float32[np.ndarray, "masks units"]:
     """The masks of every step of every order, the step before the first unit included."""
     count, steps = orders.shape
@@ -225,7 +210,7 @@ def masks_of_orders(
     order, step = np.indices(orders.shape)
     changed[order, step + 1, orders] = True
     changed = np.logical_or.accumulate(changed, axis=1)
-    return (changed == insertion).reshape(-1, units).astype(np.float32)
+    return (changed == inserted).reshape(-1, units).astype(np.float32)
 
 
 def checked_orders(orders: Int[np.ndarray, ...], layer: Layer) -> Int[np.ndarray, "orders steps"]:

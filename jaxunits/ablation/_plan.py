@@ -17,14 +17,11 @@ from ..data import Dataset
 from ..execution import Images
 from ..networks import Classifier
 from ..networks._checks import check_classifier
-from ._checks import checked_masks
-from ._cost import Work
 from ._execution import Execution, Options
-from ._masks import single_units
-from ._measurement import Values, fill, question_of, reads, settings_of
-from ._paths import work_of
+from ._method import Work
 from ._program import Program, compile_program
-from ._question import Resampling
+from ._question import Means, Resampling, Values, question_of
+from ._reference import Reference
 
 
 @dataclass(frozen=True)
@@ -109,29 +106,32 @@ def plan(
     """
     execution = from_options(Execution, options, plan)
     check_classifier(network)
-    place = network.layer(layer)
-    settings_of(network, layer, data, masks, values, reference, seed, other_masks, execution)
-    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
-    means = isinstance(values, str) and values == "mean"
-    given = np.zeros(place.units, np.float32) if means else values
-    question = dataclasses.replace(
-        question_of(network, place, rows, other_masks),
-        values=fill(network, place, given, reference or data, seed, execution),
+    asked = question_of(
+        network,
+        layer,
+        data,
+        masks,
+        values=values,
+        reference=reference,
+        seed=seed,
+        other_masks=other_masks,
     )
+    means = isinstance(asked.values, Means)
+    zeros = np.zeros(asked.layer.units, np.float32)
+    question = dataclasses.replace(asked, values=zeros) if means else asked
     started = time.perf_counter()
-    read = reads(network, data, values, reference, seed, execution.decoding_threads)
-    pixels = read.example.images.dtype
+    pixels = question.read(network, data, execution).example.images.dtype
     program = compile_program(network, question, execution, images=len(data), pixels=pixels)
     compiled = time.perf_counter() - started
     batch_seconds = _time(program, resampled=isinstance(question.values, Resampling))
     return Plan(
         layer=layer,
-        method=program.path.name,
+        method=program.laid_out.method.name,
         reason=program.reason,
         masks=len(question.masks),
         images=len(data),
         work=program.work,
-        reference_work=work_of(network, question, "reference"),
+        reference_work=Reference.work(network, question),
         batch_size=program.batch_size,
         masks_at_once=program.masks_at_once,
         peak_bytes=program.peak,

@@ -28,11 +28,10 @@ from ..execution import (
 )
 from ..networks import Classifier
 from ..networks._function import MaskedFunction
-from ._cost import Work, masks_at_once
+from ._choice import Choice, choose, masks_at_once
 from ._execution import Execution
-from ._path import Functions, Layout, Path
-from ._paths import Choice, choose, functions_of, path_of
-from ._question import Inputs, Outcome, Question, Resampling, classify
+from ._method import Functions, LaidOut, Method, Outcome, Work, classify
+from ._question import Inputs, Question, Resampling
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,22 +39,22 @@ class Program:
     """A question compiled for batches of one size.
 
     Attributes:
-      path: how it is answered.
+      laid_out: the masks, as the method evaluates them.
       reason: why so.
       work: what it costs.
       batch_size: images per batch, all devices together.
       masks_at_once: masks evaluated together.
       peak: bytes that a device holds at most, by the compiler's account.
-      prepare: from a batch's inputs and the path's arguments to what all masks share.
-      evaluate: from that, labels and the path's arguments to outcomes `[rows, images]`.
-      arguments: the path's arguments, on the devices.
+      prepare: from a batch's inputs and the masks' arguments to what all masks share.
+      evaluate: from that, labels and the masks' arguments to outcomes `[rows, images]`.
+      arguments: the masks' arguments, on the devices.
       images: a batch's images, with their places.
       shared_bytes: bytes of what all masks share of a batch, on a device.
       compilations: how many programs had to be compiled for it; none where an earlier call left
         them.
     """
 
-    path: Path
+    laid_out: LaidOut
     reason: str
     work: Work
     batch_size: int
@@ -110,16 +109,16 @@ def compile_program(
     """
     choice = choose(network, question, execution.method)
     batch = execution.batch_of(images)
-    at_once = masks_at_once(execution, choice.work, batch, fast=choice.name == "fast")
+    at_once = masks_at_once(execution, choice, batch)
     compilations: list[str] = []
     while True:
-        path = path_of(question, choice.name, at_once)
+        laid_out = choice.method.lay_out(question, at_once)
         build = Build(
             function=network.function,
             layer=question.layer.name,
-            layout=path.layout,
+            method=laid_out.method,
             params=Shapes.of(network.params),
-            arguments=Shapes.of(path.arguments),
+            arguments=Shapes.of(laid_out.arguments),
             preprocessing=network.preprocessing,
             images=jax.ShapeDtypeStruct((batch, *network.example.shape[1:]), pixels),
             partners=isinstance(question.values, Resampling),
@@ -130,7 +129,7 @@ def compile_program(
         )
         found = compiled(build)
         if found.peak <= execution.budget:
-            return _program(network, choice, path, at_once, found, len(compilations))
+            return _program(network, choice, laid_out, at_once, found, len(compilations))
         if at_once > 1:
             at_once = found.fitting(at_once, execution.budget)
         elif batch > 1:
@@ -146,15 +145,17 @@ def compile_program(
 def _program(
     network: Classifier,
     choice: Choice,
-    path: Path,
+    laid_out: LaidOut,
     at_once: int,
     found: Compiled,
     compilations: int,
 ) -> Program:
-    params, arguments = jax.device_put((network.params, path.arguments), found.places.everywhere)
+    params, arguments = jax.device_put(
+        (network.params, laid_out.arguments), found.places.everywhere
+    )
     constants = found.constants(params, arguments)
     return Program(
-        path=path,
+        laid_out=laid_out,
         reason=choice.reason,
         work=choice.work,
         batch_size=found.images.shape[0],
@@ -176,9 +177,9 @@ class Build:
     Attributes:
       function: the network.
       layer: the layer.
-      layout: how the masks lie in the arguments.
+      method: how the masks lie in the arguments.
       params: shapes of the network's parameters.
-      arguments: shapes of the path's arguments.
+      arguments: shapes of the masks' arguments.
       preprocessing: what the network expects of images.
       images: the shape of a device's batch, as it comes to the device.
       partners: whether there are other images too, whose activations ablated units give.
@@ -190,7 +191,7 @@ class Build:
 
     function: MaskedFunction
     layer: str
-    layout: Layout
+    method: Method
     params: Shapes
     arguments: Shapes
     preprocessing: Preprocessing
@@ -270,15 +271,11 @@ def _sharded_functions(build: Build, places: Places) -> Functions:
     dtype = working_dtype(build.precision)
     image = jax.ShapeDtypeStruct(build.images.shape, dtype)
     params = jax.eval_shape(lambda arrays: cast(arrays, dtype), build.params.tree())
-    functions = functions_of(
-        build.function,
+    inputs = Inputs(image, image if build.partners else None)
+    functions = build.method.functions(
+        build.function.traced(params, image),
         build.layer,
-        build.layout,
-        {
-            "params": params,
-            "inputs": Inputs(image, image if build.partners else None),
-            "arguments": build.arguments.tree(),
-        },
+        {"params": params, "inputs": inputs, "arguments": build.arguments.tree()},
     )
 
     def constants(params: PyTree, arguments: PyTree) -> PyTree:

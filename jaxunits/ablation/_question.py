@@ -1,19 +1,41 @@
-"""What is asked of a network, and what is kept of its logits."""
+"""What is asked of a layer: its masks, and what ablated units give instead."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int32
+from jaxtyping import Float32, Shaped
+from numpy.typing import ArrayLike
 
+from .. import execution
+from .._arguments import as_array, real_array
+from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from ..data import Dataset, subset
-from ..networks import Layer
+from ..execution import Read
+from ..networks import Classifier, Layer
+from ..networks._checks import check_data, check_parameters, check_readable
+from ..results import fingerprint
+from ._execution import Execution
+from ._masks import single_units
+from ._means import unit_means
+
+Values = str | ArrayLike
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """Ablated units give their means over some images.
+
+    Attributes:
+      reference: the images.
+    """
+
+    reference: Dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +87,9 @@ class Question:
     Attributes:
       layer: the layer.
       masks: 1 = kept; the first row keeps everything.
-      values: what ablated units give: one number per unit, or activations on other images; None
-        for zero.
+      each_unit: whether they ablate every unit alone, because none were given.
+      values: what ablated units give: one number per unit, their means, or activations on other
+        images; None for zero.
       basis: orthonormal directions as columns, whose coordinates the masks ablate; None for units.
       held: masks of other layers `[units]` that apply throughout.
       along: masks of other layers `[masks, units]`, one for each mask.
@@ -74,41 +97,190 @@ class Question:
 
     layer: Layer
     masks: Float32[np.ndarray, "masks units"]
-    values: Float32[np.ndarray, " units"] | Resampling | None = None
+    each_unit: bool = False
+    values: Float32[np.ndarray, " units"] | Means | Resampling | None = None
     basis: Float32[np.ndarray, "units directions"] | None = None
     held: Mapping[str, np.ndarray] = field(default_factory=dict)
     along: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def inputs(self, data: Dataset) -> tuple[Dataset, ...]:
-        """What is read for some images: these, and others where ablated units give theirs."""
-        if isinstance(self.values, Resampling):
-            return data, self.values.partners(data)
-        return (data,)
+    def under(self, masks: Float32[np.ndarray, "masks units"]) -> Question:
+        """The same of other masks, after one that keeps everything."""
+        return dataclasses.replace(self, masks=_with_first(masks), each_unit=False)
+
+    def with_means(self, network: Classifier, carried_out: Execution) -> Question:
+        """The same with numbers where ablated units give their means."""
+        if not isinstance(self.values, Means):
+            return self
+        means = unit_means(
+            network,
+            self.layer.name,
+            self.values.reference,
+            progress=False,
+            batch_size=carried_out.batch_size,
+            max_memory=carried_out.max_memory,
+            devices=carried_out.devices,
+        )
+        return dataclasses.replace(self, values=means.astype(np.float32))
+
+    def read(self, network: Classifier, data: Dataset, carried_out: Execution) -> Read:
+        """What reads the images, and others beside them where ablated units give theirs."""
+        resampled = isinstance(self.values, Resampling)
+        return execution.reading(
+            data,
+            network.preprocessing,
+            self.values.partners(data) if resampled else None,
+            threads=carried_out.decoding_threads,
+        )
+
+    def settings(
+        self,
+        measured: str,
+        network: Classifier,
+        data: Dataset,
+        carried_out: Execution,
+        *,
+        masks: str | None = None,
+    ) -> dict[str, str]:
+        """Everything that the numbers depend on.
+
+        Args:
+          measured: what is measured, by the function's name.
+          network: the network.
+          data: the images.
+          carried_out: how.
+          masks: what tells the masks from others, where that is shorter than their fingerprint.
+        """
+        others = {**self.held, **self.along}
+        named = "single units" if self.each_unit else fingerprint(self.masks[1:])
+        values, reference = "zero", ""
+        if isinstance(self.values, np.ndarray):
+            values = fingerprint(self.values)
+        elif self.values is not None:
+            drawn = isinstance(self.values, Resampling)
+            values = f"resample with seed {self.values.seed}" if drawn else "mean"
+            reference = self.values.reference.fingerprint
+        return {
+            **execution.provenance(measured, network, self.layer.name, data, carried_out),
+            "masks": masks or named,
+            "other_masks": fingerprint(others) if others else "none",
+            "values": values,
+            "reference_fingerprint": reference,
+        }
 
 
-class Outcome(NamedTuple):
-    """What is kept of the logits of one image under one mask.
+def question_of(
+    network: Classifier,
+    layer: str,
+    data: Dataset,
+    masks: ArrayLike | None = None,
+    *,
+    values: Values = "zero",
+    reference: Dataset | None = None,
+    seed: int = 0,
+    other_masks: Mapping[str, ArrayLike] | None = None,
+) -> Question:
+    """Masks of a layer, every unit alone by default; see `sweep`.
 
-    Attributes:
-      prediction: the class with the largest logit, the first of equals.
-      loss: cross-entropy in nats.
-      margin: the largest logit less the second largest.
+    Raises:
+      InputError: layer, masks, values, images or parameters cannot be used.
     """
+    place = network.layer(layer)
+    check_data(network, data)
+    check_parameters(network)
+    if reference is not None:
+        check_data(network, reference)
+    filled = _checked_values(network, place, values, reference or data, seed)
+    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
+    held, along = _others(network, place, rows, other_masks)
+    return Question(place, _with_first(rows), masks is None, filled, held=held, along=along)
 
-    prediction: Int32[Array, "*masks images"]
-    loss: Float32[Array, "*masks images"]
-    margin: Float32[Array, "*masks images"]
+
+def checked_masks(masks: ArrayLike, layer: Layer) -> Float32[np.ndarray, "masks units"]:
+    """Masks as float32 `[masks, units]`.
+
+    Raises:
+      InputError: the shape is another one, or an entry is not a finite number.
+    """
+    array = real_array(masks, "masks", f" for layer {layer.name!r}")
+    if array.ndim != 2 or array.shape[1] != layer.units or len(array) == 0:
+        raise InputError(
+            f"masks of shape {array.shape} for layer {layer.name!r}: expected "
+            f"(masks, {layer.units}), one entry per unit"
+        )
+    return _checked_numbers(array, "masks", layer)
 
 
-def classify(logits: Float[Array, "images classes"], labels: Int32[Array, " images"]) -> Outcome:
-    """Predicted class, cross-entropy and margin of each image."""
-    logits = logits.astype(jnp.float32)
-    classes = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 1)
-    largest = jnp.max(logits, axis=1)
-    # The first of equals. XLA's argmax does the same and is five times as slow on CPUs.
-    first = jnp.where(logits == largest[:, None], classes, logits.shape[1])
-    prediction = jnp.min(first, axis=1)
-    label = jnp.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
-    loss = jnp.log(jnp.exp(logits - largest[:, None]).sum(1)) - (label - largest)
-    others = jnp.where(classes == prediction[:, None], -jnp.inf, logits)
-    return Outcome(prediction, loss, largest - jnp.max(others, axis=1))
+def _checked_values(
+    network: Classifier, layer: Layer, values: Values, reference: Dataset, seed: int
+) -> Float32[np.ndarray, " units"] | Means | Resampling | None:
+    check_numbers(seed=(seed, SEEDS))
+    if not isinstance(values, str):
+        array = real_array(values, "values", f" for layer {layer.name!r}")
+        if array.shape != (layer.units,):
+            raise InputError(
+                f"values of shape {array.shape} for layer {layer.name!r}: give 'zero', 'mean', "
+                f"'resample' or ({layer.units},), one number per unit"
+            )
+        return _checked_numbers(array, "values", layer)
+    if values not in ("zero", "mean", "resample"):
+        raise InputError(
+            f"values={values!r}: give 'zero', 'mean', 'resample' or one number per unit"
+        )
+    if values == "zero":
+        return None
+    check_readable(network, layer.name)
+    return Means(reference) if values == "mean" else Resampling(reference, seed)
+
+
+def _checked_numbers(
+    array: Shaped[np.ndarray, ...], kind: str, layer: Layer
+) -> Float32[np.ndarray, ...]:
+    with np.errstate(over="ignore"):
+        numbers = array.astype(np.float32)
+    wrong = np.argwhere(~np.isfinite(numbers))
+    if len(wrong):
+        place = ", ".join(map(str, wrong[0]))
+        raise InputError(
+            f"{kind} for layer {layer.name!r} hold {array[tuple(wrong[0])]} at [{place}]: give "
+            "finite numbers (1 keeps a unit, 0 ablates it)"
+        )
+    return numbers
+
+
+def _with_first(masks: Float32[np.ndarray, "masks units"]) -> Float32[np.ndarray, "rows units"]:
+    """Masks after a first one that keeps everything."""
+    return np.concatenate([np.ones((1, masks.shape[1]), np.float32), masks])
+
+
+def _others(
+    network: Classifier,
+    layer: Layer,
+    rows: Float32[np.ndarray, "masks units"],
+    other_masks: Mapping[str, ArrayLike] | None,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Masks of other layers that apply throughout, and those that go along with the masks."""
+    held: dict[str, np.ndarray] = {}
+    along: dict[str, np.ndarray] = {}
+    if other_masks is not None and not isinstance(other_masks, Mapping):
+        raise InputError(
+            f"other_masks of type {type(other_masks).__name__}: give a dictionary from layers to "
+            "their masks"
+        )
+    for name, given in (other_masks or {}).items():
+        place = network.layer(name)
+        if place.name == layer.name:
+            raise InputError(f"other_masks hold layer {place.name!r} too: give its masks as masks")
+        if place.name in {**held, **along}:
+            raise InputError(f"other_masks hold layer {place.name!r} twice: give one of its names")
+        array = as_array(given, f"masks for layer {name!r}")
+        if array.ndim == 1:
+            held[place.name] = checked_masks(array[None], place)[0]
+            continue
+        masks = checked_masks(array, place)
+        if len(masks) != len(rows):
+            raise InputError(
+                f"{len(masks)} masks of layer {name!r} in other_masks beside {len(rows)} "
+                "masks: give as many, or one mask [units] that applies throughout"
+            )
+        along[place.name] = _with_first(masks)
+    return held, along

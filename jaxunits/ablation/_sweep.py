@@ -18,10 +18,9 @@ from ..data import Dataset
 from ..execution import Files, Measurement, Progress, Wanted
 from ..networks import Classifier
 from ..networks._checks import check_classifier
-from ._checks import checked_masks
 from ._execution import Execution, Options
-from ._masks import single_units
-from ._measurement import Values, measurement, reads, settings_of
+from ._measurement import measurement
+from ._question import Question, Values, question_of
 
 
 @overload
@@ -122,8 +121,8 @@ def sweep(
             "masks, other_masks or numbers as values with several layers: give one layer, or leave "
             "them out to ablate every unit of each layer alone"
         )
-    asked = [
-        asked_of(
+    questions = [
+        question_of(
             network,
             name,
             data,
@@ -132,48 +131,37 @@ def sweep(
             reference=reference,
             seed=seed,
             other_masks=other_masks,
-            files=Files.of(file, names, not single).part(name),
-            carried_out=carried_out,
         )
         for name in names
     ]
-    read = reads(network, data, values, reference, seed, carried_out.decoding_threads)
+    files = Files.of(file, names, not single)
+    asked = [
+        _asked(network, each, data, files.part(name), carried_out)
+        for name, each in zip(names, questions, strict=True)
+    ]
+    read = questions[0].read(network, data, carried_out)
     with execution.reporting(progress, f"ablating {', '.join(names)}") as report:
         found = execution.in_one_pass(asked, read, carried_out, report)
     by_layer = {name: each[name] for name, each in zip(names, found, strict=True)}
     return by_layer[names[0]] if single else by_layer
 
 
-def asked_of(
+def _asked(
     network: Classifier,
-    layer: str,
+    question: Question,
     data: Dataset,
-    masks: ArrayLike | None,
-    *,
-    values: Values,
-    reference: Dataset | None,
-    seed: int,
-    other_masks: Mapping[str, ArrayLike] | None,
     files: Files,
     carried_out: Execution,
 ) -> Measurement:
-    """What a sweep asks of a layer; see `sweep`."""
-    place = network.layers[layer]
-    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
+    """What a sweep asks of a layer."""
+    rows = question.masks[1:]
     return measurement(
         network,
-        place,
+        question,
         data,
-        rows,
-        coordinates={"unit" if masks is None else "mask": np.arange(len(rows))},
-        variables={} if masks is None else {"kept": (("mask", "unit"), rows)},
-        settings=settings_of(
-            network, layer, data, masks, values, reference, seed, other_masks, carried_out
-        ),
-        values=values,
-        reference=reference,
-        seed=seed,
-        other_masks=other_masks,
+        coordinates={"unit" if question.each_unit else "mask": np.arange(len(rows))},
+        variables={} if question.each_unit else {"kept": (("mask", "unit"), rows)},
+        settings=question.settings("sweep", network, data, carried_out),
         files=files,
         carried_out=carried_out,
     )
@@ -213,17 +201,12 @@ class Sweep(Wanted):
         own = Execution(**given, method=self.method, masks_at_once=self.masks_at_once)
         names = network.chosen_layers(self.layers)
         return [
-            asked_of(
+            _asked(
                 network,
-                name,
+                question_of(network, name, data, values=self.values, reference=self.reference),
                 data,
-                None,
-                values=self.values,
-                reference=self.reference,
-                seed=0,
-                other_masks=None,
-                files=files(names).part(name),
-                carried_out=own,
+                files(names).part(name),
+                own,
             )
             for name in names
         ]
@@ -250,6 +233,14 @@ def sweep_settings(
     """
     check_classifier(network)
     carried_out = from_options(Execution, options, sweep_settings)
-    return settings_of(
-        network, layer, data, masks, values, reference, seed, other_masks, carried_out
+    question = question_of(
+        network,
+        layer,
+        data,
+        masks,
+        values=values,
+        reference=reference,
+        seed=seed,
+        other_masks=other_masks,
     )
+    return question.settings("sweep", network, data, carried_out)

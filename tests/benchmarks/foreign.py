@@ -22,7 +22,6 @@ from rich.table import Table
 
 import jaxunits as ju
 from jaxunits.ablation._execution import Execution
-from jaxunits.ablation._measurement import with_first
 from jaxunits.ablation._program import compile_program
 from jaxunits.ablation._question import Question
 from jaxunits.execution import Images as Inputs
@@ -191,7 +190,8 @@ def reference(side: Side, settings: Settings) -> str:
 def near_ties(side: Side) -> np.ndarray:
     """How far each unit's count of each class may be off where logits tie, `[units, classes]`."""
     layer = side.network.layer(side.layer)
-    question = Question(layer, with_first(ju.ablation.single_units(layer.units)))
+    units = ju.ablation.single_units(layer.units)
+    question = Question(layer, units).under(units)
     size = len(side.data)
     program = compile_program(
         side.network,
@@ -203,7 +203,7 @@ def near_ties(side: Side) -> np.ndarray:
     )
     batch = next(iter(ju.data.batches(side.data, side.network.preprocessing, size)))
     inputs = Inputs(batch.images, batch.labels)
-    margin = np.asarray(program.run(inputs).margin)[program.path.position][1:]
+    margin = np.asarray(program.run(inputs).margin)[program.laid_out.position][1:]
     logits = np.asarray(side.network(batch.images))
     ties = margin <= SIDES * ROUNDING * abs(logits).max()
     return np.stack(

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxunits as ju
-from jaxunits.ablation._measurement import with_first
-from jaxunits.ablation._paths import work_of
 from jaxunits.ablation._question import Question
+from jaxunits.ablation._reference import Reference
 from jaxunits.execution._devices import products, working_dtype
 from jaxunits.networks import Classifier
 
@@ -45,6 +44,6 @@ def matrix_rate(side: int, precision: str, at_least: float) -> float:
 def operations(network: Classifier) -> int:
     """Floating-point operations of a plain pass of one image: twice its multiply-adds."""
     layer = next(iter(network.layers.values()))
-    question = Question(layer, with_first(ju.ablation.single_units(layer.units)))
-    work = work_of(network, question, "reference")
+    question = Question(layer, ju.ablation.single_units(layer.units))
+    work = Reference.work(network, question)
     return 2 * (work.prefix + work.each)
