@@ -161,7 +161,7 @@ def print_plans(config: Config, console: Console) -> None:
     for layer in subject.layers:
         file = subject.files.path(ablation.settings(subject, layer))
         done = file.exists() and not config.overwrite
-        plan = ju.ablation.plan(subject.network, layer, subject.data, **subject.options())
+        plan = ju.plan(ju.ablation.sweep, subject.network, layer, subject.data, **subject.options())
         console.print(f"{plan}\n{'measured already' if done else ''}")
 
 

@@ -18,4 +18,6 @@ from ._errors import InputError as InputError
 from ._errors import unknown_name as unknown_name
 from ._version import __version__ as __version__
 from .execution import Execution as Execution
+from .execution import Plan as Plan
 from .execution import measure as measure
+from .execution import plan as plan

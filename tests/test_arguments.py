@@ -421,7 +421,6 @@ def test_layers_that_are_none(trained, call, layers):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda network, layer: ju.ablation.plan(network, layer, DATA),
         lambda network, layer: ju.ablation.cumulative(network, layer, DATA, [0]),
         lambda network, layer: ju.ablation.greedy(network, layer, DATA),
         lambda network, layer: ju.ablation.unit_means(network, layer, DATA),
@@ -499,7 +498,6 @@ SETTINGS = [
     ("call", "takes"),
     [
         (lambda n, **given: ju.ablation.sweep(n, "conv2", DATA, **given), None),
-        (lambda n, **given: ju.ablation.plan(n, "conv2", DATA, **given), None),
         (lambda n, **given: ju.ablation.greedy(n, "conv2", DATA, **given), None),
         (lambda n, **given: ju.ablation.Execution(**given), None),
         (
@@ -559,7 +557,6 @@ def test_groups_of_what_is_no_unit(members, expected):
         (lambda n, **given: ju.ablation.sweep(n, "conv2", DATA, **given), "batchsize", ""),
         (lambda n, **given: ju.ablation.sweep(n, "conv2", DATA, **given), "refrence", "reference"),
         (lambda n, **given: ju.ablation.sweep(n, "conv2", DATA, **given), "valuse", "values"),
-        (lambda n, **given: ju.ablation.plan(n, "conv2", DATA, **given), "batchsize", ""),
         (
             lambda n, **given: ju.ablation.cumulative(n, "conv2", DATA, [0], **given),
             "referense",

@@ -13,8 +13,6 @@ from ._means import unit_means as unit_means
 from ._orders import cumulative as cumulative
 from ._orders import insertion as insertion
 from ._orders import random_orders as random_orders
-from ._plan import Plan as Plan
-from ._plan import plan as plan
 from ._sweep import Sweep as Sweep
 from ._sweep import sweep as sweep
 from ._sweep import sweep_settings as sweep_settings

@@ -17,6 +17,7 @@ from ..networks import Classifier
 from ._execution import Execution
 from ._program import Program, compile_program
 from ._question import Question
+from ._reference import Reference
 
 # The bound on a margin's error, as a multiple of the largest error seen on a piece's first batch.
 _SAFETY = 4
@@ -93,6 +94,21 @@ class Engine(execution.Engine):
             "masks_at_once": program.masks_at_once,
             "peak_bytes": program.peak + (self._full.peak if self._checks else 0),
         }
+
+    def account(self) -> str:
+        """The method with its multiply-adds."""
+        work, program = self.program.work, self.program
+        whole = Reference.work(self._network, self.question)
+        plain = whole.prefix + whole.each
+        return f"""\
+method: {program.laid_out.method.name} ({program.reason})
+multiply-adds per image:
+  shared prefix       {_short(work.prefix)}
+  a base mask         {_short(work.base)} ({work.bases} of them)
+  behind, each mask   {_short(work.each)}
+  {f"all {work.masks:,} masks":<20}{_short(work.total)}
+plain passes: {work.total / plain:.2f}; by the reference method {whole.total / plain:.2f}
+{program.masks_at_once} masks at once"""
 
     def seen(self, piece: Piece) -> Generator[Answers]:
         """Outcomes of the images of a piece.
@@ -219,3 +235,11 @@ def _margin_error(low: Answers, full: Answers) -> float:
     near, exact = _margin(low), _margin(full)
     same = low.prediction == full.prediction
     return float(np.where(same, np.abs(near - exact), near + exact).max(initial=0.0))
+
+
+def _short(count: int) -> str:
+    """A count with a unit: 1.2 M."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return str(count)

@@ -124,13 +124,9 @@ class Question:
 
     def read(self, network: Classifier, data: Dataset, carried_out: Execution) -> Read:
         """What reads the images, and others beside them where ablated units give theirs."""
-        resampled = isinstance(self.values, Resampling)
-        return execution.reading(
-            data,
-            network.preprocessing,
-            self.values.partners(data) if resampled else None,
-            threads=carried_out.decoding_threads,
-        )
+        partners = self.values.partners(data) if isinstance(self.values, Resampling) else None
+        threads = carried_out.decoding_threads
+        return execution.reading(data, network.preprocessing, partners, threads=threads)
 
     def settings(
         self,
@@ -153,12 +149,13 @@ class Question:
         others = {**self.held, **self.along}
         named = "single units" if self.each_unit else fingerprint(self.masks[1:])
         values, reference = "zero", ""
-        if isinstance(self.values, np.ndarray):
-            values = fingerprint(self.values)
-        elif self.values is not None:
-            drawn = isinstance(self.values, Resampling)
-            values = f"resample with seed {self.values.seed}" if drawn else "mean"
-            reference = self.values.reference.fingerprint
+        match self.values:
+            case Means(reference=images):
+                values, reference = "mean", images.fingerprint
+            case Resampling(reference=images, seed=seed):
+                values, reference = f"resample with seed {seed}", images.fingerprint
+            case np.ndarray():
+                values = fingerprint(self.values)
         return {
             **execution.provenance(measured, network, self.layer.name, data, carried_out),
             "masks": masks or named,

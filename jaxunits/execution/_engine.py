@@ -12,9 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Int, PyTree
 
-from ._devices import (
-    ran_out,
-)
+from ._devices import ran_out
 from ._pieces import Piece
 
 
@@ -60,6 +58,10 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def attributes(self) -> Mapping[str, str | int | float]:
         """How it is done, as attributes of the result."""
+
+    def account(self) -> str:
+        """Further lines for people who want to know what it costs."""
+        return ""
 
     @abc.abstractmethod
     def shrink(self) -> None:

@@ -14,6 +14,7 @@ import xarray as xr
 
 from ..files import write_json
 from ..results import beside, raise_if_different, read_result, timing_of, write
+from ._plan import trial
 from ._store import held, release, remove
 
 
@@ -52,9 +53,13 @@ class Files:
         if file is None:
             return cls({})
         place = Path(file)
-        if not several:
-            return cls({results[0]: place}, steps)
-        return cls({name: place / f"{prefix}{_slug(name)}.nc" for name in results})
+        paths = {results[0]: place}
+        if several:
+            paths = {name: place / f"{prefix}{_slug(name)}.nc" for name in results}
+        if trial() is not None:
+            # A plan writes nothing, and has nothing to plan where there are results.
+            paths = {name: path for name, path in paths.items() if path.exists()}
+        return cls(paths, steps)
 
     def part(self, name: str) -> Files:
         """The files of one result."""

@@ -15,6 +15,7 @@ from ._engine import Engine
 from ._execution import Execution
 from ._files import Files
 from ._pieces import Piece, Read, pieces
+from ._plan import Enough, Trial, first_batches, timed, trial
 from ._processes import agree, share
 from ._progress import Progress, Tally
 from ._states import Kind, State, States
@@ -56,6 +57,8 @@ def in_one_pass(
     read: Read,
     execution: Execution,
     progress: Progress,
+    *,
+    last: bool = True,
 ) -> list[dict[str, xr.Dataset]]:
     """Measure in one pass over the images, or read the results where files hold them.
 
@@ -65,6 +68,7 @@ def in_one_pass(
       execution: how it is carried out.
       progress: called with the images done and in all, after every batch; with steps, where an
         image takes several.
+      last: whether no other pass builds on this one; a plan ends there.
 
     Raises:
       InputError: what is asked cannot be measured, or a file holds what was measured otherwise.
@@ -76,10 +80,16 @@ def in_one_pass(
             for number, each in enumerate(measurements)
             if made[number] is None
         }
-        whole = ranges(read, execution)
-        for work in works.values():
-            work.open(stack, whole)
-        _work([*works.values()], read, whole, progress)
+        if planned := trial() if works else None:
+            for work in works.values():
+                work.plan(stack, read, execution, planned)
+            if last:
+                raise Enough
+        else:
+            whole = ranges(read, execution)
+            for work in works.values():
+                work.open(stack, whole)
+            _work([*works.values()], read, whole, progress)
         return [
             works[number].finish(execution) if found is None else found
             for number, found in enumerate(made)
@@ -103,6 +113,17 @@ class _Work:
         self.states = States(store, self.asked.kind, self.asked.merge)
         starts = [start for start, _ in ranges]
         self.done = agree(self.states.done(), starts)
+
+    def plan(
+        self, stack: contextlib.ExitStack, read: Read, execution: Execution, planned: Trial
+    ) -> None:
+        """Look at the first batches alone, whose state stands for that of all images."""
+        engine = self.engine
+        first = first_batches(read, engine.batch_size * execution.side_by_side)
+        state, seconds = timed(engine, first.piece, self.asked.observe)
+        planned.add(self.asked.settings, engine, read, first, seconds)
+        self.open(stack, [(0, len(first.piece))])
+        self.states.add(0, seconds, engine.attributes(), state)
 
     def look(self, piece: Piece, report: Callable[[int], None]) -> None:
         """Look at a piece that is missing."""

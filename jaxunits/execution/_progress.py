@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from .._arguments import check_function_or_none
+from ._plan import trial
 
 Progress = Callable[[int, int], None]
 
@@ -53,6 +54,9 @@ def reporting(
       title: what is done.
       of: what is counted.
     """
+    if trial() is not None:
+        yield lambda done, total: None
+        return
     if callable(progress):
         yield progress
         return

@@ -78,5 +78,5 @@ def reduced(
         finish=finish,
         files=Files.of(file, [_NAME], several=False),
     )
-    found = in_one_pass([asked], read, execution, progress)[0][_NAME]
+    found = in_one_pass([asked], read, execution, progress, last=False)[0][_NAME]
     return reducer.kind(*(found[name].values for name in reducer.kind._fields)), found.attrs

@@ -8,6 +8,9 @@ from jax import numpy as jnp
 
 import jaxunits as ju
 from jaxunits.ablation import _program
+from jaxunits.ablation._fast import Fast
+from jaxunits.ablation._question import question_of
+from jaxunits.ablation._reference import Reference
 from jaxunits.execution import Store
 from tests.outcomes import assert_counts, before, standardized, without_near_ties
 from tests.reference import SMALL, small_convnet
@@ -179,21 +182,24 @@ def test_checked_precision_where_one_batch_holds_all(trained, few_digits):
 
 def test_the_plan_says_what_a_sweep_costs(trained):
     data = ju.data.load("digits", "validation[:300]")
-    plan = ju.ablation.plan(trained, "conv2", data)
+    question = question_of(trained, "conv2", data)
+    work, reference = (each.work(trained, question) for each in (Fast, Reference))
     conv2 = 14 * 14 * 9 * 6 * 8
     conv3 = 7 * 7 * 9 * 8 * 10
-    assert plan.work.prefix == 28 * 28 * 9 * 6 + conv2
-    assert (plan.work.base, plan.work.bases) == (conv3, 1)
-    assert plan.work.each == conv3 // 8 + 7 * 7 * 10 * 10
-    assert plan.reference_work.each == conv3 + 7 * 7 * 10 * 10
-    assert plan.masks == 9
-    assert plan.seconds > 0
-    text = str(plan)
-    assert "layer conv2: 9 masks, 300 images" in text
+    assert work.prefix == 28 * 28 * 9 * 6 + conv2
+    assert (work.base, work.bases) == (conv3, 1)
+    assert work.each == conv3 // 8 + 7 * 7 * 10 * 10
+    assert reference.each == conv3 + 7 * 7 * 10 * 10
+    (one,) = ju.plan(ju.ablation.sweep, trained, "conv2", data).passes
+    assert (one.measured, one.layers, one.images, one.steps) == ("sweep", ("conv2",), 300, 1)
+    assert min(one.batch_seconds, one.run_seconds, one.read_seconds) > 0
+    text = str(one)
+    assert text.startswith("sweep of conv2: 300 images, ")
     assert "method: fast (246,078 multiply-adds per image on the fast path, 488,628 else)" in text
+    assert f"plain passes: {246_078 / (reference.prefix + reference.each):.2f}; by the" in text
     result = ju.ablation.sweep(trained, "conv2", data)
-    assert result.attrs["peak_bytes"] == plan.peak_bytes
-    assert result.attrs["multiply_adds"] == str(plan.work.total)
+    assert result.attrs.items() >= one.how.items()
+    assert one.how["multiply_adds"] == str(work.total) == "246078"
 
 
 @pytest.mark.parametrize(
@@ -206,19 +212,19 @@ def test_the_plan_says_what_a_sweep_costs(trained):
     ids=["mean", "resample", "other_masks"],
 )
 def test_the_plan_is_that_of_the_sweep_with_the_same_arguments(trained, few_digits, arguments):
-    plan = ju.ablation.plan(trained, "conv3", few_digits, **arguments)
+    plan = ju.plan(ju.ablation.sweep, trained, "conv3", few_digits, **arguments)
     result = ju.ablation.sweep(trained, "conv3", few_digits, **arguments)
-    assert result.attrs["multiply_adds"] == str(plan.work.total)
-    assert result.attrs["peak_bytes"] == plan.peak_bytes
-    assert result.attrs["method"] == plan.method
+    means = ["unit means"] if arguments.get("values") == "mean" else []
+    assert [each.measured for each in plan.passes] == [*means, "sweep"]
+    assert result.attrs.items() >= plan.passes[-1].how.items()
     with pytest.raises(ju.InputError, match="values='median'"):
-        ju.ablation.plan(trained, "conv3", few_digits, values="median")
+        ju.plan(ju.ablation.sweep, trained, "conv3", few_digits, values="median")
 
 
 def test_paths_are_chosen_and_explained(trained, clear_digits):
     fast = ju.ablation.sweep(trained, "conv3", clear_digits)
     assert fast.attrs["method"] == "fast"
-    total = ju.ablation.plan(trained, "conv3", clear_digits).work.total
+    total = int(fast.attrs["multiply_adds"])
     assert fast.attrs["method_reason"].startswith(f"{total:,} multiply-adds per image on the fast")
     mixed = ju.ablation.sweep(trained, "conv3", clear_digits, np.full((1, 10), 0.5))
     assert mixed.attrs["method"] == "reference"

@@ -23,7 +23,8 @@ from rich.table import Table
 import jaxunits as ju
 from jaxunits.ablation._execution import Execution
 from jaxunits.ablation._program import compile_program
-from jaxunits.ablation._question import Question
+from jaxunits.ablation._question import Question, question_of
+from jaxunits.ablation._reference import Reference
 from jaxunits.execution import Images as Inputs
 from jaxunits.execution._devices import cast, products, working_dtype
 from jaxunits.networks import Classifier
@@ -177,8 +178,7 @@ def layer_rows(
 
 def reference(side: Side, settings: Settings) -> str:
     """Plain passes of the reference path, by its work, and by the clock where that is short."""
-    plan = ju.ablation.plan(side.network, side.layer, side.data, batch_size=settings.images)
-    work = plan.reference_work
+    work = Reference.work(side.network, question_of(side.network, side.layer, side.data))
     counted = work.total / (work.prefix + work.each)
     if counted > settings.reference:
         return f"{counted:.1f}"

@@ -15,6 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 import jaxunits as ju
+from jaxunits.ablation._choice import choose
+from jaxunits.ablation._question import question_of
+from jaxunits.ablation._reference import Reference
 
 from ..zoo import KINDS, LAYERS, kind
 from ..zoo.kind import Kind
@@ -39,8 +42,10 @@ def main() -> None:
 def row(found: Kind, layer: str) -> list[str]:
     """A network's line."""
     network, data = found.network, found.data
-    plan = ju.ablation.plan(network, layer, data)
-    plain = plan.reference_work.prefix + plan.reference_work.each
+    question = question_of(network, layer, data)
+    chosen = choose(network, question, "auto")
+    whole = Reference.work(network, question)
+    plain = whole.prefix + whole.each
     results = {
         method: [ju.ablation.sweep(network, layer, data, method=method) for _ in range(1 + ROUNDS)]
         for method in ("fast", "reference")
@@ -53,10 +58,10 @@ def row(found: Kind, layer: str) -> list[str]:
     return [
         layer,
         network.layer(layer).unit_is,
-        plan.method,
+        chosen.method.name,
         str(network.layer(layer).units),
-        f"{plan.work.total / plain:.2f}",
-        f"{plan.reference_work.total / plain:.2f}",
+        f"{chosen.work.total / plain:.2f}",
+        f"{whole.total / plain:.2f}",
         f"{seconds['fast']:.3f}",
         f"{seconds['reference']:.3f}",
         str(int((fast.correct != reference.correct).sum())),

@@ -266,6 +266,48 @@ def test_a_second_call_compiles_nothing(name, network, few, compiled):
     xr.testing.assert_identical(first.drop_attrs(), second.drop_attrs())
 
 
+# Plans.
+
+
+@every
+def test_a_plan_is_that_of_the_call(name, network, few, tmp_path, capfd):
+    """It has the passes of the call, writes nothing, and there is none where results are."""
+    options = {"batch_size": 16, "file": tmp_path / "a.nc"}
+    plan = ju.plan(FUNCTIONS[name], network, few, **options)
+    assert not list(tmp_path.iterdir())
+    result = measured(name, network, few, **options)
+    last = plan.passes[-1]
+    if name != "unit_means":
+        assert {key: result.attrs[key] for key in last.how} == dict(last.how)
+    steps = [(each.images, each.steps) for each in plan.passes]
+    assert steps == PASSES.get(name, [(len(few), 1)])
+    assert plan.seconds > 0
+    assert plan.peak_bytes == max(each.how["peak_bytes"] for each in plan.passes)
+    assert f"{steps[-1][0]} images" in str(plan)
+    assert ju.plan(FUNCTIONS[name], network, few, **options).passes == ()
+    assert capfd.readouterr() == ("", "")
+
+
+# Images and steps of each pass, where it is not one over all images.
+PASSES = {"greedy": [(29, 2), (90, 1)], "dissect": [(90, 1)] * 2, "maximise": [(96, 3)]}
+
+
+def test_a_plan_of_several_layers_and_measurements(network, few):
+    wanted = [ju.ablation.Sweep(), ju.attributes.Attributes("conv2")]
+    plan = ju.plan(ju.measure, network, few, wanted)
+    assert [(each.measured, each.layers) for each in plan.passes] == [
+        *(("sweep", (layer,)) for layer in network.layers),
+        ("collect", ("conv2",)),
+    ]
+
+
+def test_a_plan_needs_a_function_and_its_arguments(network, few):
+    with pytest.raises(ju.InputError, match="function='sweep': give a function that measures"):
+        ju.plan("sweep", network, "conv2", few)
+    with pytest.raises(ju.InputError, match="conv9"):
+        ju.plan(ju.ablation.sweep, network, "conv9", few)
+
+
 # Files and progress.
 
 

@@ -123,7 +123,7 @@ def test_dissection_goes_on_with_other_memory(batches, network, data, tmp_path):
 def uneven(network, data):
     """A network and the memory in which batches of its layers differ in size."""
     mlp = ju.networks.mlp(10, widths=(4, 400), preprocessing=network.preprocessing)
-    plan = ju.ablation.plan(mlp, "fc2", data, batch_size=32, masks_at_once=1)
+    plan = ju.plan(ju.ablation.sweep, mlp, "fc2", data, batch_size=32, masks_at_once=1)
     return mlp, {**OPTIONS, "max_memory": plan.peak_bytes * 2 // 3, "batch_size": 30}
 
 

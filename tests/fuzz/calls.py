@@ -29,7 +29,7 @@ LEFT_OUT = {
         *("ablation.Options", "attributes.Options", "data.Source", "data.concepts.Source"),
     },
     "it holds what functions of ours give": {
-        *("ablation.Plan", "data.Batch", "data.Dataset", "data.concepts.Annotated"),
+        *("Plan", "data.Batch", "data.Dataset", "data.concepts.Annotated"),
         *("data.concepts.Annotations", "data.concepts.Concepts", "networks.Centres"),
         *("networks.Classifier", "networks.Layer", "statistics.PhaseTransition"),
     },

@@ -236,8 +236,8 @@ _valid(
     may_raise=(OSError,),
 )
 _valid(
-    "ablation.plan",
-    _run(masks=_MASKS, other_masks={"conv1": np.ones(2)}, **_VALUES, **_EXECUTION),
+    "plan",
+    lambda w: ((ju.ablation.cumulative, w.network, "conv2", w.data, [0]), {"batch_size": 4}),
 )
 
 _CHOICES = {

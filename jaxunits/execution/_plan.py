@@ -1,0 +1,245 @@
+"""What a call will cost, before it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+
+from .._arguments import shown
+from .._errors import InputError
+from ._engine import Engine
+from ._pieces import Piece, Read, pieces
+
+# Steps of ascent that are timed, after as many that are not.
+_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass over images that a call will make.
+
+    Attributes:
+      measured: what is measured.
+      layers: of which layers.
+      images: how many images are read.
+      steps: that an image takes.
+      how: how it will be carried out, as attributes of the result: `batch_size`, `peak_bytes`, for
+        ablation `method`, `method_reason`, `multiply_adds`, `masks_at_once`.
+      account: further lines for people.
+      compile_seconds: what compiling took just now.
+      batch_seconds: what a step of one batch took just now.
+      read_seconds: estimate for reading all images, which goes on meanwhile.
+    """
+
+    measured: str
+    layers: tuple[str, ...]
+    images: int
+    steps: int
+    how: Mapping[str, Any]
+    account: str
+    compile_seconds: float
+    batch_seconds: float
+    read_seconds: float
+
+    @property
+    def batches(self) -> int:
+        """How many batches there are."""
+        return -(-self.images // int(self.how["batch_size"]))
+
+    @property
+    def run_seconds(self) -> float:
+        """Estimate for all images, shared among the processes of this job."""
+        looking = self.batches * self.steps * self.batch_seconds / jax.process_count()
+        return max(looking, self.read_seconds / jax.process_count())
+
+    def __str__(self) -> str:
+        steps = f" of {self.steps:,} steps" if self.steps > 1 else ""
+        images = f"{self.images:,} images{steps}, {self.how['batch_size']:,} at once"
+        each = f"{self.batch_seconds:.3g} s per batch{' and step' if steps else ''}, measured"
+        run = f"about {self.run_seconds:,.1f} s to run ({each})"
+        lines = [
+            f"{self.measured} of {', '.join(self.layers)}: {images}",
+            *self.account.splitlines(),
+            f"memory of a device: {self.how['peak_bytes'] / 2**20:,.1f} MiB at most",
+            f"time: {self.compile_seconds:.1f} s to compile, {run}",
+        ]
+        return "\n  ".join(lines)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a call will cost.
+
+    Attributes:
+      passes: over the images, in order; none where everything is measured already.
+    """
+
+    passes: tuple[Pass, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Estimate for all passes; compiling, which has been done, left out."""
+        return sum(each.run_seconds for each in self.passes)
+
+    @property
+    def peak_bytes(self) -> int:
+        """What a device holds at most, by the compiler's account."""
+        return max((int(each.how["peak_bytes"]) for each in self.passes), default=0)
+
+    def __str__(self) -> str:
+        passes = "\n".join(map(str, self.passes)) or "no image has to be read"
+        total = f"\nabout {self.seconds:,.1f} s in {len(self.passes)} passes"
+        return passes + (total if len(self.passes) > 1 else "")
+
+
+def plan(function: Any, *args: Any, **kwargs: Any) -> Plan:
+    """What a call of a measuring function will cost: compiled, and timed on its first batch.
+
+    `ju.plan(ju.ablation.sweep, network, "conv3", data)` is the plan of
+    `ju.ablation.sweep(network, "conv3", data)`. No file is written. What is found of one batch
+    stands for what a first pass finds where a second one needs it.
+
+    Args:
+      function: a function that measures, such as `ju.ablation.sweep` or `ju.measure`.
+      *args: its arguments.
+      **kwargs: likewise.
+
+    Raises:
+      InputError: as the function does.
+    """
+    if not callable(function):
+        raise InputError(
+            f"function={shown(function)}: give a function that measures, such as ju.ablation.sweep"
+        )
+    trial = Trial()
+    token = _trial.set(trial)
+    try:
+        with contextlib.suppress(Enough):
+            function(*args, **kwargs)
+    finally:
+        _trial.reset(token)
+    return Plan(tuple(trial.passes))
+
+
+class Enough(BaseException):
+    """Raised where all that a plan needs is known."""
+
+
+@dataclass
+class Trial:
+    """The passes of a call, as far as they are known.
+
+    Attributes:
+      passes: in order.
+    """
+
+    passes: list[Pass] = field(default_factory=list)
+
+    def add(
+        self,
+        settings: Mapping[str, Mapping[str, str]],
+        engine: Engine,
+        read: Read,
+        first: First,
+        batch_seconds: float,
+        steps: int | None = None,
+    ) -> None:
+        """One more.
+
+        Args:
+          settings: by result, what its numbers depend on.
+          engine: looks at the images.
+          read: reads them.
+          first: the first of them.
+          batch_seconds: what a step of one batch took.
+          steps: that an image takes, where that is not the engine's number.
+        """
+        known = next(iter(settings.values()))
+        self.passes.append(
+            Pass(
+                measured=known["measured"].replace("_", " "),
+                layers=tuple(dict.fromkeys(each["layer"] for each in settings.values())),
+                images=read.images,
+                steps=steps or engine.steps,
+                how=engine.attributes(),
+                account=engine.account(),
+                compile_seconds=engine.compile_seconds,
+                batch_seconds=batch_seconds,
+                read_seconds=first.image_seconds * read.images,
+            )
+        )
+
+
+_trial: contextvars.ContextVar[Trial | None] = contextvars.ContextVar("trial", default=None)
+
+
+def trial() -> Trial | None:
+    """What a plan is made of, while one is made."""
+    return _trial.get()
+
+
+class First(NamedTuple):
+    """The first images.
+
+    Attributes:
+      piece: the images.
+      image_seconds: what reading one of those that follow took.
+    """
+
+    piece: Piece
+    image_seconds: float
+
+
+def first_batches(read: Read, images: int) -> First:
+    """Read the first images, at most so many, and as many after them."""
+    start = min(images, read.images - 1)
+    (piece,) = pieces(read, [(0, start + 1 if start < images else start)])
+    began = time.perf_counter()
+    (after,) = pieces(read, [(start, min(start + images, read.images))])
+    return First(piece, (time.perf_counter() - began) / len(after))
+
+
+def timed(
+    engine: Engine, piece: Piece, observe: Callable[[Iterator[Any]], Any]
+) -> tuple[Any, float]:
+    """What is kept of a piece, and the seconds of a step of one batch.
+
+    Where images take several steps nothing is kept: a few steps are made.
+
+    Args:
+      engine: looks at the images.
+      piece: the images.
+      observe: see `Measurement`.
+    """
+    if engine.steps > 1:
+        return None, _step_seconds(engine, piece, observe)
+    state, took = None, 0.0
+    for _ in range(2):
+        began = time.perf_counter()
+        state = observe(engine.all_seen(piece))
+        took = time.perf_counter() - began
+    return state, took / -(-len(piece) // engine.batch_size)
+
+
+def _step_seconds(engine: Engine, piece: Piece, observe: Callable[[Iterator[Any]], Any]) -> float:
+    """Seconds of a step of one batch, of batches side by side."""
+    moments = [time.perf_counter()]
+
+    def report(images: int) -> None:
+        # What was done is lost, of which the engine tells too.
+        if images > 0:
+            moments.append(time.perf_counter())
+            if len(moments) > 2 * _STEPS:
+                raise Enough
+
+    engine.report = report
+    with contextlib.suppress(Enough):
+        observe(engine.all_seen(piece))
+    later = moments[len(moments) // 2 :]
+    return (later[-1] - later[0]) / max(1, len(later) - 1)
