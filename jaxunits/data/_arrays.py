@@ -15,6 +15,7 @@ from ..results import fingerprint
 from ._content import source_fingerprint
 from ._dataset import Dataset, Held, checked_class_names
 from ._pixels import ValueRange, check_pixels
+from ._records import RecordOptions, is_foreign, load_records, split_of
 
 # Of arrays that do not name their classes; the largest public sets have some twenty thousand.
 _MOST_CLASSES = 100_000
@@ -92,35 +93,42 @@ def load(
 
 
 def load_source(
-    source: Any, split: str, class_names: Sequence[str] | None, value_range: ValueRange
+    source: Any,
+    split: str | None,
+    class_names: Sequence[str] | None,
+    value_range: ValueRange,
+    options: RecordOptions,
 ) -> Dataset:
     """A random-access source as a data set; its labels are checked as they are read.
+
+    Records of PyTorch's and Hugging Face's are told from ours by what they hold.
 
     Raises:
       InputError: it is empty, its records are not of the form, or the classes are not named.
     """
+    source = split_of(source, split)
     name = type(source).__name__
     indexed = hasattr(source, "__len__") and hasattr(source, "__getitem__")
     if not indexed or isinstance(source, Mapping):
-        raise InputError(
-            f"data of type {name}: give 'digits', 'tfds:NAME', 'folder:PATH', a pair of arrays or "
-            "an object with __len__ and __getitem__"
-        )
-    if class_names is None:
-        raise InputError(f"data {name!r} does not name its classes: give class_names")
-    names = checked_class_names(class_names, f"data {name!r}")
+        raise InputError(f"data of type {name}: {_way_out(source)}")
     if len(source) == 0:
         raise InputError(f"data {name!r} holds no images")
     first = source[0]
+    if is_foreign(source, first, options):
+        return load_records(source, first, split, class_names, value_range, options)
+    split = split or "all"
+    if class_names is None:
+        raise InputError(f"data {name!r} does not name its classes: give class_names")
+    names = checked_class_names(class_names, f"data {name!r}")
     if not isinstance(first, Mapping):
         raise InputError(
             f"record 0 of data {name!r} is of type {type(first).__name__}: give a mapping of "
-            "'image' and 'label'; arrays go in a pair, (images, labels)"
+            "'image' and 'label', or (image, label); arrays go in a pair, (images, labels)"
         )
     if not {"image", "label"} <= set(first) or np.ndim(first["image"]) != 3:
         raise InputError(
             f"record 0 of data {name!r} has the fields {sorted(first)}: give an 'image' "
-            "[height, width, channels] and a 'label'"
+            "[height, width, channels] and a 'label', or name the fields with image= and label="
         )
     return Dataset(
         source=source,
@@ -130,4 +138,19 @@ def load_source(
         split=split,
         fingerprint=source_fingerprint(source, (name, len(source), split, names)),
         value_range=value_range,
+    )
+
+
+def _way_out(source: Any) -> str:
+    """What to give in place of something that is no random-access source."""
+    if hasattr(source, "dataset") and hasattr(source, "batch_size"):
+        return "give the data set that it loads, its attribute dataset, with random access"
+    if hasattr(source, "__iter__") and not isinstance(source, str | bytes | Mapping):
+        return (
+            "it is read from front to back alone; give one with __len__ and __getitem__ (of "
+            "Hugging Face's load it without streaming)"
+        )
+    return (
+        "give 'digits', 'tfds:NAME', 'folder:PATH', a pair of arrays, a data set of PyTorch or "
+        "Hugging Face, or an object with __len__ and __getitem__"
     )

@@ -31,8 +31,9 @@ def sampled(images: int, most: int = SAMPLE) -> Int64[np.ndarray, " sampled"]:
 def source_fingerprint(source: Any, settings: Sequence[Any]) -> str:
     """Of a random-access source of records.
 
-    A list counts with every record. Of others all labels count where `source.labels` tells them,
-    with the records of a sample; else the records of a larger sample, with their labels.
+    A list, of records of any form, counts with every record. Of others all labels count where
+    `source.labels` tells them, with the records of a sample; else the records of a larger sample,
+    with their labels.
 
     Args:
       source: records of `image` and `label`.
@@ -43,7 +44,8 @@ def source_fingerprint(source: Any, settings: Sequence[Any]) -> str:
     """
     labels = getattr(source, "labels", None)
     most = SAMPLE if labels is not None else _LABELLED
-    chosen = range(len(source)) if isinstance(source, list) else sampled(len(source), most).tolist()
+    listed = isinstance(getattr(source, "records", source), list)
+    chosen = range(len(source)) if listed else sampled(len(source), most).tolist()
     known: Any = (
         [] if labels is None else whole_array(labels, "labels", f" of data {settings[0]!r}")
     )

@@ -7,18 +7,22 @@ import io
 import os
 import stat
 import struct
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from .._errors import InputError
 
 _MODES = {1: "L", 3: "RGB"}
-_GREY = {"1", "L", "LA", "I", "I;16"}
-_DEEP = {"I", "I;16"}
+_DEEP = {"I", "I;16", "I;16B"}
+_GREY = {"1", "L", "LA", *_DEEP}
+_COLOUR = {"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
+# Layouts of 16 bits that Pillow may hand over in 32.
+_SIXTEEN = {"I;16", "I;16B"}
 _HEADER = 32
 _DAMAGED = (
     *(OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, struct.error),
@@ -32,14 +36,38 @@ _UNREADABLE = {
 }
 _WAY_OUT = "replace or delete it, or load the folder with on_corrupt='skip'"
 
+# What files of each format are called. Pillow's other formats stay closed: PostScript is a program.
+SUFFIXES = {
+    "PNG": ("png",),
+    "JPEG": ("jpg", "jpeg", "jpe", "jfif"),
+    "WEBP": ("webp",),
+    "BMP": ("bmp",),
+    "TIFF": ("tif", "tiff"),
+}
+USUAL = ("PNG", "JPEG")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
 
 def decode(
-    file: bytes | Path, channels: int | None, place: str, way_out: str = _WAY_OUT
+    file: bytes | Path,
+    channels: int | None,
+    place: str,
+    way_out: str = _WAY_OUT,
+    *,
+    formats: tuple[str, ...] = USUAL,
+    upright: bool = False,
 ) -> UInt8[np.ndarray, "height width channels"]:
-    """Decode a PNG or JPEG to 8 bits per channel.
+    """Decode an image file to 8 bits per channel; of several frames or pages, the first.
 
-    Grey of 16 bits is scaled by 255 / 65535 and rounded; of colour of 16 bits Pillow reads the
-    upper 8.
+    See `eight_bits` for what happens to palettes, alpha, CMYK and 16 bits.
 
     Args:
       file: its content or its path.
@@ -47,15 +75,64 @@ def decode(
         kind that is stored.
       place: what the file is called, for the error.
       way_out: what can be done about a corrupt one, likewise.
+      formats: the only ones to decode, names in `SUFFIXES`.
+      upright: whether the image is turned as its EXIF orientation says.
 
     Raises:
-      InputError: the file is missing, corrupt, no regular file or of another format.
+      InputError: the file is missing, corrupt, no regular file, of another format or of numbers
+        that are no 8 or 16 bits.
     """
-    image, _ = open_image(file, place, way_out)
-    wanted = channels or (1 if image.mode in _GREY else 3)
+    image, stored = open_image(file, place, way_out, formats)
+    turn = _TURNS.get(orientation(image)) if upright else None
+    turned = image if turn is None else image.transpose(turn)
+    return eight_bits(turned, channels, f"{place} cannot be decoded", way_out, stored)
+
+
+def eight_bits(
+    image: Image.Image, channels: int | None, place: str, way_out: str, stored: str = ""
+) -> UInt8[np.ndarray, "height width channels"]:
+    """The pixels of an image of Pillow's, as torchvision's loaders convert them.
+
+    Palettes give their colours, alpha is dropped, CMYK and YCbCr become RGB without a colour
+    profile. Grey of 16 bits is scaled by 255 / 65535 and rounded; of colour of 16 bits Pillow
+    reads the upper 8.
+
+    Args:
+      image: what Pillow decoded.
+      channels: as for `decode`.
+      place: what is wrong with which image, for the error.
+      way_out: what can be done about it, likewise.
+      stored: the layout of its pixels in the file, where that is known.
+
+    Raises:
+      InputError: its numbers are no 8 or 16 bits, or its colours none that Pillow converts.
+    """
+    # Numbers of 32 bits have no white.
+    deep = image.mode == "I" and stored not in _SIXTEEN
+    if deep or image.mode not in (_GREY | _COLOUR):
+        raise InputError(f"{place} (its pixels are {stored or image.mode}): {way_out}")
     picture = _scaled(image) if image.mode in _DEEP else image
+    wanted = channels or stored_channels(image)
     pixels = np.asarray(picture.convert(_MODES[wanted]))
     return pixels.reshape(*pixels.shape[:2], wanted)
+
+
+def stored_channels(image: Image.Image) -> int:
+    """1 for an image that is grey, else 3."""
+    return 1 if image.mode in _GREY else 3
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation of an image, 1 (upright as stored) to 8; 1 where it has none.
+
+    Pillow turns TIFF itself, and they have none any more. Damaged metadata say nothing: the pixels
+    are whole, and what shows pictures shows them as stored.
+    """
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _DAMAGED:
+        return 1
+    return int(found) if isinstance(found, int) and found in _TURNS else 1
 
 
 def _scaled(image: Image.Image) -> Image.Image:
@@ -69,7 +146,8 @@ class Opened(NamedTuple):
 
     Attributes:
       image: in the mode that Pillow reads it in.
-      stored: the layout of its pixels in the file, by Pillow's names, such as `"L;4"`.
+      stored: the layout of its pixels in the file, by Pillow's names, such as `"L;4"`; none of
+        a WebP.
     """
 
     image: Image.Image
@@ -77,7 +155,7 @@ class Opened(NamedTuple):
 
 
 def open_image(
-    file: bytes | Path, place: str, way_out: str, formats: tuple[str, ...] = ("PNG", "JPEG")
+    file: bytes | Path, place: str, way_out: str, formats: tuple[str, ...] = USUAL
 ) -> Opened:
     """Decode an image that is of one of these formats by its content.
 
@@ -97,7 +175,8 @@ def open_image(
             header = stream.read(_HEADER)
             stream.seek(0)
             image = Image.open(stream, formats=formats)
-            stored = str(image.tile[0].args)
+            # A WebP is decoded as a whole and says nothing of its layout.
+            stored = _layout(image.tile[0].args) if image.tile else ""
             image.load()
     except UnidentifiedImageError as error:
         reason = _unidentified(header, formats)
@@ -108,6 +187,12 @@ def open_image(
         reason = _reason(error, file)
         raise InputError(f"{place} cannot be decoded ({reason}): {way_out}") from error
     return Opened(image, stored)
+
+
+def _layout(arguments: Any) -> str:
+    """The layout out of what Pillow hands to the decoder of a tile."""
+    first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return str(first)
 
 
 def stored_bytes(path: Path) -> bytes:
@@ -143,4 +228,10 @@ def _unidentified(header: bytes, formats: tuple[str, ...]) -> str:
     kinds = [name for name, (_, accept) in Image.OPEN.items() if accept and accept(padded)]
     if kinds and kinds[0] in formats:
         return f"the header of the {kinds[0]} is damaged"
-    return f"its content is {kinds[0] if kinds else 'no image'}, not {' or '.join(formats)}"
+    return f"its content is {kinds[0] if kinds else 'no image'}, not {either(formats)}"
+
+
+def either(formats: Sequence[str]) -> str:
+    """Formats in words."""
+    *others, last = formats
+    return f"{', '.join(others)} or {last}" if others else last

@@ -2,69 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import unicodedata
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, SupportsIndex
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
+from .._arguments import shown
 from .._errors import InputError, printable, unknown_name
 from ..results import fingerprint
 from ._content import sampled
 from ._dataset import Dataset, checked_class_names
-from ._decoding import decode, stored_bytes
-from ._listing import CORRUPT, UNKNOWN, ClassFolder, Listing, list_files, subfolders
-from ._threads import in_threads
+from ._decoding import SUFFIXES, either, stored_bytes
+from ._folder_source import FolderSource
+from ._listing import UNKNOWN, ClassFolder, Listing, list_files, subfolders
+from ._unreadable import refuse_unread, verify_files
 
 _TRAINING = ("train", "training")
 _SPLITS = (*_TRAINING, "val", "valid", "validation", "test", "testing")
-
-
-@dataclass(frozen=True, eq=False)
-class FolderSource:
-    """Image files as a random-access source, class by class, each in alphabetical order.
-
-    Attributes:
-      root: the folder above the classes.
-      folders: the classes' folders, by label.
-      channels: 1 reads every file as grey, 3 as RGB.
-    """
-
-    root: Path
-    folders: tuple[ClassFolder, ...]
-    channels: int
-
-    image_dtype: ClassVar[Any] = np.uint8
-
-    @functools.cached_property
-    def labels(self) -> Int[np.ndarray, " images"]:
-        """The class of each image."""
-        return np.repeat(np.arange(len(self.folders)), [len(folder) for folder in self.folders])
-
-    @functools.cached_property
-    def _starts(self) -> Int[np.ndarray, " classes"]:
-        return np.searchsorted(self.labels, np.arange(len(self.folders)))
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: SupportsIndex) -> Mapping[str, Any]:
-        folder, file = self.place(index)
-        path = self.root / folder.path(file)
-        image = decode(path, self.channels, f"image file {path}")
-        return {"image": image, "label": int(self.labels[index])}
-
-    def place(self, index: SupportsIndex) -> tuple[ClassFolder, int]:
-        """The folder of an image and its number there."""
-        position = range(len(self))[index]
-        label = self.labels[position]
-        return self.folders[label], position - int(self._starts[label])
 
 
 def load(
@@ -76,6 +34,8 @@ def load(
     on_corrupt: str,
     verify: bool,
     relist: bool,
+    formats: Sequence[str],
+    orientation: str,
 ) -> Dataset:
     """A class-per-folder tree as a data set; see `jaxunits.data.load` for the arguments.
 
@@ -84,28 +44,32 @@ def load(
         classes are not UTF-8 or alike, or the split has folders that are no classes of the training
         split.
     """
-    _check_options(channels, on_corrupt, verify)
+    _check_options(channels, on_corrupt, verify, orientation)
+    read = _checked_formats(formats)
     root = _root(Path(path), split)
     if class_names is None:
         classes = tuple(_classes(Path(path), split))
     else:
         classes = tuple(map(_composed, checked_class_names(class_names, f"folder {path}")))
-    listing = list_files(root, relist)
-    folders = _by_label(listing, classes)
-    skipped: list[str] = []
+    suffixes = tuple(suffix for each in read for suffix in SUFFIXES[each])
+    listing = list_files(root, relist, suffixes)
+    folders = _by_label(listing, classes, read)
+    if on_corrupt == "raise":
+        refuse_unread(listing, read)
+    upright = orientation == "exif"
     if verify or channels is None:
-        _verify(listing, on_corrupt)
-        count = sum(map(len, folders))
-        skipped = [
-            printable(folder.path(file))
-            for folder in folders
-            for file in np.flatnonzero(folder.channels == CORRUPT).tolist()
-        ]
-        folders = tuple(folder.only(folder.channels != CORRUPT) for folder in folders)
-        if len(skipped) == count:
-            raise InputError(f"folder {root}: none of its {count} image files can be decoded")
+        verify_files(FolderSource(root, listing.folders, 3, read, upright), listing, on_corrupt)
+    count = sum(map(len, folders))
+    skipped = [
+        printable(folder.path(file))
+        for folder in folders
+        for file in np.flatnonzero(folder.channels < UNKNOWN).tolist()
+    ]
+    folders = tuple(folder.only(folder.channels >= UNKNOWN) for folder in folders)
+    if len(skipped) == count:
+        raise InputError(f"folder {root}: none of its {count} image files can be decoded")
     channels = channels or max(int(folder.channels.max(initial=1)) for folder in folders)
-    source = FolderSource(root, folders, channels)
+    source = FolderSource(root, folders, channels, read, upright)
     return Dataset(
         source=source,
         class_names=classes,
@@ -117,7 +81,12 @@ def load(
     )
 
 
-def _check_options(channels: int | None, on_corrupt: str, verify: bool) -> None:
+def _check_options(channels: int | None, on_corrupt: str, verify: bool, orientation: str) -> None:
+    if orientation not in ("exif", "stored"):
+        raise InputError(
+            f"orientation={shown(orientation)}: give 'exif' (upright, as the file's metadata say) "
+            "or 'stored'"
+        )
     if on_corrupt not in ("raise", "skip") or (on_corrupt == "skip" and not verify):
         raise InputError(
             f"on_corrupt={on_corrupt!r} with verify={verify}: give 'raise', or 'skip' with "
@@ -125,6 +94,23 @@ def _check_options(channels: int | None, on_corrupt: str, verify: bool) -> None:
         )
     if channels not in (None, 1, 3):
         raise InputError(f"channels={channels} for image files: give 1 (grey) or 3 (RGB)")
+
+
+def _checked_formats(formats: Any) -> tuple[str, ...]:
+    """Formats by their names in Pillow, each once, in the order of `SUFFIXES`.
+
+    Raises:
+      InputError: these are none, or one is not to be had.
+    """
+    if isinstance(formats, str) or not isinstance(formats, Iterable):
+        raise InputError(f"formats={shown(formats)}: give a list, such as ['PNG', 'JPEG', 'WEBP']")
+    wanted = [each.upper() if isinstance(each, str) else each for each in formats]
+    for name in wanted:
+        if name not in list(SUFFIXES):
+            raise unknown_name("format", name, SUFFIXES, "ju.data.load of a folder")
+    if not wanted:
+        raise InputError(f"formats={shown(formats)}: name at least one of {', '.join(SUFFIXES)}")
+    return tuple(name for name in SUFFIXES if name in wanted)
 
 
 def _root(path: Path, split: str | None) -> Path:
@@ -189,7 +175,9 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _by_label(listing: Listing, classes: Sequence[str]) -> tuple[ClassFolder, ...]:
+def _by_label(
+    listing: Listing, classes: Sequence[str], formats: Sequence[str]
+) -> tuple[ClassFolder, ...]:
     """The classes' folders in the order of the labels; an empty one for a class without any."""
     folders = {folder.name: folder for folder in listing.folders}
     names = _class_folders(listing.root, list(folders))
@@ -198,45 +186,18 @@ def _by_label(listing: Listing, classes: Sequence[str]) -> tuple[ClassFolder, ..
             raise unknown_name("class", name, classes, "class_names")
     if not any(map(len, listing.folders)):
         raise InputError(
-            f"folder {listing.root} holds no images: put PNG or JPEG files into one folder a "
+            f"folder {listing.root} holds no images: put {either(formats)} files into one folder a "
             f"class, as {listing.root / 'CLASS' / 'image.png'}"
         )
     for folder in listing.folders:
         if not len(folder):
             warnings.warn(
-                f"folder {listing.root / folder.name} holds no PNG or JPEG files and counts as a "
-                "class: remove it if it is none",
+                f"folder {listing.root / folder.name} holds no {either(formats)} files and counts "
+                "as a class: remove it if it is none",
                 stacklevel=2,
             )
-    absent = ClassFolder.of("", 0, {})
+    absent = ClassFolder.of("", 0, {}, ())
     return tuple(folders[names[name]] if name in names else absent for name in classes)
-
-
-def _verify(listing: Listing, on_corrupt: str) -> None:
-    """Decode every file that was not decoded before, and write down its channels in the listing."""
-
-    def probe(index: int) -> int:
-        folder, file = files.place(index)
-        path = listing.root / folder.path(file)
-        try:
-            return decode(path, None, f"image file {path}").shape[-1]
-        except InputError:
-            if on_corrupt == "skip":
-                return CORRUPT
-            raise
-
-    files = FolderSource(listing.root, listing.folders, channels=3)
-    known = np.concatenate([folder.channels for folder in listing.folders])
-    # A file that was corrupt is looked at again: it raises, or it was mended.
-    wanted = (UNKNOWN,) if on_corrupt == "skip" else (UNKNOWN, CORRUPT)
-    unverified = np.flatnonzero(np.isin(known, wanted)).tolist()
-    try:
-        for index, channels in zip(unverified, in_threads(probe, unverified), strict=True):
-            folder, file = files.place(index)
-            folder.channels[file] = channels
-    finally:
-        if unverified:
-            listing.save()
 
 
 def _fingerprint(source: FolderSource, classes: Sequence[str]) -> str:
@@ -249,6 +210,7 @@ def _fingerprint(source: FolderSource, classes: Sequence[str]) -> str:
             "files": files,
             "classes": list(classes),
             "channels": source.channels,
+            "upright": source.upright,
             "contents": [hashlib.sha256(content).hexdigest() for content in contents],
         }
     )

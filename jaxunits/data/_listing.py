@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,13 @@ from .._errors import InputError
 from . import _cache
 from ._threads import in_threads
 
-UNKNOWN, CORRUPT = 0, -1
+UNKNOWN, CORRUPT, UNREAD = 0, -1, -2
 
-_SUFFIXES = {"png", "jpg", "jpeg"}
+# Files of other formats that somebody means to be images, and that would be missed in silence.
+_OTHER = {
+    *("gif", "webp", "bmp", "dib", "tif", "tiff", "heic", "heif", "avif", "jp2", "j2k", "jxl"),
+    *("ppm", "pgm", "pbm", "pnm", "tga", "ico", "psd", "eps", "svg", "dng", "raw", "exr", "dcm"),
+}
 # What archives, file servers, systems and interpreters leave beside the classes.
 _STRAY = {
     *("__MACOSX", "__pycache__", "@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found"),
@@ -42,8 +46,9 @@ class ClassFolder:
       ends: where each name ends.
       sizes: bytes of each file.
       times: when each was modified, in ns.
-      channels: what each stores, 1 or 3; `UNKNOWN` before it is decoded, `CORRUPT` if it cannot be.
-        Written to as files are verified.
+      channels: what each stores, 1 or 3; `UNKNOWN` before it is decoded, `CORRUPT` if it cannot
+        be, `UNREAD` if its name says that it is of a format that shall not be read. Written to as
+        files are verified.
     """
 
     name: str
@@ -55,8 +60,15 @@ class ClassFolder:
     channels: Int8[np.ndarray, " files"]
 
     @classmethod
-    def of(cls, name: str, changed: int, files: Mapping[bytes, tuple[int, int]]) -> ClassFolder:
+    def of(
+        cls,
+        name: str,
+        changed: int,
+        files: Mapping[bytes, tuple[int, int]],
+        suffixes: Collection[str],
+    ) -> ClassFolder:
         """A folder with these files' sizes and times, by their names."""
+        read = [_suffix(os.fsdecode(each)) in suffixes for each in files]
         return cls(
             name,
             changed,
@@ -64,7 +76,7 @@ class ClassFolder:
             ends=np.cumsum([len(each) for each in files], dtype=np.int64),
             sizes=np.asarray([size for size, _ in files.values()], np.int64),
             times=np.asarray([time for _, time in files.values()], np.int64),
-            channels=np.full(len(files), UNKNOWN, np.int8),
+            channels=np.where(np.asarray(read, bool), UNKNOWN, UNREAD).astype(np.int8),
         )
 
     def __len__(self) -> int:
@@ -105,15 +117,17 @@ class Listing:
     Attributes:
       root: the folder above the classes.
       folders: the classes' folders, in alphabetical order.
+      suffixes: of the files that shall be read.
     """
 
     root: Path
     folders: tuple[ClassFolder, ...]
+    suffixes: tuple[str, ...]
 
     def save(self) -> None:
         """Keep a large listing for the next time."""
         if sum(map(len, self.folders)) > _KEPT_ABOVE:
-            _cache.write(_place(self.root), _arrays(self.folders))
+            _cache.write(_place(self.root, self.suffixes), _arrays(self.folders))
 
 
 def subfolders(root: Path) -> list[str]:
@@ -144,14 +158,14 @@ def _may_be_class(item: os.DirEntry[str]) -> bool:
     return path.is_dir()
 
 
-def list_files(root: Path, relist: bool) -> Listing:
-    """List a tree of class folders.
+def list_files(root: Path, relist: bool, suffixes: tuple[str, ...]) -> Listing:
+    """List the files of a tree of class folders that are images by their names.
 
     A folder of a large tree that was listed before is listed again only if files came or went since
     then, or if `relist` says so. What is known of files that are as they were is kept.
     """
     names = subfolders(root)
-    known = {folder.name: folder for folder in _folders(_cache.read(_place(root)))}
+    known = {folder.name: folder for folder in _folders(_cache.read(_place(root, suffixes)))}
 
     def listed(name: str) -> ClassFolder:
         # Before its files are listed, so that one that comes meanwhile is noticed next time.
@@ -160,24 +174,28 @@ def list_files(root: Path, relist: bool) -> Listing:
         if before is not None and before.changed == changed and not relist:
             return before
         settled = time.time_ns() - changed > _SETTLED_NS
-        found = _list_folder(root, name, changed if settled else _UNSETTLED)
+        found = _list_folder(root, name, changed if settled else _UNSETTLED, suffixes)
         if before is not None and found.same_files(before):
             found.channels[:] = before.channels
         return found
 
-    listing = Listing(root, tuple(in_threads(listed, names)))
+    listing = Listing(root, tuple(in_threads(listed, names)), suffixes)
     if any(known.get(folder.name) is not folder for folder in listing.folders):
         listing.save()
     return listing
 
 
-def _list_folder(root: Path, name: str, changed: int) -> ClassFolder:
+def _list_folder(root: Path, name: str, changed: int, suffixes: Collection[str]) -> ClassFolder:
+    wanted = {*suffixes, *_OTHER}
     try:
         with os.scandir(root / name) as items:
-            files = {item.name: _size_and_time(item) for item in items if _is_image(item.name)}
+            files = {
+                item.name: _size_and_time(item) for item in items if _is_image(item.name, wanted)
+            }
     except PermissionError as error:
         raise InputError(f"folder {root / name} cannot be listed ({error.strerror})") from error
-    return ClassFolder.of(name, changed, {os.fsencode(key): files[key] for key in sorted(files)})
+    by_name = {os.fsencode(key): files[key] for key in sorted(files)}
+    return ClassFolder.of(name, changed, by_name, suffixes)
 
 
 def _size_and_time(item: os.DirEntry[str]) -> tuple[int, int]:
@@ -188,13 +206,18 @@ def _size_and_time(item: os.DirEntry[str]) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def _is_image(name: str) -> bool:
+def _is_image(name: str, suffixes: Collection[str]) -> bool:
     """Whether a file counts as an image; hidden ones (macOS leaves `._cat.png`) do not."""
-    return not name.startswith(".") and name.rpartition(".")[2].lower() in _SUFFIXES
+    return not name.startswith(".") and _suffix(name) in suffixes
 
 
-def _place(root: Path) -> Path | None:
-    return _cache.path_of("listings", hashlib.sha256(os.fsencode(root.resolve())).hexdigest())
+def _suffix(name: str) -> str:
+    return name.rpartition(".")[2].lower()
+
+
+def _place(root: Path, suffixes: Sequence[str]) -> Path | None:
+    key = b"\0".join([os.fsencode(root.resolve()), *map(str.encode, suffixes)])
+    return _cache.path_of("listings", hashlib.sha256(key).hexdigest())
 
 
 def _arrays(folders: Sequence[ClassFolder]) -> dict[str, np.ndarray]:

@@ -49,8 +49,7 @@ def check_pixels(
     if value_range is None:
         return
     low, high = value_range
-    slack = _ROUNDING * (high - low)
-    beyond = np.flatnonzero((least < low - slack) | (most > high + slack))
+    beyond = np.flatnonzero(~_inside(least, most, value_range))
     if len(beyond):
         raise InputError(
             f"{describe(int(beyond[0]))} has values from {least[beyond[0]]:g} to "
@@ -58,6 +57,17 @@ def check_pixels(
             "(uint8 in 0 to 255 needs no scaling); if the network reads such numbers as they are, "
             "say so with ju.data.load(..., value_range=(low, high)), or None for any"
         )
+
+
+def is_within(image: Num[np.ndarray, ...], value_range: ValueRange) -> bool:
+    """Whether the numbers of an image are in a range, but for rounding."""
+    return value_range is None or bool(_inside(image.min(), image.max(), value_range))
+
+
+def _inside(least: Any, most: Any, value_range: tuple[float, float]) -> Any:
+    low, high = value_range
+    slack = _ROUNDING * (high - low)
+    return (least >= low - slack) & (most <= high + slack)
 
 
 def checked_range(value_range: Any) -> ValueRange:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import jaxunits as ju
-from jaxunits.data import _folder, _listing
+from jaxunits.data import _folder, _folder_source, _listing
 
 
 def save(path, pixels, **options):
@@ -346,19 +346,19 @@ def settle(folder, hours=1):
 def work(monkeypatch):
     """Names of class folders as they are listed, and of files as they are verified."""
     done = {"listed": [], "verified": []}
-    list_folder, decode = _listing._list_folder, _folder.decode
+    list_folder, decode = _listing._list_folder, _folder_source.decode
 
-    def listed(root, name, changed):
+    def listed(root, name, *others):
         done["listed"].append(name)
-        return list_folder(root, name, changed)
+        return list_folder(root, name, *others)
 
-    def decoded(path, channels, place):
+    def decoded(path, channels, place, **options):
         if channels is None:
             done["verified"].append(f"{path.parent.name}/{path.name}")
-        return decode(path, channels, place)
+        return decode(path, channels, place, **options)
 
     monkeypatch.setattr(_listing, "_list_folder", listed)
-    monkeypatch.setattr(_folder, "decode", decoded)
+    monkeypatch.setattr(_folder_source, "decode", decoded)
 
     def load(root, **options):
         done["listed"].clear()

@@ -340,6 +340,12 @@ _valid(
             "relist": False,
             "data_dir": None,
             "value_range": (0.0, 1.0),
+            "formats": ["PNG", "WEBP"],
+            "orientation": "exif",
+            "image": None,
+            "label": None,
+            "channels_first": None,
+            "normalized": None,
         },
     ),
 )

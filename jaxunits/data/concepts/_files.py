@@ -11,7 +11,7 @@ from jaxtyping import Int, UInt8
 
 from ..._errors import InputError
 from .._content import sampled
-from .._decoding import decode, open_image, stored_bytes
+from .._decoding import decode, open_image, orientation, stored_bytes
 
 WAY_OUT = "replace it, or take its image out of the data"
 _SINGLE = {"1", "L", "P", "I", "I;16"}
@@ -23,10 +23,17 @@ def read_image(path: Path, channels: int) -> UInt8[np.ndarray, "height width cha
     """The pixels of a PNG or JPEG, grey (1 channel) or RGB (3).
 
     Raises:
-      InputError: the file is missing, corrupt or of another format.
+      InputError: the file is missing, corrupt or of another format, or has an EXIF orientation,
+        so that its masks may be drawn on the pixels as they are stored or as they are shown.
     """
     if not path.exists():
         raise InputError(f"image file {path} does not exist: {WAY_OUT}")
+    turned = orientation(open_image(path, f"image file {path}", WAY_OUT).image)
+    if turned != 1:
+        raise InputError(
+            f"image file {path} has the EXIF orientation {turned}, and its masks may be drawn "
+            "either way: turn its pixels as its masks lie, and save it without the orientation"
+        )
     return decode(path, channels, f"image file {path}", WAY_OUT)
 
 
