@@ -48,7 +48,8 @@ test-numerical: $(VENV)/.ready
 test-torch: $(VENV)/.ready
 	$(PIP) torch==2.13.0
 	$(PYTEST) --dist load tests/networks/test_torch.py tests/networks/test_torch_errors.py \
-		tests/networks/test_torch_operations.py tests/networks/test_from_torch.py
+		tests/networks/test_torch_operations.py tests/networks/test_from_torch.py \
+		tests/data/test_foreign.py
 	$(PYTEST) -k mobilenet tests/ablation/test_foreign.py tests/ablation/test_foreign_layers.py \
 		tests/attributes/test_foreign.py tests/topology/test_foreign.py \
 		tests/synthesis/test_foreign.py

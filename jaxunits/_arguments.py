@@ -22,7 +22,9 @@ def is_whole(value: Any) -> bool:
     kind = getattr(value, "dtype", None)
     if kind is None:
         return isinstance(value, int) and not isinstance(value, bool)
-    return np.ndim(value) == 0 and bool(jnp.issubdtype(kind, np.integer))
+    # Types of other libraries, such as PyTorch's, are none of NumPy's.
+    integer = isinstance(kind, np.dtype) and jnp.issubdtype(kind, np.integer)
+    return bool(integer) and np.ndim(value) == 0
 
 
 def is_real(value: Any) -> bool:
@@ -30,8 +32,10 @@ def is_real(value: Any) -> bool:
     kind = getattr(value, "dtype", None)
     if kind is None:
         return isinstance(value, int | float) and not isinstance(value, bool)
-    number = jnp.issubdtype(kind, np.integer) or jnp.issubdtype(kind, np.floating)
-    return np.ndim(value) == 0 and bool(number)
+    real = isinstance(kind, np.dtype) and any(
+        jnp.issubdtype(kind, each) for each in (np.integer, np.floating)
+    )
+    return real and np.ndim(value) == 0
 
 
 def is_real_type(kind: Any) -> bool:

@@ -32,6 +32,18 @@ def refused(function, *args, **kwargs):
     return str(caught.value)
 
 
+class Foreign:
+    """A number of another library, whose type is none of NumPy's."""
+
+    shape = ()
+    dtype = "torch.int64"
+
+
+@pytest.mark.parametrize("argument", ["num_images", "fraction"])
+def test_numbers_of_other_libraries_are_none(data, argument):
+    assert refused(ju.data.sample, data, **{argument: Foreign()}).startswith(f"{argument}=<")
+
+
 class Records:
     """A random-access source."""
 
@@ -601,7 +613,8 @@ def test_ranges_of_whole_numbers():
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ([(IMAGES[0], 0)], "record 0 of data 'list' is of type tuple: give a mapping of 'image'"),
+        ([(IMAGES[0],)], "record 0 of data 'list' has 1 fields (ndarray): give (image, label)"),
+        ([3], "record 0 of data 'list' is of type int: give a mapping of 'image'"),
         ([IMAGES, LABELS], "record 0 of data 'list' is of type ndarray: give a mapping of"),
         (IMAGES, "record 0 of data 'ndarray' is of type ndarray: give a mapping of"),
         ({"image": IMAGES, "label": LABELS}, "data of type dict: give 'digits', 'tfds:NAME'"),

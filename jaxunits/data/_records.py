@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import Int
 
-from .._arguments import as_array, shown
+from .._arguments import is_whole, shown
 from .._errors import InputError, unknown_name
 from ._content import sampled, source_fingerprint
 from ._dataset import Dataset, checked_class_names
@@ -59,10 +59,11 @@ class RecordSource:
     def __getitem__(self, index: SupportsIndex) -> Mapping[str, Any]:
         position = range(len(self))[index]
         image, label = self.fields.of(self.records[position], position, self.name)
-        if self.labels is not None and label != self.labels[position]:
+        known = None if self.labels is None else int(self.labels[position])
+        if known is not None and not _same(label, known):
             raise InputError(
                 f"label {label!r} of image {position} in data {self.name!r}, whose list of labels "
-                f"says {self.labels[position]}: correct one of them"
+                f"says {known}: correct one of them"
             )
         return {
             "image": self.reader(image, f"image {position} of data {self.name!r}"),
@@ -164,13 +165,18 @@ def _checked_twice(
         labels = None
     for index in sampled(len(source), _TWICE).tolist():
         once, again = source[index], source[index]
-        if once["label"] != again["label"] or not np.array_equal(
-            once["image"], as_array(again["image"], "image"), equal_nan=True
-        ):
+        # What is no label is refused where it is read.
+        changed = is_whole(once["label"]) and not _same(once["label"], again["label"])
+        if changed or not np.array_equal(once["image"], again["image"], equal_nan=True):
             raise InputError(
                 f"image {index} of data {source.name!r} is another one when it is read again: "
                 "leave random changes out of its transform (ju.data.Augmentation is for training)"
             )
-        if labels is not None and once["label"] != labels[index]:
+        if labels is not None and not _same(once["label"], labels[index]):
             labels = None
     return labels
+
+
+def _same(label: Any, other: Any) -> bool:
+    """Whether two labels are one whole number."""
+    return is_whole(label) and is_whole(other) and int(label) == int(other)

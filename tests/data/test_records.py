@@ -25,6 +25,16 @@ class Tensor(np.ndarray):
 Tensor.__module__ = "torch"
 
 
+class Scalar:
+    """A tensor of one number, whose type is none of NumPy's."""
+
+    shape = ()
+    dtype = "torch.int64"
+
+    def item(self):
+        return 1
+
+
 class Pairs:
     """A map-style data set of (image, label)."""
 
@@ -370,7 +380,7 @@ class TestLabels:
         with pytest.raises(ju.InputError, match="label 0 of image 1 in data 'Pairs', whose list"):
             data[1]
 
-    @pytest.mark.parametrize("label", [np.int64(1), np.array(1), np.array(1).view(Tensor)])
+    @pytest.mark.parametrize("label", [np.int64(1), np.array(1), Scalar()])
     def test_in_tensors_are_numbers(self, label):
         data = ju.data.load(Pairs(pictures(), [label] * 5), class_names=NAMES)
         assert data.labels.tolist() == [1] * 5
@@ -379,6 +389,12 @@ class TestLabels:
     def test_that_name_no_class(self, label):
         data = ju.data.load(Pairs(pictures(), [label] * 5), class_names=NAMES)
         with pytest.raises(ju.InputError, match=f"label {label!r} of image 0 in data 'Pairs'"):
+            _ = data.labels
+
+    def test_that_are_several(self):
+        several = [np.array([0, 1])] * 5
+        data = ju.data.load(Pairs(pictures(), several, targets=LABELS), class_names=NAMES)
+        with pytest.raises(ju.InputError, match=r"label array\(\[0, 1\]\) of image 0"):
             _ = data.labels
 
     def test_synonyms_of_a_class_are_joined(self):

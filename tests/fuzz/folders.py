@@ -15,6 +15,7 @@ from PIL import Image
 
 import jaxunits as ju
 from jaxunits.data import _listing
+from jaxunits.data._decoding import SUFFIXES
 from tests.fuzz.cases import Target, WrongError
 from tests.fuzz.mutations import damaged_copy, mutated
 
@@ -24,8 +25,7 @@ Attempt = Callable[[np.random.Generator, Path], None]
 def targets(folder: Path) -> list[Target]:
     """One for each kind of file; what they damage is made in a folder."""
     return [
-        Target("PNG", _image("PNG")),
-        Target("JPEG", _image("JPEG")),
+        *(Target(kind, _image(kind)) for kind in ("PNG", "JPEG", "WEBP", "BMP", "TIFF")),
         Target("concepts", _concepts(folder / "whole-concepts")),
         Target("Broden", _broden(folder / "whole-broden")),
         Target("listing", _list(folder / "whole-listing")),
@@ -42,8 +42,18 @@ def _images(kind: str) -> list[bytes]:
     """Images of the depths, colours and layouts that a format has."""
     random = np.random.default_rng(0)
     colour, grey = (random.integers(0, 256, size, np.uint8) for size in ((9, 7, 3), (9, 7)))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    if kind in ("WEBP", "BMP", "TIFF"):
+        layouts = {
+            "WEBP": [{"lossless": True}, {"quality": 20}, {"exif": turned}],
+            "BMP": [{}],
+            "TIFF": [{}, {"compression": "tiff_lzw"}, {"compression": "jpeg"}, {"exif": turned}],
+        }
+        return [_encoded(kind, each, **one) for each in (colour, grey) for one in layouts[kind]]
     if kind == "JPEG":
         options = [{}, {"progressive": True}, {"quality": 20, "subsampling": 2}, {"exif": b"Exif"}]
+        options.append({"exif": turned})
         cmyk = random.integers(0, 256, (9, 7, 4), np.uint8)
         found = [_encoded(kind, pixels, **each) for pixels in (colour, grey) for each in options]
         content = io.BytesIO()
@@ -62,7 +72,7 @@ def _images(kind: str) -> list[bytes]:
 def _image(kind: str) -> Attempt:
     """A class folder with an image without damage and a damaged one."""
     contents = _images(kind)
-    suffix = {"PNG": "png", "JPEG": "jpg"}[kind]
+    suffix = SUFFIXES[kind][0]
 
     def attempt(random: np.random.Generator, place: Path) -> None:
         (place / "cat").mkdir()
@@ -71,12 +81,12 @@ def _image(kind: str) -> Attempt:
         )
         (place / "cat" / f"0.{suffix}").write_bytes(whole)
         (place / "cat" / f"1.{suffix}").write_bytes(mutated(damaged, other, random))
-        skipping = ju.data.load(f"folder:{place}", on_corrupt="skip")
+        skipping = ju.data.load(f"folder:{place}", on_corrupt="skip", formats=[kind])
         preprocessing = ju.data.Preprocessing((4, 4), skipping.channels)
         count = sum(int(batch.valid.sum()) for batch in ju.data.batches(skipping, preprocessing, 2))
         if count + len(skipping.skipped) != 2:
             raise WrongError(f"{count} images were read and {len(skipping.skipped)} skipped of 2")
-        data = ju.data.load(f"folder:{place}", verify=False)
+        data = ju.data.load(f"folder:{place}", verify=False, formats=[kind])
         for index in range(2):
             _check(data[index]["image"], data.channels)
 
