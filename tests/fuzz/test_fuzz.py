@@ -46,6 +46,8 @@ def test_without_damage_the_files_load(tmp_path):
         np.testing.assert_array_equal(ju.networks.arrays(loaded)[bias], expected)
 
 
+# Pillow warns of damage that it reads past.
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "concepts", "Broden"])
 def test_damaged_folders_are_read_or_refused(tmp_path, kind):
     (target,) = [each for each in folders.targets(tmp_path) if each.name == kind]
