@@ -13,6 +13,7 @@ from ._means import unit_means as unit_means
 from ._orders import cumulative as cumulative
 from ._orders import insertion as insertion
 from ._orders import random_orders as random_orders
+from ._shapley import shapley as shapley
 from ._sweep import Sweep as Sweep
 from ._sweep import sweep as sweep
 from ._sweep import sweep_settings as sweep_settings

@@ -33,6 +33,7 @@ from ._pieces import image_shape as image_shape
 from ._pieces import pieces as pieces
 from ._pieces import pixel_dtype as pixel_dtype
 from ._pieces import reading as reading
+from ._plan import Enough as Enough
 from ._plan import Plan as Plan
 from ._plan import Trial as Trial
 from ._plan import first_batches as first_batches

@@ -55,6 +55,10 @@ def greedy(network, data, **options):
     return ju.ablation.greedy(network, "conv3", data, **chosen, **options)
 
 
+def shapley(network, data, **options):
+    return ju.ablation.shapley(network, "conv3", data, num_orders=4, **options)
+
+
 def collect(network, data, **options):
     return ju.attributes.collect(network, "conv2", data, **options)
 
@@ -95,11 +99,15 @@ FUNCTIONS = {
     )
 }
 
+EVERY = "JAXUNITS_TEST_ALL" in os.environ
+if EVERY:
+    FUNCTIONS["shapley"] = shapley
+
 # Those that read no data set.
 WITHOUT_DATA = ("maximise",)
 
 # Those whose devices run masks; the others look at images alone.
-BY_MASKS = ("sweep", "resampled", "directions", "cumulative", "greedy")
+BY_MASKS = ("sweep", "resampled", "directions", "cumulative", "greedy", "shapley")
 
 
 def exact_network():
@@ -161,7 +169,6 @@ def left_beside(file):
     return names - {file.name, file.with_suffix(".timing.json").name}
 
 
-EVERY = "JAXUNITS_TEST_ALL" in os.environ
 # One of each kind: pieces of their own, one state of all, steps on the way.
 KINDS = FUNCTIONS if EVERY else ("sweep", "greedy", "collect", "dissect", "maximise")
 every = pytest.mark.parametrize("name", FUNCTIONS)

@@ -236,6 +236,11 @@ _valid(
     may_raise=(OSError,),
 )
 _valid(
+    "ablation.shapley",
+    _run(num_orders=4, standard_error=0.5, **_VALUES, **_FILE, **_EXECUTION),
+    may_raise=(OSError,),
+)
+_valid(
     "plan",
     lambda w: ((ju.ablation.cumulative, w.network, "conv2", w.data, [0]), {"batch_size": 4}),
 )

@@ -1,0 +1,290 @@
+"""Shapley values: what a unit adds to the units that are there, over random orders of a layer."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Unpack
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64, Int, Int64
+
+from .. import execution
+from .._arguments import check_path_or_none, check_real, from_options
+from .._bounds import SEEDS, Range, check_numbers
+from .._errors import InputError
+from ..data import Dataset
+from ..execution import Enough, Files, Progress, Reducer, trial
+from ..networks import Classifier
+from ..networks._checks import check_classifier
+from ..results import class_coordinates
+from ._counts import LOSS_UNITS, as_integers
+from ._engine import Answers, Engine
+from ._execution import Execution, Options
+from ._orders import masks_of_orders
+from ._question import Question, Values, question_of
+
+# Of one round, at most: a batch is evaluated under all of them before the next.
+_MASKS = 2048
+
+_DESCRIPTIONS = {
+    "shapley": ("share of images", "Shapley value of the unit for the accuracy"),
+    "shapley_error": ("share of images", "its standard error"),
+    "shapley_by_class": ("share of images", "Shapley value for the accuracy of the class"),
+    "shapley_by_class_error": ("share of images", "its standard error"),
+    "loss_shapley": ("nats per image", "Shapley value for minus the mean cross-entropy"),
+    "loss_shapley_error": ("nats per image", "its standard error"),
+    "contributed": ("images", "images of the class that the unit makes correct, over all orders"),
+    "n_images": ("images", "images of the class"),
+    "correct_before": ("images", "correct images with all units"),
+    "correct_without": ("images", "correct images with none of the units"),
+}
+
+
+class Curves(NamedTuple):
+    """Sums over some images, under every mask of a round.
+
+    Attributes:
+      images: of each class.
+      correct: correct images.
+      loss: cross-entropies, in `1 / LOSS_UNITS` nats.
+    """
+
+    images: Int64[np.ndarray, " classes"]
+    correct: Int64[np.ndarray, "masks classes"]
+    loss: Int64[np.ndarray, " masks"]
+
+
+class Pairs(NamedTuple):
+    """What units contribute in pairs of an order and its reverse.
+
+    Attributes:
+      images: that become correct in both together.
+      loss: nats that are gained in both together, over all images.
+    """
+
+    images: Int64[np.ndarray, "pairs units classes"]
+    loss: Float64[np.ndarray, "pairs units"]
+
+
+def shapley(
+    network: Classifier,
+    layer: str,
+    data: Dataset,
+    *,
+    num_orders: int = 256,
+    standard_error: float | None = None,
+    values: Values = "zero",
+    reference: Dataset | None = None,
+    seed: int = 0,
+    file: str | Path | None = None,
+    progress: Progress | bool | None = None,
+    **options: Unpack[Options],
+) -> xr.Dataset:
+    """Shapley value of every unit of a layer (Ghorbani and Zou 2020, "Neuron Shapley").
+
+    The mean of what a unit adds to the accuracy of the network, or takes from its loss, when it
+    joins the units after it in a random order of the layer: the mean of a cumulative ablation's
+    steps. Orders come in pairs, each with its reverse, which cancels much of the noise. The values
+    of a layer sum to the accuracy with all units less that with none, exactly, in every order.
+
+    Args:
+      network: as in `sweep`.
+      layer: the layer.
+      data: the images.
+      num_orders: how many orders, at most; rounded up to whole pairs and rounds of them.
+      standard_error: stop as soon as the overall value of each unit is known to so much (one
+        standard error, share of images); None for all orders.
+      values: what an ablated unit gives, as in `sweep`.
+      reference: images for the means, or to draw from; `data` by default.
+      seed: of the orders, and of the draw of `values="resample"`.
+      file: where the result is kept, as in `sweep`; a kill loses one round of orders at most.
+      progress: called with the images done and in all, of all rounds.
+      **options: how it is carried out, see `Execution`.
+
+    Returns:
+      By `unit`: `shapley`, `loss_shapley` (positive where the unit lowers the loss) and their
+      standard errors over pairs, `_error`. By `unit` and `class`: `shapley_by_class`, its
+      `_error`, and `contributed`, the same in images, summed over orders. By `class`: `n_images`,
+      `correct_before` with all units, `correct_without` with none. A class without images has NaN.
+      The attribute `orders` tells how many there were.
+
+    Raises:
+      InputError: num_orders is below 4, standard_error is no positive number; and as in `sweep`.
+    """
+    execution.check_progress(progress)
+    check_path_or_none(file=file)
+    carried_out = from_options(Execution, options, shapley)
+    check_classifier(network)
+    check_numbers(num_orders=(num_orders, Range(4, whole=True)), seed=(seed, SEEDS))
+    if standard_error is not None:
+        check_real(standard_error=standard_error)
+        if not standard_error > 0:
+            raise InputError(f"standard_error={standard_error}: give a positive number, or None")
+    question = question_of(network, layer, data, values=values, reference=reference, seed=seed)
+    place = question.layer
+    rounds, pairs = _rounds(place.units, num_orders)
+    settings = {
+        **question.settings("shapley", network, data, carried_out, masks="random orders"),
+        "orders_at_most": str(2 * rounds * pairs),
+        "standard_error": "none" if standard_error is None else repr(float(standard_error)),
+        "seed": str(seed),
+    }
+    files = Files.of(file, [place.name], several=False, steps="rounds")
+    with (
+        files.made({place.name: settings}) as made,
+        execution.reporting(progress, f"Shapley values of {place.name}") as report,
+    ):
+        if made is not None:
+            return made[place.name]
+        run = _Rounds(network, question.with_means(network, carried_out), data, carried_out)
+        found: list[Pairs] = []
+        for number in range(rounds):
+            orders = _orders(place.units, pairs, [seed, number])
+            found.append(
+                run.round(
+                    orders,
+                    settings={**settings, "measured": f"shapley: round {number}"},
+                    file=files.on_the_way and files.on_the_way / f"{number}.nc",
+                    progress=_shifted(report, number, rounds),
+                )
+            )
+            if planned := trial():
+                planned.passes[-1] = dataclasses.replace(planned.passes[-1], steps=rounds)
+                raise Enough
+            so_far = Pairs(*map(np.concatenate, zip(*found, strict=True)))
+            result = _labelled(so_far, run.ends, data.class_names)
+            if standard_error is not None and result.shapley_error.max() <= standard_error:
+                break
+        timing, how = execution.together(run.passes)
+        result = result.assign_attrs({**how, **settings})
+        return files.write({place.name: result}, timing)[place.name]
+
+
+class _Rounds:
+    """Orders of a layer under way.
+
+    Attributes:
+      ends: the images of each class, and how many are correct with all units and with none.
+      passes: how each round was carried out.
+    """
+
+    ends: Int64[np.ndarray, "3 classes"]
+
+    def __init__(
+        self, network: Classifier, question: Question, data: Dataset, carried_out: Execution
+    ) -> None:
+        self._network, self._question, self._data = network, question, data
+        self._carried_out = carried_out
+        self.passes: list[Mapping[str, Any]] = []
+
+    def round(self, orders: Int[np.ndarray, "orders units"], **where: Any) -> Pairs:
+        """What units contribute in some orders, each followed by its reverse."""
+        network, data, carried_out = self._network, self._data, self._carried_out
+        masks = masks_of_orders(orders, orders.shape[1], inserted=False)
+        question = self._question.under(masks)
+        classes = len(data.class_names)
+        curves, how = execution.reduced(
+            Reducer(Curves, lambda seen: _curves(seen, classes), _merged),
+            lambda read: Engine(network, question, read, carried_out, data.name),
+            question.read(network, data, carried_out),
+            carried_out,
+            **where,
+        )
+        self.passes.append(how)
+        self.ends = np.stack([curves.images, *curves.correct[[0, orders.shape[1] + 1]]])
+        return _pairs(curves, orders)
+
+
+def _rounds(units: int, num_orders: int) -> tuple[int, int]:
+    """How many rounds, all of the same number of pairs, since programs are compiled for that."""
+    most = max(1, _MASKS // (2 * (units + 1)))
+    pairs = math.ceil(num_orders / 2)
+    rounds = math.ceil(pairs / most)
+    return rounds, math.ceil(pairs / rounds)
+
+
+def _orders(units: int, pairs: int, seed: list[int]) -> Int64[np.ndarray, "orders units"]:
+    """Random orders, each followed by its reverse."""
+    random = np.random.default_rng(seed)
+    drawn = [random.permutation(units) for _ in range(pairs)]
+    return np.asarray([order for each in drawn for order in (each, each[::-1])], np.int64)
+
+
+def _curves(seen: Iterator[Answers], classes: int) -> Curves:
+    return functools.reduce(_merged, (_of_batch(each, classes) for each in seen))
+
+
+def _of_batch(answers: Answers, classes: int) -> Curves:
+    right = (answers.prediction == answers.labels).astype(np.float32)
+    of_class = np.eye(classes, dtype=np.float32)[answers.labels]
+    # Whole numbers of images, which float32 holds.
+    correct = (right @ of_class).astype(np.int64)
+    images = np.bincount(answers.labels, minlength=classes).astype(np.int64)
+    return Curves(images, correct, as_integers(answers.loss).sum(1))
+
+
+def _merged(one: Curves, other: Curves) -> Curves:
+    return Curves(*(a + b for a, b in zip(one, other, strict=True)))
+
+
+def _pairs(curves: Curves, orders: Int[np.ndarray, "orders units"]) -> Pairs:
+    """What the steps of cumulative ablation take away, by unit."""
+    count, units = orders.shape
+    correct = curves.correct[1:].reshape(count, units + 1, -1)
+    loss = curves.loss[1:].reshape(count, units + 1)
+    back = np.argsort(orders, axis=1)
+    images = np.take_along_axis(correct[:, :-1] - correct[:, 1:], back[:, :, None], 1)
+    gained = np.take_along_axis(loss[:, 1:] - loss[:, :-1], back, 1) / LOSS_UNITS
+    return Pairs(
+        images.reshape(count // 2, 2, units, -1).sum(1), gained.reshape(count // 2, 2, units).sum(1)
+    )
+
+
+def _labelled(
+    pairs: Pairs, ends: Int64[np.ndarray, "3 classes"], class_names: Sequence[str]
+) -> xr.Dataset:
+    """Means over orders, and their standard errors over pairs."""
+    count, (images, before, without) = len(pairs.images), ends
+    present, names = np.where(images > 0, images, np.nan), list(map(str, class_names))
+    by_class = pairs.images / (2 * present)
+    overall = pairs.images.sum(2) / (2 * images.sum())
+    loss = pairs.loss / (2 * images.sum())
+    pair = ("unit", "class")
+    result = xr.Dataset(
+        {
+            "shapley": ("unit", overall.mean(0)),
+            "shapley_error": ("unit", _error(overall)),
+            "shapley_by_class": (pair, by_class.mean(0)),
+            "shapley_by_class_error": (pair, _error(by_class)),
+            "loss_shapley": ("unit", loss.mean(0)),
+            "loss_shapley_error": ("unit", _error(loss)),
+            "contributed": (pair, pairs.images.sum(0)),
+            "n_images": ("class", images),
+            "correct_before": ("class", before),
+            "correct_without": ("class", without),
+        },
+        coords={"unit": np.arange(pairs.images.shape[1]), **class_coordinates(names)},
+        attrs={
+            "orders": 2 * count,
+            "empty_classes": ", ".join(
+                name for name, number in zip(names, images, strict=True) if number == 0
+            ),
+        },
+    )
+    for name, (unit, description) in _DESCRIPTIONS.items():
+        result[name].attrs = {"units": unit, "long_name": description}
+    return result
+
+
+def _error(pairs: Float64[np.ndarray, ...]) -> Float64[np.ndarray, ...]:
+    return pairs.std(0, ddof=1) / math.sqrt(len(pairs))
+
+
+def _shifted(progress: Progress, number: int, rounds: int) -> Progress:
+    """Progress of one round as progress of all."""
+    return lambda done, total: progress(number * total + done, rounds * total)
