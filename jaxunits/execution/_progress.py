@@ -6,7 +6,8 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-from .._arguments import check_function_or_none
+from .._arguments import check_function_or_none, shown
+from .._errors import InputError
 from ._plan import trial
 
 Progress = Callable[[int, int], None]
@@ -14,6 +15,10 @@ Progress = Callable[[int, int], None]
 
 def check_progress(progress: Progress | bool | None) -> None:
     """Refuse what is neither a function, nor False for silence, nor None for a bar."""
+    if isinstance(progress, type):
+        raise InputError(
+            f"progress={shown(progress)}: give a function of what is done and what there is in all"
+        )
     if progress is not False:
         check_function_or_none(progress=progress)
 
