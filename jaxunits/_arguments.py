@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int64, Shaped
 
@@ -17,14 +16,28 @@ from ._errors import InputError, unknown_name
 Choices = TypeVar("Choices")
 
 
+def _is_type(kind: Any, above: type) -> bool:
+    """Whether a type of numbers is one of those beneath another, bfloat16 among floating point."""
+    try:
+        simple = np.dtype(kind).kind != "V"
+    except TypeError:
+        simple = False
+    if simple:
+        return bool(np.issubdtype(kind, above))
+    # NumPy's own types do without JAX.
+    import jax.numpy as jnp
+
+    return bool(jnp.issubdtype(kind, above))
+
+
 def is_whole(value: Any) -> bool:
     """Whether this is one whole number, of Python, NumPy or JAX; True and False are none."""
     kind = getattr(value, "dtype", None)
     if kind is None:
         return isinstance(value, int) and not isinstance(value, bool)
     # Types of other libraries, such as PyTorch's, are none of NumPy's.
-    integer = isinstance(kind, np.dtype) and jnp.issubdtype(kind, np.integer)
-    return bool(integer) and np.ndim(value) == 0
+    integer = isinstance(kind, np.dtype) and _is_type(kind, np.integer)
+    return integer and np.ndim(value) == 0
 
 
 def is_real(value: Any) -> bool:
@@ -33,14 +46,14 @@ def is_real(value: Any) -> bool:
     if kind is None:
         return isinstance(value, int | float) and not isinstance(value, bool)
     real = isinstance(kind, np.dtype) and any(
-        jnp.issubdtype(kind, each) for each in (np.integer, np.floating)
+        _is_type(kind, each) for each in (np.integer, np.floating)
     )
     return real and np.ndim(value) == 0
 
 
 def is_real_type(kind: Any) -> bool:
     """Whether arrays of this type hold real numbers or truth values."""
-    return any(jnp.issubdtype(kind, real) for real in (np.bool_, np.integer, np.floating))
+    return any(_is_type(kind, real) for real in (np.bool_, np.integer, np.floating))
 
 
 def check_whole(**numbers: Any) -> None:
@@ -131,7 +144,7 @@ def whole_array(values: Any, name: str, place: str = "") -> Int64[np.ndarray, ..
     array = as_array(values, name + place)
     if array.size == 0:
         return array.astype(np.int64)
-    if not jnp.issubdtype(array.dtype, np.integer):
+    if not _is_type(array.dtype, np.integer):
         first = array.ravel()[:1].tolist()[0]
         raise InputError(
             f"{name} of type {array.dtype}{place}, such as {shown(first)}: give whole numbers"

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 from typing import get_type_hints as hints_of
 
-import jax
 import numpy as np
 import xarray as xr
 
@@ -116,10 +115,17 @@ def _is_one(value: Any, hint: Any) -> bool:
         return isinstance(value, bool | np.bool_)
     # Shapes and types of arrays are the function's to check.
     if hasattr(hint, "array_type"):
-        return isinstance(value, np.ndarray | jax.Array)
+        return isinstance(value, np.ndarray) or _is_jax_array(value)
     if hint is Any or not isinstance(hint, type) or getattr(hint, "_is_protocol", False):
         return True
     return isinstance(value, hint)
+
+
+def _is_jax_array(value: Any) -> bool:
+    # Where nothing is an array of JAX it is not imported.
+    import jax
+
+    return isinstance(value, jax.Array)
 
 
 def _words(hint: Any, name: str) -> str:

@@ -1,55 +1,12 @@
-"""Where a number comes from: fingerprints, versions, devices."""
+"""Whether two settings are the same."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import importlib.metadata
 import json
-import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import PyTree
-
 from .._errors import InputError
-from .._version import __version__
-
-_PACKAGES = ("jax", "jaxlib", "flax", "numpy", "xarray")
-
-
-def fingerprint(tree: PyTree) -> str:
-    """SHA-256 over the paths, types, shapes and bytes of a pytree's arrays.
-
-    Equal trees have equal fingerprints on every machine. PRNG keys count by their key data.
-    """
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            leaf = jax.random.key_data(leaf)
-        array = np.ascontiguousarray(leaf)
-        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def environment(devices: Sequence[jax.Device]) -> dict[str, str]:
-    """Versions, platform and the devices used, as attributes of a result."""
-    return {
-        "jaxunits": __version__,
-        "versions": _versions(),
-        "platform": platform.platform(),
-        "devices": f"{len(devices)} × {devices[0].device_kind} ({devices[0].platform})",
-    }
-
-
-@functools.cache
-def _versions() -> str:
-    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return json.dumps(found | {"python": platform.python_version()})
 
 
 def raise_if_different(
