@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import jaxunits as ju
 
-from .networks import AnyNetwork, ConvNet
+from .networks import ConvNet, Network
 from .regularizers import Regularizers
 
 _ABOVE_ZERO = ju.Range(0, open="least")
@@ -50,12 +50,7 @@ class Data:
         Raises:
           InputError: the data cannot be used.
         """
-        data = self._load(self.train_split)
-        if self.fraction != 1:
-            data = ju.data.sample(data, fraction=self.fraction, seed=self.seed)
-        if self.random_labels:
-            data = ju.data.random_labels(data, self.random_labels, seed=self.seed)
-        return self._held(data)
+        return self._held(ju.data.load_run_data(vars(self), training=True))
 
     def load_validation(self) -> ju.data.Dataset:
         """Load the held-out split.
@@ -63,16 +58,7 @@ class Data:
         Raises:
           InputError: the data cannot be used.
         """
-        return self._held(self._load(self.validation_split))
-
-    def _load(self, split: str) -> ju.data.Dataset:
-        return ju.data.load(
-            self.source,
-            split,
-            data_dir=self.data_dir,
-            on_corrupt=self.on_corrupt,
-            verify=self.verify,
-        )
+        return self._held(ju.data.load_run_data(vars(self)))
 
     def _held(self, data: ju.data.Dataset) -> ju.data.Dataset:
         return ju.data.in_memory(data, threads=self.threads) if self.in_memory else data
@@ -134,7 +120,7 @@ class Config:
 
     preprocessing: ju.data.Preprocessing
     """What the network expects of images."""
-    network: AnyNetwork = field(default_factory=ConvNet)
+    network: Network = field(default_factory=ConvNet)
     """The network."""
     weights: Path | None = None
     """Start from the weights of this file; what it lacks of the network stays random."""

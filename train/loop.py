@@ -109,7 +109,9 @@ def _claim(
     folder = ju.results.RunFolder(path)
     held.enter_context(folder.in_use())
     folder.claim(config.description() | {"data_fingerprint": images}, may_differ=("checkpoints",))
-    ju.networks.save_architecture(network, path)
+    # Of a network of the user's own only its author can build another one.
+    if network.architecture is not None:
+        ju.networks.save_architecture(network, path)
 
 
 def _epochs(

@@ -17,6 +17,7 @@ from ._presets import IMAGENET as IMAGENET
 from ._presets import IMAGENET_WHOLE as IMAGENET_WHOLE
 from ._presets import KERAS_VGG16 as KERAS_VGG16
 from ._random_labels import random_labels as random_labels
+from ._run_data import load_run_data as load_run_data
 from ._sample import sample as sample
 from ._subset import of_class as of_class
 from ._subset import subset as subset

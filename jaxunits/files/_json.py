@@ -31,7 +31,7 @@ def read_json(
       InputError: the file is missing, or was damaged or changed by hand since it was written.
     """
     if not path.exists():
-        raise InputError(f"{missing}: there is no {path}. Train a network first (python -m train)")
+        raise InputError(f"{missing}: there is no {path}. Train a network first (jaxunits train)")
     try:
         content = json.loads(read_regular(path, "file").decode())
         if not isinstance(content, dict):

@@ -8,6 +8,7 @@ from ._arrays import arrays as arrays
 from ._arrays import named_leaves as named_leaves
 from ._arrays import with_arrays as with_arrays
 from ._callable import from_callable as from_callable
+from ._checkpoint import BUILDERS as BUILDERS
 from ._checkpoint import restore as restore
 from ._checkpoint import save as save
 from ._checkpoint import save_architecture as save_architecture

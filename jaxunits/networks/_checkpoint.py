@@ -24,7 +24,8 @@ from ._squeezenet import squeezenet1_0, squeezenet1_1
 from ._vgg import vgg16, vgg16_bn
 from .checkpoints import abstract, describe_state, load_state, open_checkpoints, save_state, shapes
 
-_BUILDERS: Mapping[str, Callable[..., Classifier]] = {
+# Every function of this library that makes a network, by its name.
+BUILDERS: Mapping[str, Callable[..., Classifier]] = {
     "alexnet": alexnet,
     "alexnet_bn": alexnet_bn,
     "cifar_resnet": cifar_resnet,
@@ -137,7 +138,7 @@ def saved_metrics(run_folder: str | Path, *, epoch: int | None = None) -> list[d
 def _opened(folder: RunFolder, epoch: int | None) -> Iterator[tuple[Any, int, str]]:
     """The checkpoints, the step of the one that is meant, and what to do where it is damaged."""
     nothing = InputError(
-        f"run folder {folder.path} has no checkpoint yet: train it (python -m train)"
+        f"run folder {folder.path} has no checkpoint yet: train it (jaxunits train)"
     )
     if not folder.checkpoints.is_dir():
         raise nothing
@@ -185,13 +186,18 @@ def check_same_arrays(
 
 
 def _build(folder: RunFolder) -> Classifier:
+    if folder.checkpoints.is_dir() and not folder.architecture.exists():
+        raise InputError(
+            f"run folder {folder.path} is of a network of your own: build it, and give it to "
+            "restore(run_folder, network) (jaxunits analysis --network FILE:FUNCTION)"
+        )
     content = read_json(folder.architecture, f"{folder.path} is not a run folder")
     builder, arguments = str(content.get("builder")), content.get("arguments")
-    if builder not in _BUILDERS or not isinstance(arguments, dict):
-        raise unknown_name("network", builder, _BUILDERS, "ju.networks")
+    if builder not in BUILDERS or not isinstance(arguments, dict):
+        raise unknown_name("network", builder, BUILDERS, "ju.networks")
     try:
         preprocessing = Preprocessing(**_tuples(arguments.pop("preprocessing")))
-        return _BUILDERS[builder](**arguments, preprocessing=preprocessing)
+        return BUILDERS[builder](**arguments, preprocessing=preprocessing)
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder.architecture} does not describe a {builder}: {error}") from error
 

@@ -86,7 +86,7 @@ class RunFolder:
             {key: value for key, value in found.items() if key not in may_differ},
             {key: value for key, value in wanted.items() if key not in may_differ},
             place=f"run folder {self.path}",
-            way_out="Give the same settings, or another folder with --run-folder",
+            way_out="Give the same network and settings, or another run folder",
         )
 
     def _refuse_strangers(self) -> None:

@@ -15,10 +15,10 @@ import xarray as xr
 import jaxunits as ju
 from jaxunits import files
 from jaxunits.networks import checkpoints
+from jaxunits.train.metrics import EpochMetrics, read_metrics, restore_metrics, write_metrics
 from tests.fuzz.cases import Target, WrongError
 from tests.fuzz.mutations import damaged_copy, mutated
 from tests.reference import small_convnet
-from train.metrics import EpochMetrics, read_metrics, restore_metrics, write_metrics
 
 
 class _StopError(Exception):

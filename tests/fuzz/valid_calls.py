@@ -331,6 +331,11 @@ _valid(
     "data.sample",
     lambda w: ((w.data,), {"num_images": 3, "per_class": None, "fraction": None, "seed": 0}),
 )
+_RUN_DATA = {"source": "digits", "train_split": "train[:20]", "validation_split": "validation[:9]"}
+_RUN_DATA |= {"data_dir": None, "on_corrupt": "raise", "fraction": 0.5, "random_labels": 0.1}
+_valid(
+    "data.load_run_data", lambda w: (({**_RUN_DATA, "seed": 0},), {"split": None, "training": True})
+)
 _valid("data.subset", lambda w: ((w.data,), {"indices": [0, 3]}))
 _valid(
     "data.load",

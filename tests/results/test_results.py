@@ -342,8 +342,8 @@ class TestRunFolder:
         before = folder.configuration.read_bytes()
         assert message(folder.claim, other) == (
             f"run folder {tmp_path} belongs to another configuration: network.widths is "
-            "'[8, 4]' there and '[8, 5]' now; seed is 0 there and 1 now. Give the same settings, "
-            "or another folder with --run-folder"
+            "'[8, 4]' there and '[8, 5]' now; seed is 0 there and 1 now. Give the same network and "
+            "settings, or another run folder"
         )
         assert folder.configuration.read_bytes() == before
         folder.claim({**SETTINGS, "seed": 5}, may_differ=("seed",))
