@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,12 @@ _PROVENANCE = (
 )
 
 
-def write_report(path: Path, sections: Sequence[Section], runs: Runs) -> Path:
+def write_report(path: Path, sections: Mapping[str, Section], runs: Runs) -> Path:
     """Write the page and its figures, each as a file of its own too.
 
     Args:
-      path: the run folder, or a study's.
-      sections: what the page shows.
+      path: the folder to write into.
+      sections: what the page shows, by experiment.
       runs: the networks.
 
     Returns:
@@ -54,43 +54,53 @@ def write_report(path: Path, sections: Sequence[Section], runs: Runs) -> Path:
     Raises:
       OSError: no space is left.
     """
-    folder = ju.results.RunFolder(path)
-    for section in sections:
+    for section in sections.values():
         for figure in section.figures:
             files.write_atomically(path / "figures" / f"{figure.name}.png", figure.png)
-    first = next(iter(runs.every[0].sweeps.values()))
-    page = _template().render(
-        title=f"{path.name if runs.several else first.attrs['network']} on {first.attrs['data']}",
-        lead=title_of(runs),
-        summary=summary(runs),
-        images=int(first.n_images.sum()),
-        split=first.attrs["split"],
-        empty=first.attrs["empty_classes"],
-        sections=sections,
-        provenance=_provenance(first),
-        seconds=_seconds(runs),
-        trainings=[
-            (name, json.dumps(ju.results.RunFolder(each).read_configuration(), indent=2))
-            for name, each in _first_folders(path, runs)
-        ],
-    )
-    files.write_atomically(folder.report, page)
-    return folder.report
-
-
-def _first_folders(path: Path, runs: Runs) -> list[tuple[str, Path]]:
-    """The folder of the first network of every configuration."""
-    if not runs.several:
-        return [(runs.every[0].configuration, path)]
-    return [
-        (name, path / name / members[0].seed if (path / name).is_dir() else path)
+    configurations = [
+        (name, ju.results.RunFolder(members[0].folder).read_configuration())
         for name, members in runs.configurations.items()
     ]
+    network, data = _names(runs.every[0].folder, configurations[0][1])
+    measured = _first(runs)
+    page = _template().render(
+        title=f"{path.name if runs.several else network} on {data}",
+        lead=title_of(runs),
+        summary=summary(runs),
+        images=int(measured.n_images.sum()) if "n_images" in measured else 0,
+        split=measured.attrs.get("split", ""),
+        empty=measured.attrs.get("empty_classes", ""),
+        sections=sections.values(),
+        provenance=_provenance(measured),
+        seconds=_seconds(runs),
+        trainings=[(name, json.dumps(each, indent=2)) for name, each in configurations],
+    )
+    place = ju.results.RunFolder(path).report
+    files.write_atomically(place, page)
+    return place
+
+
+def _names(folder: Path, configuration: Mapping[str, Any]) -> tuple[str, str]:
+    """What a run folder's network and images are called."""
+    network = configuration["network"].get("name")
+    if network is None:
+        place = ju.results.RunFolder(folder).architecture
+        described = files.read_json(place, "") if place.exists() else {}
+        network = described.get("builder", configuration["network"].get("kind", folder.name))
+    return str(network), str(configuration["data"]["source"])
+
+
+def _first(runs: Runs) -> xr.Dataset:
+    """What the page says where numbers come from: of a sweep where there is one."""
+    run = runs.every[0]
+    return next(iter((run.sweeps or next(iter(run.results.values()))).values()))
 
 
 def title_of(runs: Runs) -> str:
-    """How accurate the networks are with every unit in place."""
-    found = [accuracy(next(iter(run.sweeps.values()))) for run in runs.every]
+    """How accurate the networks are with every unit in place, where that was measured."""
+    found = [accuracy(next(iter(run.sweeps.values()))) for run in runs.every if run.sweeps]
+    if not found:
+        return ""
     if not runs.several:
         return f"accuracy {found[0]:.2%}"
     return f"{len(found)} networks, accuracy {min(found):.2%} to {max(found):.2%}"
@@ -101,8 +111,10 @@ def accuracy(sweep: xr.Dataset) -> float:
     return int(sweep.correct_before.sum()) / int(sweep.n_images.sum())
 
 
-def summary(runs: Runs) -> Table:
-    """The most damaging unit of each layer; of several networks the means over seeds."""
+def summary(runs: Runs) -> Table | None:
+    """The most damaging unit of each layer, of several networks means over seeds; None unswept."""
+    if not any(run.sweeps for run in runs.every):
+        return None
     if runs.several:
         return _means(runs)
     rows: list[tuple[str, ...]] = []
@@ -154,8 +166,8 @@ def _means(runs: Runs) -> Table:
     )
 
 
-def _provenance(sweep: xr.Dataset) -> list[tuple[str, str]]:
-    shown = {key: str(sweep.attrs.get(key, "")) for key in _PROVENANCE}
+def _provenance(measured: xr.Dataset) -> list[tuple[str, str]]:
+    shown = {key: str(measured.attrs[key]) for key in _PROVENANCE if key in measured.attrs}
     return [(key.replace("_", " "), value or "none") for key, value in shown.items()]
 
 

@@ -1,15 +1,19 @@
-"""The measured networks that experiments compare."""
+"""The measured networks that experiments compare, as the folders hold them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import xarray as xr
 
-from .config import Config
-from .measure import Measurements
+import jaxunits as ju
+
+from .files import Files
+from .measurement import Measurement, Results
+from .settings import Settings
+from .subject import with_split
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,14 @@ class Run:
     Attributes:
       configuration: what it is called; networks that differ in their seeds alone share it.
       seed: the folder's name, which tells its seed in a study.
-      measurements: what was measured.
+      results: what was measured, by name of the measurement and by layer in the network's order.
+      folder: the run folder.
     """
 
     configuration: str
     seed: str
-    measurements: Measurements
+    results: Results
+    folder: Path = field(default_factory=Path)
 
     @property
     def name(self) -> str:
@@ -33,12 +39,12 @@ class Run:
 
     @property
     def sweeps(self) -> Mapping[str, xr.Dataset]:
-        """Every unit alone, by layer."""
-        return self.measurements.sweeps
+        """Every unit alone, by layer; nothing where that was not measured."""
+        return self.results.get("ablation", {})
 
     def kind(self, name: str) -> Mapping[str, xr.Dataset]:
-        """The measurements of a kind, by layer."""
-        return self.measurements.found[name]
+        """A measurement, by layer."""
+        return self.results[name]
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Runs:
     """
 
     every: Sequence[Run]
-    config: Config
+    config: Settings
 
     @property
     def several(self) -> bool:
@@ -68,7 +74,7 @@ class Runs:
 
     def layers(self, kind: str) -> list[str]:
         """Every layer that a kind was measured of in some network."""
-        return list(dict.fromkeys(_names(run.kind(kind) for run in self.every)))
+        return list(dict.fromkeys(layer for run in self.every for layer in run.kind(kind)))
 
     def panels(self, kind: str) -> list[tuple[str, str, list[Run]]]:
         """Each configuration and layer that a kind was measured of, with the networks."""
@@ -85,14 +91,55 @@ class Runs:
         return f"{configuration}, {layer}" if self.several else layer
 
 
-def _names(mappings: Iterable[Mapping[str, xr.Dataset]]) -> Iterable[str]:
-    for mapping in mappings:
-        yield from mapping
-
-
 def folders(path: Path) -> list[Path]:
     """The run folders of a study's folder, in order; the folder itself where it is one."""
     if (path / "configuration.json").exists():
         return [path]
     found = sorted(each.parent for each in path.glob("*/seed*/configuration.json"))
     return found or [path]
+
+
+def read_measurements(config: Settings, wanted: Iterable[tuple[Measurement, str]]) -> Results:
+    """What the run folder holds of what is asked for; neither network nor images are needed.
+
+    Args:
+      config: what was asked for.
+      wanted: measurements, each with the name of what needs it.
+
+    Raises:
+      InputError: a file is damaged, or a measurement is missing or ambiguous.
+    """
+    config = with_split(config)
+    files = Files(ju.results.RunFolder(config.run).measurements)
+    if config.output is None:
+        files.write_index()
+    found = {each.name: files.find(each.asked(config), for_whom=whom) for each, whom in wanted}
+    _refuse_several_networks(found, files.folder)
+    layers = dict.fromkeys(layer for of in found.values() for layer in of)
+    for layer in config.layers:
+        if layer not in layers:
+            raise ju.unknown_name("layer", layer, layers, str(files.folder))
+    return {
+        name: {layer: of[layer] for layer in of if layer in (config.layers or of)}
+        for name, of in found.items()
+    }
+
+
+def _refuse_several_networks(results: Results, folder: Path) -> None:
+    """Refuse measurements that belong to different parameters.
+
+    Raises:
+      InputError: they do.
+    """
+    of: dict[str, list[str]] = {}
+    for name, by_layer in results.items():
+        for layer, result in by_layer.items():
+            epoch = f"epoch {result.attrs['epoch']}, " if "epoch" in result.attrs else ""
+            network = f"{epoch}parameters {result.attrs['parameters'][:12]}"
+            of.setdefault(network, []).append(f"{name} of {layer}")
+    if len(of) > 1:
+        listed = "; ".join(f"{network}: {', '.join(names)}" for network, names in of.items())
+        raise ju.InputError(
+            f"the measurements in {folder} are of {len(of)} networks ({listed}): name one with "
+            "--epoch, or leave out --no-measure to measure what it lacks"
+        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import jaxunits as ju
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -15,12 +17,17 @@ class Figure:
       png: the file's content.
       caption: what it shows.
       zoomable: whether it is large: folded away on the page, and enlarged by a click.
+
+    Notebooks show it.
     """
 
     name: str
     png: bytes
     caption: str
     zoomable: bool = False
+
+    def _repr_png_(self) -> bytes:
+        return self.png
 
 
 @dataclass(frozen=True)
@@ -31,11 +38,18 @@ class Table:
       caption: what it lists.
       columns: the heads of the columns.
       rows: as many texts each as there are columns.
+
+    Notebooks show it.
     """
 
     caption: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        return str(pd.DataFrame(self.rows, columns=list(self.columns)).to_html(index=False))
 
 
 @dataclass(frozen=True)
@@ -53,3 +67,14 @@ class Section:
     text: list[str]
     figures: list[Figure] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
+
+    @property
+    def figure(self) -> Figure:
+        """The first of its figures.
+
+        Raises:
+          InputError: it has none.
+        """
+        if not self.figures:
+            raise ju.InputError(f"the section {self.title!r} has no figures: {' '.join(self.text)}")
+        return self.figures[0]

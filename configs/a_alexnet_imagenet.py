@@ -6,10 +6,10 @@ Torchvision's AlexNet, trained alike, has 56.5 % on the validation images.
 """
 
 import jaxunits as ju
-from train import variants
-from train.config import SGD, Config, Data, Schedule
-from train.networks import AlexNet
-from train.study import Study, grid
+from jaxunits.train import variants
+from jaxunits.train.config import SGD, Config, Data, Schedule
+from jaxunits.train.networks import AlexNet
+from jaxunits.train.study import Study, grid
 
 base = Config(
     preprocessing=ju.data.IMAGENET,

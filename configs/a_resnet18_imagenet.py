@@ -6,10 +6,10 @@ Torchvision's ResNet18, trained alike, has 69.8 % on the validation images.
 """
 
 import jaxunits as ju
-from train import variants
-from train.config import SGD, Config, Data, Schedule
-from train.networks import ResNet18
-from train.study import Study, grid
+from jaxunits.train import variants
+from jaxunits.train.config import SGD, Config, Data, Schedule
+from jaxunits.train.networks import ResNet18
+from jaxunits.train.study import Study, grid
 
 base = Config(
     preprocessing=ju.data.IMAGENET,

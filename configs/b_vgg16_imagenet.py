@@ -6,10 +6,10 @@ Torchvision's VGG16 has 71.6 % on the validation images, from all of the trainin
 """
 
 import jaxunits as ju
-from train import variants
-from train.config import SGD, Config, Data, Schedule
-from train.networks import VGG16
-from train.study import Study, grid
+from jaxunits.train import variants
+from jaxunits.train.config import SGD, Config, Data, Schedule
+from jaxunits.train.networks import VGG16
+from jaxunits.train.study import Study, grid
 
 base = Config(
     preprocessing=ju.data.IMAGENET_WHOLE,

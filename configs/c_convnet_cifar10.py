@@ -5,8 +5,8 @@ Not trained with this program yet.
 """
 
 import jaxunits as ju
-from train.config import SGD, Config, Data, Schedule
-from train.networks import ConvNet
+from jaxunits.train.config import SGD, Config, Data, Schedule
+from jaxunits.train.networks import ConvNet
 
 config = Config(
     network=ConvNet(),

@@ -5,8 +5,8 @@ Not trained with this program yet.
 """
 
 import jaxunits as ju
-from train.config import AdamW, Config, Data, Schedule
-from train.networks import MLP
+from jaxunits.train.config import AdamW, Config, Data, Schedule
+from jaxunits.train.networks import MLP
 
 config = Config(
     network=MLP(),

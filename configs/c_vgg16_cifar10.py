@@ -5,8 +5,8 @@ Not trained with this program yet; 93 to 94 % on the test images are usual for t
 """
 
 import jaxunits as ju
-from train.config import SGD, Config, Data, Schedule
-from train.networks import VGG16
+from jaxunits.train.config import SGD, Config, Data, Schedule
+from jaxunits.train.networks import VGG16
 
 config = Config(
     network=VGG16("cifar", batch_norm=True, dropout=0.5),

@@ -5,8 +5,8 @@ Takes 35 s on 2 cores. Validation accuracy 95.6 %.
 """
 
 import jaxunits as ju
-from train.config import AdamW, Config, Data, Schedule
-from train.networks import VGG16
+from jaxunits.train.config import AdamW, Config, Data, Schedule
+from jaxunits.train.networks import VGG16
 
 config = Config(
     network=VGG16("cifar", width=1 / 8, batch_norm=True),

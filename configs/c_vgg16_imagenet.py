@@ -6,8 +6,8 @@ Not trained with this program yet. Torchvision's VGG16 has 71.6 % on the validat
 """
 
 import jaxunits as ju
-from train.config import SGD, Config, Data, Schedule
-from train.networks import VGG16
+from jaxunits.train.config import SGD, Config, Data, Schedule
+from jaxunits.train.networks import VGG16
 
 config = Config(
     network=VGG16(dropout=0.5),

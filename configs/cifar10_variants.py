@@ -7,10 +7,10 @@ under the class-selectivity regularizer of either sign.
 """
 
 import jaxunits as ju
-from train import variants
-from train.config import AdamW, Config, Data, Schedule
-from train.networks import ConvNet
-from train.study import Study, grid
+from jaxunits.train import variants
+from jaxunits.train.config import AdamW, Config, Data, Schedule
+from jaxunits.train.networks import ConvNet
+from jaxunits.train.study import Study, grid
 
 base = Config(
     preprocessing=ju.data.CIFAR10,

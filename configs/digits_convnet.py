@@ -5,8 +5,8 @@ Takes 35 s on 2 cores. Validation accuracy 97.8 %.
 """
 
 import jaxunits as ju
-from train.config import AdamW, Config, Data, Schedule
-from train.networks import ConvNet
+from jaxunits.train.config import AdamW, Config, Data, Schedule
+from jaxunits.train.networks import ConvNet
 
 config = Config(
     network=ConvNet(widths=(16, 16, 32, 32), pool_after=("conv1", "conv3")),

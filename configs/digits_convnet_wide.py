@@ -5,8 +5,8 @@ Takes 60 s on 2 cores. Validation accuracy 97.9 %.
 """
 
 import jaxunits as ju
-from train.config import AdamW, Config, Data, Schedule
-from train.networks import ConvNet
+from jaxunits.train.config import AdamW, Config, Data, Schedule
+from jaxunits.train.networks import ConvNet
 
 config = Config(
     network=ConvNet(pool_after=("conv1", "conv2")),

@@ -5,8 +5,8 @@ Takes 20 s on 2 cores. Validation accuracy 94.4 %.
 """
 
 import jaxunits as ju
-from train.config import AdamW, Config, Data, Schedule
-from train.networks import MLP
+from jaxunits.train.config import AdamW, Config, Data, Schedule
+from jaxunits.train.networks import MLP
 
 config = Config(
     network=MLP(),

@@ -4,10 +4,10 @@ Run it with `python -m train digits_variants`; `--only plain batch_norm` trains 
 """
 
 import jaxunits as ju
-from train import variants
-from train.config import AdamW, Config, Data, Schedule
-from train.networks import ConvNet
-from train.study import Study, grid
+from jaxunits.train import variants
+from jaxunits.train.config import AdamW, Config, Data, Schedule
+from jaxunits.train.networks import ConvNet
+from jaxunits.train.study import Study, grid
 
 base = Config(
     preprocessing=ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31,)),

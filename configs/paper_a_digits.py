@@ -6,10 +6,10 @@ All of it takes 6 minutes on 2 cores. Validation accuracies 97.3, 97.5 and 97.3 
 """
 
 import jaxunits as ju
-from train import variants
-from train.config import AdamW, Config, Data, Schedule
-from train.networks import ConvNet
-from train.study import Study, grid
+from jaxunits.train import variants
+from jaxunits.train.config import AdamW, Config, Data, Schedule
+from jaxunits.train.networks import ConvNet
+from jaxunits.train.study import Study, grid
 
 base = Config(
     preprocessing=ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31,)),

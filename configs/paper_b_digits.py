@@ -9,11 +9,11 @@ of random labels 87.6, half of them 63.9 %.
 import dataclasses
 
 import jaxunits as ju
-from train import variants
-from train.config import AdamW, Checkpoints, Config, Data, Schedule
-from train.networks import ConvNet
-from train.study import Study, grid
-from train.variants import Change
+from jaxunits.train import variants
+from jaxunits.train.config import AdamW, Checkpoints, Config, Data, Schedule
+from jaxunits.train.networks import ConvNet
+from jaxunits.train.study import Study, grid
+from jaxunits.train.variants import Change
 
 base = Config(
     preprocessing=ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31,)),

@@ -8,8 +8,8 @@ conv net 97.2, VGG16 95.9 %.
 
 import dataclasses
 
-from train.networks import MLP
-from train.study import Study
+from jaxunits.train.networks import MLP
+from jaxunits.train.study import Study
 
 from . import c_vgg16_digits, digits_convnet, digits_mlp
 

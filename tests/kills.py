@@ -28,15 +28,25 @@ import xarray as xr
 
 import jaxunits as ju
 from jaxunits.networks.checkpoints import describe_state, open_checkpoints
+from jaxunits.train.metrics import read_metrics
+from jaxunits.train.start import STOPPED, STOPPED_STATUS
 from tests.processes import LIMIT, output_of, running
-from train.metrics import read_metrics
-from train.start import STOPPED, STOPPED_STATUS
 
 SMALL = ("--network.widths", "4", "4", "--network.pool-after", "conv1", "conv2")
 TRAINING = ("digits_convnet", *SMALL, "--epochs", "6", "--batch-size", "50")
 EPOCHS = ("--epochs", "3", "--network.widths", "4", "4", "4", "4", "--batch-size", "50")
 STUDY = ("digits_variants", "--only", "convnet_batch_norm", "--seeds", "0", "1", "--run-folder")
 EXPERIMENTS = ("drop_curves", "greedy", "correlations", "unit_panels")
+# A network that no run folder describes, as its user has it.
+MODEL = """
+import jaxunits as ju
+
+def network():
+    return ju.networks.restore({trained!r})
+
+def images():
+    return ju.data.load("digits", "validation")
+"""
 TEMPORARY = (".partial", ".pieces", ".orders", ".unfinished", ".removed", ".lock", ".holder")
 TIMES = ("seconds", "compile_seconds", "run_seconds", "created")
 # Dates, and cells of one or two decimals, which is how seconds are told.
@@ -75,6 +85,11 @@ def programs(place):
     analysis = ("-m", "analysis", "FOLDER", *EXPERIMENTS, "--panels.units", "2")
     yield Program("analysis", analysis, trained)
     yield Program("study", study)
+    model = place / "my_model.py"
+    model.write_text(MODEL.format(trained=str(trained)))
+    files = ("--network", f"{model}:network", "--data", f"{model}:images")
+    anybodys = ("-m", "jaxunits", "analysis", "FOLDER", *EXPERIMENTS, "--panels.units", "2", *files)
+    yield Program("anybody's", anybodys)
 
 
 def content(folder):
@@ -213,6 +228,7 @@ def main():
     parser.add_argument("--times", type=int, default=20, help="SIGKILLs of each program")
     parser.add_argument("--signals", type=int, default=5, help="SIGTERMs and SIGINTs of each")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--only", nargs="*", help="some of the programs")
     options = parser.parse_args()
     moments = random.Random(options.seed)  # noqa: S311
     faults = Counter()
@@ -222,6 +238,8 @@ def main():
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         print("program   signal   times  folders  moments (% of a run)", flush=True)  # noqa: T201
         for program in programs(place):
+            if options.only and program.name not in options.only:
+                continue
             expected, length = undisturbed(program, place)
             for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
                 times = options.times if number == signal.SIGKILL else options.signals

@@ -54,6 +54,10 @@ CALLS = {
         lambda folder: ju.statistics.unit_roles(MAPS[0, :, :2, 0]),
         *("ruptures", "unit_roles", "roles"),
     ),
+    "studies": (
+        lambda folder: ju.analysis.study,
+        *("matplotlib", "jaxunits.analysis.study", "programs"),
+    ),
     "checkpoints": (
         lambda folder: ju.networks.restore(folder),
         *("orbax.checkpoint", "folder of checkpoints {folder}/checkpoints", "train"),

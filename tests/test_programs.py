@@ -8,10 +8,10 @@ import threading
 
 import pytest
 
-from analysis.progress import image_bar
+from jaxunits.analysis.progress import image_bar
+from jaxunits.train.console import plain_console
+from jaxunits.train.start import STOPPED, STOPPED_STATUS, stoppable
 from tests.processes import LIMIT, code, running
-from train.console import plain_console
-from train.start import STOPPED, STOPPED_STATUS, stoppable
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -43,7 +43,7 @@ def test_a_signal_while_libraries_are_imported(number):
     """Also where an import would make another error of it."""
     program = f"""
         import signal
-        from train.start import start_program
+        from jaxunits.train.start import start_program
         start_program()
         try:
             signal.raise_signal({int(number)})
@@ -59,7 +59,7 @@ def test_a_signal_while_libraries_are_imported(number):
 def test_a_signal_after_the_work_changes_nothing(number):
     program = f"""
         import atexit, os
-        from train.start import end_program, start_program
+        from jaxunits.train.start import end_program, start_program
         start_program()
         atexit.register(os.kill, os.getpid(), {int(number)})
         class Last:
@@ -74,15 +74,15 @@ def test_a_signal_after_the_work_changes_nothing(number):
     assert (output, process.returncode) == ("", 3)
 
 
-@pytest.mark.parametrize("module", ["train", "analysis"])
+@pytest.mark.parametrize("module", ["train", "analysis", "jaxunits"])
 def test_a_program_imports_nothing_large_before_it_can_be_stopped(module):
     program = f"""
         import runpy, sys
-        import train.start
+        from jaxunits.train import start
         def started():
-            print(sorted({{"jax", "numpy", "rich", "tyro", "jaxunits"}} & set(sys.modules)))
+            print(sorted({{"jax", "numpy", "rich", "tyro"}} & set(sys.modules)))
             sys.exit()
-        train.start.start_program = started
+        start.start_program = started
         runpy.run_module("{module}", run_name="__main__", alter_sys=True)
     """
     with running(*code(program)) as process:
@@ -111,7 +111,7 @@ def test_a_limit_that_may_be_raised_is():
         import resource
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (32, hard))
-        from train.start import start_program
+        from jaxunits.train.start import start_program
         start_program()
         print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     """

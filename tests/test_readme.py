@@ -16,8 +16,8 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import jaxunits as ju
+from jaxunits.train.command import main as train
 from tests.networks.keras_files import keras_layers, write_h5
-from train.__main__ import main as train
 
 pytestmark = pytest.mark.slow
 

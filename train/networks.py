@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import jaxunits as ju
+
+
+@runtime_checkable
+class Network(Protocol):
+    """The settings of a network: a frozen dataclass that builds it.
+
+    Of one of a user's own `build` wraps a module: `ju.networks.from_nnx(module, preprocessing=…)`.
+    """
+
+    def build(
+        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
+    ) -> ju.networks.Classifier:
+        """Build it with fresh weights."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -111,12 +125,9 @@ class ResNet18:
         return _built(ju.networks.resnet18, self, classes, preprocessing, seed)
 
 
-AnyNetwork = ConvNet | MLP | AlexNet | VGG16 | ResNet18
-
-
 def _built(
     builder: Callable[..., ju.networks.Classifier],
-    settings: AnyNetwork,
+    settings: Any,
     classes: int,
     preprocessing: ju.data.Preprocessing,
     seed: int,

@@ -18,7 +18,7 @@ import jaxunits as ju
 from .config import Config
 from .loop import train_together
 from .metrics import EpochMetrics
-from .networks import AnyNetwork
+from .networks import Network
 from .progress import Progress
 from .together import SideBySide
 
@@ -61,7 +61,7 @@ class StudyOptions:
 
 def grid(
     base: Config,
-    networks: Mapping[str, AnyNetwork],
+    networks: Mapping[str, Network],
     variants: Mapping[str, Callable[[Config], Config]],
 ) -> dict[str, Config]:
     """Every network with every variant, as `NETWORK_VARIANT`.

@@ -20,7 +20,8 @@ def network(**changes: Any) -> Change:
     """Other settings of the network: `batch_norm`, `dropout`, `channel_dropout`."""
 
     def change(config: Config) -> Config:
-        return dataclasses.replace(config, network=dataclasses.replace(config.network, **changes))
+        settings: Any = config.network
+        return dataclasses.replace(config, network=dataclasses.replace(settings, **changes))
 
     return change
 

@@ -13,7 +13,10 @@ from matplotlib.ticker import MaxNLocator
 
 import jaxunits as ju
 
+from ..experiment import Experiment
 from ..figures import colour_of, label_of, rendered, tidy
+from ..measurements.ablation import ablation
+from ..measurements.concepts import concepts
 from ..runs import Run, Runs
 from ..section import Section, Table
 
@@ -26,7 +29,7 @@ that concept. Concepts computed from the images (quadrants, basic colours, orien
 stand in where no annotated images were named (--concepts.source)."""
 
 
-def run(runs: Runs) -> Section:
+def _section(runs: Runs) -> Section:
     """Detectors by concept, by category and the best of each layer."""
     panels = [
         (name, layer, [run.kind("concepts")[layer] for run in members])
@@ -151,3 +154,13 @@ def _rows(name: str, layer: str, run: Run, result: xr.Dataset) -> list[tuple[str
         )
         for unit in best
     ]
+
+
+experiment = Experiment(
+    "concepts",
+    _section,
+    needs=(ablation, concepts),
+    paper="A",
+    figures="9",
+    groups=("paper_a",),
+)

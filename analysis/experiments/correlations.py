@@ -12,7 +12,10 @@ from scipy import stats
 
 import jaxunits as ju
 
+from ..experiment import Experiment
 from ..figures import DAMAGE, OVERALL, rendered
+from ..measurements.ablation import ablation
+from ..measurements.attributes import attributes
 from ..runs import Run, Runs
 from ..section import Section, Table
 
@@ -32,7 +35,7 @@ one backward pass: a cheap estimate of what ablation measures."""
 _TOO_FEW = "The layers have fewer units than a rank correlation needs."
 
 
-def run(runs: Runs) -> Section:
+def _section(runs: Runs) -> Section:
     """Dots of r, attribute by attribute, and a table of r and p."""
     panels = [
         (name, layer, _found(members, layer))
@@ -55,7 +58,7 @@ def _found(members: Sequence[Run], layer: str) -> xr.Dataset:
     each = []
     for run in members:
         attributes = run.kind("attributes")[layer]
-        concepts = run.measurements.found.get("concepts", {}).get(layer)
+        concepts = run.results.get("concepts", {}).get(layer)
         if concepts is not None:
             attributes = attributes.assign(concept_alignment=concepts.alignment)
         each.append(ju.statistics.rank_correlation(attributes, run.sweeps[layer]))
@@ -154,3 +157,13 @@ def _cell(found: xr.Dataset) -> str:
 
 def _p(value: float) -> str:
     return f"= {value:.2g}" if value >= 1e-4 else "< 0.0001"
+
+
+experiment = Experiment(
+    "correlations",
+    _section,
+    needs=(ablation, attributes),
+    paper="A",
+    figures="5",
+    groups=("paper_a",),
+)

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
+from ..experiment import Experiment
 from ..figures import CHANCE, DAMAGE, GAIN, OVERALL, POINTS, legend, panel, rendered
+from ..measurements.ablation import ablation
 from ..runs import Runs
 from ..section import Section, Table
 from . import comparison
@@ -31,7 +33,7 @@ are score intervals of the paired counts (Tango 1998); a (unit, class) pair coun
 an exact McNemar test says so with 5 % false discoveries expected among all pairs of the layer."""
 
 
-def run(runs: Runs) -> Section:
+def _section(runs: Runs) -> Section:
     """The curves of all layers and each layer's extremes; of several networks, compared."""
     if runs.several:
         return comparison.run(runs)
@@ -129,3 +131,13 @@ def _row(layer: str, sweep: xr.Dataset, sure: xr.Dataset) -> tuple[str, ...]:
         f"{(largest >= 0.05).mean():.0%}",
         f"{int(sure.damaged.sum()):,} of {int(sure.p_value.notnull().sum()):,}",
     )
+
+
+experiment = Experiment(
+    "drop_curves",
+    _section,
+    needs=(ablation,),
+    paper="A",
+    figures="3, 8",
+    groups=("paper_a", "paper_c"),
+)

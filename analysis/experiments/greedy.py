@@ -10,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
+from ..experiment import Experiment
 from ..figures import CHANCE, DAMAGE, colour_of, label_of, legend, rendered, style_of, tidy
+from ..measurements.greedy import greedy
 from ..runs import Run, Runs
 from ..section import Section, Table
 
@@ -22,7 +24,7 @@ random orders of units, where the band is one standard deviation over the orders
 and measured on the same images, as in paper A, which flatters the greedy ones."""
 
 
-def run(runs: Runs) -> Section:
+def _section(runs: Runs) -> Section:
     """Single classes, and the average over classes."""
     panels = runs.panels("greedy")
     return Section(
@@ -92,11 +94,11 @@ def _draw_average(axes: Axes, each: Sequence[xr.Dataset]) -> None:
 def _averages(each: Sequence[xr.Dataset]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Drops in points, by step: of the chosen class, greedy; of all classes, random, and its sd."""
     chosen, random = [], []
-    for greedy in each:
-        targets = [str(name) for name in greedy.target.values]
-        before = greedy.class_accuracy.isel(step=0)
+    for result in each:
+        targets = [str(name) for name in result.target.values]
+        before = result.class_accuracy.isel(step=0)
         for order, name in enumerate(targets):
-            curves = before.isel(order=order) - greedy.class_accuracy.isel(order=order)
+            curves = before.isel(order=order) - result.class_accuracy.isel(order=order)
             if name:
                 chosen.append(curves.sel({"class": name}).values)
             else:
@@ -131,3 +133,13 @@ def _table(panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Table:
         columns=("network", "layer", "ablated units", "greedy", "random"),
         rows=rows,
     )
+
+
+experiment = Experiment(
+    "greedy",
+    _section,
+    needs=(greedy,),
+    paper="A",
+    figures="4",
+    groups=("paper_a",),
+)

@@ -11,7 +11,11 @@ from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
+from ..experiment import Experiment
 from ..figures import CHANCE, OVERALL, colour_of, legend, panel, rendered
+from ..measurements.ablation import ablation
+from ..measurements.cumulative import cumulative
+from ..measurements.topology import Topology
 from ..runs import Run, Runs
 from ..section import Figure, Section, Table
 
@@ -34,7 +38,7 @@ _FOUND = """As found, over {curves} curves, of a class of a network each: with t
 unit first the importance rank keeps a higher mean accuracy than {others}."""
 
 
-def run(runs: Runs) -> Section:
+def _section(runs: Runs) -> Section:
     """Curves of one class and of the average over classes; a table of peaks and falls."""
     panels = runs.panels("cumulative")
     draws = panels[0][2][0].kind("cumulative")[panels[0][1]].sizes["draw"]
@@ -65,7 +69,7 @@ def _found(panels: Sequence[tuple[str, str, Sequence[Run]]]) -> str:
 
 def _figures(runs: Runs, name: str, layer: str, members: Sequence[Run]) -> list[Figure]:
     each = [run.kind("cumulative")[layer] for run in members]
-    shown = runs.config.topology.shown([str(value) for value in each[0]["class"].values])
+    shown = runs.config.of(Topology).shown([str(value) for value in each[0]["class"].values])
     place = runs.place(name, layer)
     stem = f"phase_transition_{name}_{layer}" if runs.several else f"phase_transition_{layer}"
     classes = each[0].sizes["class"]
@@ -185,3 +189,14 @@ def _cells(first: np.ndarray, last: np.ndarray) -> tuple[str, ...]:
         f"{np.median(widths):.0f}" if widths else "none falls",
         f"{len(widths)} of {len(found)}",
     )
+
+
+experiment = Experiment(
+    "phase_transition",
+    _section,
+    # The sweeps are for the page's summary.
+    needs=(ablation, cumulative),
+    paper="B",
+    figures="3",
+    groups=("paper_b",),
+)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import xarray as xr
@@ -11,9 +13,13 @@ from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
+from ..experiment import Experiment
 from ..figures import CHANCE, GAIN, OVERALL, rendered, tidy
+from ..measurements.ablation import ablation
+from ..measurements.attributes import attributes
 from ..runs import Run, Runs
 from ..section import Section, Table
+from ..settings import COUNT
 
 _EXAMPLES = 8
 _VECTORS = ("class_correlation_by_class", "class_selectivity_by_class")
@@ -31,9 +37,19 @@ _TOO_FEW = """This needs more networks that differ in their seeds alone than are
 (--prediction.fitted-on): train a study with several seeds."""
 
 
-def run(runs: Runs) -> Section:
+@dataclass(frozen=True)
+class Prediction:
+    """Prediction of the class that a unit's ablation damages most."""
+
+    fitted_on: Annotated[int, COUNT] = 3
+    """Networks to fit on, of those that differ in their seeds alone; the others are tested."""
+    minimum_drop: Annotated[float | None, ju.Range()] = None
+    """Units with a smaller max class accuracy drop are left out."""
+
+
+def _section(runs: Runs) -> Section:
     """Accuracies by attribute, and examples."""
-    fitted_on = runs.config.prediction.fitted_on
+    fitted_on = runs.config.of(Prediction).fitted_on
     panels = [
         (name, layer, _predicted(members, layer, runs))
         for name, layer, members in runs.panels("attributes")
@@ -53,12 +69,12 @@ def run(runs: Runs) -> Section:
 def _predicted(members: Sequence[Run], layer: str, runs: Runs) -> xr.Dataset:
     attributes, features = [], list(_VECTORS)
     for run in members:
-        concepts = run.measurements.found.get("concepts", {}).get(layer)
+        concepts = run.results.get("concepts", {}).get(layer)
         dataset = run.kind("attributes")[layer]
         attributes.append(dataset if concepts is None else dataset.assign(iou=concepts.iou))
     if all("iou" in each for each in attributes):
         features.append("iou")
-    settings = runs.config.prediction
+    settings = runs.config.of(Prediction)
     return ju.statistics.predict_damaged_class(
         attributes,
         [run.sweeps[layer] for run in members],
@@ -159,3 +175,14 @@ def _examples(panels: Sequence[tuple[str, str, xr.Dataset]]) -> Table:
         columns=("network", "unit", "most damaged class", "predicted"),
         rows=rows,
     )
+
+
+experiment = Experiment(
+    "prediction",
+    _section,
+    needs=(ablation, attributes),
+    options=(Prediction,),
+    paper="A",
+    figures="6, table 1",
+    groups=("paper_a",),
+)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import xarray as xr
@@ -13,9 +15,13 @@ from matplotlib.patches import Patch
 
 import jaxunits as ju
 
+from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, panel, rendered
+from ..measurements.insertion import insertion
+from ..measurements.topology import Topology
 from ..runs import Run, Runs
 from ..section import Section, Table
+from ..settings import COUNT, FROM_ZERO, SHARE
 
 _SIDES = ("training", "test")
 
@@ -33,14 +39,29 @@ which both rise: they stand as core, continued. Paper B reads the stretches off 
 hundred images per class, and steps that are not independent, roles are to be read with care."""
 
 
-def run(runs: Runs) -> Section:
+@dataclass(frozen=True)
+class Roles:
+    """Stretches of the insertion curves, and what their units are."""
+
+    penalty: Annotated[float, FROM_ZERO] = 0.02
+    """Of a further stretch, against the summed squares that it saves (of accuracy as a share): the
+    larger, the fewer stretches."""
+    shortest: Annotated[int, COUNT] = 5
+    """Units that a stretch has at least."""
+    confidence: Annotated[float, SHARE] = 0.95
+    """Of the intervals of the slopes."""
+    resamples: Annotated[int, COUNT] = 2000
+    """Bootstrap samples a stretch."""
+
+
+def _section(runs: Runs) -> Section:
     """Insertion curves of one class with their stretches; a table of roles over all classes."""
     panels = runs.panels("insertion")
     classes = [
         str(name) for name in panels[0][2][0].kind("insertion")[panels[0][1]]["class"].values
     ]
-    shown = runs.config.topology.shown(classes)
-    roles = runs.config.roles
+    shown = runs.config.of(Topology).shown(classes)
+    roles = runs.config.of(Roles)
     found = [
         _stretches(members[0].kind("insertion")[layer], shown, runs) for _, layer, members in panels
     ]
@@ -53,7 +74,7 @@ def run(runs: Runs) -> Section:
 
 
 def _stretches(insertion: xr.Dataset, name: str, runs: Runs) -> xr.Dataset:
-    roles = runs.config.roles
+    roles = runs.config.of(Roles)
     curves = insertion.accuracy.sel({"class": name}).transpose("step", "side")
     return ju.statistics.unit_roles(
         curves.sel(side=list(_SIDES)).values,
@@ -61,7 +82,7 @@ def _stretches(insertion: xr.Dataset, name: str, runs: Runs) -> xr.Dataset:
         min_units=roles.shortest,
         level=roles.confidence,
         num_resamples=roles.resamples,
-        seed=runs.config.topology.seed,
+        seed=runs.config.of(Topology).seed,
     )
 
 
@@ -188,3 +209,14 @@ def _share_table(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -
         columns=("network", "layer", "curves", "training", "test", *_ROLES),
         rows=rows,
     )
+
+
+experiment = Experiment(
+    "roles",
+    _section,
+    needs=(insertion,),
+    options=(Roles,),
+    paper="B",
+    figures="5, table 1",
+    groups=("paper_b",),
+)

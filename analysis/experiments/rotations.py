@@ -10,7 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from scipy import stats
 
+from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, POINTS, legend, panel, rendered
+from ..measurements.ablation import ablation
+from ..measurements.rotations import rotations
 from ..runs import Run, Runs
 from ..section import Section, Table
 
@@ -23,7 +26,7 @@ units and the directions of all rotations together. Directions of one network ar
 of each other, so its p is a guide."""
 
 
-def run(runs: Runs) -> Section:
+def _section(runs: Runs) -> Section:
     """Curves of units and directions, and a table of differences."""
     panels = runs.panels("rotations")
     return Section(
@@ -97,3 +100,13 @@ def _table(panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Table:
         columns=("network", "seed", "layer", *heads),
         rows=rows,
     )
+
+
+experiment = Experiment(
+    "rotations",
+    _section,
+    needs=(ablation, rotations),
+    paper="A",
+    figures="7",
+    groups=("paper_a",),
+)

@@ -12,11 +12,14 @@ from scipy import stats
 
 import jaxunits as ju
 
-from ..config import Config
+from ..experiment import Experiment
 from ..figures import colour_of, legend, rendered, style_of, tidy
-from ..measurements.births import births_of
+from ..measurements.births import births, births_of
+from ..measurements.samples import Stability, samples
+from ..measurements.topology import Topology
 from ..runs import Run, Runs
 from ..section import Section, Table
+from ..settings import Settings
 from .sample_curves import curves_figure, curves_table
 
 _TEXT = """Random subsets of a class's training images give an importance rank each. Left: the
@@ -54,12 +57,12 @@ class _Found:
 _Sizes = dict[int, dict[str, _Found]]
 
 
-def run(runs: Runs) -> Section:
+def _section(runs: Runs) -> Section:
     """Top sets, stability by size, and a table of the units that subsets agree on."""
     panels = [(name, layer, members[0]) for name, layer, members in runs.panels("births")]
     found = [_found_of(run, layer, runs.config) for _, layer, run in panels]
     classes = list(next(iter(found[0].values())))
-    shown = runs.config.topology.shown(classes)
+    shown = runs.config.of(Topology).shown(classes)
     titles = [runs.place(name, layer) for name, layer, _ in panels]
     return Section(
         title="Stability of the importance rank",
@@ -72,22 +75,22 @@ def run(runs: Runs) -> Section:
     )
 
 
-def _found_of(run: Run, layer: str, config: Config) -> _Sizes:
+def _found_of(run: Run, layer: str, config: Settings) -> _Sizes:
     result = run.kind("births")[layer]
     names = [str(name) for name in dict.fromkeys(result["class"].values.tolist())]
     births = {name: births_of(result, name).values for name in names}
     least = min(map(len, births.values()))
     return {
         size: {name: _of_class(births[name], size, config) for name in names}
-        for size in config.stability.sizes_within(least)
+        for size in config.of(Stability).sizes_within(least)
     }
 
 
-def _of_class(births: np.ndarray, size: int, config: Config) -> _Found:
-    topology = config.topology
-    top, chosen, compared = config.stability.of_layer(births.shape[1])
+def _of_class(births: np.ndarray, size: int, config: Settings) -> _Found:
+    topology = config.of(Topology)
+    top, chosen, compared = config.of(Stability).of_layer(births.shape[1])
     subsets = ju.topology.random_subsets(
-        len(births), size, num_subsets=config.stability.subsets, seed=topology.seed
+        len(births), size, num_subsets=config.of(Stability).subsets, seed=topology.seed
     )
     every = np.stack([topology.effectiveness(births[subset]) for subset in subsets])
     ranks = np.stack([ju.topology.importance_order(each) for each in every])
@@ -111,7 +114,7 @@ def _draw(
     titles: Sequence[str],
     found: Sequence[_Sizes],
     panels: Sequence[tuple[str, str, Run]],
-    config: Config,
+    config: Settings,
     shown: str,
 ) -> Canvas:
     canvas = Canvas(figsize=(9.2, 2.6 * len(found) + 0.4), layout="constrained")
@@ -125,7 +128,7 @@ def _draw(
     return canvas
 
 
-def _draw_shares(axes: Axes, sizes: _Sizes, config: Config, shown: str) -> None:
+def _draw_shares(axes: Axes, sizes: _Sizes, config: Settings, shown: str) -> None:
     for number, (size, classes) in enumerate(sizes.items()):
         share = classes[shown].share
         axes.plot(
@@ -136,7 +139,7 @@ def _draw_shares(axes: Axes, sizes: _Sizes, config: Config, shown: str) -> None:
             linewidth=1.3,
             label=f"{size} images",
         )
-    top, _, _ = config.stability.of_layer(len(share))
+    top, _, _ = config.of(Stability).of_layer(len(share))
     axes.axvline(top + 0.5, color="0.5", linewidth=1, linestyle=":")
     axes.set_xlabel("units, by the rank of all images", fontsize=8)
     axes.set_ylabel(f"subsets with the unit\namong their first {top} (%)", fontsize=8)
@@ -157,14 +160,14 @@ def _draw_ratios(axes: Axes, sizes: _Sizes) -> None:
 def _caption(runs: Runs) -> str:
     seed = " First seed of each configuration." if runs.several else ""
     return (
-        f"Importance ranks of {runs.config.stability.subsets} random subsets of each size: how "
+        f"Importance ranks of {runs.config.of(Stability).subsets} random subsets of each size: how "
         "often units are among the first (left), and the stability of paper B's eq. 14 (right). "
         f"{seed} After paper B, figures 4C and 4D."
     )
 
 
 def _table(
-    panels: Sequence[tuple[str, str, Run]], found: Sequence[_Sizes], config: Config, shown: str
+    panels: Sequence[tuple[str, str, Run]], found: Sequence[_Sizes], config: Settings, shown: str
 ) -> Table:
     rows = []
     for (name, layer, _), sizes in zip(panels, found, strict=True):
@@ -191,3 +194,13 @@ def _table(
         ),
         rows=rows,
     )
+
+
+experiment = Experiment(
+    "stability",
+    _section,
+    needs=(births, samples),
+    paper="B",
+    figures="4",
+    groups=("paper_b",),
+)

@@ -9,7 +9,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, legend, rendered, tidy
+from ..measurements.ablation import ablation
+from ..measurements.attributes import attributes
+from ..measurements.synthesis import synthesis
 from ..runs import Run, Runs
 from ..section import Figure, Section
 from .ranks import OBJECTIVES, RELATIONS, rank_of, units_of
@@ -32,7 +36,7 @@ the same RS."""
 ByLayer = Mapping[str, xr.Dataset]
 
 
-def run(runs: Runs) -> Section:
+def _section(runs: Runs) -> Section:
     """Scatter panels, correlations by layer, and tables."""
     found = [
         (each, {layer: units_of(each, layer) for layer in each.kind("synthesis")})
@@ -172,3 +176,13 @@ def _draw_network(
             found = rank_of(units, objective, relation)
             bars = [[found.r - found.low], [found.high - found.r]]
             axes.errorbar(across, [found.r], yerr=bars, fmt=marker, **look)
+
+
+experiment = Experiment(
+    "substitution",
+    _section,
+    needs=(ablation, attributes, synthesis),
+    paper="C",
+    figures="1, 3 to 6",
+    groups=("paper_c",),
+)

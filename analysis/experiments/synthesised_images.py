@@ -12,7 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from PIL import Image, ImageDraw, ImageFont
 
+from ..experiment import Experiment
 from ..figures import rendered
+from ..measurements.attributes import attributes
+from ..measurements.synthesis import synthesis
 from ..runs import Run, Runs
 from ..section import Figure, Section
 
@@ -28,7 +31,7 @@ IAM image, each with its own. Where paper C is right, their images contain what 
 looks for and more. The sheets below show the images of all units, the first noise seed's."""
 
 
-def run(runs: Runs) -> Section:
+def _section(runs: Runs) -> Section:
     """Selective units with those that cover them, and a sheet a layer."""
     firsts = [members[0] for members in runs.configurations.values()]
     figures = [
@@ -181,3 +184,13 @@ def _picture(image: UInt8[np.ndarray, "y x channels"], factor: int) -> Image.Ima
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     size = (picture.width * factor, picture.height * factor)
     return picture.convert("RGB").resize(size, Image.Resampling.NEAREST)
+
+
+experiment = Experiment(
+    "synthesised_images",
+    _section,
+    needs=(attributes, synthesis),
+    paper="C",
+    figures="2",
+    groups=("paper_c",),
+)

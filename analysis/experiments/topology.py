@@ -12,9 +12,12 @@ from matplotlib.ticker import MaxNLocator
 
 import jaxunits as ju
 
+from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, colour_of, legend, rendered, style_of, tidy
-from ..measurements.births import births_of
-from ..options import Topology
+from ..measurements.births import births, births_of
+from ..measurements.maps import maps
+from ..measurements.topology import Topology
+from ..measurements.training_births import training_births
 from ..runs import Run, Runs
 from ..section import Section, Table
 from .flow import draw_flow
@@ -34,7 +37,7 @@ _KEPT = """Only the last checkpoints were kept: train with --checkpoints.keep al
 whole training."""
 
 
-def run(runs: Runs) -> Section:
+def _section(runs: Runs) -> Section:
     """The calculation for one unit, and the course of training of every configuration."""
     layers = runs.layers("births")
     first = runs.every[0]
@@ -64,7 +67,7 @@ def run(runs: Runs) -> Section:
 def _found(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> str:
     """In how many networks (and layers) the means fall during training."""
     courses = [
-        _course_of(run, layer, runs.config.topology)
+        _course_of(run, layer, runs.config.of(Topology))
         for _, layer, members in panels
         for run in members
     ]
@@ -102,7 +105,7 @@ def _training_caption(found: xr.Dataset, several: bool) -> str:
 
 
 def _draw_training(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Canvas:
-    topology = runs.config.topology
+    topology = runs.config.of(Topology)
     canvas = Canvas(figsize=(12.4, 2.3 * len(panels) + 0.6), layout="constrained")
     grid = canvas.subplots(len(panels), 5, squeeze=False)
     for row, (name, layer, members) in zip(grid, panels, strict=True):
@@ -203,7 +206,7 @@ def _table(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Tabl
             result = run.kind("births")[layer]
             classes = dict.fromkeys(result["class"].values.tolist())
             births = [births_of(result, each).values for each in classes]
-            topology = runs.config.topology
+            topology = runs.config.of(Topology)
             effective = np.stack([topology.effectiveness(each) for each in births])
             entropies = np.stack([ju.topology.feature_entropy(each) for each in births])
             rates = np.stack([ju.topology.selective_rate(each) for each in births])
@@ -231,7 +234,7 @@ def _course(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Tab
     rows = []
     for name, layer, members in panels:
         for run in members:
-            course = _course_of(run, layer, runs.config.topology)
+            course = _course_of(run, layer, runs.config.of(Topology))
             first, last = course.isel(epoch=0), course.isel(epoch=-1)
             cells = [
                 f"{float(first[key]):.3f} → {float(last[key]):.3f}"
@@ -247,3 +250,13 @@ def _course(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Tab
         ),
         rows=rows,
     )
+
+
+experiment = Experiment(
+    "topology",
+    _section,
+    needs=(births, maps, training_births),
+    paper="B",
+    figures="2",
+    groups=("paper_b",),
+)

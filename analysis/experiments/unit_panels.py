@@ -12,7 +12,10 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.figure import SubFigure
 from PIL import Image
 
+from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, rendered, tidy
+from ..measurements.ablation import ablation
+from ..measurements.panels import panels
 from ..runs import Runs
 from ..section import Section
 
@@ -24,7 +27,7 @@ loses when the unit is ablated. Right: images of the classes that lose most. Whe
 responds to belongs to these classes, the damage has its explanation."""
 
 
-def run(runs: Runs) -> Section:
+def _section(runs: Runs) -> Section:
     """One panel a unit."""
     figures = [
         rendered(
@@ -151,3 +154,12 @@ def _caption(layer: str, panel: xr.Dataset, sweep: xr.Dataset) -> str:
         f"{float(panel.attrs['panels.quantile']):.1%} of all positions. After paper A, figures 1 "
         "and 2."
     )
+
+
+experiment = Experiment(
+    "unit_panels",
+    _section,
+    needs=(ablation, panels),
+    paper="A",
+    figures="1, 2",
+)

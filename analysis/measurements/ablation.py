@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import xarray as xr
 
 import jaxunits as ju
 
+from ..measurement import SWEEP, Measurement, Results
 from ..progress import image_bar
-from .kind import SWEEP, Kind
-from .subject import Found, Subject
+from ..subject import Subject
 
 
-def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:
+def _measure(
+    subject: Subject, layers: Sequence[str], _: Results
+) -> Iterator[tuple[str, xr.Dataset]]:
     for layer in layers:
         units = subject.network.layer(layer).units
         with image_bar(subject.console, f"ablating {layer}, {units} units") as progress:
@@ -31,6 +34,21 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
             )
 
 
-ablation = Kind(
-    "ablation", lambda _: SWEEP, lambda subject: subject.layers, Subject.sweep_settings, _measure
+def _stand_in(subject: Subject, layer: str) -> xr.Dataset:
+    shape = (subject.network.layer(layer).units, len(subject.data.class_names))
+    drops = xr.DataArray(np.zeros(shape), dims=("unit", "class"))
+    return xr.Dataset(
+        {
+            "class_accuracy_drop": drops,
+            **dict.fromkeys(
+                ("max_class_accuracy_drop", "overall_accuracy_drop"), drops.max("class")
+            ),
+        },
+        coords={"unit": np.arange(shape[0])},
+        attrs={"layer": layer},
+    )
+
+
+ablation = Measurement(
+    "ablation", _measure, Subject.sweep_settings, options=SWEEP, stand_in=_stand_in
 )

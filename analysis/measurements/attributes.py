@@ -8,16 +8,18 @@ import xarray as xr
 
 import jaxunits as ju
 
+from ..measurement import Measurement, Results
 from ..progress import image_bar
-from .kind import Kind
-from .subject import Found, Subject
+from ..subject import Subject
 
 
 def _content(subject: Subject, layer: str) -> dict[str, str]:
     return ju.attributes.collect_settings(subject.network, layer, subject.data)[layer]
 
 
-def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:
+def _measure(
+    subject: Subject, layers: Sequence[str], _: Results
+) -> Iterator[tuple[str, xr.Dataset]]:
     with image_bar(subject.console, f"attributes of {', '.join(layers)}") as progress:
         found = ju.attributes.collect(
             subject.network,
@@ -29,6 +31,4 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
     yield from found.items()
 
 
-attributes = Kind(
-    "attributes", lambda _: ("split",), lambda subject: subject.layers, _content, _measure
-)
+attributes = Measurement("attributes", _measure, _content, options=("split",), one_pass=True)

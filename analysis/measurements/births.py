@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import xarray as xr
 
 import jaxunits as ju
 
+from ..measurement import Measurement, Option, Results
 from ..progress import image_bar
-from .kind import Kind
-from .subject import Found, Subject
-from .training import square_layers, topology_images
+from ..subject import Subject
+from .topology import Topology, square_layers, topology_images
 
-BIRTHS = tuple(f"topology.{name}" for name in ("classes", "images", "limit", "convention", "seed"))
+BIRTHS: tuple[Option, ...] = tuple(
+    (Topology, name) for name in ("classes", "images", "limit", "convention", "seed")
+)
 
 
 def births_content(subject: Subject, layer: str) -> dict[str, str]:
@@ -27,8 +30,10 @@ def births_content(subject: Subject, layer: str) -> dict[str, str]:
     }
 
 
-def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:
-    topology = subject.config.topology
+def _measure(
+    subject: Subject, layers: Sequence[str], _: Results
+) -> Iterator[tuple[str, xr.Dataset]]:
+    topology = subject.config.of(Topology)
     data = topology_images(subject)
     for layer in layers:
         with image_bar(subject.console, f"birth points of {layer}") as progress:
@@ -45,7 +50,25 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
             )
 
 
-births = Kind("births", lambda _: BIRTHS, square_layers, births_content, _measure)
+def _stand_in(subject: Subject, layer: str) -> xr.Dataset:
+    images = topology_images(subject)
+    units = subject.network.layer(layer).units
+    names = np.asarray(images.class_names, object)[images.labels]
+    births = np.ones((len(images), units), np.int64)
+    return xr.Dataset(
+        {"birth_point": (("image", "unit"), births)}, coords={"class": ("image", names)}
+    ).assign_coords(image=np.arange(len(images)))
+
+
+births = Measurement(
+    "births",
+    _measure,
+    births_content,
+    BIRTHS,
+    square_layers,
+    training="images",
+    stand_in=_stand_in,
+)
 
 
 def births_of(result: xr.Dataset, name: str) -> xr.DataArray:

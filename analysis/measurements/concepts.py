@@ -4,22 +4,45 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import xarray as xr
 
 import jaxunits as ju
 
-from ..config import Config
+from ..measurement import Measurement, Results
 from ..progress import image_bar
-from .kind import Kind
-from .subject import Found, Subject
+from ..settings import SHARE
+from ..subject import Subject
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """Concepts that units are compared with."""
+
+    source: str = "computed"
+    """Annotated images: broden:PATH, folder:PATH or tfds:scene_parse150; by default concepts
+    computed from the run's own images."""
+    split: str | None = None
+    """Which part of them."""
+    convention: Literal["netdissect", "dissect2020", "dissect2020_code"] = "netdissect"
+    """Which threshold cuts a unit's maps, and on which grid they are compared with masks."""
+    quantile: Annotated[float | None, SHARE] = None
+    """Share of all positions above the threshold, instead of the convention's, which suits large
+    images: on small ones concepts take up more of the image."""
+    detector_iou: Annotated[float, ju.Range(0, 1)] = 0.04
+    """A unit with a larger IoU is a detector."""
+    layers: tuple[str, ...] = ()
+    """Which layers; the last with maps by default."""
+
 
 _OWN = "computed"
 
 
 def _concepts(subject: Subject) -> ju.data.concepts.Concepts:
     """The annotated images that were asked for; by default the run's own."""
-    wanted = subject.config.concepts
+    wanted = subject.config.of(Concepts)
     if wanted.source == _OWN:
         return ju.data.concepts.computed(subject.data)
     return _loaded(wanted.source, wanted.split, subject.network.preprocessing.channels)
@@ -31,10 +54,6 @@ def _loaded(source: str, split: str | None, channels: int) -> ju.data.concepts.C
     return ju.data.concepts.load(source, split, channels=channels)
 
 
-def _options(config: Config) -> Sequence[str]:
-    return ("concepts", "split") if config.concepts.source == _OWN else ("concepts",)
-
-
 def _content(subject: Subject, layer: str) -> dict[str, str]:
     concepts = _concepts(subject)
     return {
@@ -44,7 +63,9 @@ def _content(subject: Subject, layer: str) -> dict[str, str]:
     }
 
 
-def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:
+def _measure(
+    subject: Subject, layers: Sequence[str], _: Results
+) -> Iterator[tuple[str, xr.Dataset]]:
     concepts = _concepts(subject)
     for layer in layers:
         with image_bar(subject.console, f"concepts of {layer}") as progress:
@@ -54,18 +75,22 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
                     subject.network,
                     layer,
                     concepts,
-                    convention=subject.config.concepts.convention,
-                    quantile=subject.config.concepts.quantile,
-                    detector_iou=subject.config.concepts.detector_iou,
+                    convention=subject.config.of(Concepts).convention,
+                    quantile=subject.config.of(Concepts).quantile,
+                    detector_iou=subject.config.of(Concepts).detector_iou,
                     progress=progress,
                 ),
             )
 
 
-concepts = Kind(
+concepts = Measurement(
     "concepts",
-    _options,
-    lambda subject: subject.config.concepts.layers or subject.config.layers or subject.last_maps,
-    _content,
     _measure,
+    _content,
+    options=("split", Concepts),
+    layers=lambda subject: (
+        subject.config.of(Concepts).layers or subject.config.layers or subject.last_maps
+    ),
+    # Annotated images are the same whichever images the network is measured on.
+    without=lambda config: () if config.of(Concepts).source == _OWN else ("split",),
 )

@@ -14,15 +14,15 @@ from jaxtyping import Int64
 
 import jaxunits as ju
 
+from ..measurement import SWEEP, Measurement, Option, Results
 from ..progress import image_bar
-from .births import BIRTHS, births_of
-from .kind import SWEEP, Kind
-from .subject import Found, Subject
-from .training import chosen_classes, square_layers, topology_images
+from ..subject import Subject
+from .births import BIRTHS, births, births_of
+from .topology import Topology, chosen_classes, square_layers, topology_images
 
 Orders = Int64[np.ndarray, "orders units"]
-CUMULATIVE = (*SWEEP, *BIRTHS, "topology.p")
-_OPTIONS = tuple(f"topology.{name}" for name in ("shown_class", "random_orders", "greedy"))
+CUMULATIVE: tuple[Option, ...] = (*SWEEP, *BIRTHS, (Topology, "p"))
+_OPTIONS = tuple((Topology, name) for name in ("shown_class", "random_orders", "greedy"))
 _DIRECTIONS = ("most important first", "least important first")
 
 
@@ -36,7 +36,7 @@ def cumulative_content(subject: Subject, layer: str) -> dict[str, str]:
 
 def shown_held_out_class(subject: Subject) -> str:
     """The class that single-class figures show, of those with held-out images."""
-    return subject.config.topology.shown(held_out_classes(subject))
+    return subject.config.of(Topology).shown(held_out_classes(subject))
 
 
 def held_out_classes(subject: Subject) -> list[str]:
@@ -59,12 +59,12 @@ def importance_order(
     subject: Subject, births: xr.Dataset, name: str
 ) -> Int64[np.ndarray, " units"]:
     """The units of a layer by their effectiveness for a class."""
-    effectiveness = subject.config.topology.effectiveness(births_of(births, name).values)
+    effectiveness = subject.config.of(Topology).effectiveness(births_of(births, name).values)
     return ju.topology.importance_order(effectiveness)
 
 
 def _measure(
-    subject: Subject, layers: Sequence[str], found: Found
+    subject: Subject, layers: Sequence[str], results: Results
 ) -> Iterator[tuple[str, xr.Dataset]]:
     training = topology_images(subject)
     with image_bar(subject.console, "attributes on training images") as progress:
@@ -79,7 +79,7 @@ def _measure(
         ) as progress:
             for number, name in enumerate(classes):
                 orders = _rankings(attributes[layer], name)
-                orders["importance"] = importance_order(subject, found["births"][layer], name)
+                orders["importance"] = importance_order(subject, results["births"][layer], name)
                 each.append(_curves(subject, layer, name, orders, _greedy(subject, layer, name)))
                 progress(number + 1, len(classes))
         yield layer, xr.concat(each, "class", data_vars="all", join="outer")
@@ -100,7 +100,7 @@ def _rankings(attributes: xr.Dataset, name: str) -> dict[str, Int64[np.ndarray, 
 def _greedy(subject: Subject, layer: str, name: str) -> Orders:
     """The greedy order of the shown class, chosen on training images; of others none."""
     units = subject.network.layer(layer).units
-    if not subject.config.topology.greedy or name != shown_held_out_class(subject):
+    if not subject.config.of(Topology).greedy or name != shown_held_out_class(subject):
         return np.empty((0, units), np.int64)
     found = ju.ablation.greedy(
         subject.network,
@@ -123,7 +123,7 @@ def _curves(
     greedy: Orders,
 ) -> xr.Dataset:
     """Accuracy and loss of a class along all orders, measured at once."""
-    topology = subject.config.topology
+    topology = subject.config.of(Topology)
     names = ["importance", *(key for key in rankings if key != "importance")]
     ranked = np.stack([rankings[key] for key in names])
     units = ranked.shape[1]
@@ -166,10 +166,22 @@ def accuracy_and_loss(measured: xr.Dataset) -> dict[str, xr.DataArray]:
     }
 
 
-cumulative = Kind(
+def _planned(subject: Subject, layer: str) -> object:
+    """The curves of a class along as many orders as there are."""
+    order = np.arange(subject.network.layer(layer).units)
+    orders = dict.fromkeys(("importance", "L1 norm", "APoZ", "selectivity", "Taylor"), order)
+    name = shown_held_out_class(subject)
+    return _curves(subject, layer, name, orders, order[None])
+
+
+cumulative = Measurement(
     "cumulative",
-    lambda _: (*CUMULATIVE, *_OPTIONS),
-    square_layers,
-    cumulative_content,
     _measure,
+    cumulative_content,
+    options=(*CUMULATIVE, *_OPTIONS),
+    layers=square_layers,
+    after=(births,),
+    training="images",
+    calls=lambda subject: len(held_out_classes(subject)),
+    planned=_planned,
 )

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import xarray as xr
 
 import jaxunits as ju
 
+from ..measurement import SWEEP, Measurement, Results
 from ..progress import image_bar
-from .kind import SWEEP, Kind
-from .subject import Found, Subject
+from ..settings import COUNT, FROM_ZERO
+from ..subject import Subject
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """Greedy ablation, class by class."""
+
+    steps: Annotated[int, COUNT] = 32
+    """Units to ablate, at most."""
+    classes: tuple[str, ...] = ()
+    """Which classes; all by default."""
+    random_orders: Annotated[int, FROM_ZERO] = 10
+    """Random orders to compare with."""
+    seed: Annotated[int, ju.SEEDS] = 0
+    """Of the random orders."""
+    layers: tuple[str, ...] = ()
+    """Which layers; the last with maps by default."""
 
 
 def _content(subject: Subject, layer: str) -> dict[str, str]:
@@ -26,17 +45,19 @@ def _classes(subject: Subject) -> tuple[str, ...]:
     """The classes that were asked for; by default all that have images."""
     present = set(subject.data.labels.tolist())
     names = subject.data.class_names
-    return subject.config.greedy.classes or tuple(
+    return subject.config.of(Greedy).classes or tuple(
         name for label, name in enumerate(names) if label in present
     )
 
 
 def _steps(subject: Subject, layer: str) -> int:
-    return min(subject.config.greedy.steps, subject.network.layer(layer).units)
+    return min(subject.config.of(Greedy).steps, subject.network.layer(layer).units)
 
 
-def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:
-    wanted = subject.config.greedy
+def _measure(
+    subject: Subject, layers: Sequence[str], _: Results
+) -> Iterator[tuple[str, xr.Dataset]]:
+    wanted = subject.config.of(Greedy)
     for layer in layers:
         classes = _classes(subject)
         with image_bar(
@@ -60,10 +81,12 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
             )
 
 
-greedy = Kind(
+greedy = Measurement(
     "greedy",
-    lambda _: (*SWEEP, "greedy"),
-    lambda subject: subject.config.greedy.layers or subject.config.layers or subject.last_maps,
-    _content,
     _measure,
+    _content,
+    options=(*SWEEP, Greedy),
+    layers=lambda subject: (
+        subject.config.of(Greedy).layers or subject.config.layers or subject.last_maps
+    ),
 )

@@ -9,7 +9,10 @@ import xarray as xr
 
 import jaxunits as ju
 
+from ..measurement import Measurement, Results
 from ..progress import image_bar
+from ..subject import Subject
+from .births import births
 from .cumulative import (
     CUMULATIVE,
     accuracy_and_loss,
@@ -17,17 +20,15 @@ from .cumulative import (
     held_out_classes,
     importance_order,
 )
-from .kind import Kind
-from .subject import Found, Subject
-from .training import square_layers, topology_images
+from .topology import square_layers, topology_images
 
 
 def _measure(
-    subject: Subject, layers: Sequence[str], found: Found
+    subject: Subject, layers: Sequence[str], results: Results
 ) -> Iterator[tuple[str, xr.Dataset]]:
     for layer in layers:
         classes = held_out_classes(subject)
-        births = found["births"][layer]
+        births = results["births"][layer]
         orders = np.stack([importance_order(subject, births, name) for name in classes])
         sides = {"training": topology_images(subject), "test": subject.data}
         each = []
@@ -63,4 +64,13 @@ def _curves(
     return xr.Dataset(accuracy_and_loss(each)).drop_vars("order")
 
 
-insertion = Kind("insertion", lambda _: CUMULATIVE, square_layers, cumulative_content, _measure)
+insertion = Measurement(
+    "insertion",
+    _measure,
+    cumulative_content,
+    options=CUMULATIVE,
+    layers=square_layers,
+    after=(births,),
+    training="images",
+    calls=lambda _: 2,
+)

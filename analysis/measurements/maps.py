@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 import jaxunits as ju
-from jaxunits.execution import products
 
-from .births import BIRTHS, births_content, births_of
+from ..measurement import Measurement, Results
+from ..subject import Subject
+from .births import BIRTHS, births, births_content, births_of
 from .cumulative import importance_order
-from .kind import Kind
 from .panels import small_pictures
-from .subject import Found, Subject
-from .training import square_layers, topology_images
+from .topology import Topology, square_layers, topology_images
 from .training_births import shown_class
 
 
@@ -25,12 +23,12 @@ def _content(subject: Subject, layer: str) -> dict[str, str]:
 
 
 def _measure(
-    subject: Subject, layers: Sequence[str], found: Found
+    subject: Subject, layers: Sequence[str], results: Results
 ) -> Iterator[tuple[str, xr.Dataset]]:
     data = topology_images(subject)
     name = shown_class(subject)
     for layer in layers:
-        births = found["births"][layer]
+        births = results["births"][layer]
         unit = int(importance_order(subject, births, name)[0])
         image = _typical_image(births_of(births, name).isel(unit=unit))
         yield layer, _map(subject, layer, data, unit, image).assign_attrs({"unit": unit})
@@ -44,6 +42,10 @@ def _typical_image(births: xr.DataArray) -> int:
 
 
 def _map(subject: Subject, layer: str, data: ju.data.Dataset, unit: int, image: int) -> xr.Dataset:
+    import jax.numpy as jnp
+
+    from jaxunits.execution import products
+
     network = subject.network
     chosen = ju.data.subset(data, [image])
     batch = next(iter(ju.data.batches(chosen, network.preprocessing, 1)))
@@ -59,10 +61,12 @@ def _map(subject: Subject, layer: str, data: ju.data.Dataset, unit: int, image: 
     )
 
 
-maps = Kind(
+maps = Measurement(
     "maps",
-    lambda _: (*BIRTHS, "topology.p", "topology.shown_class"),
-    square_layers,
-    _content,
     _measure,
+    _content,
+    options=(*BIRTHS, (Topology, "p"), (Topology, "shown_class")),
+    layers=square_layers,
+    after=(births,),
+    training="images",
 )

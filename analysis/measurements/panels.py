@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 import xarray as xr
@@ -11,37 +13,53 @@ from PIL import Image
 
 import jaxunits as ju
 
-from ..options import Panels
+from ..measurement import SWEEP, Measurement, Results
 from ..progress import image_bar
-from .kind import SWEEP, Kind
-from .subject import Found, Subject
+from ..settings import COUNT, SHARE
+from ..subject import Subject
+from .ablation import ablation
+
+
+@dataclass(frozen=True)
+class Panels:
+    """What is shown of a unit."""
+
+    units: Annotated[int, COUNT] = 3
+    """Units per layer: those with the largest max class accuracy drop."""
+    images: Annotated[int, COUNT] = 9
+    """Top-activating images per unit."""
+    activation: Literal["mean", "max"] = "mean"
+    """What ranks images: the mean of the unit's map, or its largest value."""
+    quantile: Annotated[float, SHARE] = 0.02
+    """Share of all positions of all images that counts as active, and is left uncovered."""
+    classes: Annotated[int, COUNT] = 3
+    """Most damaged classes a unit."""
+    samples: Annotated[int, COUNT] = 6
+    """Images of each of them."""
+
 
 _SIDE = 112
 
 
 def _measure(
-    subject: Subject, layers: Sequence[str], found: Found
+    subject: Subject, layers: Sequence[str], results: Results
 ) -> Iterator[tuple[str, xr.Dataset]]:
     for layer in layers:
         with image_bar(subject.console, f"images of {layer}") as progress:
             yield (
                 layer,
                 draw_panels(
-                    subject.config.panels,
+                    subject.config.of(Panels),
                     subject.network,
                     subject.data,
-                    found["ablation"][layer],
+                    results["ablation"][layer],
                     progress,
                 ),
             )
 
 
-panels = Kind(
-    "panels",
-    lambda _: (*SWEEP, "panels"),
-    lambda subject: subject.layers,
-    Subject.sweep_settings,
-    _measure,
+panels = Measurement(
+    "panels", _measure, Subject.sweep_settings, options=(*SWEEP, Panels), after=(ablation,)
 )
 
 

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import xarray as xr
 
 import jaxunits as ju
 
+from ..measurement import Measurement, Results
 from ..progress import image_bar
-from .kind import Kind
-from .subject import Found, Subject
+from ..settings import COUNT
+from ..subject import Subject
+
+
+@dataclass(frozen=True)
+class Rotations:
+    """Random rotations of a layer's units."""
+
+    count: Annotated[int, COUNT] = 5
+    """How many."""
+    seed: Annotated[int, ju.SEEDS] = 0
+    """Of the first; the others follow."""
+    layers: tuple[str, ...] = ()
+    """Which layers; the last with maps by default. Where a max-pool follows, every direction takes
+    a pass through the rest of the network."""
+
 
 _BY_DIRECTION = (
     *("correct", "broken", "class_accuracy_drop"),
@@ -22,8 +39,10 @@ def _content(subject: Subject, layer: str) -> dict[str, str]:
     return ju.ablation.sweep_settings(subject.network, layer, subject.data)
 
 
-def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:
-    wanted = subject.config.rotations
+def _measure(
+    subject: Subject, layers: Sequence[str], _: Results
+) -> Iterator[tuple[str, xr.Dataset]]:
+    wanted = subject.config.of(Rotations)
     for layer in layers:
         units = subject.network.layer(layer).units
         swept = []
@@ -47,10 +66,13 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
         yield layer, whole.assign(swept[0][["correct_before", "n_images"]])
 
 
-rotations = Kind(
+rotations = Measurement(
     "rotations",
-    lambda _: ("split", "precision", "rotations"),
-    lambda subject: subject.config.rotations.layers or subject.config.layers or subject.last_maps,
-    _content,
     _measure,
+    _content,
+    options=("split", "precision", Rotations),
+    calls=lambda subject: subject.config.of(Rotations).count,
+    layers=lambda subject: (
+        subject.config.of(Rotations).layers or subject.config.layers or subject.last_maps
+    ),
 )

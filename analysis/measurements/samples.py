@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import xarray as xr
@@ -10,14 +12,45 @@ from jaxtyping import Int64
 
 import jaxunits as ju
 
+from ..measurement import Measurement, Option, Results
 from ..progress import image_bar
-from .births import births_of
+from ..settings import COUNT
+from ..subject import Subject
+from .births import births, births_of
 from .cumulative import CUMULATIVE, accuracy_and_loss, cumulative_content, shown_held_out_class
-from .kind import Kind
-from .subject import Found, Subject
-from .training import square_layers, topology_images
+from .topology import Topology, square_layers, topology_images
 
-_OPTIONS = ("topology.shown_class", "stability.sizes", "stability.subsets")
+
+@dataclass(frozen=True)
+class Stability:
+    """Whether the importance rank depends on which images are taken."""
+
+    sizes: Annotated[tuple[int, ...], COUNT] = (10, 20, 50, 100)
+    """Images per subset; sizes that a class has too few images for are left out."""
+    subsets: Annotated[int, COUNT] = 100
+    """Random subsets of each size."""
+    top: Annotated[int | None, COUNT] = None
+    """How many units are the first; 20 as in paper B by default, at most a quarter of the layer."""
+    chosen: Annotated[int | None, COUNT] = None
+    """How many of those most often among them are named; three quarters of them by default."""
+    compared: Annotated[int | None, COUNT] = None
+    """Over how many the stability is averaged; half of them by default."""
+
+    def sizes_within(self, images: int) -> list[int]:
+        """The sizes of at most half of the images, of which many subsets differ; one at least."""
+        return [size for size in self.sizes if 2 * size <= images] or [max(1, images // 2)]
+
+    def of_layer(self, units: int) -> tuple[int, int, int]:
+        """`top`, `chosen` and `compared` of a layer: 20, 15 and 10 where it is large."""
+        top = self.top or max(1, min(20, units // 4))
+        return top, self.chosen or max(1, 3 * top // 4), self.compared or max(1, top // 2)
+
+
+_OPTIONS: tuple[Option, ...] = (
+    (Topology, "shown_class"),
+    (Stability, "sizes"),
+    (Stability, "subsets"),
+)
 
 
 def _content(subject: Subject, layer: str) -> dict[str, str]:
@@ -25,12 +58,12 @@ def _content(subject: Subject, layer: str) -> dict[str, str]:
 
 
 def _measure(
-    subject: Subject, layers: Sequence[str], found: Found
+    subject: Subject, layers: Sequence[str], results: Results
 ) -> Iterator[tuple[str, xr.Dataset]]:
     name = shown_held_out_class(subject)
     training = ju.data.of_class(topology_images(subject), name)
     held_out = ju.data.of_class(subject.data, name)
-    stability, seed = subject.config.stability, subject.config.topology.seed
+    stability, seed = subject.config.of(Stability), subject.config.of(Topology).seed
     size = stability.sizes_within(len(training))[0]
     subsets = ju.topology.random_subsets(
         len(training), size, num_subsets=stability.subsets, seed=seed
@@ -41,7 +74,7 @@ def _measure(
         "held out": held_out,
     }
     for layer in layers:
-        births = births_of(found["births"][layer], name).values
+        births = births_of(results["births"][layer], name).values
         orders = _orders(subject, births, subsets, _births(subject, layer, held_out))
         each = []
         with image_bar(subject.console, f"importance ranks of {layer}", of="samples") as progress:
@@ -60,7 +93,7 @@ def _measure(
 def _births(
     subject: Subject, layer: str, data: ju.data.Dataset
 ) -> Int64[np.ndarray, "images units"]:
-    topology = subject.config.topology
+    topology = subject.config.of(Topology)
     found = ju.topology.layer_birth_points(
         subject.network,
         layer,
@@ -79,7 +112,7 @@ def _orders(
     held_out: Int64[np.ndarray, "held_out_images units"],
 ) -> dict[str, Int64[np.ndarray, " units"]]:
     """The importance ranks of a subset, of all, of held-out images, and of the subsets' mean."""
-    effectiveness = subject.config.topology.effectiveness
+    effectiveness = subject.config.of(Topology).effectiveness
     of_subsets = np.stack([effectiveness(births[subset]) for subset in subsets])
     of_samples = {
         "subset": of_subsets[0],
@@ -114,4 +147,21 @@ def _curves(
     )
 
 
-samples = Kind("samples", lambda _: (*CUMULATIVE, *_OPTIONS), square_layers, _content, _measure)
+def _planned(subject: Subject, layer: str) -> object:
+    name = shown_held_out_class(subject)
+    order = np.arange(subject.network.layer(layer).units)
+    data = ju.data.of_class(subject.data, name)
+    return _curves(subject, layer, data, name, {str(number): order for number in range(4)})
+
+
+samples = Measurement(
+    "samples",
+    _measure,
+    _content,
+    options=(*CUMULATIVE, *_OPTIONS),
+    layers=square_layers,
+    after=(births,),
+    training="images",
+    calls=lambda _: 3,
+    planned=_planned,
+)

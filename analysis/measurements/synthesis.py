@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 import xarray as xr
@@ -12,10 +14,33 @@ from PIL import Image
 
 import jaxunits as ju
 
-from ..options import Synthesis
+from ..measurement import Measurement, Results
 from ..progress import image_bar
-from .kind import Kind
-from .subject import Found, Subject
+from ..settings import COUNT
+from ..subject import Subject
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """Images that units respond to most: activation maximisation (AM) and independent AM (IAM)."""
+
+    steps: Annotated[int, COUNT] = 256
+    """Steps of ascent."""
+    learning_rate: Annotated[float, ju.Range(0, open="least")] = 0.1
+    """Of plain ascent: how far a step moves the pixels, in root mean square; it falls to 0."""
+    noise_seeds: Annotated[int, COUNT] = 3
+    """How many images of every unit and objective, each from other noise."""
+    iam_from: Literal["noise", "am"] = "noise"
+    """Where IAM starts: from noise as in paper C, or from AM's image with small steps, so that
+    both end on the same hill."""
+    robust: bool = False
+    """Make images that people can read (small random movements, Fourier basis) instead of plain
+    ascent on pixels as in paper C."""
+    units: Annotated[int | None, COUNT] = None
+    """Units per layer that have images, evenly spread; all by default."""
+    layers: tuple[str, ...] = ()
+    """Which layers, in the networks that have them; all by default."""
+
 
 OBJECTIVES = ("am", "iam")
 _SIDE = 112
@@ -30,21 +55,23 @@ _OF_A_CALL = {
 
 def _layers(subject: Subject) -> Sequence[str]:
     """Those that were asked for and the network has; all by default."""
-    wanted = subject.config.synthesis.layers
+    wanted = subject.config.of(Synthesis).layers
     found = tuple(name for name in subject.layers if not wanted or name in wanted)
     if not found:
         raise ju.unknown_name("layer", wanted[0], subject.layers, subject.network.name)
     return found
 
 
-def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:
+def _measure(
+    subject: Subject, layers: Sequence[str], _: Results
+) -> Iterator[tuple[str, xr.Dataset]]:
     for layer in layers:
         yield layer, _of_layer(subject, layer)
 
 
 def _of_layer(subject: Subject, layer: str) -> xr.Dataset:
     """All images of a layer: two objectives and several noise seeds."""
-    wanted, network = subject.config.synthesis, subject.network
+    wanted, network = subject.config.of(Synthesis), subject.network
     method = method_of(wanted, network.preprocessing.channels)
     units = _units(network.layer(layer).units, wanted.units)
     parts: dict[str, list[xr.Dataset]] = {name: [] for name in OBJECTIVES}
@@ -148,10 +175,11 @@ def _thumbnail(image: UInt8[np.ndarray, "height width colours"]) -> UInt8[np.nda
     return np.asarray(picture).reshape(picture.height, picture.width, -1)
 
 
-synthesis = Kind(
+synthesis = Measurement(
     "synthesis",
-    lambda _: ("synthesis",),
-    _layers,
-    Subject.layer_settings,
     _measure,
+    Subject.layer_settings,
+    (Synthesis,),
+    _layers,
+    calls=lambda subject: len(OBJECTIVES) * subject.config.of(Synthesis).noise_seeds,
 )

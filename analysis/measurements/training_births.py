@@ -10,18 +10,18 @@ import xarray as xr
 
 import jaxunits as ju
 
+from ..measurement import Measurement, Results
 from ..progress import image_bar
+from ..subject import Subject
 from .births import BIRTHS, births_content
-from .kind import Kind
-from .subject import Found, Subject
-from .training import chosen_classes, square_layers, topology_images
+from .topology import Topology, chosen_classes, square_layers, topology_images
 
 _LOSSES = ("train_loss", "validation_loss")
 
 
 def shown_class(subject: Subject) -> str:
     """The class that single-class figures show, of those with training images."""
-    return subject.config.topology.shown(chosen_classes(subject, topology_images(subject)))
+    return subject.config.of(Topology).shown(chosen_classes(subject, topology_images(subject)))
 
 
 def _content(subject: Subject, layer: str) -> dict[str, str]:
@@ -34,17 +34,20 @@ def _content(subject: Subject, layer: str) -> dict[str, str]:
 
 def _epochs(subject: Subject) -> list[int]:
     """After how many epochs the checkpoints are."""
-    names = [path.name for path in subject.folder.checkpoints.iterdir()]
+    folder = ju.results.RunFolder(subject.config.run).checkpoints
+    names = [path.name for path in folder.iterdir()]
     return sorted(int(name) for name in names if name.isdecimal())
 
 
 def _losses(subject: Subject) -> dict[int, dict[str, Any]]:
     """The metrics of every epoch, out of the last checkpoint."""
-    return {int(row["epoch"]): row for row in ju.networks.saved_metrics(subject.folder.path)}
+    return {int(row["epoch"]): row for row in ju.networks.saved_metrics(subject.config.run)}
 
 
-def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tuple[str, xr.Dataset]]:
-    topology = subject.config.topology
+def _measure(
+    subject: Subject, layers: Sequence[str], _: Results
+) -> Iterator[tuple[str, xr.Dataset]]:
+    topology = subject.config.of(Topology)
     data = ju.data.of_class(topology_images(subject), shown_class(subject))
     epochs, losses = _epochs(subject), _losses(subject)
     for layer in layers:
@@ -71,10 +74,12 @@ def _measure(subject: Subject, layers: Sequence[str], _: Found) -> Iterator[tupl
         yield layer, result.assign(columns)
 
 
-training_births = Kind(
+training_births = Measurement(
     "training",
-    lambda _: (*BIRTHS, "topology.shown_class"),
-    square_layers,
-    _content,
     _measure,
+    _content,
+    options=(*BIRTHS, (Topology, "shown_class")),
+    layers=square_layers,
+    training="checkpoints",
+    calls=lambda subject: len(_epochs(subject)),
 )

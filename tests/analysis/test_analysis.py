@@ -10,12 +10,15 @@ from PIL import Image
 from rich.console import Console
 
 import jaxunits as ju
-from analysis.__main__ import main
-from analysis.progress import image_bar
+from jaxunits.analysis import Run, Runs
+from jaxunits.analysis.command import main
+from jaxunits.analysis.experiment import config, experiments
+from jaxunits.analysis.measurements.panels import Panels, draw_panels
+from jaxunits.analysis.progress import image_bar
+from jaxunits.train.command import main as train
 from tests.analysis.measured import measured
 from tests.processes import finish, running
 from tests.stored import stored
-from train.__main__ import main as train
 
 pytestmark = pytest.mark.slow
 
@@ -154,7 +157,7 @@ def test_the_plan_is_printed_and_nothing_measured(trained_run, tmp_path, capsys)
     shutil.copytree(trained_run, folder)
     assert main([str(folder), "--plan", "--layers", "conv2", "--max-memory", "100000000"]) == 0
     out = capsys.readouterr().out
-    assert "layer conv2: 9 masks, 300 images" in out
+    assert "sweep of conv2: 300 images, 32 at once" in out
     assert re.search(
         r"method: fast \([\d,]+ multiply-adds per image on the fast path, [\d,]+ else\)", out
     )
@@ -237,7 +240,7 @@ def test_a_truncated_measurement_is_named(analysed, tmp_path, capsys):
 def test_folders_and_names_that_do_not_exist(trained_run, tmp_path, capsys):
     found = refused(capsys, tmp_path / "nowhere")
     assert f"{tmp_path}/nowhere is not a run folder" in found
-    assert "Train a network first (python -m train)" in found
+    assert "Train a network first (jaxunits train)" in found
     assert not (tmp_path / "nowhere").exists()
     found = refused(capsys, trained_run, "--layers", "conv9")
     assert "unknown layer 'conv9': network 'convnet' has conv1, conv2, conv3" in found
@@ -253,12 +256,6 @@ def test_a_folder_in_use(trained_run, capsys):
 
 def test_many_classes_with_long_names(trained_run, tmp_path):
     """Sixty classes, one of them empty: a curve instead of bars, and no division by zero."""
-    from analysis.config import Config
-    from analysis.experiments import correlations, drop_curves, unit_panels
-    from analysis.measure import Measurements
-    from analysis.measurements.panels import draw_panels
-    from analysis.options import Panels
-    from analysis.runs import Run, Runs
 
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (180, 12, 14, 3), np.uint8)
@@ -268,13 +265,11 @@ def test_many_classes_with_long_names(trained_run, tmp_path):
     network = ju.networks.convnet(60, widths=(4,), pool_after=(), preprocessing=size)
     sweep = ju.ablation.sweep(network, "conv1", data)
     panels = draw_panels(Panels(units=1), network, data, sweep, lambda done, total: None)
-    measurements = Measurements(
-        {
-            "ablation": {"conv1": sweep},
-            "panels": {"conv1": panels.assign_attrs({"panels.quantile": "0.02"})},
-            "attributes": ju.attributes.collect(network, ["conv1"], data),
-        }
-    )
-    runs = Runs([Run("network", "network", measurements)], Config(tmp_path))
-    for section in (drop_curves.run(runs), unit_panels.run(runs), correlations.run(runs)):
-        assert len(section.figures[0].png) > 10_000
+    found = {
+        "ablation": {"conv1": sweep},
+        "panels": {"conv1": panels.assign_attrs({"panels.quantile": "0.02"})},
+        "attributes": ju.attributes.collect(network, ["conv1"], data),
+    }
+    runs = Runs([Run("network", "network", found)], config()(tmp_path))
+    for name in ("drop_curves", "unit_panels", "correlations"):
+        assert len(experiments()[name].draw(runs).figure.png) > 10_000

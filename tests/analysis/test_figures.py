@@ -10,8 +10,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ft2font import FT2Font
 from PIL import Image
 
-from analysis import fonts
-from analysis.figures import label_of, legend, rendered
+from jaxunits.analysis import fonts
+from jaxunits.analysis.figures import label_of, legend, rendered
 
 FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
 NAMES = ["a$b$", "$x", "{$\\frac{$}", "100 % ^_{}\\n", "_hidden", "__init__", "_child0", "café"]

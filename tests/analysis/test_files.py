@@ -11,18 +11,23 @@ import xarray as xr
 from rich.console import Console
 
 import jaxunits as ju
-from analysis import measure as measuring
-from analysis.config import Config
-from analysis.measurements.files import INDEX, Files, with_settings
-from analysis.measurements.subject import Subject, with_split
 from jaxunits import files
+from jaxunits.analysis import measure as measuring
+from jaxunits.analysis.experiment import config as config_class
+from jaxunits.analysis.experiment import experiments, measurements_of
+from jaxunits.analysis.files import INDEX, Files, with_settings
+from jaxunits.analysis.runs import read_measurements
+from jaxunits.analysis.subject import Subject, with_split
 from tests.analysis.measured import measured
 from tests.processes import code, finish, running
 from tests.stored import stored
 
+Config = config_class()
+KINDS = {each.name: each for each, _ in measurements_of(list(experiments().values()))}
+DROP_CURVES = [experiments()["drop_curves"]]
 SPLITS = ("validation[:300]", "validation[300:]", "validation[:-300]", "validation[:50%]")
 OF_TRAINING_IMAGES = {"births", "maps", "training"}
-OF_IMAGES = set(measuring.KINDS) - OF_TRAINING_IMAGES - {"synthesis"}
+OF_IMAGES = set(KINDS) - OF_TRAINING_IMAGES - {"synthesis"}
 
 
 @pytest.fixture
@@ -48,14 +53,16 @@ def subject_of(run, network):
     def make(config):
         config = dataclasses.replace(with_split(config), epoch=config.epoch or 3)
         data = ju.data.load("digits", config.split)
-        return Subject(config, run, network, data, Console(quiet=True))
+        training = ju.data.load("digits", "train[:100]")
+        console = Console(quiet=True)
+        return Subject(config, run, network, data, console, lambda: training, trained=True)
 
     return make
 
 
 def file_names(subject):
     """The name of each kind's file of a layer."""
-    kinds = measuring.KINDS.values()
+    kinds = KINDS.values()
     return {kind.name: subject.files.path(kind.settings(subject, "fc1")).name for kind in kinds}
 
 
@@ -63,7 +70,7 @@ def test_every_kind_and_every_spelling_of_a_split_has_a_file_of_its_own(run, sub
     every = {split: file_names(subject_of(Config(run.path, split=split))) for split in SPLITS}
     every["validation"] = file_names(subject_of(Config(run.path)))
     assert file_names(subject_of(Config(run.path, split="validation"))) == every["validation"]
-    for kind in measuring.KINDS:
+    for kind in KINDS:
         names = [found[kind] for found in every.values()]
         assert len(set(names)) == (5 if kind in OF_IMAGES else 1)
     assert len({name for found in every.values() for name in found.values()}) == (
@@ -82,7 +89,7 @@ SWEPT = {"ablation", "panels", "greedy", *CUMULATIVE}
 @pytest.mark.parametrize(
     ("option", "value", "changed"),
     [
-        ("epoch", 2, set(measuring.KINDS)),
+        ("epoch", 2, set(KINDS)),
         ("values", "mean", SWEPT),
         ("precision", "bfloat16", SWEPT | {"rotations"}),
         ("panels.units", 4, {"panels"}),
@@ -143,20 +150,20 @@ def test_other_images_or_parameters_under_the_same_names_make_another(run, subje
 
 
 @pytest.fixture
-def measure(monkeypatch, subject_of):
+def measure(subject_of):
     """Measure the drop curves of a layer, with the stored network."""
-    monkeypatch.setattr(measuring, "load_subject", lambda config, _: subject_of(config))
 
     def drop_curves(run, **options):
         config = Config(run.path, layers=("fc2",), **options)
-        return measuring.measure(config, ["drop_curves"], Console(quiet=True))
+        return measuring.measure(subject_of(config), DROP_CURVES)["ablation"]
 
     return drop_curves
 
 
 def read(run, **options):
     """What `--no-measure` reads."""
-    return measuring.read_measurements(Config(run.path, **options), ["drop_curves"])
+    wanted = [(each, experiment.name) for each, experiment in measurements_of(DROP_CURVES)]
+    return read_measurements(Config(run.path, **options), wanted)["ablation"]
 
 
 def message(function, *arguments, **options):
@@ -179,7 +186,7 @@ def test_overwrite_measures_what_is_asked_for_and_leaves_the_rest(run, measure):
         found = measured(run.path, "ablation", "fc2", split=split)
         assert int(found["n_images"].sum()) == len(data)
         np.testing.assert_array_equal(found["n_images"], np.bincount(data.labels, minlength=10))
-        assert read(run, split=split).sweeps["fc2"].attrs == found.attrs
+        assert read(run, split=split)["fc2"].attrs == found.attrs
     own = Files(run.measurements).path(
         {key: found.attrs[key] for key in found.attrs["settings"].split(", ")}
     )
@@ -194,10 +201,10 @@ def test_overwrite_measures_what_is_asked_for_and_leaves_the_rest(run, measure):
 
 
 def test_what_is_there_is_read_and_not_measured_again(run, measure, monkeypatch):
-    first = measure(run, split=SPLITS[0]).sweeps["fc2"]
+    first = measure(run, split=SPLITS[0])["fc2"]
     before = contents(run)
     monkeypatch.delattr(ju.ablation, "sweep")
-    xr.testing.assert_identical(measure(run, split=SPLITS[0]).sweeps["fc2"], first)
+    xr.testing.assert_identical(measure(run, split=SPLITS[0])["fc2"], first)
     assert contents(run) == before
 
 
@@ -224,13 +231,13 @@ def test_no_measure_refuses_another_splits_and_says_what_there_is(run, split):
     )
     for each in others:
         assert f"of fc1, fc2 with split {each!r} instead of {split!r}" in found
-    assert list(read(run, split=others[0]).sweeps) == ["fc1", "fc2"]
+    assert list(read(run, split=others[0])) == ["fc1", "fc2"]
 
 
 def test_no_measure_of_the_runs_own_split(run):
     own = write(run)
     write(run, split="validation[:300]")
-    assert read(run).sweeps["fc1"].attrs["split"] == "validation"
+    assert read(run)["fc1"].attrs["split"] == "validation"
     own.unlink()
     assert "split 'validation[:300]' instead of 'validation'" in message(read, run)
 
@@ -249,7 +256,7 @@ def test_measurements_that_differ_in_what_was_not_asked_for(run):
     assert re.search(
         r"differ in epoch \('[23]', '[23]'\), parameters \('\w{12}', '\w{12}'\)", found
     )
-    assert read(run, epoch=2).sweeps["fc1"].attrs["parameters"] == "cd" * 32
+    assert read(run, epoch=2)["fc1"].attrs["parameters"] == "cd" * 32
 
 
 def test_measurements_of_several_networks_are_not_mixed(run):
@@ -258,7 +265,7 @@ def test_measurements_of_several_networks_are_not_mixed(run):
     found = message(read, run)
     assert "are of 2 networks (epoch 3, parameters abababababab: ablation of fc1; " in found
     assert "epoch 2, parameters cdcdcdcdcdcd: ablation of fc2)" in found
-    assert list(read(run, epoch=2).sweeps) == ["fc2"]
+    assert list(read(run, epoch=2)) == ["fc2"]
 
 
 def test_a_renamed_file_is_never_read_as_what_its_name_says(run, measure):
@@ -280,7 +287,7 @@ def test_a_renamed_file_is_never_read_as_what_its_name_says(run, measure):
             "name, or delete it"
         )
     measure(run, split=SPLITS[0], overwrite=True)
-    assert read(run, split=SPLITS[0]).sweeps["fc2"].attrs["split"] == SPLITS[0]
+    assert read(run, split=SPLITS[0])["fc2"].attrs["split"] == SPLITS[0]
 
 
 @pytest.mark.parametrize(
@@ -378,7 +385,7 @@ class TestIndex:
             from pathlib import Path
             import xarray as xr
             from jaxunits import files
-            from analysis.measurements.files import INDEX, Files, with_settings
+            from jaxunits.analysis.files import INDEX, Files, with_settings
             own = Files(Path(sys.argv[1]))
             original = files.write_atomically
             def killed(path, content):

@@ -11,9 +11,9 @@ from PIL import Image
 from scipy import stats
 
 import jaxunits as ju
-from analysis.__main__ import main
+from jaxunits.analysis.command import main
+from jaxunits.train.command import main as train
 from tests.analysis.measured import measured
-from train.__main__ import main as train
 
 pytestmark = pytest.mark.slow
 

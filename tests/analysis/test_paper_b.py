@@ -11,11 +11,14 @@ from PIL import Image
 from scipy import stats
 
 import jaxunits as ju
-from analysis.__main__ import main
-from analysis.config import Config, Roles, Stability, Topology
-from analysis.experiments.flow import edge_ranks
+from jaxunits.analysis.command import main
+from jaxunits.analysis.experiment import config
+from jaxunits.analysis.experiments.flow import edge_ranks
+from jaxunits.analysis.experiments.roles import Roles
+from jaxunits.analysis.measurements.samples import Stability
+from jaxunits.analysis.measurements.topology import Topology
+from jaxunits.train.command import main as train
 from tests.analysis.measured import measured
-from train.__main__ import main as train
 
 pytestmark = pytest.mark.slow
 
@@ -163,7 +166,7 @@ def test_one_network_of_the_study_has_a_report_of_its_own(study, tmp_path):
 )
 def test_impossible_numbers_are_refused(options, text):
     with pytest.raises(ju.InputError, match=text):
-        Config(Path("runs"), **options)
+        config()(Path("runs"), **options)
 
 
 @pytest.mark.parametrize("convention", ["paper", "authors"])

@@ -12,15 +12,14 @@ from PIL import Image
 from scipy import stats
 
 import jaxunits as ju
-from analysis.__main__ import main
-from analysis.config import Config
-from analysis.experiments.ranks import rank
-from analysis.experiments.synthesised_images import covering_units, sheet
-from analysis.measurements.synthesis import method_of
-from analysis.options import Synthesis
+from jaxunits.analysis.command import main
+from jaxunits.analysis.experiment import config
+from jaxunits.analysis.experiments.ranks import rank
+from jaxunits.analysis.experiments.synthesised_images import covering_units, sheet
+from jaxunits.analysis.measurements.synthesis import Synthesis, method_of
 from jaxunits.synthesis import Method
+from jaxunits.train.command import main as train
 from tests.analysis.measured import measured
-from train.__main__ import main as train
 
 pytestmark = pytest.mark.slow
 
@@ -194,6 +193,6 @@ def test_what_cannot_be_synthesised_is_refused(analysed, capsys):
     assert "unknown layer 'conv1'" in " ".join(capsys.readouterr().err.split())
     for name in ("steps", "noise_seeds", "units"):
         with pytest.raises(ju.InputError) as caught:
-            Config(Path("run"), synthesis=Synthesis(**{name: 0}))
+            config()(Path("run"), synthesis=Synthesis(**{name: 0}))
         assert f"{name}=0" in str(caught.value)
         assert "give a number from 1" in str(caught.value)

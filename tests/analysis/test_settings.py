@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 import jaxunits as ju
-from analysis.config import Config
+from jaxunits.analysis.experiment import config as config_class
+
+Config = config_class()
 
 
 def numbers_of(config):

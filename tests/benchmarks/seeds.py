@@ -25,14 +25,14 @@ from rich.console import Console
 from rich.table import Table
 
 import jaxunits as ju
-from train.config import AdamW, Checkpoints, Config, Data
-from train.networks import MLP, AnyNetwork, ConvNet
-from train.progress import Progress
-from train.study import train_study
+from jaxunits.train.config import AdamW, Checkpoints, Config, Data
+from jaxunits.train.networks import MLP, ConvNet, Network
+from jaxunits.train.progress import Progress
+from jaxunits.train.study import train_study
 
 ALONE = "one by one"
 DIGITS = ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31,))
-NETWORKS: dict[str, AnyNetwork] = {
+NETWORKS: dict[str, Network] = {
     "MLP 32-64-64": MLP((32, 64, 64)),
     "MLP 128-512-2048-2048": MLP(),
     "conv net 16-16-32-32": ConvNet((16, 16, 32, 32), ("conv1", "conv3")),

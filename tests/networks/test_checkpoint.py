@@ -15,9 +15,9 @@ from orbax.checkpoint import v1 as ocp
 import jaxunits as ju
 from jaxunits import files
 from jaxunits.networks import checkpoints
+from jaxunits.train.command import main
+from jaxunits.train.start import stoppable
 from tests.reference import SMALL, arrays_equal, small_residual
-from train.__main__ import main
-from train.start import stoppable
 
 pytestmark = pytest.mark.slow
 

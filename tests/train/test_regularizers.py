@@ -8,12 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxunits as ju
+from jaxunits.train.config import SGD, Config, Schedule
+from jaxunits.train.networks import MLP, ConvNet
+from jaxunits.train.optimizers import build_optimizer
+from jaxunits.train.regularizers import Regularizers, mean_selectivity, penalty
+from jaxunits.train.step import (
+    build_evaluate,
+    build_step,
+    initial_state,
+    network_arrays,
+    with_arrays,
+)
 from tests.reference import SMALL
-from train.config import SGD, Config, Schedule
-from train.networks import MLP, ConvNet
-from train.optimizers import build_optimizer
-from train.regularizers import Regularizers, mean_selectivity, penalty
-from train.step import build_evaluate, build_step, initial_state, network_arrays, with_arrays
 
 pytestmark = pytest.mark.slow
 

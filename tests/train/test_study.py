@@ -10,17 +10,17 @@ from rich.console import Console
 
 import jaxunits as ju
 from jaxunits.data import Augmentation
+from jaxunits.train import study as studies
+from jaxunits.train.command import main
+from jaxunits.train.config import AdamW, Config, Data
+from jaxunits.train.devices import Devices
+from jaxunits.train.loop import train_together
+from jaxunits.train.metrics import read_metrics
+from jaxunits.train.networks import MLP, ConvNet
+from jaxunits.train.progress import Progress
+from jaxunits.train.together import batched, in_threads, lanes
 from tests.processes import LIMIT, code, finish, free_address, output_of, running
 from tests.reference import SMALL, arrays_equal, small_convnet
-from train import study as studies
-from train.__main__ import main
-from train.config import AdamW, Config, Data
-from train.devices import Devices
-from train.loop import train_together
-from train.metrics import read_metrics
-from train.networks import MLP, ConvNet
-from train.progress import Progress
-from train.together import batched, in_threads, lanes
 
 pytestmark = pytest.mark.slow
 
@@ -205,7 +205,7 @@ import jax
 jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
 if len(sys.argv) > 3:
     jax.distributed.initialize(sys.argv[3], 2, int(sys.argv[4]))
-from train.__main__ import main
+from jaxunits.train.command import main
 sys.exit(main(["digits_convnet", "--network.widths", "4", "4", "--network.batch-norm",
     "--network.pool-after", "conv1", "conv2", "--epochs", "2", "--batch-size", "56",
     "--data.train-split", "train[:330]", "--data.validation-split", "validation[:101]",

@@ -14,15 +14,15 @@ import pytest
 
 import jaxunits as ju
 from jaxunits import files
+from jaxunits.train.command import configurations, main
+from jaxunits.train.config import SGD, AdamW, Config, Data, Schedule
+from jaxunits.train.metrics import read_metrics
+from jaxunits.train.networks import MLP, ConvNet
+from jaxunits.train.optimizers import build_optimizer, learning_rate
+from jaxunits.train.regularizers import Regularizers
+from jaxunits.train.step import build_step, initial_state
 from tests.processes import LIMIT, finish, running
 from tests.reference import SMALL, arrays_equal
-from train.__main__ import configurations, main
-from train.config import SGD, AdamW, Config, Data, Schedule
-from train.metrics import read_metrics
-from train.networks import MLP, ConvNet
-from train.optimizers import build_optimizer, learning_rate
-from train.regularizers import Regularizers
-from train.step import build_step, initial_state
 
 pytestmark = pytest.mark.slow
 
@@ -448,7 +448,7 @@ def test_settings_that_are_wrong_are_all_named():
 def test_unknown_configuration(capsys):
     assert main(["digits_convnit"]) == 2
     error = " ".join(capsys.readouterr().err.split())
-    assert "unknown configuration 'digits_convnit': configs/ has" in error
+    assert "unknown configuration 'digits_convnit': jaxunits.configs has" in error
     assert "Did you mean 'digits_convnet'?" in error
 
 
