@@ -114,6 +114,10 @@ def build_step(
         sums = sums._replace(penalty=added * sums.images)
         return sums.loss / jnp.maximum(sums.images, 1) + added, (sums, statistics)
 
+    if jax.device_count() == 1:
+        # Blocks of images that several devices share would be sent from one to another.
+        loss = ju.tracing.with_fast_kernel_gradients(loss)
+
     def step(
         state: State, batch: ju.data.Batch, key: UInt32[Array, " words"], number: Int[Array, ""]
     ) -> tuple[State, Sums]:

@@ -85,6 +85,20 @@ class Branch(nn.Module):
         return self.convolution(state), self.projection(state)
 
 
+class Subsampled(nn.Module):
+    """Every so manyth pixel, and channels of zeros on both sides (He et al. 2016, option A)."""
+
+    def __init__(self, strides: int, outputs: int) -> None:
+        super().__init__()
+        self.strides, self.outputs = strides, outputs
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Smaller maps."""
+        missing = self.outputs - maps.shape[1]
+        sides = (0, 0, 0, 0, missing // 2, missing - missing // 2)
+        return nn.functional.pad(maps[:, :, :: self.strides, :: self.strides], sides)
+
+
 class Merge(nn.Module):
     """A convolution plus the shortcut, then ReLU."""
 
@@ -195,12 +209,23 @@ def _resnet18(module: Any, weights: _Weights) -> Stages:
     yield from weights.dense(("fc",), 1)
 
 
+def _cifar_resnet(module: Any, weights: _Weights) -> Stages:
+    yield "conv1", weights.convolution("conv1", "bn1", padding=1)
+    for group in module.groups:
+        for number, block in enumerate(getattr(module, group)):
+            yield from _block(f"{group}.{number}", block, weights)
+    yield "average", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    yield from weights.dense(("linear",), 1)
+
+
 def _block(name: str, block: Any, weights: _Weights) -> Stages:
     inside = weights.convolution(f"{name}.conv1", f"{name}.bn1", strides=block.strides, padding=1)
     shortcut: nn.Module = nn.Identity()
     if len(block.downsample):
         ends = f"{name}.downsample.0", f"{name}.downsample.1"
         shortcut = weights.convolution(*ends, strides=block.strides, relu=False)
+    elif block.strides > 1:
+        shortcut = Subsampled(block.strides, block.outputs)
     yield f"{name}.conv1", Branch(inside, shortcut)
     yield name, Merge(weights.convolution(f"{name}.conv2", f"{name}.bn2", padding=1, relu=False))
 
@@ -208,6 +233,7 @@ def _block(name: str, block: Any, weights: _Weights) -> Stages:
 _STAGES = {
     "alexnet": _alexnet,
     "alexnet_bn": _alexnet,
+    "cifar_resnet": _cifar_resnet,
     "convnet": _convnet,
     "mlp": _mlp,
     "resnet18": _resnet18,
