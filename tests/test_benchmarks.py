@@ -5,6 +5,7 @@ import math
 import os
 import re
 
+import numpy as np
 import pytest
 
 from tests.benchmarks.accelerator import tables
@@ -59,3 +60,34 @@ def test_a_row_that_fails_leaves_the_others():
     table, errors = measured(section, lambda: False)
     assert errors == [error]
     assert list(table.columns[1].cells) == ["failed: ValueError", "1"]
+
+
+@pytest.mark.slow
+def test_steps_of_training_are_compared_with_pytorchs():
+    pytest.importorskip("torch")
+    from tests.benchmarks import training
+
+    names = ("conv net, 28²", "ResNet-20, 32²")
+    tiny = training.Settings(rounds=1, seconds=0, only=names, narrow=8, batch=2, matrix=64)
+    for section in training.sections(tiny):
+        table, errors = measured(section, lambda: False)
+        assert not errors
+        cells = [cell for column in table.columns[1:] for cell in column.cells]
+        assert cells
+        assert all(NUMBER.match(cell) for cell in cells)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["conv net, 28²", "ResNet-20, 32²"])
+def test_pytorchs_step_is_the_step_of_training(name):
+    pytest.importorskip("torch")
+    from tests.benchmarks import training
+
+    case = training.CASES[name]
+    network = case.network(8)
+    images = np.random.default_rng(0).normal(
+        size=(4, *case.preprocessing.size, case.preprocessing.channels)
+    )
+    twin = training.torch_twin(network)
+    logits = twin(training.torch_images(images.astype(np.float32))).numpy()
+    np.testing.assert_allclose(network(images.astype(np.float32)), logits, atol=1e-4)

@@ -46,9 +46,9 @@ def has_kernel_gradient(equation: Any) -> bool:
 def kernel_gradient(
     parameters: Mapping[str, Any],
     shape: Sequence[int],
-    maps: Float[Array, "..."],
-    cotangent: Float[Array, "..."],
-) -> Float[Array, "..."]:
+    maps: Float[Array, ...],
+    cotangent: Float[Array, ...],
+) -> Float[Array, ...]:
     """The gradient by the kernel, block by block of images.
 
     For each place of the kernel it is the product of the pixels that the place meets with the
@@ -69,9 +69,7 @@ def kernel_gradient(
     size = [cotangent.shape[axis] for axis in numbers.out_spec[2:]]
     longer = (window[0] - 1) * parameters["rhs_dilation"][0]
     shifted = (
-        len(window) > 1
-        and parameters["window_strides"][0] == 1
-        and 0 < _ROWS * longer <= size[0]
+        len(window) > 1 and parameters["window_strides"][0] == 1 and 0 < _ROWS * longer <= size[0]
     )
     shifts = range(window[0] if shifted else 1)
     apart = window[1:-1] if shifted else window[:-1]

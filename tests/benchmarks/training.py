@@ -1,9 +1,9 @@
 """Steps of training against PyTorch's: `python -m tests.benchmarks.training`.
 
 The training program's steps of AdamW on images that are in memory already, in float32, on all
-cores; PyTorch's are of the same network from the same weights, its maps contiguous and with channels
-last. All sides run in turn, round after round, in one process. Compilation is not counted. Needs
-PyTorch and a machine that does nothing else.
+cores; PyTorch's are of the same network from the same weights, its maps contiguous and with
+channels last. All sides run in turn, round after round, in one process. Compilation is not counted.
+Needs PyTorch and a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from jaxunits.data import CIFAR10, Batch, Preprocessing
 from jaxunits.networks import Classifier
 from train.regularizers import Regularizers
 from train.step import build_step, initial_state
-from train.together import batched, one_of, stack
+from train.together import batched, stack
 
 from .clock import clocked
 from .rates import matrix_rate, operations
@@ -37,6 +37,7 @@ from .torch_networks import torch_images, torch_twin
 CLASSES = 10
 RATE = 1e-3
 DIGITS = Preprocessing(size=(28, 28), channels=1)
+WAYS = ("one by one", "threads", "vmap")
 FORMATS = {"contiguous": torch.contiguous_format, "channels last": torch.channels_last}
 
 
@@ -117,17 +118,21 @@ def sections(settings: Settings) -> list[Section]:
     return [
         Section(
             "Training steps",
-            ("network", "ours, ms", *(f"PyTorch {each}, ms" for each in FORMATS))
-            + ("better PyTorch ÷ ours", "GFLOP/s, of a product's"),
+            (
+                "network",
+                "ours, ms",
+                *(f"PyTorch {each}, ms" for each in FORMATS),
+                "better PyTorch ÷ ours",
+                "GFLOP/s, of a product's",
+            ),
             f"{how}. Operations are counted as three times the forward pass's; beside them their "
             "rate as a share of the rate of a product of large matrices.",
             _chosen(CASES, settings, alone),
         ),
         Section(
             f"{settings.seeds} seeds, a step of each",
-            ("network", "one by one, ms", "threads, ms", "vmap, ms", "PyTorch one by one, ms")
-            + ("PyTorch ÷ our best",),
-            f"{how}. PyTorch's maps are contiguous.",
+            ("network", *(f"{how}, ms" for how in (*WAYS, "PyTorch")), "PyTorch ÷ our best"),
+            f"{how}. PyTorch trains one by one, its maps contiguous.",
             _chosen(TOGETHER, settings, side_by_side),
         ),
     ]
@@ -160,12 +165,11 @@ def side_by_side(case: Case, settings: Settings) -> Rows:
     """A row of the table of seeds."""
     network = case.network(settings.narrow)
     batches = [_batch(case, settings, seed) for seed in range(settings.seeds)]
-    ours = ("one by one", "threads", "vmap")
-    sides = {how: our_step(network, batches, how) for how in ours}
+    sides = {how: our_step(network, batches, how) for how in WAYS}
     steps = [torch_step(network, batch, torch.contiguous_format) for batch in batches]
     sides["PyTorch"] = lambda: [step() for step in steps]
     rounds = in_turn(sides, settings)
-    ratio = statistics.median(each["PyTorch"] / min(each[how] for how in ours) for each in rounds)
+    ratio = statistics.median(each["PyTorch"] / min(each[how] for how in WAYS) for each in rounds)
     return [[*(f"{1e3 * each:.3g}" for each in _medians(rounds).values()), f"{ratio:.2f}"]]
 
 
@@ -186,7 +190,9 @@ def our_step(network: Classifier, batches: Sequence[Batch], how: str) -> Callabl
         jax.block_until_ready(held[lane])
 
     def every() -> None:
-        for _ in pool.map(one, range(len(held))) if how == "threads" else map(one, range(len(held))):
+        for _ in (
+            pool.map(one, range(len(held))) if how == "threads" else map(one, range(len(held)))
+        ):
             pass
 
     return every
