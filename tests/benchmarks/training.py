@@ -25,9 +25,9 @@ from rich.console import Console
 import jaxunits as ju
 from jaxunits.data import CIFAR10, Batch, Preprocessing
 from jaxunits.networks import Classifier
-from train.regularizers import Regularizers
-from train.step import build_step, initial_state
-from train.together import batched, stack
+from jaxunits.train.regularizers import Regularizers
+from jaxunits.train.step import build_step, initial_state
+from jaxunits.train.together import batched, stack
 
 from .clock import clocked
 from .rates import matrix_rate, operations
