@@ -95,7 +95,7 @@ def logits_under(network, layer, images, masks, values="zero"):
 
     Evaluated mask by mask, as the network alone does it; `values` are zero or one per unit.
     """
-    units = network.layers[layer].units
+    units = network.layers[layer].num_units
     values = np.zeros(units) if isinstance(values, str) else values
     given = {layer: jnp.asarray(values, jnp.float32)}
     masks = jnp.asarray(masks, jnp.float32)
@@ -116,7 +116,7 @@ def without_near_ties(network, data, layers=None):
     images = standardized(network, data)
     ties = np.zeros(len(data), bool)
     for layer in layers or network.layers:
-        units = network.layers[layer].units
+        units = network.layers[layer].num_units
         masks = np.concatenate([np.ones((1, units)), ju.ablation.single_units(units)])
         ties |= near_ties(logits_under(network, layer, images, masks)).any(0)
     assert ties.mean() <= MOST_TIES, f"{ties.mean():.1%} of the images are near ties"

@@ -63,7 +63,7 @@ def _draw_layer(axes: Axes, runs: Runs, layer: str) -> None:
         axes.plot(rank, largest.mean(0), color=colour, linewidth=1.5, label=label_of(name))
         overall = sorted_drops(sweeps, "overall_accuracy_drop").mean(0)
         axes.plot(rank, overall, color=colour, linewidth=1, linestyle="--")
-        sure = ju.statistics.uncertainty(sweeps[0], draws=_DRAWS)
+        sure = ju.statistics.uncertainty(sweeps[0], num_draws=_DRAWS)
         chance.append(100 * sure.chance_drop.values)
     most = max(chance, key=lambda curve: float(curve.mean()))
     axes.plot(np.arange(1, len(most) + 1), most, color=CHANCE, linewidth=1.2, label="by chance")
@@ -105,7 +105,7 @@ def _row(name: str, layer: str, members: Sequence[Run]) -> tuple[str, ...]:
     sweeps = [run.sweeps[layer] for run in members]
     accuracy = [int(sweep.correct_before.sum()) / int(sweep.n_images.sum()) for sweep in sweeps]
     largest = [sweep.max_class_accuracy_drop.values for sweep in sweeps]
-    damaged = [int(ju.statistics.uncertainty(sweep, draws=1).damaged.sum()) for sweep in sweeps]
+    damaged = [int(ju.statistics.uncertainty(sweep, num_draws=1).damaged.sum()) for sweep in sweeps]
     return (
         name,
         layer,

@@ -39,7 +39,7 @@ def _section(runs: Runs) -> Section:
         return comparison.run(runs)
     sweeps = runs.every[0].sweeps
     sure = {
-        layer: ju.statistics.uncertainty(sweep, draws=_DRAWS) for layer, sweep in sweeps.items()
+        layer: ju.statistics.uncertainty(sweep, num_draws=_DRAWS) for layer, sweep in sweeps.items()
     }
     return Section(
         title="Class accuracy drop, layer by layer",

@@ -18,7 +18,7 @@ def _measure(
     subject: Subject, layers: Sequence[str], _: Results
 ) -> Iterator[tuple[str, xr.Dataset]]:
     for layer in layers:
-        units = subject.network.layer(layer).units
+        units = subject.network.layer(layer).num_units
         with image_bar(subject.console, f"ablating {layer}, {units} units") as progress:
             yield (
                 layer,
@@ -35,7 +35,7 @@ def _measure(
 
 
 def _stand_in(subject: Subject, layer: str) -> xr.Dataset:
-    shape = (subject.network.layer(layer).units, len(subject.data.class_names))
+    shape = (subject.network.layer(layer).num_units, len(subject.data.class_names))
     drops = xr.DataArray(np.zeros(shape), dims=("unit", "class"))
     return xr.Dataset(
         {

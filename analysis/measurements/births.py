@@ -52,7 +52,7 @@ def _measure(
 
 def _stand_in(subject: Subject, layer: str) -> xr.Dataset:
     images = topology_images(subject)
-    units = subject.network.layer(layer).units
+    units = subject.network.layer(layer).num_units
     names = np.asarray(images.class_names, object)[images.labels]
     births = np.ones((len(images), units), np.int64)
     return xr.Dataset(

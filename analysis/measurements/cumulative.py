@@ -99,7 +99,7 @@ def _rankings(attributes: xr.Dataset, name: str) -> dict[str, Int64[np.ndarray, 
 
 def _greedy(subject: Subject, layer: str, name: str) -> Orders:
     """The greedy order of the shown class, chosen on training images; of others none."""
-    units = subject.network.layer(layer).units
+    units = subject.network.layer(layer).num_units
     if not subject.config.of(Topology).greedy or name != shown_held_out_class(subject):
         return np.empty((0, units), np.int64)
     found = ju.ablation.greedy(
@@ -168,7 +168,7 @@ def accuracy_and_loss(measured: xr.Dataset) -> dict[str, xr.DataArray]:
 
 def _planned(subject: Subject, layer: str) -> object:
     """The curves of a class along as many orders as there are."""
-    order = np.arange(subject.network.layer(layer).units)
+    order = np.arange(subject.network.layer(layer).num_units)
     orders = dict.fromkeys(("importance", "L1 norm", "APoZ", "selectivity", "Taylor"), order)
     name = shown_held_out_class(subject)
     return _curves(subject, layer, name, orders, order[None])

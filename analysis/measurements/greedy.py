@@ -51,7 +51,7 @@ def _classes(subject: Subject) -> tuple[str, ...]:
 
 
 def _steps(subject: Subject, layer: str) -> int:
-    return min(subject.config.of(Greedy).steps, subject.network.layer(layer).units)
+    return min(subject.config.of(Greedy).steps, subject.network.layer(layer).num_units)
 
 
 def _measure(

@@ -44,7 +44,7 @@ def _measure(
 ) -> Iterator[tuple[str, xr.Dataset]]:
     wanted = subject.config.of(Rotations)
     for layer in layers:
-        units = subject.network.layer(layer).units
+        units = subject.network.layer(layer).num_units
         swept = []
         for number in range(wanted.count):
             title = f"rotation {number + 1} of {wanted.count} of {layer}, {units} directions"

@@ -149,7 +149,7 @@ def _curves(
 
 def _planned(subject: Subject, layer: str) -> object:
     name = shown_held_out_class(subject)
-    order = np.arange(subject.network.layer(layer).units)
+    order = np.arange(subject.network.layer(layer).num_units)
     data = ju.data.of_class(subject.data, name)
     return _curves(subject, layer, data, name, {str(number): order for number in range(4)})
 

@@ -73,7 +73,7 @@ def _of_layer(subject: Subject, layer: str) -> xr.Dataset:
     """All images of a layer: two objectives and several noise seeds."""
     wanted, network = subject.config.of(Synthesis), subject.network
     method = method_of(wanted, network.preprocessing.channels)
-    units = _units(network.layer(layer).units, wanted.units)
+    units = _units(network.layer(layer).num_units, wanted.units)
     parts: dict[str, list[xr.Dataset]] = {name: [] for name in OBJECTIVES}
     latest: dict[str, xr.Dataset] = {}
     rounds = len(OBJECTIVES) * wanted.noise_seeds

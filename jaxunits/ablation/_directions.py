@@ -113,16 +113,16 @@ def _checked_basis(basis: ArrayLike, layer: Layer) -> Float32[np.ndarray, "units
       InputError: it is not square, not finite or not orthogonal.
     """
     array = real_array(basis, "basis", f" for layer {layer.name!r}").astype(np.float64)
-    if array.shape != (layer.units, layer.units):
+    if array.shape != (layer.num_units, layer.num_units):
         raise InputError(
             f"basis of shape {array.shape} for layer {layer.name!r}: expected "
-            f"({layer.units}, {layer.units})"
+            f"({layer.num_units}, {layer.num_units})"
         )
-    error = np.abs(array.T @ array - np.eye(layer.units)).max()
+    error = np.abs(array.T @ array - np.eye(layer.num_units)).max()
     if not error <= _TOLERANCE:
         raise InputError(
             f"basis for layer {layer.name!r} is not orthogonal: QᵀQ differs from the identity by "
-            f"{error:.2g}; give an orthogonal matrix, such as ju.ablation.haar({layer.units}, "
+            f"{error:.2g}; give an orthogonal matrix, such as ju.ablation.haar({layer.num_units}, "
             "seed=0)"
         )
     return array.astype(np.float32)

@@ -109,12 +109,12 @@ def greedy(
         )
     names = list(data.class_names if classes is None else classes)
     images = {data.class_index(name): of_class(data, name) for name in names}
-    length = place.units if steps is None else steps
+    length = place.num_units if steps is None else steps
     check_numbers(seed=(seed, SEEDS))
-    if not 1 <= length <= place.units or random < 0 or not names:
+    if not 1 <= length <= place.num_units or random < 0 or not names:
         raise InputError(
             f"classes={classes}, steps={steps}, random={random}: give at least one class, 1 to "
-            f"{place.units} steps in layer {layer!r}, and no fewer than 0 random orders"
+            f"{place.num_units} steps in layer {layer!r}, and no fewer than 0 random orders"
         )
     measured = measure_on or data
     check_data(network, measured)
@@ -137,7 +137,7 @@ def greedy(
         question = question.with_means(network, carried_out)
         with open_store(files.on_the_way, settings) as kept:
             chosen = _choose(network, question, images, length, kept, carried_out, report)
-            beside = random_orders(place.units, random, seed=seed)[:, :length]
+            beside = random_orders(place.num_units, random, seed=seed)[:, :length]
             return measure_orders(
                 network,
                 question,
@@ -189,7 +189,7 @@ def _plan(
     largest = max(images.values(), key=len)
     read = question.read(network, largest, carried_out)
     engine = Engine(network, question, read, carried_out, largest.name)
-    program, kept, seconds = engine.program, np.ones(question.layer.units, np.float32), 0.0
+    program, kept, seconds = engine.program, np.ones(question.layer.num_units, np.float32), 0.0
     first = execution.first_batches(read, program.batch_size)
     states = [
         (part, *program.shared(part.inputs)) for part in first.piece.parts(program.batch_size)
@@ -208,7 +208,7 @@ def _order(
     engine: Engine, network: Classifier, data: Dataset, length: int, progress: Progress
 ) -> list[int]:
     """The units of a greedy series, by what they do to the images of one class."""
-    kept = np.ones(engine.question.layer.units, np.float32)
+    kept = np.ones(engine.question.layer.num_units, np.float32)
     states: _States | None = None
     order: list[int] = []
     while len(order) < length:

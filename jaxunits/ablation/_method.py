@@ -178,7 +178,7 @@ class Case(NamedTuple):
         return cls(
             network.function,
             question.layer.name,
-            question.layer.units,
+            question.layer.num_units,
             Shapes.of(network.params),
             Shapes.of(Inputs(image, partners)),
             Shapes.of(fixed_arguments(question)),

@@ -174,7 +174,7 @@ def measure_orders(
     ordered = ((*named, "step"), changed[0] if single else changed)
     return answer(
         network,
-        question.under(masks_of_orders(orders, question.layer.units, inserted=inserted)),
+        question.under(masks_of_orders(orders, question.layer.num_units, inserted=inserted)),
         data,
         coordinates={**named, "step": np.arange(orders.shape[1] + 1)},
         variables={"ordered_unit": ordered, **(variables or {})},
@@ -225,11 +225,11 @@ def checked_orders(orders: Int[np.ndarray, ...], layer: Layer) -> Int[np.ndarray
             "units]"
         )
     for number, order in enumerate(orders):
-        outside = order[(order < 0) | (order >= layer.units)]
+        outside = order[(order < 0) | (order >= layer.num_units)]
         if len(outside):
             raise InputError(
                 f"unit {outside[0]} in order {number} of layer {layer.name!r}: give 0 to "
-                f"{layer.units - 1}"
+                f"{layer.num_units - 1}"
             )
         values, times = np.unique(order, return_counts=True)
         if (times > 1).any():

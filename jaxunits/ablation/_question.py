@@ -187,7 +187,7 @@ def question_of(
     if reference is not None:
         check_data(network, reference)
     filled = _checked_values(network, place, values, reference or data, seed)
-    rows = single_units(place.units) if masks is None else checked_masks(masks, place)
+    rows = single_units(place.num_units) if masks is None else checked_masks(masks, place)
     held, along = _others(network, place, rows, other_masks)
     return Question(place, _with_first(rows), masks is None, filled, held=held, along=along)
 
@@ -199,10 +199,10 @@ def checked_masks(masks: ArrayLike, layer: Layer) -> Float32[np.ndarray, "masks 
       InputError: the shape is another one, or an entry is not a finite number.
     """
     array = real_array(masks, "masks", f" for layer {layer.name!r}")
-    if array.ndim != 2 or array.shape[1] != layer.units or len(array) == 0:
+    if array.ndim != 2 or array.shape[1] != layer.num_units or len(array) == 0:
         raise InputError(
             f"masks of shape {array.shape} for layer {layer.name!r}: expected "
-            f"(masks, {layer.units}), one entry per unit"
+            f"(masks, {layer.num_units}), one entry per unit"
         )
     return _checked_numbers(array, "masks", layer)
 
@@ -213,10 +213,10 @@ def _checked_values(
     check_numbers(seed=(seed, SEEDS))
     if not isinstance(values, str):
         array = real_array(values, "values", f" for layer {layer.name!r}")
-        if array.shape != (layer.units,):
+        if array.shape != (layer.num_units,):
             raise InputError(
                 f"values of shape {array.shape} for layer {layer.name!r}: give 'zero', 'mean', "
-                f"'resample' or ({layer.units},), one number per unit"
+                f"'resample' or ({layer.num_units},), one number per unit"
             )
         return _checked_numbers(array, "values", layer)
     if values not in ("zero", "mean", "resample"):

@@ -127,7 +127,7 @@ def shapley(
             raise InputError(f"standard_error={standard_error}: give a positive number, or None")
     question = question_of(network, layer, data, values=values, reference=reference, seed=seed)
     place = question.layer
-    rounds, pairs = _rounds(place.units, num_orders)
+    rounds, pairs = _rounds(place.num_units, num_orders)
     settings = {
         **question.settings("shapley", network, data, carried_out, masks="random orders"),
         "orders_at_most": str(2 * rounds * pairs),
@@ -144,7 +144,7 @@ def shapley(
         run = _Rounds(network, question.with_means(network, carried_out), data, carried_out)
         found: list[Pairs] = []
         for number in range(rounds):
-            orders = _orders(place.units, pairs, [seed, number])
+            orders = _orders(place.num_units, pairs, [seed, number])
             found.append(
                 run.round(
                     orders,

@@ -241,7 +241,7 @@ def _labelled(
     seed: int,
 ) -> xr.Dataset:
     """The attributes of a layer, the scalars first."""
-    units = network.layers[layer].units
+    units = network.layers[layer].num_units
     variables: dict[str, Variable] = {}
     norms = known_l1_norm(network, layer)
     if norms is not None:

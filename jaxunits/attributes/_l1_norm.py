@@ -38,5 +38,5 @@ def known_l1_norm(network: Classifier, layer: str) -> Float64[np.ndarray, " unit
     weights = network.function.incoming_weights(network.params, network.example, layer)
     if weights is None:
         return None
-    flat = np.asarray(weights, np.float64).reshape(-1, network.layers[layer].units)
+    flat = np.asarray(weights, np.float64).reshape(-1, network.layers[layer].num_units)
     return np.abs(flat).sum(0)

@@ -69,8 +69,9 @@ class UnitMaps:
         check_readable(network, layer)
         shape = place.map_shape or (1, 1)
         if len(shape) != 2:
+            given = (*shape, place.num_units)
             raise InputError(
-                f"layer {place.name!r} of network {network.name!r} gives {(*shape, place.units)} "
-                "an image: maps of rows and columns are needed, or one value a unit"
+                f"layer {place.name!r} of network {network.name!r} gives {given} an image: "
+                "maps of rows and columns are needed, or one value a unit"
             )
-        return cls(network, place.name, (shape[0], shape[1]), place.units)
+        return cls(network, place.name, (shape[0], shape[1]), place.num_units)

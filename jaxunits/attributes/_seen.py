@@ -121,7 +121,7 @@ def look(
     """
     for name in layers:
         check_readable(network, name)
-    sizes = tuple((name, network.layers[name].units) for name in layers)
+    sizes = tuple((name, network.layers[name].num_units) for name in layers)
     return UnitLook(network.function, sizes, activation, gradients)
 
 

@@ -19,7 +19,7 @@ class Layer:
 
     Attributes:
       name: the layer's name in its network.
-      units: how many channels or neurons it has; they are the last axis of its activations.
+      num_units: how many channels or neurons it has; they are the last axis of its activations.
       map_shape: the shape of one unit's map: `(height, width)`, `(tokens,)`, empty for a dense
         layer; None where it is not known.
       unit_is: `"post-activation"` where the unit is what a non-linearity gives, else
@@ -28,7 +28,7 @@ class Layer:
     """
 
     name: str
-    units: int
+    num_units: int
     map_shape: tuple[int, ...] | None
     unit_is: str = "post-activation"
     aliases: tuple[str, ...] = ()
@@ -40,15 +40,15 @@ class Layer:
           InputError: there are none, one is no whole number or not of the layer, or comes twice.
         """
         if units is None:
-            return np.arange(self.units)
+            return np.arange(self.num_units)
         place = f" of layer {self.name!r}"
         numbers = whole_array(units, "units", place)
         if numbers.size == 0:
             raise InputError(f"no units{place}: give at least one, or None for all")
         if numbers.ndim != 1:
             raise InputError(f"units of shape {numbers.shape}{place}: give a list, such as [3, 5]")
-        for unit in numbers[(numbers < 0) | (numbers >= self.units)]:
-            raise InputError(f"unit {unit}{place}: it has units 0 to {self.units - 1}")
+        for unit in numbers[(numbers < 0) | (numbers >= self.num_units)]:
+            raise InputError(f"unit {unit}{place}: it has units 0 to {self.num_units - 1}")
         values, times = np.unique(numbers, return_counts=True)
         for unit in values[times > 1]:
             raise InputError(f"unit {unit}{place} comes twice: give it once")

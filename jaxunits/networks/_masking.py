@@ -53,7 +53,7 @@ def check_masks(masks: Masks, layers: Iterable[Layer], place: str) -> None:
         )
     known = {name: layer for layer in layers for name in (layer.name, *layer.aliases)}
     for name, mask in masks.items():
-        units = find_layer(known, name, place).units
+        units = find_layer(known, name, place).num_units
         if np.shape(mask) != (units,):
             raise InputError(
                 f"mask of shape {np.shape(mask)} for layer {name!r} of {place}: expected "

@@ -17,7 +17,7 @@ _HELD = 2**20
 
 
 def chance_drops(
-    broken: Any, repaired: Any, n_images: Any, *, draws: int = 1000, seed: int = 0
+    broken: Any, repaired: Any, n_images: Any, *, num_draws: int = 1000, seed: int = 0
 ) -> Float64[np.ndarray, "draws units"]:
     """Max class accuracy drops if every image that changes had gone either way by chance.
 
@@ -28,7 +28,7 @@ def chance_drops(
       broken: `[units, classes]`, images that are right before and wrong after.
       repaired: `[units, classes]`, images that are wrong before and right after.
       n_images: `[classes]`, all images.
-      draws: how many times.
+      num_draws: how many times.
       seed: of the draws.
 
     Returns:
@@ -41,20 +41,20 @@ def chance_drops(
     b, c, n = checked_counts(broken, repaired, n_images)
     if n.ndim != 2 or not len(n):
         raise InputError(f"counts of shape {n.shape}: give [units, classes], of at least one unit")
-    check_whole(draws=draws)
-    if draws < 1:
-        raise InputError(f"draws={draws}: give at least 1")
-    check_table(draws, len(b), f"draws={draws}")
+    check_whole(num_draws=num_draws)
+    if num_draws < 1:
+        raise InputError(f"num_draws={num_draws}: give at least 1")
+    check_table(num_draws, len(b), f"num_draws={num_draws}")
     held = n[0] > 0
     if not held.any():
         raise InputError("no class has images: give the counts of a sweep over some")
     changed = (b + c)[:, held].astype(np.int64)
     check_numbers(seed=(seed, SEEDS))
     random = np.random.default_rng(seed)
-    largest = np.empty((draws, len(b)))
+    largest = np.empty((num_draws, len(b)))
     at_once = max(1, _HELD // changed.shape[1])
     for unit, each in enumerate(changed):
-        for start in range(0, draws, at_once):
+        for start in range(0, num_draws, at_once):
             some = largest[start : start + at_once, unit]
             drops = (2 * random.binomial(each, 0.5, (len(some), len(each))) - each) / n[0, held]
             some[:] = drops.max(1)

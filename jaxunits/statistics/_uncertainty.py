@@ -19,7 +19,7 @@ def uncertainty(
     *,
     level: float = 0.95,
     false_discovery_rate: float = 0.05,
-    draws: int = 1000,
+    num_draws: int = 1000,
     seed: int = 0,
 ) -> xr.Dataset:
     """How sure the drops of a sweep over units are.
@@ -29,7 +29,7 @@ def uncertainty(
       level: of the intervals and of the band of chance.
       false_discovery_rate: the expected share of wrong ones among the (unit, class) pairs that are
         called damaged (Benjamini and Hochberg 1995, over all pairs with images).
-      draws: of the max class accuracy drops that chance gives.
+      num_draws: of the max class accuracy drops that chance gives.
       seed: of these draws.
 
     Returns:
@@ -58,7 +58,7 @@ def uncertainty(
     adjusted = np.full(p_values.shape, np.nan)
     held = np.isfinite(p_values)
     adjusted[held] = scipy.stats.false_discovery_control(p_values[held])
-    chance = chance_drops(broken, repaired, n_images[None], draws=draws, seed=seed)
+    chance = chance_drops(broken, repaired, n_images[None], num_draws=num_draws, seed=seed)
     ends = np.quantile(chance, [(1 - level) / 2, (1 + level) / 2], axis=0)
     pairs = ("unit", "class")
     return xr.Dataset(

@@ -32,7 +32,7 @@ def check_question(
     ):
         if not isinstance(value, str) or value not in known:
             raise InputError(f"{name}={value!r}: give one of {', '.join(known)}")
-    if objective == "iam" and layer.units == 1:
+    if objective == "iam" and layer.num_units == 1:
         raise InputError(
             f"layer {layer.name!r} has one unit, and IAM compares a unit with the others of its "
             "layer: take objective='am'"

@@ -48,7 +48,7 @@ def maximise(
     objective: str = "am",
     activation: str = "mean",
     method: Method | None = None,
-    starts: int = 1,
+    num_starts: int = 1,
     seed: int = 0,
     initial: Any = None,
     file: str | Path | None = None,
@@ -70,7 +70,7 @@ def maximise(
     steps, of 32 units of a conv net's fourth layer, 1.00 to 1.01 times it); from other noise it
     reaches 0.70 to 1.76 times it, with a median of 1.0. So a comparison of single images with
     those of another program needs the same starts, and whoever wants high hills takes the best of
-    several (`starts=4`: at least 0.95 times what one start of the loop reaches, in the median
+    several (`num_starts=4`: at least 0.95 times what one start of the loop reaches, in the median
     1.05). To compare AM with IAM let each start from the other's result (`initial`) with a small
     learning rate: both then end on the same hill.
 
@@ -82,7 +82,7 @@ def maximise(
       objective: `"am"` or `"iam"`.
       activation: x, the `"mean"` of a unit's map or its largest value, `"max"`.
       method: how an image is made; plain gradient ascent on pixels by default.
-      starts: how many starting images a unit has. The best image is kept, one that the unit
+      num_starts: how many starting images a unit has. The best image is kept, one that the unit
         responds to before one that it does not.
       seed: of the starting noise and of random movements.
       initial: images to start from instead of mid grey, pixels from 0 to 1: one for all units
@@ -129,7 +129,7 @@ def maximise(
     check_kept(method, file)
     chosen = place.chosen(units).astype(np.int32)
     check_question(place, network.preprocessing, objective, activation, method)
-    check_numbers(starts=(starts, _COUNT), seed=(seed, SEEDS))
+    check_numbers(num_starts=(num_starts, _COUNT), seed=(seed, SEEDS))
     responses = _responses.Read(network.function, place.name)
     ascent = Ascent(responses, network.preprocessing, objective, activation, method)
     first = checked_initial(initial, chosen, ascent.shape)
@@ -142,7 +142,7 @@ def maximise(
                 "maximised": objective,
                 "activation_of_a_map": activation,
                 "method": method.described(),
-                "starts": str(starts),
+                "num_starts": str(num_starts),
                 "seed": str(seed),
                 "initial": "grey" if initial is None else fingerprint(first),
             }
@@ -151,10 +151,10 @@ def maximise(
         observe=lambda seen: joined(each.found for each in seen),
         kind=Climbed,
         merge=None,
-        finish=lambda states: {place.name: labelled(joined(states()), chosen, starts)},
+        finish=lambda states: {place.name: labelled(joined(states()), chosen, num_starts)},
         files=Files.of(file, [place.name], several=False),
     )
-    read = _reading(chosen, starts, seed, first)
+    read = _reading(chosen, num_starts, seed, first)
     with reporting(progress, f"images of {place.name}", "steps") as report:
         return in_one_pass([asked], read, execution, report)[0][place.name]
 

@@ -300,7 +300,7 @@ def test_fast_path_equals_reference_on_trained_networks(
     families, few_digits, family, layer, kind, record_property
 ):
     network = families[family]
-    units = network.layers[layer].units
+    units = network.layers[layer].num_units
     masks = masks_of(kind, units, np.random.default_rng(0))
     fast, reference = (
         ju.ablation.sweep(network, layer, few_digits, masks, method=method)
@@ -317,7 +317,7 @@ def test_fast_path_equals_reference_on_trained_networks(
 @pytest.mark.parametrize(("family", "layer"), LAYERS[1::3])
 def test_greedy_orders_of_both_paths_take_most(families, few_digits, family, layer):
     network = families[family]
-    units = network.layers[layer].units
+    units = network.layers[layer].num_units
     fours = standardized(network, ju.data.of_class(few_digits, "4"))
 
     def logits_without(gone):
@@ -334,7 +334,7 @@ def test_greedy_orders_of_both_paths_take_most(families, few_digits, family, lay
 @pytest.mark.parametrize(("family", "layer"), LAYERS)
 def test_directions_of_both_paths_are_the_same(families, few_digits, family, layer):
     network = families[family]
-    units = network.layers[layer].units
+    units = network.layers[layer].num_units
     basis = ju.ablation.haar(units, seed=1)
     fast, reference = (
         ju.ablation.directions(network, layer, few_digits, basis, method=method)
@@ -374,7 +374,7 @@ def test_fast_path_equals_reference_on_random_networks(data):
     layer = data.draw(st.sampled_from(list(network.layers)))
     kind = data.draw(st.sampled_from(["single", "groups", "cumulative", "insertion"]))
     random = np.random.default_rng(data.draw(st.integers(0, 99)))
-    units = network.layers[layer].units
+    units = network.layers[layer].num_units
     masks = masks_of(kind, units, random)
     values = random.normal(size=units) if data.draw(st.booleans()) else "zero"
     images = random_images()

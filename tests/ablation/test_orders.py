@@ -23,7 +23,7 @@ def dense(digits):
 @pytest.mark.parametrize("insertion", [False, True])
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "conv3"])
 def test_orders_equal_a_brute_force_loop(trained, few_digits, layer, insertion):
-    units = trained.layers[layer].units
+    units = trained.layers[layer].num_units
     order = np.random.default_rng(1).permutation(units)
     along = ju.ablation.insertion if insertion else ju.ablation.cumulative
     result = along(trained, layer, few_digits, order)
@@ -155,7 +155,7 @@ def test_a_finished_greedy_series_is_read_and_a_changed_one_refused(trained, few
 )
 def test_directions_equal_a_brute_force_loop(trained, dense, few_digits, layer, method):
     network = dense if layer == "fc1" else trained
-    units = network.layers[layer].units
+    units = network.layers[layer].num_units
     basis = ju.ablation.haar(units, seed=5)
     result = ju.ablation.directions(network, layer, few_digits, basis, method=method)
     assert result.attrs["method"] == method

@@ -23,7 +23,7 @@ def stop_after(batches):
 
 def exact(network, layer, data):
     """Every unit's value for each class, from the accuracy of all subsets, `[units, classes]`."""
-    units = network.layers[layer].units
+    units = network.layers[layer].num_units
     subsets = np.array(list(itertools.product((0.0, 1.0), repeat=units)), np.float32)
     counts = ju.ablation.sweep(network, layer, data, subsets, progress=False)
     images = counts.n_images.values
@@ -123,7 +123,7 @@ def test_a_kill_loses_nothing(trained, few_digits, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["transformer", "linen", "masked", "mobilenet"])
 def test_any_network(name):
     found, layer = kind(name), LAYERS[name][0]
-    units = found.network.layers[layer].units
+    units = found.network.layers[layer].num_units
     result = ju.ablation.shapley(found.network, layer, found.data, num_orders=4, progress=False)
     lost = result.correct_before - result.correct_without
     np.testing.assert_array_equal(result.contributed.sum("unit"), 4 * lost)

@@ -23,7 +23,7 @@ def test_single_units_equal_a_brute_force_loop(trained, few_digits, layer):
     images, labels = images_of(few_digits, SMALL)
     assert_counts(before(result), forward(trained, images), labels)
     np.testing.assert_array_equal(result["n_images"], np.bincount(labels, minlength=10))
-    units = trained.layers[layer].units
+    units = trained.layers[layer].num_units
     assert result.correct.sizes == {"unit": units, "class": 10}
     for unit in range(units):
         assert_counts(result.isel(unit=unit), forward(trained, images, (layer, [unit])), labels)

@@ -88,7 +88,7 @@ def by_pytorch(name: str, layer: str, run: float, settings: Settings) -> list[st
     batches = list(ju.data.batches(chosen.data, chosen.network.preprocessing, len(chosen.data)))
     device = "cpu" if on_cpu else "cuda"
     side = TorchSide(torch_twin(chosen.network), layer, batches, device=device)
-    passes = chosen.network.layers[layer].units + 1
+    passes = chosen.network.layers[layer].num_units + 1
     found = torch_seconds(side, side.liveliest(settings.units), passes, settings.seconds)
     cells = [f"{1e3 * found['plain PyTorch']:.3g}"]
     for way in ("hooks", "cached prefix"):
@@ -137,7 +137,7 @@ def attributes(settings: Settings) -> Section:
 
     def rows(name: str) -> Rows:
         chosen, plain = case(name, settings), plain_seconds(name, settings)
-        units = sum(layer.units for layer in chosen.network.layers.values())
+        units = sum(layer.num_units for layer in chosen.network.layers.values())
         cells = [f"{units:,}"]
         for gradients in (False, True):
             collect = functools.partial(collected, chosen, gradients=gradients)
@@ -205,7 +205,7 @@ def synthesis(settings: Settings) -> Section:
 
     def rows(name: str, layer: str) -> Rows:
         network = case(name, settings).network
-        units = min(network.layers[layer].units, settings.together)
+        units = min(network.layers[layer].num_units, settings.together)
         shape = (units, *network.preprocessing.size, network.preprocessing.channels)
         starts = np.random.default_rng(0).normal(0.5, 0.1, shape).clip(0, 1).astype(np.float32)
 

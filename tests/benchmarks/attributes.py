@@ -75,7 +75,7 @@ def _row(name: str, settings: Settings) -> list[str]:
     for side in sides.values():
         side()
     rounds = [{name: side() for name, side in sides.items()} for _ in range(settings.rounds)]
-    units = sum(layer.units for layer in network.layers.values())
+    units = sum(layer.num_units for layer in network.layers.values())
     plain_seconds = statistics.median(each["plain"] for each in rounds)
     ratios = [
         statistics.median(each[side] / each["plain"] for each in rounds)

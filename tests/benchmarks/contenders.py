@@ -128,7 +128,7 @@ class JaxSide:
     ) -> None:
         function, self._params = network.function, network.params
         self._batches = [jnp.asarray(batch.images) for batch in batches]
-        self.units = network.layers[layer].units
+        self.units = network.layers[layer].num_units
         self.chunks = math.ceil((self.units + 1) / masks_at_once)
         self.masks_at_once = masks_at_once
 

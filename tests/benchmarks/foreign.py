@@ -190,7 +190,7 @@ def reference(side: Side, settings: Settings) -> str:
 def near_ties(side: Side) -> np.ndarray:
     """How far each unit's count of each class may be off where logits tie, `[units, classes]`."""
     layer = side.network.layer(side.layer)
-    units = ju.ablation.single_units(layer.units)
+    units = ju.ablation.single_units(layer.num_units)
     question = Question(layer, units).under(units)
     size = len(side.data)
     program = compile_program(

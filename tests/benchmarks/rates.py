@@ -44,6 +44,6 @@ def matrix_rate(side: int, precision: str, at_least: float) -> float:
 def operations(network: Classifier) -> int:
     """Floating-point operations of a plain pass of one image: twice its multiply-adds."""
     layer = next(iter(network.layers.values()))
-    question = Question(layer, ju.ablation.single_units(layer.units))
+    question = Question(layer, ju.ablation.single_units(layer.num_units))
     work = Reference.work(network, question)
     return 2 * (work.prefix + work.each)

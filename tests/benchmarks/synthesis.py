@@ -144,7 +144,7 @@ def made_by_pytorch(
 
 def sides_of(network: Classifier, layer: str, settings: Settings) -> dict[str, Make]:
     """What makes images in so many steps, for each side."""
-    units = min(network.layers[layer].units, settings.together)
+    units = min(network.layers[layer].num_units, settings.together)
     shape = (units, *network.preprocessing.size, network.preprocessing.channels)
     starts = np.random.default_rng(0).normal(0.5, 0.1, shape).clip(0, 1).astype(np.float32)
     few = starts[: settings.alone]

@@ -59,7 +59,7 @@ def row(found: Kind, layer: str) -> list[str]:
         layer,
         network.layer(layer).unit_is,
         chosen.method.name,
-        str(network.layer(layer).units),
+        str(network.layer(layer).num_units),
         f"{chosen.work.total / plain:.2f}",
         f"{whole.total / plain:.2f}",
         f"{seconds['fast']:.3f}",

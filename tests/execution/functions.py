@@ -79,7 +79,7 @@ def layer_birth_points(network, data, **options):
 def maximise(network, data, **options):
     """Of 96 images; those of the data set are not read."""
     method = ju.synthesis.Method(steps=3)
-    return ju.synthesis.maximise(network, "conv2", method=method, starts=12, **options)
+    return ju.synthesis.maximise(network, "conv2", method=method, num_starts=12, **options)
 
 
 FUNCTIONS = {

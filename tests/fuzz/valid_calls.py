@@ -545,7 +545,7 @@ _valid(
     broken=[[1, 2, 0]],
     repaired=[[0, 1, 0]],
     n_images=[[4, 5, 6]],
-    draws=5,
+    num_draws=5,
     seed=0,
 )
 _valid("statistics.damage_p_values", **_COUNTS)
@@ -580,7 +580,10 @@ _valid(
 )
 _valid(
     "statistics.uncertainty",
-    lambda w: ((w.sweep,), {"level": 0.95, "false_discovery_rate": 0.05, "draws": 5, "seed": 0}),
+    lambda w: (
+        (w.sweep,),
+        {"level": 0.95, "false_discovery_rate": 0.05, "num_draws": 5, "seed": 0},
+    ),
 )
 
 _METHOD = {
@@ -610,7 +613,7 @@ _valid(
             "units": [0, 2],
             "objective": "am",
             "activation": "mean",
-            "starts": 1,
+            "num_starts": 1,
             "seed": 0,
             "initial": None,
             "method": ju.synthesis.Method(steps=2),

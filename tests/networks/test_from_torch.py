@@ -72,7 +72,9 @@ def outputs_of(module, network, layer, images, activations):
         _, given = hooked(module, path, images)
         if len(given) != 1 or not isinstance(given[0], torch.Tensor):
             continue
-        axis = 1 if given[0].ndim == 4 and given[0].shape[1] == layer.units else given[0].ndim - 1
+        axis = (
+            1 if given[0].ndim == 4 and given[0].shape[1] == layer.num_units else given[0].ndim - 1
+        )
         moved = np.moveaxis(given[0].numpy(), axis, -1)
         if moved.shape == activations.shape and np.allclose(
             moved, activations, atol=1e-4 * np.abs(activations).max()
@@ -97,7 +99,7 @@ def test_every_unit_is_ablated_as_a_hook_ablates_it(pair, data):
     assert len(found) >= 0.5 * len(names)
     for name in found if EVERY else found[:: math.ceil(len(found) / 3)]:
         result = ju.ablation.sweep(network, name, data)
-        units = network.layers[name].units
+        units = network.layers[name].num_units
         for unit in {0, units // 2, units - 1}:
             path, axis = places[name]
 

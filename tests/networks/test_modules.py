@@ -209,7 +209,7 @@ def test_functions_that_swap_arguments_ignore_masks_or_have_channels_first():
     turned = door(
         lambda params, x: first(params, x.transpose(0, 3, 1, 2)), params, preprocessing=SMALL
     )
-    assert turned.layers["conv"].units == 5
+    assert turned.layers["conv"].num_units == 5
     assert turned.activations(IMAGES, "conv").shape == (5, SIDE, SIDE, 5)
     with pytest.raises(ju.InputError, match="cannot be called"):
         door(lambda x, params: first(params, x), params, preprocessing=SMALL)

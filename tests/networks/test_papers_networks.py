@@ -64,7 +64,7 @@ def test_they_have_as_many_parameters_as_published(build, count):
 
 def test_layers_are_named_as_in_the_papers():
     layers = ju.networks.alexnet().layers
-    assert {name: (layer.units, layer.map_shape) for name, layer in layers.items()} == {
+    assert {name: (layer.num_units, layer.map_shape) for name, layer in layers.items()} == {
         "conv1": (64, (55, 55)),
         "conv2": (192, (27, 27)),
         "conv3": (384, (13, 13)),
@@ -81,7 +81,7 @@ def test_layers_are_named_as_in_the_papers():
     ends = [name for name, layer in layers.items() if layer.unit_is == "post-activation"]
     assert ends[:2] == ["conv1", "layer1.0.conv1"]
     assert ends[-4:] == ["layer4.0.conv1", "layer4.0", "layer4.1.conv1", "layer4.1"]
-    assert (layers["layer4.1"].units, layers["layer4.1"].map_shape) == (512, (7, 7))
+    assert (layers["layer4.1"].num_units, layers["layer4.1"].map_shape) == (512, (7, 7))
     cifar = ju.networks.resnet18(10, stem="cifar", width=1 / 8)
     assert cifar.layers["layer4.1"].map_shape == (4, 4)
     layers = ju.networks.squeezenet1_1(width=1 / 8).layers
@@ -90,8 +90,8 @@ def test_layers_are_named_as_in_the_papers():
 
 def test_papers_widths_are_the_defaults():
     mlp, convnet = ju.networks.mlp(10), ju.networks.convnet(10)
-    assert [layer.units for layer in mlp.layers.values()] == [128, 512, 2048, 2048]
-    assert [layer.units for layer in convnet.layers.values()] == [64, 64, 128, 128]
+    assert [layer.num_units for layer in mlp.layers.values()] == [128, 512, 2048, 2048]
+    assert [layer.num_units for layer in convnet.layers.values()] == [64, 64, 128, 128]
     assert [layer.map_shape for layer in convnet.layers.values()] == [(32, 32)] * 2 + [(16, 16)] * 2
     assert list(mlp.layers) == ["fc1", "fc2", "fc3", "fc4"]
 
@@ -270,7 +270,7 @@ def test_the_fast_path_serves_a_network_with_dropout(tmp_path):
             ju.ablation.sweep(network, layer, data, method=method)
             for method in ("fast", "reference")
         )
-        masks = ju.ablation.single_units(network.layers[layer].units)
+        masks = ju.ablation.single_units(network.layers[layer].num_units)
         logits = logits_under(network, layer, standardized(network, data), masks)
         assert_agree(fast, reference, logits, data.labels)
 

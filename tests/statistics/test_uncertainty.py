@@ -111,7 +111,7 @@ def test_false_discoveries_stay_under_their_level():
         b = random.binomial(images // 2, np.where(real, 0.5, 0.04))
         c = random.binomial(images // 2, 0.04, (units, classes))
         sweep = sweep_of(b, c, np.full(classes, images // 2), np.full(classes, images))
-        found = ju.statistics.uncertainty(sweep, draws=1).damaged.values
+        found = ju.statistics.uncertainty(sweep, num_draws=1).damaged.values
         assert (found & real).sum() > 10
         shares.append((found & ~real).sum() / max(found.sum(), 1))
     assert np.mean(shares) <= 0.05
@@ -119,7 +119,7 @@ def test_false_discoveries_stay_under_their_level():
 
 def test_chance_is_what_flipped_directions_give():
     broken, repaired, count = np.asarray([[2, 0], [1, 1]]), np.asarray([[0, 1], [1, 0]]), [4, 2]
-    found = ju.statistics.chance_drops(broken, repaired, [count], draws=40_000)
+    found = ju.statistics.chance_drops(broken, repaired, [count], num_draws=40_000)
     changed = broken + repaired
     # Every way in which the directions can fall, each as likely as the others.
     expected = []
@@ -138,9 +138,9 @@ def test_chance_is_what_flipped_directions_give():
 
 def test_chance_does_not_depend_on_how_many_draws_are_held_at_once(monkeypatch):
     counts = np.asarray([[2, 0, 5], [1, 1, 9]]), np.asarray([[0, 1, 3], [1, 0, 2]]), [[9, 7, 20]]
-    whole = ju.statistics.chance_drops(*counts, draws=101, seed=4)
+    whole = ju.statistics.chance_drops(*counts, num_draws=101, seed=4)
     monkeypatch.setattr(_chance, "_HELD", 6)
-    np.testing.assert_array_equal(ju.statistics.chance_drops(*counts, draws=101, seed=4), whole)
+    np.testing.assert_array_equal(ju.statistics.chance_drops(*counts, num_draws=101, seed=4), whole)
 
 
 def test_a_sweep_without_effect_lies_within_chance():
@@ -150,7 +150,7 @@ def test_a_sweep_without_effect_lies_within_chance():
         changed = random.binomial(100, 0.06, (30, 10))
         b = random.binomial(changed, 0.5)
         sweep = sweep_of(b, changed - b, np.full(10, 60), np.full(10, 100))
-        result = ju.statistics.uncertainty(sweep, draws=400)
+        result = ju.statistics.uncertainty(sweep, num_draws=400)
         largest = np.sort(((2 * b - changed) / 100).max(1))[::-1]
         outside += (largest[0] > result.chance_high[0]) | (largest[0] < result.chance_low[0])
     # 2 expected of 40.
@@ -188,16 +188,16 @@ def test_a_whole_sweep(trained, few_digits):
         (lambda: ju.statistics.paired_interval(6, 6, 10), "6 broken and 6 repaired of 10 images"),
         (lambda: ju.statistics.paired_interval(1, 1, 10, level=1.0), "level=1.0: give a number"),
         (
-            lambda: ju.statistics.chance_drops([[1]], [[0]], [[9]], draws=0),
-            "draws=0: give at least",
+            lambda: ju.statistics.chance_drops([[1]], [[0]], [[9]], num_draws=0),
+            "num_draws=0: give at least",
         ),
         (
-            lambda: ju.statistics.chance_drops([[1]] * 3, [[0]] * 3, [[9]], draws=10**9),
-            "draws=1000000000 gives 1,000,000,000 × 3 numbers: give fewer, at most 22,369,621",
+            lambda: ju.statistics.chance_drops([[1]] * 3, [[0]] * 3, [[9]], num_draws=10**9),
+            "num_draws=1000000000 gives 1,000,000,000 × 3 numbers: give fewer, at most 22,369,621",
         ),
         (
-            lambda: ju.statistics.uncertainty(sweep_of([[0]], [[0]], [5], [9]), draws=10**9),
-            "draws=1000000000 gives 1,000,000,000 × 1 numbers",
+            lambda: ju.statistics.uncertainty(sweep_of([[0]], [[0]], [5], [9]), num_draws=10**9),
+            "num_draws=1000000000 gives 1,000,000,000 × 1 numbers",
         ),
         (lambda: ju.statistics.chance_drops([[0]], [[0]], [[0]]), "no class has images"),
         (

@@ -99,7 +99,7 @@ def test_a_unit_alone_answers_as_in_its_layer(network, layer):
     network = network()
     random, size = np.random.default_rng(0), network.preprocessing
     image = jnp.asarray(random.normal(size=(*size.size, size.channels)), jnp.float32)
-    read, units = Read(network.function, layer), jnp.arange(network.layers[layer].units)
+    read, units = Read(network.function, layer), jnp.arange(network.layers[layer].num_units)
     whole = read(network.params, image)
     alone = jax.vmap(read.one, (None, None, 0), -1)(network.params, image, units)
     for left, right in zip(alone, whole, strict=True):

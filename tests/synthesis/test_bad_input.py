@@ -30,7 +30,7 @@ def network():
         ({"objective": "max"}, "objective='max': give one of am, iam"),
         ({"activation": "sum"}, "activation='sum': give one of mean, max"),
         ({"layer": "fc2", "objective": "iam"}, "layer 'fc2' has one unit, and IAM compares"),
-        ({"starts": 0}, "starts=0: give a whole number from 1"),
+        ({"num_starts": 0}, "num_starts=0: give a whole number from 1"),
         ({"batch_size": 0}, "batch_size=0: give a number above 0"),
         ({"precision": "tf32"}, "precision='tf32': give one of float32"),
         ({"seed": 2**32}, "seed=4294967296: give a whole number from 0 up to 4294967295"),

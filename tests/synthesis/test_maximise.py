@@ -107,7 +107,7 @@ def test_a_dead_unit_wakes_by_what_goes_into_it():
     assert not ju.synthesis.maximise(network, "fc1", **start).active.any()
     # Of several starts one is alive.
     start["method"] = Method(noise=0.4, wake=False)
-    several = ju.synthesis.maximise(network, "fc1", starts=6, **start)
+    several = ju.synthesis.maximise(network, "fc1", num_starts=6, **start)
     assert float(several.activation[0]) == 0.5
     assert (several.objective_of_start == 0).any()
 
@@ -115,7 +115,7 @@ def test_a_dead_unit_wakes_by_what_goes_into_it():
 def test_the_best_start_is_kept():
     """Two hills, at black and at white; the start decides which one is climbed."""
     network = dense([[1.0]], [-0.4], activation=jnp.square)
-    result = ju.synthesis.maximise(network, "fc1", starts=16)
+    result = ju.synthesis.maximise(network, "fc1", num_starts=16)
     hills = result.objective_of_start[0]
     np.testing.assert_allclose(sorted(set(hills.values.round(4))), [0.16, 0.36])
     assert float(result.objective[0]) == float(hills.max())
@@ -145,7 +145,7 @@ def independent(result):
     ("layer", "method"), [("conv2", FEW), ("conv1", dataclasses.replace(ROBUST, steps=6))]
 )
 def test_images_depend_on_seed_unit_and_start_alone(colour, layer, method):
-    common = {"objective": "iam", "method": method, "starts": 2, "seed": 3}
+    common = {"objective": "iam", "method": method, "num_starts": 2, "seed": 3}
     whole = ju.synthesis.maximise(colour, layer, **common)
     steps = []
     part = ju.synthesis.maximise(
@@ -221,7 +221,7 @@ def test_whether_an_ascent_still_rises():
 def test_images_to_start_from(wide):
     still = {"method": Method(steps=1, learning_rate=1e-6)}
     photograph = np.random.default_rng(0).uniform(0, 1, (1, 48, 1)).astype(np.float32)
-    one = ju.synthesis.maximise(wide, "fc1", initial=photograph, starts=2, **still)
+    one = ju.synthesis.maximise(wide, "fc1", initial=photograph, num_starts=2, **still)
     first = one.isel(unit=np.flatnonzero(one.best_start == 0))
     assert 0 < first.sizes["unit"] < 12
     np.testing.assert_allclose(first.image[0], photograph, atol=1e-4)
@@ -250,7 +250,7 @@ def test_memory_stays_within_its_budget(wide):
 
 def test_memory_that_runs_out_on_the_way(wide, monkeypatch):
     """The images of the batch start anew, fewer at once, and are the same."""
-    ask = {"method": FEW, "starts": 4}
+    ask = {"method": FEW, "num_starts": 4}
     whole = ju.synthesis.maximise(wide, "fc1", **ask)
 
     def run_out(values, units, when, place):
@@ -271,7 +271,7 @@ def test_another_question_to_a_file(wide, tmp_path):
     ju.synthesis.maximise(wide, "fc1", **ask)
     for other, message in (
         ({"units": [3]}, "units is"),
-        ({"starts": 2}, "starts is '1' there and '2' now"),
+        ({"num_starts": 2}, "num_starts is '1' there and '2' now"),
         ({"seed": 1}, "seed is '0' there and '1' now"),
         ({"objective": "iam"}, "maximised is 'am' there and 'iam' now"),
         ({"initial": np.full((1, 48, 1), 0.5)}, "initial is 'grey' there"),
