@@ -194,7 +194,7 @@ def test_a_saved_network_is_restored_bit_for_bit(tmp_path, own):
     assert again.fingerprint == network.fingerprint
     assert again.preprocessing == network.preprocessing
     if own:
-        with pytest.raises(ju.InputError, match="is not a run folder"):
+        with pytest.raises(ju.InputError, match="is of a network of your own: build it"):
             ju.networks.restore(tmp_path / "run")
 
 
