@@ -23,7 +23,7 @@ def steady(seconds: Callable[[], float], at_least: float = 1.0) -> float:
 
     The first call after another library's work is slow while its threads come to rest.
     """
-    found: list[float] = []
+    found = [seconds()]
     while sum(found) < at_least:
         found.append(seconds())
     return statistics.median(found)
