@@ -123,7 +123,8 @@ def sections(settings: Settings) -> list[Section]:
                 "ours, ms",
                 *(f"PyTorch {each}, ms" for each in FORMATS),
                 "better PyTorch ÷ ours",
-                "GFLOP/s, of a product's",
+                "GFLOP/s",
+                "of a product's",
             ),
             f"{how}. Operations are counted as three times the forward pass's; beside them their "
             "rate as a share of the rate of a product of large matrices.",
@@ -158,7 +159,7 @@ def alone(case: Case, settings: Settings) -> Rows:
     rate = 3 * operations(network) * len(batch.images) / _medians(rounds)["ours"]
     share = rate / matrix_rate(settings.matrix, "float32", settings.seconds)
     cells = [f"{1e3 * seconds:.3g}" for seconds in _medians(rounds).values()]
-    return [[*cells, f"{ratio:.2f}", f"{rate / 1e9:.3g} ({share:.0%})"]]
+    return [[*cells, f"{ratio:.2f}", f"{rate / 1e9:.3g}", f"{share:.0%}"]]
 
 
 def side_by_side(case: Case, settings: Settings) -> Rows:
