@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64, Int, Int64
+from jaxtyping import Int, Int64
 
 from .. import execution
 from .._arguments import check_path_or_none, check_real, from_options
@@ -30,6 +30,8 @@ from ._question import Question, Values, question_of
 
 # Of one round, at most: a batch is evaluated under all of them before the next.
 _MASKS = 2048
+# From how many pairs on a standard error says when to stop.
+_LEAST_PAIRS = 8
 
 _DESCRIPTIONS = {
     "shapley": ("share of images", "Shapley value of the unit for the accuracy"),
@@ -59,16 +61,41 @@ class Curves(NamedTuple):
     loss: Int64[np.ndarray, " masks"]
 
 
-class Pairs(NamedTuple):
-    """What units contribute in pairs of an order and its reverse.
+class Contributions(NamedTuple):
+    """What units contribute in pairs of an order and its reverse, an array of each kind.
 
     Attributes:
-      images: that become correct in both together.
-      loss: nats that are gained in both together, over all images.
+      by_class: images of each class that become correct, `[..., units, classes]`.
+      overall: images of all classes, `[..., units]`.
+      loss: nats that are gained over all images, `[..., units]`.
     """
 
-    images: Int64[np.ndarray, "pairs units classes"]
-    loss: Float64[np.ndarray, "pairs units"]
+    by_class: np.ndarray
+    overall: np.ndarray
+    loss: np.ndarray
+
+
+class Spread(NamedTuple):
+    """Of several pairs; memory does not grow with them.
+
+    Attributes:
+      pairs: how many.
+      contributed: images of each class, the sum over both orders of all pairs.
+      mean: over pairs, of what both orders contribute together.
+      squares: sums of the squared distances from the mean.
+    """
+
+    pairs: int
+    contributed: Int64[np.ndarray, "units classes"]
+    mean: Contributions
+    squares: Contributions
+
+    @classmethod
+    def of_none(cls, units: int, classes: int) -> Spread:
+        """Of no pair."""
+        by_class, overall = np.zeros((units, classes)), np.zeros(units)
+        nothing = Contributions(by_class, overall, overall)
+        return cls(0, by_class.astype(np.int64), nothing, nothing)
 
 
 def shapley(
@@ -98,7 +125,7 @@ def shapley(
       data: the images.
       num_orders: how many orders, at most; rounded up to whole pairs and rounds of them.
       standard_error: stop as soon as the overall value of each unit is known to so much (one
-        standard error, share of images); None for all orders.
+        standard error, share of images), after 16 orders at the earliest; None for all orders.
       values: what an ablated unit gives, as in `sweep`.
       reference: images for the means, or to draw from; `data` by default.
       seed: of the orders, and of the draw of `values="resample"`.
@@ -142,25 +169,22 @@ def shapley(
         if made is not None:
             return made[place.name]
         run = _Rounds(network, question.with_means(network, carried_out), data, carried_out)
-        found: list[Pairs] = []
+        spread = Spread.of_none(place.num_units, len(data.class_names))
         for number in range(rounds):
-            orders = _orders(place.num_units, pairs, [seed, number])
-            found.append(
-                run.round(
-                    orders,
-                    settings={**settings, "measured": f"shapley: round {number}"},
-                    file=files.on_the_way and files.on_the_way / f"{number}.nc",
-                    progress=_shifted(report, number, rounds),
-                )
+            found = run.round(
+                _orders(place.num_units, pairs, [seed, number]),
+                settings={**settings, "measured": f"shapley: round {number}"},
+                file=files.on_the_way and files.on_the_way / f"{number}.nc",
+                progress=_shifted(report, number, rounds),
             )
             if planned := trial():
                 planned.passes[-1] = dataclasses.replace(planned.passes[-1], steps=rounds)
                 raise Enough
-            so_far = Pairs(*map(np.concatenate, zip(*found, strict=True)))
-            result = _labelled(so_far, run.ends, data.class_names)
-            if standard_error is not None and result.shapley_error.max() <= standard_error:
+            spread = _joined(spread, found)
+            if standard_error is not None and _is_known(spread, standard_error * len(data)):
                 break
         timing, how = execution.together(run.passes)
+        result = _labelled(spread, run.ends, data.class_names)
         result = result.assign_attrs({**how, **settings})
         return files.write({place.name: result}, timing)[place.name]
 
@@ -182,7 +206,7 @@ class _Rounds:
         self._carried_out = carried_out
         self.passes: list[Mapping[str, Any]] = []
 
-    def round(self, orders: Int[np.ndarray, "orders units"], **where: Any) -> Pairs:
+    def round(self, orders: Int[np.ndarray, "orders units"], **where: Any) -> Spread:
         """What units contribute in some orders, each followed by its reverse."""
         network, data, carried_out = self._network, self._data, self._carried_out
         masks = masks_of_orders(orders, orders.shape[1], inserted=False)
@@ -197,7 +221,7 @@ class _Rounds:
         )
         self.passes.append(how)
         self.ends = np.stack([curves.images, *curves.correct[[0, orders.shape[1] + 1]]])
-        return _pairs(curves, orders)
+        return _spread(curves, orders)
 
 
 def _rounds(units: int, num_orders: int) -> tuple[int, int]:
@@ -232,7 +256,7 @@ def _merged(one: Curves, other: Curves) -> Curves:
     return Curves(*(a + b for a, b in zip(one, other, strict=True)))
 
 
-def _pairs(curves: Curves, orders: Int[np.ndarray, "orders units"]) -> Pairs:
+def _spread(curves: Curves, orders: Int[np.ndarray, "orders units"]) -> Spread:
     """What the steps of cumulative ablation take away, by unit."""
     count, units = orders.shape
     correct = curves.correct[1:].reshape(count, units + 1, -1)
@@ -240,49 +264,70 @@ def _pairs(curves: Curves, orders: Int[np.ndarray, "orders units"]) -> Pairs:
     back = np.argsort(orders, axis=1)
     images = np.take_along_axis(correct[:, :-1] - correct[:, 1:], back[:, :, None], 1)
     gained = np.take_along_axis(loss[:, 1:] - loss[:, :-1], back, 1) / LOSS_UNITS
-    return Pairs(
-        images.reshape(count // 2, 2, units, -1).sum(1), gained.reshape(count // 2, 2, units).sum(1)
+    by_class = images.reshape(count // 2, 2, units, -1).sum(1)
+    pairs = Contributions(by_class, by_class.sum(2), gained.reshape(count // 2, 2, units).sum(1))
+    mean = Contributions(*(each.mean(0) for each in pairs))
+    squares = (((each - middle) ** 2).sum(0) for each, middle in zip(pairs, mean, strict=True))
+    return Spread(count // 2, by_class.sum(0), mean, Contributions(*squares))
+
+
+def _joined(one: Spread, other: Spread) -> Spread:
+    """Of the pairs of both: Chan, Golub and LeVeque's update, which loses no digits."""
+    pairs = one.pairs + other.pairs
+    weight = other.pairs / pairs
+    apart = [b - a for a, b in zip(one.mean, other.mean, strict=True)]
+    mean = (a + distance * weight for a, distance in zip(one.mean, apart, strict=True))
+    squares = (
+        a + b + distance**2 * (one.pairs * weight)
+        for a, b, distance in zip(one.squares, other.squares, apart, strict=True)
+    )
+    return Spread(
+        pairs,
+        one.contributed + other.contributed,
+        Contributions(*mean),
+        Contributions(*squares),
     )
 
 
+def _errors(spread: Spread) -> Contributions:
+    """Standard errors of the means over orders, of which a pair has two."""
+    freedom = spread.pairs * (spread.pairs - 1)
+    return Contributions(*(np.sqrt(each / freedom) / 2 for each in spread.squares))
+
+
+def _is_known(spread: Spread, images: float) -> bool:
+    """Whether every unit's overall value is known to so many images; a few pairs cannot tell."""
+    return spread.pairs >= _LEAST_PAIRS and bool(_errors(spread).overall.max() <= images)
+
+
 def _labelled(
-    pairs: Pairs, ends: Int64[np.ndarray, "3 classes"], class_names: Sequence[str]
+    spread: Spread, ends: Int64[np.ndarray, "3 classes"], class_names: Sequence[str]
 ) -> xr.Dataset:
-    """Means over orders, and their standard errors over pairs."""
-    count, (images, before, without) = len(pairs.images), ends
-    present, names = np.where(images > 0, images, np.nan), list(map(str, class_names))
-    by_class = pairs.images / (2 * present)
-    overall = pairs.images.sum(2) / (2 * images.sum())
-    loss = pairs.loss / (2 * images.sum())
-    pair = ("unit", "class")
+    """Means over orders and their standard errors, as shares of images."""
+    images, before, without = ends
+    every, present = images.sum(), np.where(images > 0, images, np.nan)
+    mean, error = Contributions(*(each / 2 for each in spread.mean)), _errors(spread)
+    names, pair = list(map(str, class_names)), ("unit", "class")
+    empty = [name for name, number in zip(names, images, strict=True) if number == 0]
     result = xr.Dataset(
         {
-            "shapley": ("unit", overall.mean(0)),
-            "shapley_error": ("unit", _error(overall)),
-            "shapley_by_class": (pair, by_class.mean(0)),
-            "shapley_by_class_error": (pair, _error(by_class)),
-            "loss_shapley": ("unit", loss.mean(0)),
-            "loss_shapley_error": ("unit", _error(loss)),
-            "contributed": (pair, pairs.images.sum(0)),
+            "shapley": ("unit", mean.overall / every),
+            "shapley_error": ("unit", error.overall / every),
+            "shapley_by_class": (pair, mean.by_class / present),
+            "shapley_by_class_error": (pair, error.by_class / present),
+            "loss_shapley": ("unit", mean.loss / every),
+            "loss_shapley_error": ("unit", error.loss / every),
+            "contributed": (pair, spread.contributed),
             "n_images": ("class", images),
             "correct_before": ("class", before),
             "correct_without": ("class", without),
         },
-        coords={"unit": np.arange(pairs.images.shape[1]), **class_coordinates(names)},
-        attrs={
-            "orders": 2 * count,
-            "empty_classes": ", ".join(
-                name for name, number in zip(names, images, strict=True) if number == 0
-            ),
-        },
+        coords={"unit": np.arange(len(spread.contributed)), **class_coordinates(names)},
+        attrs={"orders": 2 * spread.pairs, "empty_classes": ", ".join(empty)},
     )
     for name, (unit, description) in _DESCRIPTIONS.items():
         result[name].attrs = {"units": unit, "long_name": description}
     return result
-
-
-def _error(pairs: Float64[np.ndarray, ...]) -> Float64[np.ndarray, ...]:
-    return pairs.std(0, ddof=1) / math.sqrt(len(pairs))
 
 
 def _shifted(progress: Progress, number: int, rounds: int) -> Progress:

@@ -71,22 +71,31 @@ def test_efficiency_holds_exactly(found):
     np.testing.assert_allclose(found.shapley.sum(), overall, rtol=1e-12)
 
 
-def test_steps_of_cumulative_ablation_are_what_is_averaged(trained, few_digits):
+@pytest.mark.parametrize("together", [2, 1], ids=["one round", "rounds of one pair"])
+def test_steps_of_cumulative_ablation_are_what_is_averaged(
+    together, trained, few_digits, monkeypatch
+):
+    monkeypatch.setattr(ju.ablation._shapley, "_MASKS", 22 * together)
     found = ju.ablation.shapley(trained, "conv3", few_digits, num_orders=4, seed=5, progress=False)
-    random = np.random.default_rng([5, 0])
-    drawn = [random.permutation(10) for _ in range(2)]
+    draws = [np.random.default_rng([5, number]) for number in range(2 // together)]
+    drawn = [random.permutation(10) for random in draws for _ in range(together)]
     orders = [order for each in drawn for order in (each, each[::-1])]
     curves = ju.ablation.cumulative(trained, "conv3", few_digits, orders, progress=False)
-    expected, losses = np.zeros((10, 10), np.int64), np.zeros((4, 10))
+    added, losses = np.zeros((4, 10, 10), np.int64), np.zeros((4, 10))
     for number, order in enumerate(orders):
-        expected[order] -= np.diff(curves.correct.values[number], axis=0)
+        added[number, order] = -np.diff(curves.correct.values[number], axis=0)
         losses[number, order] = np.diff(curves.loss_sum.values[number].sum(1))
-    np.testing.assert_array_equal(found.contributed, expected)
-    np.testing.assert_allclose(found.loss_shapley, losses.mean(0) / 300, atol=1e-9)
-    pairs = losses.reshape(2, 2, 10).mean(1) / 300
-    np.testing.assert_allclose(
-        found.loss_shapley_error, pairs.std(0, ddof=1) / math.sqrt(2), atol=1e-9
-    )
+    np.testing.assert_array_equal(found.contributed, added.sum(0))
+    shares = {
+        "shapley_by_class": added / found.n_images.values,
+        "shapley": added.sum(2) / 300,
+        "loss_shapley": losses / 300,
+    }
+    for name, each in shares.items():
+        np.testing.assert_allclose(found[name], each.mean(0), atol=1e-9)
+        pairs = each.reshape(2, 2, *each.shape[1:]).mean(1)
+        error = pairs.std(0, ddof=1) / math.sqrt(2)
+        np.testing.assert_allclose(found[f"{name}_error"], error, atol=1e-9)
     assert found.attrs["orders"] == 4
 
 
@@ -96,7 +105,7 @@ def test_it_stops_when_values_are_precise(trained, few_digits, monkeypatch):
     whole = ju.ablation.shapley(trained, "conv2", few_digits, **options)
     enough = 1.5 * float(whole.shapley_error.max())
     found = ju.ablation.shapley(trained, "conv2", few_digits, standard_error=enough, **options)
-    assert 4 <= found.attrs["orders"] < whole.attrs["orders"] == 60
+    assert 16 <= found.attrs["orders"] < whole.attrs["orders"] == 60
     assert float(found.shapley_error.max()) <= enough
 
 
