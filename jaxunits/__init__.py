@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._compilation_cache import use_compilation_cache as use_compilation_cache
     from .execution import Execution as Execution
     from .execution import Plan as Plan
+    from .execution import evaluate as evaluate
     from .execution import measure as measure
     from .execution import plan as plan
 
@@ -38,7 +39,7 @@ _PACKAGES = frozenset(
 )
 _NAMES = {
     **dict.fromkeys(("SEEDS", "THREADS", "Range", "check_settings"), "_bounds"),
-    **dict.fromkeys(("Execution", "Plan", "measure", "plan"), "execution"),
+    **dict.fromkeys(("Execution", "Plan", "evaluate", "measure", "plan"), "execution"),
     "join_cluster": "_cluster",
     "use_compilation_cache": "_compilation_cache",
 }

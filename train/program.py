@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import optax
+import xarray as xr
 from jaxtyping import PyTree
 
 import jaxunits as ju
@@ -19,7 +20,7 @@ from .devices import Devices
 from .metrics import EpochMetrics
 from .optimizers import build_optimizer, learning_rate
 from .progress import Progress
-from .step import State, Sums, build_evaluate, build_step
+from .step import State, Sums, build_step, network_arrays
 from .together import batched, one_of, stack
 
 
@@ -28,11 +29,11 @@ class Program(NamedTuple):
 
     config: Config
     seeds: tuple[int, ...]
+    network: ju.networks.Classifier
     train_data: ju.data.Dataset
     validation_data: ju.data.Dataset
     devices: Devices
     step: Any
-    evaluate: Any
     keys: Any
     rate: optax.Schedule
     steps_per_epoch: int
@@ -52,21 +53,16 @@ def prepare(
     step = build_step(
         network, build_optimizer(config, steps), config.precision, config.regularizers
     )
-    evaluate = build_evaluate(network, config.precision)
-    runs = len(grouped[0])
-    compiled = (
-        devices.compile(batched(step, runs, (False, False, False, True))),
-        devices.compile(batched(evaluate, runs, (False, True))),
-    )
+    compiled = devices.compile(batched(step, len(grouped[0]), (False, False, False, True)))
     return [
         Program(
             config=config,
             seeds=tuple(seeds[run] for run in lane),
+            network=network,
             train_data=train_data,
             validation_data=validation_data,
             devices=devices,
-            step=compiled[0],
-            evaluate=compiled[1],
+            step=compiled,
             keys=devices.replicate(
                 stack([jax.random.key_data(jax.random.key(seeds[run])) for run in lane])
             ),
@@ -88,16 +84,16 @@ def run_epoch(
     Raises:
       InputError: a loss is NaN.
     """
-    started = time.perf_counter()
-    totals = [_Total(), _Total()]
+    started, total, runs = time.perf_counter(), _Total(), len(program.seeds)
     for number, batch in enumerate(_training_batches(program, epoch)):
         count = np.int32(epoch * program.steps_per_epoch + number)
         state, sums = program.step(state, batch, program.keys, count)
-        totals[0].add(sums)
+        total.add(sums)
         progress.step()
-    for batch in _validation_batches(program):
-        totals[1].add(program.evaluate(state, batch))
-    seen, held_out = (total.of_runs(len(program.seeds)) for total in totals)
+    seen = total.of_runs(runs)
+    for each in seen:
+        _check_loss(program, epoch, each.loss, each.penalty)
+    held_out = [_evaluated(program, one_of(state, run, runs)) for run in range(runs)]
     seconds = round(time.perf_counter() - started, 3)
     results = [
         _metrics(program, epoch, *sums, seconds) for sums in zip(seen, held_out, strict=True)
@@ -127,17 +123,17 @@ def _training_batches(program: Program, epoch: int) -> Iterator[ju.data.Batch]:
         yield devices.share_out(stack(batches), len(batches))
 
 
-def _validation_batches(program: Program) -> Iterator[ju.data.Batch]:
-    devices = program.devices
-    for batch in ju.data.batches(
+def _evaluated(program: Program, state: State) -> xr.Dataset:
+    """How often a run's network is right on the held-out images."""
+    # What all processes hold is an array of this one too.
+    arrays = {name: np.asarray(array) for name, array in network_arrays(state).items()}
+    return ju.evaluate(
+        ju.networks.with_arrays(program.network, arrays),
         program.validation_data,
-        program.config.preprocessing,
-        program.config.batch_size,
-        threads=program.config.data.threads,
-        process=devices.process,
-        processes=devices.processes,
-    ):
-        yield devices.share_out(batch, 1)
+        precision=program.config.precision,
+        decoding_threads=program.config.data.threads,
+        progress=False,
+    )
 
 
 class _Total:
@@ -158,25 +154,31 @@ class _Total:
 
 
 def _metrics(
-    program: Program, epoch: int, seen: Sums, held_out: Sums, seconds: float
+    program: Program, epoch: int, seen: Sums, held_out: xr.Dataset, seconds: float
 ) -> EpochMetrics:
     steps = (epoch + 1) * program.steps_per_epoch
-    metrics = EpochMetrics(
+    return EpochMetrics(
         epoch=epoch + 1,
         step=steps,
         learning_rate=float(program.rate(steps - 1)),
         train_loss=float(seen.loss) / int(seen.images),
         train_penalty=float(seen.penalty) / int(seen.images),
         train_accuracy=int(seen.correct) / int(seen.images),
-        validation_loss=float(held_out.loss) / int(held_out.images),
-        validation_accuracy=int(held_out.correct) / int(held_out.images),
+        validation_loss=float(held_out.loss),
+        validation_accuracy=float(held_out.overall_accuracy),
         seconds=seconds,
     )
-    losses = [metrics.train_loss, metrics.train_penalty, metrics.validation_loss]
+
+
+def _check_loss(program: Program, epoch: int, *losses: Any) -> None:
+    """Refuse to go on once training has failed.
+
+    Raises:
+      InputError: a loss is no number.
+    """
     if not np.isfinite(losses).all():
         raise ju.InputError(
             f"the loss became NaN or infinite in epoch {epoch + 1}: train with a lower learning "
             f"rate than {program.config.optimizer.learning_rate} in another run folder; the last "
             "checkpoint is kept"
         )
-    return metrics

@@ -1,4 +1,4 @@
-"""One step of training and one batch of evaluation, compiled."""
+"""One step of training, compiled."""
 
 from __future__ import annotations
 
@@ -47,7 +47,6 @@ class Sums(NamedTuple):
 
 
 Step = Callable[[State, ju.data.Batch, Any, Any], tuple[State, Sums]]
-Evaluate = Callable[[State, ju.data.Batch], Sums]
 
 
 def initial_state(
@@ -129,17 +128,6 @@ def build_step(
         return State(optax.apply_updates(state.params, updates), statistics, new), sums
 
     return step
-
-
-def build_evaluate(network: ju.networks.Classifier, dtype: str) -> Evaluate:
-    """An evaluation `(state, batch) → sums`; arguments as in `build_step`."""
-
-    def evaluate(state: State, batch: ju.data.Batch) -> Sums:
-        arrays = _low(state.params, dtype) | state.statistics
-        logits = ju.networks.with_arrays(network, arrays)(jnp.asarray(batch.images).astype(dtype))
-        return _sums(logits.astype(jnp.float32), batch)
-
-    return evaluate
 
 
 def _training_forward(

@@ -11,7 +11,6 @@ import numpy as np
 import xarray as xr
 
 from .._arguments import check_path_or_none, several_from_options
-from .._errors import InputError
 from ..data import Dataset
 from ..execution import (
     Execution,
@@ -29,7 +28,7 @@ from ..execution import (
 )
 from ..execution import Seen as BatchSeen
 from ..networks import Classifier
-from ..networks._checks import check_classifier, check_data, check_parameters
+from ..networks._checks import check_classifier, check_data, check_images, check_parameters
 from ..results import class_coordinates
 from ._choices import Choices, Options
 from ._class_means import ClassSums
@@ -224,8 +223,7 @@ def _settings(
 ) -> dict[str, dict[str, str]]:
     check_data(network, data)
     check_parameters(network)
-    if len(data) == 0:
-        raise InputError(f"data {data.name!r} holds no images: give at least one")
+    check_images(data)
     chosen = {key: str(value) for key, value in asdict(choices).items()}
     return {
         name: {**provenance("collect", network, name, data, execution), **chosen} for name in names

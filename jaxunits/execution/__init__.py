@@ -12,6 +12,7 @@ from ._devices import working_dtype as working_dtype
 from ._engine import Engine as Engine
 from ._engine import Look as Look
 from ._engine import Seen as Seen
+from ._evaluate import evaluate as evaluate
 from ._execution import Execution as Execution
 from ._execution import Options as Options
 from ._files import Files as Files

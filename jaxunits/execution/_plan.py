@@ -26,7 +26,7 @@ class Pass:
 
     Attributes:
       measured: what is measured.
-      layers: of which layers.
+      layers: of which layers; none where the network is looked at as a whole.
       images: how many images are read.
       steps: that an image takes.
       how: how it will be carried out, as attributes of the result: `batch_size`, `peak_bytes`, for
@@ -64,7 +64,7 @@ class Pass:
         each = f"{self.batch_seconds:.3g} s per batch{' and step' if steps else ''}, measured"
         run = f"about {self.run_seconds:,.1f} s to run ({each})"
         lines = [
-            f"{self.measured} of {', '.join(self.layers)}: {images}",
+            f"{self.measured} of {', '.join(self.layers) or 'the network'}: {images}",
             *self.account.splitlines(),
             f"memory of a device: {self.how['peak_bytes'] / 2**20:,.1f} MiB at most",
             f"time: {self.compile_seconds:.1f} s to compile, {run}",
@@ -164,7 +164,9 @@ class Trial:
         self.passes.append(
             Pass(
                 measured=known["measured"].replace("_", " "),
-                layers=tuple(dict.fromkeys(each["layer"] for each in settings.values())),
+                layers=tuple(
+                    dict.fromkeys(each["layer"] for each in settings.values() if "layer" in each)
+                ),
                 images=read.images,
                 steps=steps or engine.steps,
                 how=engine.attributes(),

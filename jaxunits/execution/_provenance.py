@@ -11,16 +11,16 @@ from ._execution import Execution
 def provenance(
     measured: str,
     network: Classifier,
-    layer: str,
+    layer: str | None,
     data: Dataset | Concepts | None,
     execution: Execution,
 ) -> dict[str, str]:
-    """What the numbers of a layer depend on, whatever is measured.
+    """What the numbers of a layer, or of a network, depend on, whatever is measured.
 
     Args:
       measured: what is measured, by the function's name.
       network: the network.
-      layer: the layer's name.
+      layer: the layer's name; None where no layer is looked at.
       data: the images; None where none are read.
       execution: how it is carried out.
     """
@@ -33,15 +33,20 @@ def provenance(
             "data_fingerprint": data.fingerprint,
             "skipped_files": str(len(data.skipped)) if isinstance(data, Dataset) else "0",
         }
+    place: dict[str, str] = {}
+    if layer is not None:
+        place = {
+            "layer": layer,
+            "unit_is": network.layers[layer].unit_is,
+            "layer_number": str(list(network.layers).index(layer)),
+        }
     return {
         "measured": measured,
         "network": network.name,
         "architecture": network.architecture.arguments if network.architecture else "",
         "parameters": network.fingerprint,
         "preprocessing": str(network.preprocessing),
-        "layer": layer,
-        "unit_is": network.layers[layer].unit_is,
-        "layer_number": str(list(network.layers).index(layer)),
+        **place,
         **images,
         "precision": execution.precision,
     }

@@ -62,10 +62,19 @@ def check_readable_on(network: Classifier, layer: str, data: Dataset) -> Layer:
     """
     check_readable(network, layer)
     check_channels(data, network.preprocessing)
-    if len(data) == 0:
-        raise InputError(f"data {data.name!r} holds no images: give at least one")
+    check_images(data)
     check_parameters(network)
     return network.layer(layer)
+
+
+def check_images(data: Dataset) -> None:
+    """Refuse a data set that holds none.
+
+    Raises:
+      InputError: there are no images.
+    """
+    if len(data) == 0:
+        raise InputError(f"data {data.name!r} holds no images: give at least one")
 
 
 @checks_kinds

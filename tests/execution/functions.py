@@ -14,11 +14,14 @@ from tests.stored import stored
 # What results say of the images that they were measured on.
 OF_DATA = {"data", "split", "images", "data_fingerprint", "skipped_files"}
 
+# What they say of the layer.
+OF_LAYER = {"layer", "unit_is", "layer_number"}
+
 # What every result says of where it comes from.
 COMMON = {
     *OF_DATA,
-    *("network", "architecture", "parameters", "preprocessing", "layer", "unit_is"),
-    *("layer_number", "precision"),
+    *OF_LAYER,
+    *("network", "architecture", "parameters", "preprocessing", "precision"),
     *("jaxunits", "versions", "platform", "devices", "batch_size", "peak_bytes"),
     *("programs", "compile_seconds", "run_seconds", "created"),
 }
@@ -59,6 +62,11 @@ def shapley(network, data, **options):
     return ju.ablation.shapley(network, "conv3", data, num_orders=4, **options)
 
 
+def evaluate(network, data, **options):
+    """Of the network as it is, no layer."""
+    return ju.evaluate(network, data, **options)
+
+
 def collect(network, data, **options):
     return ju.attributes.collect(network, "conv2", data, **options)
 
@@ -91,6 +99,7 @@ FUNCTIONS = {
         directions,
         cumulative,
         greedy,
+        evaluate,
         collect,
         top_images,
         dissect,

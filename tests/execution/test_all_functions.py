@@ -18,6 +18,7 @@ from tests.execution.functions import (
     KINDS,
     LEVELS,
     OF_DATA,
+    OF_LAYER,
     STEPS,
     WITHOUT_DATA,
     assert_same,
@@ -210,8 +211,9 @@ def test_large_numbers_are_numbers(name, network, few):
 @with_attributes
 def test_results_say_where_they_come_from(name, network, few):
     found = measured(name, network, few, batch_size=16)
+    layer = found.attrs.get("layer", "conv1")
     known = {
-        "layer_number": str(list(network.layers).index(found.attrs["layer"])),
+        "layer_number": str(list(network.layers).index(layer)),
         "unit_is": "post-activation",
         "network": "convnet",
         "parameters": network.fingerprint,
@@ -221,10 +223,8 @@ def test_results_say_where_they_come_from(name, network, few):
         "precision": "float32",
         "batch_size": 16,
     }
-    common = COMMON
-    if name in WITHOUT_DATA:
-        common = COMMON - OF_DATA
-        known = {key: known[key] for key in known if key not in OF_DATA}
+    without = OF_DATA if name in WITHOUT_DATA else OF_LAYER if name == "evaluate" else set()
+    common, known = COMMON - without, {key: known[key] for key in known if key not in without}
     assert set(found.attrs) >= common
     assert {key: found.attrs[key] for key in known} == known
     assert found.attrs["peak_bytes"] > 0

@@ -1,0 +1,144 @@
+"""How often a network is right, before anything is ablated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Unpack
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float, Float64, Int, Int64, PyTree
+
+from .._arguments import check_path_or_none, from_options
+from ..data import Dataset
+from ..networks import Classifier
+from ..networks._checks import check_classifier, check_data, check_images, check_parameters
+from ..networks._function import MaskedFunction
+from ..results import class_coordinates
+from ._engine import Look, Seen
+from ._execution import Execution, Options
+from ._files import Files
+from ._finite import check_finite
+from ._look_engine import LookEngine
+from ._measure import Measurement, in_one_pass
+from ._pieces import Images, reading
+from ._progress import Progress, check_progress, reporting
+from ._provenance import provenance
+
+_DESCRIPTIONS = {
+    "n_images": ("images", "images of the class"),
+    "correct": ("images", "correct images"),
+    "loss_sum": ("nats", "sum of the images' cross-entropies"),
+    "class_accuracy": ("share of images", "accuracy by class"),
+    "overall_accuracy": ("share of images", "accuracy, all images"),
+    "loss": ("nats per image", "mean cross-entropy, all images"),
+}
+
+
+class _Sums(NamedTuple):
+    """Over some images, by class."""
+
+    n_images: Int64[np.ndarray, " classes"]
+    correct: Int64[np.ndarray, " classes"]
+    loss_sum: Float64[np.ndarray, " classes"]
+
+
+@dataclass(frozen=True)
+class _Answers(Look):
+    """What a network takes images for.
+
+    Attributes:
+      function: the network.
+    """
+
+    function: MaskedFunction
+
+    def __call__(
+        self, params: PyTree, inputs: Images, arguments: PyTree
+    ) -> tuple[Int[Array, " images"], Float[Array, " images"]]:
+        """The predicted classes and the cross-entropies."""
+        del arguments
+        logits = self.function(params, inputs.images, {}).astype(jnp.float32)
+        own = jnp.take_along_axis(logits, inputs.labels[:, None], axis=1)[:, 0]
+        return logits.argmax(1), jax.nn.logsumexp(logits, axis=1) - own
+
+
+def evaluate(
+    network: Classifier,
+    data: Dataset,
+    *,
+    file: str | Path | None = None,
+    progress: Progress | bool | None = None,
+    **options: Unpack[Options],
+) -> xr.Dataset:
+    """Accuracy and loss of a network as it is, nothing ablated.
+
+    What to look at first: a network whose accuracy is not the published one reads other images, or
+    reads them otherwise, than it was trained on.
+
+    Args:
+      network: the network.
+      data: the images.
+      file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
+      progress: called with the images done and in all, after every batch; False for silence, None
+        for a bar where somebody looks.
+      **options: how it is carried out, see `Execution`.
+
+    Returns:
+      A Dataset with the dimension `class`: `n_images`, `correct`, `loss_sum` (nats),
+      `class_accuracy` (NaN for a class without images); and of all images `overall_accuracy` and
+      `loss` (nats per image). Provenance is in its attributes.
+
+    Raises:
+      InputError: there are no images, they have other channels or classes than the network, or a
+        parameter or logit is not a number.
+    """
+    check_progress(progress)
+    check_path_or_none(file=file)
+    carried_out = from_options(Execution, options, evaluate)
+    check_classifier(network)
+    check_data(network, data)
+    check_images(data)
+    check_parameters(network)
+    classes, look = len(data.class_names), _Answers(network.function)
+
+    def observe(seen: Iterator[Seen]) -> _Sums:
+        sums = _Sums(*(np.zeros(classes, dtype) for dtype in (np.int64, np.int64, np.float64)))
+        for each in seen:
+            prediction, loss = each.found
+            check_finite(loss, each.image, "a logit", data.name)
+            labels = each.inputs.labels
+            for total, values in zip(sums, (None, prediction == labels, loss), strict=True):
+                total += np.bincount(labels, values, classes).astype(total.dtype)
+        return sums
+
+    asked = Measurement(
+        settings={"evaluation": provenance("evaluate", network, None, data, carried_out)},
+        compile=lambda read: LookEngine(network, look, read, carried_out, what="an evaluation"),
+        observe=observe,
+        kind=_Sums,
+        merge=lambda one, other: _Sums(*(a + b for a, b in zip(one, other, strict=True))),
+        finish=lambda states: {"evaluation": _labelled(next(states()), data)},
+        files=Files.of(file, ["evaluation"], several=False),
+    )
+    read = reading(data, network.preprocessing, threads=carried_out.decoding_threads)
+    with reporting(progress, f"evaluating {network.name}") as report:
+        return in_one_pass([asked], read, carried_out, report)[0]["evaluation"]
+
+
+def _labelled(sums: _Sums, data: Dataset) -> xr.Dataset:
+    result = xr.Dataset(
+        {name: ("class", values) for name, values in sums._asdict().items()},
+        coords=class_coordinates(data.class_names),
+    )
+    every = result.n_images.sum()
+    result["class_accuracy"] = result.correct / result.n_images.where(result.n_images > 0)
+    result["overall_accuracy"] = result.correct.sum() / every
+    result["loss"] = result.loss_sum.sum() / every
+    for name, (unit, description) in _DESCRIPTIONS.items():
+        result[name].attrs = {"units": unit, "long_name": description}
+    return result
