@@ -11,6 +11,7 @@ from jax import lax
 from jax.extend.core import ClosedJaxpr
 from jaxtyping import Array, PyTree
 
+from ._borders import with_narrow_borders
 from ._kernel_gradient import has_kernel_gradient, kernel_gradient
 from ._program import bind, read
 
@@ -59,7 +60,8 @@ def _evaluated(closed: ClosedJaxpr, inputs: Sequence[Any]) -> list[Any]:
     for equation in jaxpr.eqns:
         arguments = [read(values, atom) for atom in equation.invars]
         if has_kernel_gradient(equation):
-            results = [_convolution(equation.params)(*arguments)]
+            parameters, narrower = with_narrow_borders(equation.params, arguments)
+            results = [_convolution(parameters)(*narrower)]
         else:
             results = bind(_inside(equation), arguments)
         values.update(zip(equation.outvars, results, strict=True))

@@ -10,6 +10,7 @@ import jax
 from jax.extend.core import ClosedJaxpr, Literal
 from jaxtyping import Array, PyTree
 
+from ._borders import with_narrow_borders
 from ._marks import mark_of
 
 # Calls whose body can stand in their place. Derivatives of their own are lost by that.
@@ -139,9 +140,12 @@ def bind(equation: Any, values: Sequence[Any]) -> list[Any]:
     if "jvp_jaxpr_fun" in equation.params:
         # JAX traces a derivative once, for the devices at hand then.
         with _no_devices():
-            given = len(equation.invars) - equation.params["num_consts"]
-            equation.params["jvp_jaxpr_fun"].call_wrapped(*[False] * given)
-    parameters = equation.primitive.get_bind_params(equation.params)
+            others = len(equation.invars) - equation.params["num_consts"]
+            equation.params["jvp_jaxpr_fun"].call_wrapped(*[False] * others)
+    given = equation.params
+    if equation.primitive.name == "conv_general_dilated":
+        given, values = with_narrow_borders(given, values)
+    parameters = equation.primitive.get_bind_params(given)
     # Since JAX 0.10 the parameters alone, before with the functions that they hold.
     functions, parameters = parameters if isinstance(parameters, tuple) else ((), parameters)
     result = equation.primitive.bind(*functions, *values, **parameters)
