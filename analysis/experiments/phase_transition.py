@@ -57,11 +57,15 @@ def _section(runs: Runs) -> Section:
 def _found(panels: Sequence[tuple[str, str, Sequence[Run]]]) -> str:
     """How often the importance rank keeps a class longer than the other rankings do."""
     each = [run.kind("cumulative")[layer] for _, layer, members in panels for run in members]
-    _, own = _of_ranking(each, "importance")
+    # Layers differ in how many steps they have: means of each curve first.
+    kept = {
+        name: np.concatenate([_of_ranking([curves], name)[1].mean(1) for curves in each])
+        for name in ["importance", *_others(each[0])]
+    }
+    own = kept.pop("importance")
     random = np.concatenate([curves.random_accuracy.mean(["draw", "step"]) for curves in each])
-    kept = {name: _of_ranking(each, name)[1].mean(1) for name in _others(each[0])}
     longer = [
-        f"{name} in {int((own.mean(1) > mean).sum())}"
+        f"{name} in {int((own > mean).sum())}"
         for name, mean in {"random orders": random, **kept}.items()
     ]
     return _FOUND.format(curves=len(own), others=", than ".join(longer))
