@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
+from collections.abc import Sequence
 
+import numpy as np
+from jaxtyping import UInt8
 from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 from .fonts import families, without_glyph
 from .section import Figure
@@ -25,6 +31,8 @@ SERIES = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8
 STYLES = ("-", "--", ":", "-.")
 POINTS = "accuracy drop\n(percentage points)"
 _DPI = 160
+# Between small images, as a share of their size.
+_GAP = 0.1
 # Goes before labels, and is taken off when the figure is drawn.
 _VISIBLE = "\N{WORD JOINER}"
 
@@ -44,7 +52,8 @@ def rendered(name: str, canvas: Canvas, caption: str) -> Figure:
         # A dollar in a name is no formula.
         text.set_parse_math(False)
         text.set_fontfamily(fonts)
-    file = io.BytesIO()
+    canvas.set_dpi(_DPI)
+    page = FigureCanvasAgg(canvas)
     # Ticks are made again while a figure is drawn.
     with (
         rc_context({"text.parse_math": False, "font.family": fonts}),
@@ -52,7 +61,10 @@ def rendered(name: str, canvas: Canvas, caption: str) -> Figure:
     ):
         # The caption says so instead.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
-        canvas.savefig(file, format="png", dpi=_DPI)
+        # Drawn once: savefig would draw a figure with a layout twice.
+        page.draw()
+    file = io.BytesIO()
+    Image.fromarray(np.asarray(page.buffer_rgba())[..., :3]).save(file, "png")
     missing = without_glyph(text.get_text() for text in texts)
     if missing:
         caption += (
@@ -109,3 +121,33 @@ def legend(canvas: Canvas, *panels: Axes, columns: int = 4) -> None:
         fontsize=8,
         frameon=False,
     )
+
+
+def pictures(
+    axes: Axes,
+    images: UInt8[np.ndarray, "rows columns y x channels"],
+    labels: Sequence[Sequence[str]],
+    *,
+    room: float = 0,
+) -> None:
+    """A grid of small images, drawn as one: an Axes for each would take most of the time.
+
+    Args:
+      axes: for the grid alone.
+      images: grey or in colours; 255 where there is none.
+      labels: what stands above each image, by row; a row may be shorter.
+      room: for them above each, as a share of its height.
+    """
+    rows, columns, height, width, channels = images.shape
+    beside, above = math.ceil(_GAP * width), math.ceil((_GAP + room) * height)
+    framed = ((0, 0), (0, 0), (above, 0), (0, beside), (0, 0))
+    whole = np.pad(images, framed, constant_values=255).swapaxes(1, 2)
+    whole = whole.reshape(rows * (above + height), columns * (width + beside), channels)
+    axes.imshow(np.broadcast_to(whole, (*whole.shape[:2], 3)))
+    # Ticks that nobody sees would take longer than the images.
+    axes.set(xticks=[], yticks=[])
+    axes.set_axis_off()
+    for row, texts in enumerate(labels):
+        for column, text in enumerate(texts):
+            place = column * (width + beside), row * (above + height) + above - _GAP / 2 * height
+            axes.text(*place, text, fontsize=8, va="bottom")

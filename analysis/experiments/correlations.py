@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from scipy import stats
 
 import jaxunits as ju
 
@@ -114,7 +114,7 @@ def _mean(r: np.ndarray) -> np.ndarray:
 
 def _bound(units: int) -> float:
     """The |r| from which on p < 0.05, of Student's t."""
-    quantile = stats.t.ppf(0.975, units - 2)
+    quantile = scipy.special.stdtrit(units - 2, 0.975)
     return float(quantile / np.sqrt(units - 2 + quantile**2))
 
 

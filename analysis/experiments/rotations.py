@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from scipy import stats
 
 from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, POINTS, legend, panel, rendered
@@ -87,7 +87,7 @@ def _table(panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Table:
             for drop in _NAMES:
                 units = run.sweeps[layer][drop].values
                 directions = _directions(run.kind("rotations")[layer], drop).ravel()
-                test = stats.mannwhitneyu(units, directions)
+                test = scipy.stats.mannwhitneyu(units, directions)
                 cells += [
                     f"{100 * units.mean():.2f}",
                     f"{100 * directions.mean():.2f}",

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from scipy import stats
 
 import jaxunits as ju
 
@@ -104,7 +104,7 @@ def _of_class(births: np.ndarray, size: int, config: Settings) -> _Found:
         ),
         chosen=most.tolist(),
         among=int(np.isin(most, reference[:chosen]).sum()),
-        correlation=float(stats.spearmanr(every.mean(0), whole).statistic)
+        correlation=float(scipy.stats.spearmanr(every.mean(0), whole).statistic)
         if np.ptp(every.mean(0)) and np.ptp(whole)
         else float("nan"),
     )
