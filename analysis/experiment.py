@@ -37,7 +37,8 @@ class Experiment:
       options: sections of options of its own; those of its measurements are there anyhow.
       paper: which paper it is after: A, B or C.
       figures: which figures and tables of it.
-      groups: names that stand for several experiments, this one among them.
+      groups: names that stand for several experiments, this one among them; that of its paper
+        (`paper_a`) by default.
     """
 
     name: str
@@ -46,7 +47,14 @@ class Experiment:
     options: tuple[type, ...] = ()
     paper: str = ""
     figures: str = ""
-    groups: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None
+
+    @property
+    def in_groups(self) -> tuple[str, ...]:
+        """The groups that it is in."""
+        if self.groups is not None:
+            return self.groups
+        return (f"paper_{self.paper.lower()}",) if self.paper else ()
 
 
 @functools.cache
@@ -107,7 +115,7 @@ def chosen(names: Sequence[str], networks: int) -> list[Experiment]:
         if name in known:
             found[name] = known[name]
         elif name in groups():
-            found |= {key: each for key, each in known.items() if name in each.groups}
+            found |= {key: each for key, each in known.items() if name in each.in_groups}
         else:
             raise ju.unknown_name("experiment", name, [*known, *groups()], "jaxunits.analysis")
     return list(found.values())
@@ -115,7 +123,7 @@ def chosen(names: Sequence[str], networks: int) -> list[Experiment]:
 
 def groups() -> list[str]:
     """Names that stand for several experiments."""
-    return sorted({name for each in experiments().values() for name in each.groups})
+    return sorted({name for each in experiments().values() for name in each.in_groups})
 
 
 def measurements_of(wanted: Sequence[Experiment]) -> list[tuple[Measurement, Experiment]]:

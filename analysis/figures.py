@@ -6,6 +6,7 @@ import io
 import math
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -86,6 +87,51 @@ def tidy(axes: Axes) -> None:
     axes.grid(axis="y", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=8)
+
+
+def panels_of(
+    count: int,
+    columns: int,
+    size: tuple[float, float],
+    *,
+    around: tuple[float, float] = (0.4, 0.5),
+    label: str = "",
+    **options: Any,
+) -> tuple[Canvas, list[Axes]]:
+    """A figure of panels in rows of equal length.
+
+    Args:
+      count: how many.
+      columns: in a row, at most.
+      size: of a panel, in inches.
+      around: what the figure has beside them.
+      label: of the y axis, for the first of each row.
+      options: of `Figure.subplots`.
+    """
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    inches = (size[0] * columns + around[0], size[1] * rows + around[1])
+    canvas = Canvas(figsize=inches, layout="constrained")
+    grid = canvas.subplots(rows, columns, squeeze=False, **options)
+    for axes in grid.flat[count:]:
+        axes.remove()
+    for axes in grid[:, 0]:
+        axes.set_ylabel(label, fontsize=8)
+    return canvas, list(grid.flat[:count])
+
+
+def band(
+    axes: Axes,
+    across: Any,
+    curves: tuple[Any, Any, Any],
+    *,
+    alpha: float = 0.2,
+    **look: Any,
+) -> None:
+    """A curve and what it varies in: the lower end, the curve, the upper end."""
+    low, middle, high = curves
+    axes.fill_between(across, low, high, color=look["color"], alpha=alpha, linewidth=0)
+    axes.plot(across, middle, **look)
 
 
 def panel(axes: Axes, title: str, across: str) -> None:

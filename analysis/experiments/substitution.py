@@ -184,5 +184,4 @@ experiment = Experiment(
     needs=(ablation, attributes, synthesis),
     paper="C",
     figures="1, 3 to 6",
-    groups=("paper_c",),
 )

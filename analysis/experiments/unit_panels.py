@@ -141,9 +141,5 @@ def _caption(layer: str, panel: xr.Dataset, sweep: xr.Dataset) -> str:
 
 
 experiment = Experiment(
-    "unit_panels",
-    _section,
-    needs=(ablation, panels),
-    paper="A",
-    figures="1, 2",
+    "unit_panels", _section, needs=(ablation, panels), paper="A", figures="1, 2", groups=()
 )
