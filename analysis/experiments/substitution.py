@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from ..experiment import Experiment
-from ..figures import DAMAGE, GAIN, legend, rendered, tidy
+from ..figures import DAMAGE, GAIN, legend, panels_of, rendered, tidy
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..measurements.synthesis import synthesis
@@ -58,29 +58,27 @@ def _first(found: Sequence[tuple[Run, ByLayer]], configuration: str) -> tuple[Ru
 def _scatter(runs: Runs, run: Run, layers: ByLayer) -> Figure:
     """RS against class selectivity, layer by layer."""
     columns = min(_COLUMNS, len(layers))
-    rows = -(-len(layers) // columns)
-    canvas = Canvas(figsize=(max(2.3 * columns, 6.4) + 0.4, 2.4 * rows + 0.6), layout="constrained")
-    grid = canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axes in grid.flat[len(layers) :]:
-        axes.remove()
-    for axes, (layer, units) in zip(grid.flat, layers.items(), strict=False):
+    canvas, grid = panels_of(
+        len(layers),
+        columns,
+        (max(2.3, 6.4 / columns), 2.4),
+        around=(0.4, 0.6),
+        label="RS (share of units)",
+        sharex=True,
+        sharey=True,
+    )
+    for axes, (layer, units) in zip(grid, layers.items(), strict=True):
         _draw_units(axes, units)
         axes.set_title(f"{layer} ({units.sizes['unit']} units)", fontsize=9)
     # Of shared axes only those with nothing below keep their numbers.
-    for number in range(max(0, len(layers) - columns), len(layers)):
-        grid.flat[number].set_xlabel("class selectivity", fontsize=8)
-        grid.flat[number].tick_params(labelbottom=True)
-    for axes in grid[:, 0]:
-        axes.set_ylabel("RS (share of units)", fontsize=8)
-    legend(canvas, grid.flat[0])
-    name = (
-        f"substitution_selectivity_{run.configuration}"
-        if runs.several
-        else ("substitution_selectivity")
-    )
+    for axes in grid[-columns:]:
+        axes.set_xlabel("class selectivity", fontsize=8)
+        axes.tick_params(labelbottom=True)
+    legend(canvas, grid[0])
+    suffix = f"_{run.configuration}" if runs.several else ""
     of = f" of {run.name}" if runs.several else ""
     return rendered(
-        name,
+        f"substitution_selectivity{suffix}",
         canvas,
         f"RS against class selectivity{of}; a dot is a unit under AM, a triangle one under IAM. "
         "After paper C, figures 1 and 4 to 6.",
