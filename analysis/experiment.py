@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
+from matplotlib import rc_context
+
 import jaxunits as ju
 
+from .figures import STYLE
 from .measurement import Measurement, in_order
 from .runs import Runs
 from .section import Section
@@ -32,7 +35,7 @@ class Experiment:
 
     Attributes:
       name: what it is called on the command line.
-      draw: its figures and tables, of the networks with what was measured of them.
+      section: its figures and tables, of the networks with what was measured of them.
       needs: the measurements that it reads.
       options: sections of options of its own; those of its measurements are there anyhow.
       paper: which paper it is after: A, B or C.
@@ -42,12 +45,17 @@ class Experiment:
     """
 
     name: str
-    draw: Callable[[Runs], Section]
+    section: Callable[[Runs], Section]
     needs: tuple[Measurement, ...]
     options: tuple[type, ...] = ()
     paper: str = ""
     figures: str = ""
     groups: tuple[str, ...] | None = None
+
+    def draw(self, runs: Runs) -> Section:
+        """Its figures and tables, as figures of this program look."""
+        with rc_context(STYLE):
+            return self.section(runs)
 
     @property
     def in_groups(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
@@ -30,6 +31,16 @@ CHANCE = "0.6"
 # Of configurations, classes, attributes; black and grey are taken.
 SERIES = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A800")
 STYLES = ("-", "--", ":", "-.")
+# Set while experiments draw.
+STYLE = {
+    "axes.labelsize": 8,
+    "axes.titlesize": 10,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.title_fontsize": 7,
+    "legend.frameon": False,
+}
 POINTS = "accuracy drop\n(percentage points)"
 _DPI = 160
 # Between small images, as a share of their size.
@@ -86,7 +97,6 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8)
 
 
 def panels_of(
@@ -116,14 +126,14 @@ def panels_of(
     for axes in grid.flat[count:]:
         axes.remove()
     for axes in grid[:, 0]:
-        axes.set_ylabel(label, fontsize=8)
+        axes.set_ylabel(label)
     return canvas, list(grid.flat[:count])
 
 
 def band(
     axes: Axes,
     across: Any,
-    curves: tuple[Any, Any, Any],
+    curves: Sequence[Any],
     *,
     alpha: float = 0.2,
     **look: Any,
@@ -137,9 +147,8 @@ def band(
 def panel(axes: Axes, title: str, across: str) -> None:
     """A tidy panel with a title and whole numbers of units across."""
     axes.axhline(0, color="0.6", linewidth=0.6, zorder=0)
-    axes.set_title(title, fontsize=10)
+    axes.set(title=title, xlabel=across)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_xlabel(across, fontsize=8)
     tidy(axes)
 
 
@@ -153,19 +162,18 @@ def style_of(number: int) -> str:
     return STYLES[number // len(SERIES) % len(STYLES)]
 
 
-def legend(canvas: Canvas, *panels: Axes, columns: int = 4) -> None:
-    """One legend of all panels above them, where it covers nothing."""
+def legend(canvas: Canvas, *panels: Axes, columns: int = 4, patches: Sequence[Patch] = ()) -> None:
+    """One legend of all panels, and of some colours, above them, where it covers nothing."""
     found: dict[str, Artist] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(str(label), handle)
+    found |= {str(patch.get_label()): patch for patch in patches}
     canvas.legend(
         list(found.values()),
         list(found),
         loc="outside upper center",
         ncols=columns,
-        fontsize=8,
-        frameon=False,
     )
 
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import colour_of, label_of, rendered, tidy
+from ..figures import colour_of, label_of, legend, rendered, tidy
 from ..measurements.ablation import ablation
 from ..measurements.concepts import concepts
 from ..runs import Panel, Runs
@@ -52,17 +52,10 @@ def _draw(panels: Sequence[Panel]) -> Canvas:
         detectors = np.mean([int(each.sum()) for each in found])
         axes.set_title(
             f"{shown.title}: {detectors:.3g} detectors of {unique:.3g} concepts, "
-            f"{shown.results[0].sizes['unit']} units",
-            fontsize=10,
+            f"{shown.results[0].sizes['unit']} units"
         )
-    handles = [Patch(color=colour, label=label_of(name)) for name, colour in colours.items()]
-    canvas.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=min(6, len(handles)),
-        fontsize=8,
-        frameon=False,
-    )
+    patches = [Patch(color=colour, label=label_of(name)) for name, colour in colours.items()]
+    legend(canvas, columns=min(6, len(patches)), patches=patches)
     return canvas
 
 
@@ -84,7 +77,7 @@ def _draw_bars(axes: Axes, found: Sequence[xr.DataArray], colours: dict[str, str
     )
     axes.set_xlim(-0.6, max(len(best), _LISTED) - 0.4)
     axes.set_xticks(place, [concept for (concept, _), _ in best], rotation=60, ha="right")
-    axes.set_ylabel("detectors (units)", fontsize=8)
+    axes.set_ylabel("detectors (units)")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=len(found) == 1))
     if not best:
         axes.text(0.5, 0.5, "no detectors", transform=axes.transAxes, ha="center", fontsize=9)

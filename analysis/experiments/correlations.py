@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Canvas
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import DAMAGE, OVERALL, panels_of, rendered
+from ..figures import DAMAGE, OVERALL, legend, panels_of, rendered
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..runs import Panel, Runs
@@ -74,8 +74,7 @@ def _draw(runs: Runs, panels: Sequence[tuple[Panel, xr.Dataset]]) -> Canvas:
         _draw_panel(axes, found)
         axes.set_title(panel.title, fontsize=9)
     grid[0].invert_yaxis()
-    handles, labels = grid[0].get_legend_handles_labels()
-    canvas.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=8, frameon=False)
+    legend(canvas, grid[0], columns=2)
     return canvas
 
 
@@ -93,12 +92,10 @@ def _draw_panel(axes: Axes, found: xr.Dataset) -> None:
         axes.axvline(side, color="0.7", linewidth=0.8, linestyle=":", zorder=0)
     names = [str(name).replace("_", " ") for name in found.attribute.values]
     axes.set_yticks(place, names)
-    axes.set_xlim(-1.05, 1.05)
-    axes.set_xlabel("Spearman's r", fontsize=8)
+    axes.set(xlim=(-1.05, 1.05), xlabel="Spearman's r")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.92", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8)
 
 
 def _mean(r: np.ndarray) -> np.ndarray:

@@ -40,11 +40,11 @@ def _draw(panels: Sequence[Panel]) -> Canvas:
     grid = canvas.subplots(len(panels), 2, squeeze=False)
     for (left, right), panel in zip(grid, panels, strict=True):
         _draw_classes(left, panel.results[0])
-        left.set_title(f"{panel.title}: single classes", fontsize=10)
+        left.set_title(f"{panel.title}: single classes")
         _draw_average(right, panel.results)
-        right.set_title(f"{panel.title}: average over classes", fontsize=10)
+        right.set_title(f"{panel.title}: average over classes")
         for axes in (left, right):
-            axes.set_xlabel("ablated units", fontsize=8)
+            axes.set_xlabel("ablated units")
             axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
             tidy(axes)
     legend(canvas, grid[0, 1])
@@ -64,7 +64,7 @@ def _draw_classes(axes: Axes, greedy: xr.Dataset) -> None:
             color=colour_of(number),
             linestyle=style_of(number),
         )
-    axes.set_ylabel("class accuracy (%)", fontsize=8)
+    axes.set_ylabel("class accuracy (%)")
     axes.set_ylim(bottom=0)
     axes.legend(
         title="class",
@@ -87,7 +87,7 @@ def _draw_average(axes: Axes, each: Sequence[xr.Dataset]) -> None:
     curves = random - spread, random, random + spread
     band(axes, step, curves, alpha=0.3, color=CHANCE, linewidth=1.5, label="random orders")
     axes.plot(step, greedy, color=DAMAGE, linewidth=1.5, label="greedy")
-    axes.set_ylabel("class accuracy drop\n(percentage points)", fontsize=8)
+    axes.set_ylabel("class accuracy drop\n(percentage points)")
 
 
 def _averages(each: Sequence[xr.Dataset]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -92,7 +92,7 @@ def _draw(each: Sequence[xr.Dataset], shown: str) -> Canvas:
             for axes, direction in zip(row, (_FIRST, _LAST), strict=True):
                 _draw_curves(axes, curves, kind, direction)
                 panel(axes, f"{title}: {direction}", "ablated units")
-            row[0].set_ylabel(f"class {kind} ({unit})", fontsize=8)
+            row[0].set(ylabel=f"class {kind} ({unit})")
             row[0].set_ylim(0, 103 if kind == "accuracy" else None)
     legend(canvas, grid[0, 0])
     return canvas

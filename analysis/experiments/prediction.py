@@ -14,7 +14,7 @@ from matplotlib.figure import Figure as Canvas
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import CHANCE, GAIN, OVERALL, panels_of, rendered, tidy
+from ..figures import CHANCE, GAIN, OVERALL, legend, panels_of, rendered, tidy
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..runs import Panel, Runs
@@ -90,8 +90,7 @@ def _draw(panels: Sequence[tuple[Panel, xr.Dataset]]) -> Canvas:
     for axes, (panel, found) in zip(grid, panels, strict=True):
         _draw_panel(axes, found)
         axes.set_title(f"{panel.configuration}\n{panel.layer}", fontsize=9)
-    handles, labels = grid[0].get_legend_handles_labels()
-    canvas.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=8, frameon=False)
+    legend(canvas, grid[0], columns=2)
     return canvas
 
 

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import DAMAGE, GAIN, panel, rendered
+from ..figures import DAMAGE, GAIN, legend, panel, rendered
 from ..measurements.insertion import insertion
 from ..measurements.topology import Topology
 from ..runs import Panel, Runs
@@ -92,10 +92,11 @@ def _draw(panels: Sequence[Panel], found: Sequence[xr.Dataset], shown: str) -> C
             _draw_stretches(axes, found[column])
             _draw_curves(axes, insertion, kind)
             panel(axes, of.title if kind == "accuracy" else "", "inserted units")
-    grid[0, 0].set_ylabel("class accuracy (%)", fontsize=8)
-    grid[1, 0].set_ylabel("class loss (nats)", fontsize=8)
+    grid[0, 0].set_ylabel("class accuracy (%)")
+    grid[1, 0].set_ylabel("class loss (nats)")
     grid[0, 0].set_ylim(0, 102)
-    _legend(canvas, grid[0, 0], 7 if columns > 2 else 4)
+    patches = [Patch(color=colour, alpha=0.35, label=role) for role, colour in _ROLES.items()]
+    legend(canvas, grid[0, 0], columns=7 if columns > 2 else 4, patches=patches)
     return canvas
 
 
@@ -120,19 +121,6 @@ def _draw_curves(axes: Axes, insertion: xr.Dataset, kind: str) -> None:
             linewidth=1.6,
             label=f"{side} images",
         )
-
-
-def _legend(canvas: Canvas, axes: Axes, columns: int) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    patches = [Patch(color=colour, alpha=0.35, label=role) for role, colour in _ROLES.items()]
-    canvas.legend(
-        handles=[*handles, *patches],
-        labels=[*labels, *_ROLES],
-        loc="outside upper center",
-        ncols=columns,
-        fontsize=8,
-        frameon=False,
-    )
 
 
 def _caption(runs: Runs, shown: str) -> str:

@@ -44,7 +44,7 @@ def _draw(panels: Sequence[Panel]) -> Canvas:
         for axes, (drop, label) in zip(row, _NAMES.items(), strict=True):
             _draw_panel(axes, shown, drop)
             panel(axes, f"{shown.title}: {label}", "units or directions, sorted by drop")
-        row[0].set_ylabel(POINTS, fontsize=8)
+        row[0].set_ylabel(POINTS)
     legend(canvas, grid.flat[0])
     return canvas
 

@@ -24,8 +24,7 @@ def curves_figure(runs: Runs, panels: Sequence[Panel]) -> Figure:
             _draw(axes, curves.sel(sample=sample))
             panel(axes, f"{of.title}:\non {_images(curves, sample)}", "ablated units")
             axes.title.set_fontsize(9)
-        row[0].set_ylabel("class accuracy (%)", fontsize=8)
-        row[0].set_ylim(-2, 103)
+        row[0].set(ylabel="class accuracy (%)", ylim=(-2, 103))
     legend(canvas, grid[0, 0])
     shown = panels[0].results[0].attrs["class"]
     seed = " First seed of each configuration." if runs.several else ""

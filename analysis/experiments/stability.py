@@ -134,8 +134,8 @@ def _draw_shares(axes: Axes, sizes: _Sizes, config: Settings, shown: str) -> Non
         )
     top, _, _ = config.of(Stability).of_layer(len(share))
     axes.axvline(top + 0.5, color="0.5", linewidth=1, linestyle=":")
-    axes.set_xlabel("units, by the rank of all images", fontsize=8)
-    axes.set_ylabel(f"subsets with the unit\namong their first {top} (%)", fontsize=8)
+    axes.set_xlabel("units, by the rank of all images")
+    axes.set_ylabel(f"subsets with the unit\namong their first {top} (%)")
     tidy(axes)
 
 
@@ -144,9 +144,7 @@ def _draw_ratios(axes: Axes, sizes: _Sizes) -> None:
     places = list(sizes)
     curves = ratios.min(1), ratios.mean(1), ratios.max(1)
     band(axes, places, curves, color=colour_of(1), marker="o", markersize=4)
-    axes.set_xlabel("images per subset", fontsize=8)
-    axes.set_ylabel("stability (%)", fontsize=8)
-    axes.set_ylim(0, 102)
+    axes.set(xlabel="images per subset", ylabel="stability (%)", ylim=(0, 102))
     tidy(axes)
 
 

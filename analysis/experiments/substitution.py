@@ -72,7 +72,7 @@ def _scatter(runs: Runs, run: Run, layers: ByLayer) -> Figure:
         axes.set_title(f"{layer} ({units.sizes['unit']} units)", fontsize=9)
     # Of shared axes only those with nothing below keep their numbers.
     for axes in grid[-columns:]:
-        axes.set_xlabel("class selectivity", fontsize=8)
+        axes.set_xlabel("class selectivity")
         axes.tick_params(labelbottom=True)
     legend(canvas, grid[0])
     suffix = f"_{run.configuration}" if runs.several else ""
@@ -98,8 +98,7 @@ def _draw_units(axes: Axes, units: xr.Dataset) -> None:
             alpha=0.6,
             markeredgewidth=0,
         )
-    axes.set_xlim(-0.04, 1.04)
-    axes.set_ylim(-0.04, 1.04)
+    axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
     tidy(axes)
 
 
@@ -118,10 +117,10 @@ def _by_layer(runs: Runs, found: Sequence[tuple[Run, ByLayer]]) -> Figure:
     for column, name in zip(grid.T, names, strict=True):
         members = [of_layers for run, of_layers in found if run.configuration == name]
         _draw_column(column, members, layers[name])
-        column[0].set_title(name if runs.several else "", fontsize=10)
+        column[0].set_title(name if runs.several else "")
     labels = ("mean RS", *(f"r of RS with\n{text}" for text in RELATIONS.values()))
     for axes, label in zip(grid[:, 0], labels, strict=True):
-        axes.set_ylabel(label, fontsize=8)
+        axes.set_ylabel(label)
     legend(canvas, grid.flat[0])
     seeds = " Networks of one configuration stand beside each other." if runs.several else ""
     return rendered(
@@ -146,7 +145,7 @@ def _draw_column(column: np.ndarray, members: Sequence[ByLayer], layers: Sequenc
         axes.set_ylim(-1.05, 1.05)
     column[-1].set_xticks(range(len(layers)), layers, rotation=90)
     column[-1].set_xlim(-0.6, len(layers) - 0.4)
-    column[-1].set_xlabel("layer", fontsize=8)
+    column[-1].set_xlabel("layer")
 
 
 def _draw_network(

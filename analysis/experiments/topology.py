@@ -120,7 +120,7 @@ def _draw_training(runs: Runs, panels: Sequence[Panel]) -> Canvas:
         row[2].set_ylim(0, 102)
         for axes in row:
             axes.set_title(panel.configuration if runs.several else panel.layer, fontsize=8)
-            axes.set_xlabel("epochs", fontsize=8)
+            axes.set_xlabel("epochs")
         for axes in row[1:]:
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     legend(canvas, grid[0, 4])
@@ -139,8 +139,7 @@ def _draw_histograms(canvas: Canvas, axes: Axes, found: xr.Dataset) -> None:
         np.arange(len(epochs) + 1), np.arange(last + 1) + 0.5, 100 * shares, cmap="viridis"
     )
     places = np.unique(np.linspace(0, len(epochs) - 1, min(6, len(epochs))).astype(int))
-    axes.set_ylabel("birth point (rank)", fontsize=8)
-    axes.tick_params(labelsize=8)
+    axes.set_ylabel("birth point (rank)")
     bar = canvas.colorbar(drawn, ax=axes, pad=0.02)
     bar.set_label("share of maps (%)", fontsize=7)
     bar.ax.tick_params(labelsize=7)
@@ -153,7 +152,7 @@ def _draw_course(axes: Axes, mean: xr.Dataset, variable: str, label: str, colour
         scale * mean[f"{variable}_{part}"].values for part in ("low", "mean", "high")
     )
     band(axes, mean.epoch, (low, middle, high), color=colour, marker="o", markersize=2.5)
-    axes.set_ylabel(label, fontsize=8)
+    axes.set_ylabel(label)
     tidy(axes)
 
 
@@ -170,7 +169,7 @@ def _draw_loss(axes: Axes, mean: xr.Dataset) -> None:
             marker="o",
             markersize=2.5,
         )
-    axes.set_ylabel("loss (nats)", fontsize=8)
+    axes.set_ylabel("loss (nats)")
     axes.set_ylim(bottom=0)
     tidy(axes)
 

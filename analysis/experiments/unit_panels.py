@@ -98,16 +98,16 @@ def _draw_drops(axes: Axes, sweep: xr.Dataset) -> None:
         axes.bar(place, values, color=np.where(values > 0, DAMAGE, GAIN))
         rotated = max(map(len, names)) > 2
         axes.set_xticks(place, names, rotation=90 if rotated else 0, fontsize=8)
-        axes.set_xlabel("classes, sorted by drop", fontsize=8)
+        axes.set_xlabel("classes, sorted by drop")
     else:
         axes.plot(place + 1, values, color=DAMAGE, linewidth=1.5)
-        axes.set_xlabel("number of classes, sorted by drop", fontsize=8)
+        axes.set_xlabel("number of classes, sorted by drop")
         listed = "\n".join(
             f"{name}  {value:.1f}" for name, value in zip(names[:5], values[:5], strict=True)
         )
         axes.text(0.97, 0.95, listed, transform=axes.transAxes, ha="right", va="top", fontsize=8)
     axes.axhline(0, color="0.6", linewidth=0.6)
-    axes.set_ylabel("class accuracy drop\n(percentage points)", fontsize=8)
+    axes.set_ylabel("class accuracy drop\n(percentage points)")
     tidy(axes)
 
 
