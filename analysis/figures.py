@@ -76,7 +76,7 @@ def rendered(name: str, canvas: Canvas, caption: str) -> Figure:
         # Drawn once: savefig would draw a figure with a layout twice.
         page.draw()
     file = io.BytesIO()
-    Image.fromarray(np.asarray(page.buffer_rgba())[..., :3]).save(file, "png")
+    Image.fromarray(np.asarray(page.buffer_rgba())).save(file, "png")
     missing = without_glyph(text.get_text() for text in texts)
     if missing:
         caption += (

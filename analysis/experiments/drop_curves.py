@@ -66,7 +66,7 @@ def _resolution(sweeps: Mapping[str, xr.Dataset]) -> str:
 
 
 def _draw(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> Canvas:
-    canvas, grid = panels_of(len(sweeps), _COLUMNS, (3, 2.7), label=POINTS, sharey=True)
+    canvas, grid = panels_of(len(sweeps), _COLUMNS, (3.0, 2.7), label=POINTS, sharey=True)
     for axes, (layer, sweep) in zip(grid, sweeps.items(), strict=True):
         order = np.argsort(-sweep.max_class_accuracy_drop.values, kind="stable")
         rank = np.arange(1, len(order) + 1)
