@@ -32,7 +32,7 @@ CHANCE = "0.6"
 SERIES = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A800")
 STYLES = ("-", "--", ":", "-.")
 # Set while experiments draw.
-STYLE = {
+STYLE: Any = {
     "axes.labelsize": 8,
     "axes.titlesize": 10,
     "xtick.labelsize": 8,

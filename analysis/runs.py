@@ -70,6 +70,10 @@ class Panel:
         """How a table's row of it begins."""
         return {"network": self.configuration, "layer": self.layer}
 
+    def head_of(self, run: Run) -> dict[str, str]:
+        """How a table's row of one of its networks begins."""
+        return {"network": self.configuration, "seed": run.seed, "layer": self.layer}
+
     @property
     def each(self) -> Iterator[tuple[Run, xr.Dataset]]:
         """The networks with what was measured of them."""

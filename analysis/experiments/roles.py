@@ -139,9 +139,7 @@ def _stretch_table(panels: Sequence[Panel], found: Sequence[xr.Dataset], shown: 
             one = result.isel(stretch=number)
             rows.append(
                 {
-                    "network": of.configuration,
-                    "seed": of.runs[0].seed,
-                    "layer": of.layer,
+                    **of.head_of(of.runs[0]),
                     "units, by rank": f"{int(one.first_step) + 1} to {int(one.last_step)}",
                     "role": one.role.values,
                     **{f"{side} accuracy": _slope(one.sel(side=side)) for side in _SIDES},

@@ -80,7 +80,7 @@ def _table(panels: Sequence[Panel]) -> Table:
     rows = []
     for shown in panels:
         for run, found in shown.each:
-            row = {"network": shown.configuration, "seed": run.seed, "layer": shown.layer}
+            row = shown.head_of(run)
             for drop, label in _NAMES.items():
                 units = run.sweeps[shown.layer][drop].values
                 directions = _directions(found, drop).ravel()

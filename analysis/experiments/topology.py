@@ -205,9 +205,7 @@ def _table(runs: Runs) -> Table:
             rate = np.mean([ju.topology.selective_rate(each) for each in births])
             rows.append(
                 {
-                    "network": panel.configuration,
-                    "seed": run.seed,
-                    "layer": panel.layer,
+                    **panel.head_of(run),
                     "classes": len(classes),
                     "units": result.sizes["unit"],
                     "maps": f"{result.attrs['vertices']}×{result.attrs['vertices']}",
@@ -231,7 +229,7 @@ def _course(runs: Runs, panels: Sequence[Panel]) -> Table:
     for panel in panels:
         for run, found in panel.each:
             course = _course_of(found, runs.config.of(Topology)).isel(epoch=[0, -1])
-            row = {"network": panel.configuration, "seed": run.seed, "layer": panel.layer}
+            row = panel.head_of(run)
             row["epochs"] = "{} → {}".format(*course.epoch.values)
             for column, name in shown.items():
                 row[column] = "{:.3f} → {:.3f}".format(*course[name].values)
