@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .figures import rendered as rendered
     from .measurement import Measurement as Measurement
     from .measurement import Results as Results
+    from .runs import Panel as Panel
     from .runs import Run as Run
     from .runs import Runs as Runs
     from .section import Figure as Figure
@@ -26,7 +27,7 @@ _NAMES = {
     "Experiment": "experiment",
     "rendered": "figures",
     **dict.fromkeys(("Results", "Measurement"), "measurement"),
-    **dict.fromkeys(("Run", "Runs"), "runs"),
+    **dict.fromkeys(("Panel", "Run", "Runs"), "runs"),
     **dict.fromkeys(("Figure", "Section", "Table"), "section"),
     **dict.fromkeys(("Study", "study"), "studies"),
     "Subject": "subject",

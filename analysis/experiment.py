@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
+from matplotlib import rc_context
+
 import jaxunits as ju
 
+from .figures import STYLE
 from .measurement import Measurement, in_order
 from .runs import Runs
 from .section import Section
@@ -32,21 +35,34 @@ class Experiment:
 
     Attributes:
       name: what it is called on the command line.
-      draw: its figures and tables, of the networks with what was measured of them.
+      section: its figures and tables, of the networks with what was measured of them.
       needs: the measurements that it reads.
       options: sections of options of its own; those of its measurements are there anyhow.
       paper: which paper it is after: A, B or C.
       figures: which figures and tables of it.
-      groups: names that stand for several experiments, this one among them.
+      groups: names that stand for several experiments, this one among them; that of its paper
+        (`paper_a`) by default.
     """
 
     name: str
-    draw: Callable[[Runs], Section]
+    section: Callable[[Runs], Section]
     needs: tuple[Measurement, ...]
     options: tuple[type, ...] = ()
     paper: str = ""
     figures: str = ""
-    groups: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None
+
+    def draw(self, runs: Runs) -> Section:
+        """Its figures and tables, as figures of this program look."""
+        with rc_context(STYLE):
+            return self.section(runs)
+
+    @property
+    def in_groups(self) -> tuple[str, ...]:
+        """The groups that it is in."""
+        if self.groups is not None:
+            return self.groups
+        return (f"paper_{self.paper.lower()}",) if self.paper else ()
 
 
 @functools.cache
@@ -107,7 +123,7 @@ def chosen(names: Sequence[str], networks: int) -> list[Experiment]:
         if name in known:
             found[name] = known[name]
         elif name in groups():
-            found |= {key: each for key, each in known.items() if name in each.groups}
+            found |= {key: each for key, each in known.items() if name in each.in_groups}
         else:
             raise ju.unknown_name("experiment", name, [*known, *groups()], "jaxunits.analysis")
     return list(found.values())
@@ -115,7 +131,7 @@ def chosen(names: Sequence[str], networks: int) -> list[Experiment]:
 
 def groups() -> list[str]:
     """Names that stand for several experiments."""
-    return sorted({name for each in experiments().values() for name in each.groups})
+    return sorted({name for each in experiments().values() for name in each.in_groups})
 
 
 def measurements_of(wanted: Sequence[Experiment]) -> list[tuple[Measurement, Experiment]]:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+from jaxtyping import UInt8
 from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 from .fonts import families, without_glyph
 from .section import Figure
@@ -23,8 +31,20 @@ CHANCE = "0.6"
 # Of configurations, classes, attributes; black and grey are taken.
 SERIES = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A800")
 STYLES = ("-", "--", ":", "-.")
+# Set while experiments draw.
+STYLE: Any = {
+    "axes.labelsize": 8,
+    "axes.titlesize": 10,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.title_fontsize": 7,
+    "legend.frameon": False,
+}
 POINTS = "accuracy drop\n(percentage points)"
 _DPI = 160
+# Between small images, as a share of their size.
+_GAP = 0.1
 # Goes before labels, and is taken off when the figure is drawn.
 _VISIBLE = "\N{WORD JOINER}"
 
@@ -44,7 +64,8 @@ def rendered(name: str, canvas: Canvas, caption: str) -> Figure:
         # A dollar in a name is no formula.
         text.set_parse_math(False)
         text.set_fontfamily(fonts)
-    file = io.BytesIO()
+    canvas.set_dpi(_DPI)
+    page = FigureCanvasAgg(canvas)
     # Ticks are made again while a figure is drawn.
     with (
         rc_context({"text.parse_math": False, "font.family": fonts}),
@@ -52,7 +73,10 @@ def rendered(name: str, canvas: Canvas, caption: str) -> Figure:
     ):
         # The caption says so instead.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
-        canvas.savefig(file, format="png", dpi=_DPI)
+        # Drawn once: savefig would draw a figure with a layout twice.
+        page.draw()
+    file = io.BytesIO()
+    Image.fromarray(np.asarray(page.buffer_rgba())).save(file, "png")
     missing = without_glyph(text.get_text() for text in texts)
     if missing:
         caption += (
@@ -73,15 +97,58 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8)
+
+
+def panels_of(
+    count: int,
+    columns: int,
+    size: tuple[float, float],
+    *,
+    around: tuple[float, float] = (0.4, 0.5),
+    label: str = "",
+    **options: Any,
+) -> tuple[Canvas, list[Axes]]:
+    """A figure of panels in rows of equal length.
+
+    Args:
+      count: how many.
+      columns: in a row, at most.
+      size: of a panel, in inches.
+      around: what the figure has beside them.
+      label: of the y axis, for the first of each row.
+      options: of `Figure.subplots`.
+    """
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    inches = (size[0] * columns + around[0], size[1] * rows + around[1])
+    canvas = Canvas(figsize=inches, layout="constrained")
+    grid = canvas.subplots(rows, columns, squeeze=False, **options)
+    for axes in grid.flat[count:]:
+        axes.remove()
+    for axes in grid[:, 0]:
+        axes.set_ylabel(label)
+    return canvas, list(grid.flat[:count])
+
+
+def band(
+    axes: Axes,
+    across: Any,
+    curves: Sequence[Any],
+    *,
+    alpha: float = 0.2,
+    **look: Any,
+) -> None:
+    """A curve and what it varies in: the lower end, the curve, the upper end."""
+    low, middle, high = curves
+    axes.fill_between(across, low, high, color=look["color"], alpha=alpha, linewidth=0)
+    axes.plot(across, middle, **look)
 
 
 def panel(axes: Axes, title: str, across: str) -> None:
     """A tidy panel with a title and whole numbers of units across."""
     axes.axhline(0, color="0.6", linewidth=0.6, zorder=0)
-    axes.set_title(title, fontsize=10)
+    axes.set(title=title, xlabel=across)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_xlabel(across, fontsize=8)
     tidy(axes)
 
 
@@ -95,17 +162,46 @@ def style_of(number: int) -> str:
     return STYLES[number // len(SERIES) % len(STYLES)]
 
 
-def legend(canvas: Canvas, *panels: Axes, columns: int = 4) -> None:
-    """One legend of all panels above them, where it covers nothing."""
+def legend(canvas: Canvas, *panels: Axes, columns: int = 4, patches: Sequence[Patch] = ()) -> None:
+    """One legend of all panels, and of some colours, above them, where it covers nothing."""
     found: dict[str, Artist] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(str(label), handle)
+    found |= {str(patch.get_label()): patch for patch in patches}
     canvas.legend(
         list(found.values()),
         list(found),
         loc="outside upper center",
         ncols=columns,
-        fontsize=8,
-        frameon=False,
     )
+
+
+def pictures(
+    axes: Axes,
+    images: UInt8[np.ndarray, "rows columns y x channels"],
+    labels: Sequence[Sequence[str]],
+    *,
+    room: float = 0,
+) -> None:
+    """A grid of small images, drawn as one: an Axes for each would take most of the time.
+
+    Args:
+      axes: for the grid alone.
+      images: grey or in colours; 255 where there is none.
+      labels: what stands above each image, by row; a row may be shorter.
+      room: for them above each, as a share of its height.
+    """
+    rows, columns, height, width, channels = images.shape
+    beside, above = math.ceil(_GAP * width), math.ceil((_GAP + room) * height)
+    framed = ((0, 0), (0, 0), (above, 0), (0, beside), (0, 0))
+    whole = np.pad(images, framed, constant_values=255).swapaxes(1, 2)
+    whole = whole.reshape(rows * (above + height), columns * (width + beside), channels)
+    axes.imshow(np.broadcast_to(whole, (*whole.shape[:2], 3)))
+    # Ticks that nobody sees would take longer than the images.
+    axes.set(xticks=[], yticks=[])
+    axes.set_axis_off()
+    for row, texts in enumerate(labels):
+        for column, text in enumerate(texts):
+            place = column * (width + beside), row * (above + height) + above - _GAP / 2 * height
+            axes.text(*place, text, fontsize=8, va="bottom")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import xarray as xr
 
+from .progress import image_bar
 from .settings import Settings, section_name
 from .subject import Subject
 
+Progress = Callable[[int, int], None]
 Results = Mapping[str, Mapping[str, xr.Dataset]]
 # A setting, a section of options, or one option of a section.
 Option = str | type | tuple[type, str]
@@ -95,6 +97,38 @@ def _values(config: Settings, option: Option) -> dict[str, str]:
         for key, value in asdict(config.of(section)).items()
         if key == only or (only is None and key != "layers")
     }
+
+
+def layer_by_layer(
+    title: Callable[[Subject, str], str],
+    call: Callable[[Subject, str, Results, Progress], xr.Dataset],
+    *,
+    of: str = "images",
+) -> Callable[[Subject, Sequence[str], Results], Iterator[tuple[str, xr.Dataset]]]:
+    """How one layer after another is measured, each with a bar.
+
+    Args:
+      title: of a layer's bar.
+      call: measures a layer, given what was measured before and what moves the bar.
+      of: what the bar counts.
+    """
+
+    def measure(
+        subject: Subject, layers: Sequence[str], results: Results
+    ) -> Iterator[tuple[str, xr.Dataset]]:
+        for layer in layers:
+            with image_bar(subject.console, title(subject, layer), of=of) as progress:
+                found = call(subject, layer, results, progress)
+                yield layer, found
+
+    return measure
+
+
+def asked_layers(section: type[Any]) -> Callable[[Subject], Sequence[str]]:
+    """The layers of a section of options, or those asked for; the last with maps by default."""
+    return lambda subject: (
+        subject.config.of(section).layers or subject.config.layers or subject.last_maps
+    )
 
 
 def in_order(needed: Sequence[Measurement]) -> list[Measurement]:

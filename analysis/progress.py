@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 _SECONDS_BETWEEN_LINES = 30
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -59,3 +61,11 @@ def image_bar(
         task = bar.add_task(title, total=None)
         yield show
     console.print(f"{title}: done")
+
+
+def each_with_bar(console: Console, title: str, items: Collection[T], *, of: str) -> Iterator[T]:
+    """Items one after another, with a bar that moves when the next one is asked for."""
+    with image_bar(console, title, of=of) as progress:
+        for number, item in enumerate(items):
+            yield item
+            progress(number + 1, len(items))

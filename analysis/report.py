@@ -117,53 +117,41 @@ def summary(runs: Runs) -> Table | None:
         return None
     if runs.several:
         return _means(runs)
-    rows: list[tuple[str, ...]] = []
+    rows = []
     for layer, sweep in runs.every[0].sweeps.items():
         unit = int(ju.results.most_damaging(sweep, 1)[0])
         rows.append(
-            (
-                layer,
-                str(sweep.sizes["unit"]),
-                f"{float(sweep.overall_accuracy_drop[unit]):.2%}",
-                f"{float(sweep.max_class_accuracy_drop[unit]):.1%}",
-                f"{sweep.most_damaged_class.values[unit]} (unit {unit})",
-                _seconds_of([sweep]),
-            )
+            {
+                "layer": layer,
+                "units": sweep.sizes["unit"],
+                "overall drop": f"{float(sweep.overall_accuracy_drop[unit]):.2%}",
+                "max class drop": f"{float(sweep.max_class_accuracy_drop[unit]):.1%}",
+                "worst class": f"{sweep.most_damaged_class.values[unit]} (unit {unit})",
+                "seconds": _seconds_of([sweep]),
+            }
         )
-    return Table(
-        caption="The most damaging unit of each layer",
-        columns=("layer", "units", "overall drop", "max class drop", "worst class", "seconds"),
-        rows=rows,
-    )
+    return Table.of("The most damaging unit of each layer", rows)
 
 
 def _means(runs: Runs) -> Table:
     rows = []
-    for name, members in runs.configurations.items():
-        for layer, sweep in members[0].sweeps.items():
-            swept = [run.sweeps[layer] for run in members if layer in run.sweeps]
-            worst = [each.isel(unit=ju.results.most_damaging(each, 1)[0]) for each in swept]
-            overall = statistics.fmean(float(each.overall_accuracy_drop) for each in worst)
-            largest = statistics.fmean(float(each.max_class_accuracy_drop) for each in worst)
-            rows.append(
-                (
-                    name,
-                    layer,
-                    str(len(swept)),
-                    str(sweep.sizes["unit"]),
-                    f"{overall:.2%}",
-                    f"{largest:.1%}",
-                    _seconds_of(swept),
-                )
-            )
-    return Table(
-        caption="The most damaging unit of each layer, means over seeds",
-        columns=(
-            *("configuration", "layer", "seeds", "units"),
-            *("overall drop", "max class drop", "seconds"),
-        ),
-        rows=rows,
-    )
+    for panel in runs.panels("ablation"):
+        swept = panel.results
+        worst = [each.isel(unit=ju.results.most_damaging(each, 1)[0]) for each in swept]
+        overall = statistics.fmean(float(each.overall_accuracy_drop) for each in worst)
+        largest = statistics.fmean(float(each.max_class_accuracy_drop) for each in worst)
+        rows.append(
+            {
+                "configuration": panel.configuration,
+                "layer": panel.layer,
+                "seeds": len(swept),
+                "units": swept[0].sizes["unit"],
+                "overall drop": f"{overall:.2%}",
+                "max class drop": f"{largest:.1%}",
+                "seconds": _seconds_of(swept),
+            }
+        )
+    return Table.of("The most damaging unit of each layer, means over seeds", rows)
 
 
 def _provenance(measured: xr.Dataset) -> list[tuple[str, str]]:
@@ -177,26 +165,23 @@ def _seconds_of(sweeps: Sequence[xr.Dataset]) -> str:
 
 
 def _seconds(runs: Runs) -> Table:
-    head = ("network",) if runs.several else ()
-    return Table(
-        caption="Time of each sweep",
-        columns=(
-            *head,
-            *("layer", "method", "compilation, s", "run, s", "masks at once", "memory, MiB"),
-        ),
-        rows=[
-            (
-                *((run.name,) if head else ()),
-                layer,
-                f"{sweep.attrs['method']}: {sweep.attrs['method_reason']}",
-                *(f"{sweep.attrs[name]:.2f}" for name in ("compile_seconds", "run_seconds")),
-                str(sweep.attrs["masks_at_once"]),
-                f"{sweep.attrs['peak_bytes'] / 2**20:.0f}",
+    rows = []
+    for run in runs.every:
+        head = {"network": run.name} if runs.several else {}
+        for layer, sweep in run.sweeps.items():
+            of = sweep.attrs
+            rows.append(
+                {
+                    **head,
+                    "layer": layer,
+                    "method": f"{of['method']}: {of['method_reason']}",
+                    "compilation, s": f"{of['compile_seconds']:.2f}",
+                    "run, s": f"{of['run_seconds']:.2f}",
+                    "masks at once": of["masks_at_once"],
+                    "memory, MiB": f"{of['peak_bytes'] / 2**20:.0f}",
+                }
             )
-            for run in runs.every
-            for layer, sweep in run.sweeps.items()
-        ],
-    )
+    return Table.of("Time of each sweep", rows)
 
 
 def _template() -> Any:

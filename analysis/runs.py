@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +48,39 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """A layer of a configuration, as it stands in figures and tables.
+
+    Attributes:
+      configuration: what the networks are called.
+      layer: the layer.
+      runs: those of the networks that the layer was measured of.
+      results: what was measured of each.
+      title: the layer's name, with the configuration's where several networks are shown.
+    """
+
+    configuration: str
+    layer: str
+    runs: Sequence[Run]
+    results: Sequence[xr.Dataset]
+    title: str
+
+    @property
+    def head(self) -> dict[str, str]:
+        """How a table's row of it begins."""
+        return {"network": self.configuration, "layer": self.layer}
+
+    def head_of(self, run: Run) -> dict[str, str]:
+        """How a table's row of one of its networks begins."""
+        return {"network": self.configuration, "seed": run.seed, "layer": self.layer}
+
+    @property
+    def each(self) -> Iterator[tuple[Run, xr.Dataset]]:
+        """The networks with what was measured of them."""
+        return zip(self.runs, self.results, strict=True)
+
+
+@dataclass(frozen=True)
 class Runs:
     """All networks of a report.
 
@@ -76,19 +109,17 @@ class Runs:
         """Every layer that a kind was measured of in some network."""
         return list(dict.fromkeys(layer for run in self.every for layer in run.kind(kind)))
 
-    def panels(self, kind: str) -> list[tuple[str, str, list[Run]]]:
-        """Each configuration and layer that a kind was measured of, with the networks."""
+    def panels(self, kind: str) -> list[Panel]:
+        """Each configuration and layer that a kind was measured of."""
         found = []
         for name, members in self.configurations.items():
             for layer in self.layers(kind):
                 measured = [run for run in members if layer in run.kind(kind)]
                 if measured:
-                    found.append((name, layer, measured))
+                    title = f"{name}, {layer}" if self.several else layer
+                    results = [run.kind(kind)[layer] for run in measured]
+                    found.append(Panel(name, layer, measured, results, title))
         return found
-
-    def place(self, configuration: str, layer: str) -> str:
-        """What a panel is called: by its layer, and by its configuration where several are."""
-        return f"{configuration}, {layer}" if self.several else layer
 
 
 def folders(path: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import jaxunits as ju
@@ -45,6 +45,14 @@ class Table:
     caption: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
+
+    @classmethod
+    def of(cls, caption: str, rows: Iterable[Mapping[str, object]]) -> Table:
+        """A table of rows that name their columns; what a row lacks is empty there."""
+        listed = list(rows)
+        columns = tuple(dict.fromkeys(column for row in listed for column in row))
+        texts = [tuple(str(row.get(column, "")) for column in columns) for row in listed]
+        return cls(caption, columns, texts)
 
     def _repr_html_(self) -> str:
         import pandas as pd

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
-from ..figures import CHANCE, POINTS, colour_of, label_of, legend, panel, rendered
-from ..runs import Run, Runs
+from ..figures import CHANCE, POINTS, band, colour_of, label_of, legend, panel, panels_of, rendered
+from ..report import accuracy
+from ..runs import Panel, Runs
 from ..section import Section, Table
 
 _COLUMNS = 4
@@ -31,22 +32,15 @@ def run(runs: Runs) -> Section:
         title="Class accuracy drop, network by network",
         text=[_TEXT],
         figures=[rendered("drop_curves", _draw(runs, layers), _caption(runs))],
-        tables=[_table(runs, layers)],
+        tables=[_table(runs)],
     )
 
 
 def _draw(runs: Runs, layers: Sequence[str]) -> Canvas:
-    columns = min(_COLUMNS, len(layers))
-    rows = -(-len(layers) // columns)
-    canvas = Canvas(figsize=(3.2 * columns + 0.4, 2.9 * rows + 0.6), layout="constrained")
-    grid = canvas.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat[len(layers) :]:
-        axes.remove()
-    for axes, layer in zip(grid.flat, layers, strict=False):
+    canvas, grid = panels_of(len(layers), _COLUMNS, (3.2, 2.9), around=(0.4, 0.6), label=POINTS)
+    for axes, layer in zip(grid, layers, strict=True):
         _draw_layer(axes, runs, layer)
-    for axes in grid[:, 0]:
-        axes.set_ylabel(POINTS, fontsize=8)
-    legend(canvas, *canvas.axes)
+    legend(canvas, *grid)
     return canvas
 
 
@@ -59,8 +53,8 @@ def _draw_layer(axes: Axes, runs: Runs, layer: str) -> None:
         colour = colour_of(number)
         largest = sorted_drops(sweeps, "max_class_accuracy_drop")
         rank = np.arange(1, largest.shape[1] + 1)
-        axes.fill_between(rank, *_range(largest), color=colour, alpha=0.2, linewidth=0)
-        axes.plot(rank, largest.mean(0), color=colour, linewidth=1.5, label=label_of(name))
+        curves = largest.min(0), largest.mean(0), largest.max(0)
+        band(axes, rank, curves, color=colour, linewidth=1.5, label=label_of(name))
         overall = sorted_drops(sweeps, "overall_accuracy_drop").mean(0)
         axes.plot(rank, overall, color=colour, linewidth=1, linestyle="--")
         sure = ju.statistics.uncertainty(sweeps[0], num_draws=_DRAWS)
@@ -76,10 +70,6 @@ def sorted_drops(sweeps: Sequence[xr.Dataset], name: str) -> np.ndarray:
     return -np.sort(-drops, axis=1)
 
 
-def _range(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return values.min(0), values.max(0)
-
-
 def _caption(runs: Runs) -> str:
     first = next(iter(runs.every[0].sweeps.values()))
     return (
@@ -89,33 +79,28 @@ def _caption(runs: Runs) -> str:
     )
 
 
-def _table(runs: Runs, layers: Sequence[str]) -> Table:
-    rows = [_row(name, layer, members) for name, layer, members in runs.panels("ablation")]
-    return Table(
-        caption="Means over the seeds of each configuration, ± standard deviation over seeds",
-        columns=(
-            *("configuration", "layer", "seeds", "accuracy", "mean overall drop"),
-            *("mean max class drop", "largest max class drop", "damaged (unit, class) pairs"),
-        ),
-        rows=rows,
+def _table(runs: Runs) -> Table:
+    return Table.of(
+        "Means over the seeds of each configuration, ± standard deviation over seeds",
+        map(_row, runs.panels("ablation")),
     )
 
 
-def _row(name: str, layer: str, members: Sequence[Run]) -> tuple[str, ...]:
-    sweeps = [run.sweeps[layer] for run in members]
-    accuracy = [int(sweep.correct_before.sum()) / int(sweep.n_images.sum()) for sweep in sweeps]
+def _row(panel: Panel) -> dict[str, object]:
+    sweeps = panel.results
+    overall = [float(sweep.overall_accuracy_drop.mean()) for sweep in sweeps]
     largest = [sweep.max_class_accuracy_drop.values for sweep in sweeps]
     damaged = [int(ju.statistics.uncertainty(sweep, num_draws=1).damaged.sum()) for sweep in sweeps]
-    return (
-        name,
-        layer,
-        str(len(members)),
-        spread(accuracy),
-        spread([float(sweep.overall_accuracy_drop.mean()) for sweep in sweeps]),
-        spread([float(drops.mean()) for drops in largest]),
-        spread([float(drops.max()) for drops in largest]),
-        f"{np.mean(damaged):.1f}",
-    )
+    return {
+        "configuration": panel.configuration,
+        "layer": panel.layer,
+        "seeds": len(sweeps),
+        "accuracy": spread([accuracy(sweep) for sweep in sweeps]),
+        "mean overall drop": spread(overall),
+        "mean max class drop": spread([float(drops.mean()) for drops in largest]),
+        "largest max class drop": spread([float(drops.max()) for drops in largest]),
+        "damaged (unit, class) pairs": f"{np.mean(damaged):.1f}",
+    }
 
 
 def spread(values: Sequence[float]) -> str:

@@ -14,10 +14,10 @@ from matplotlib.ticker import MaxNLocator
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import colour_of, label_of, rendered, tidy
+from ..figures import colour_of, label_of, legend, rendered, tidy
 from ..measurements.ablation import ablation
 from ..measurements.concepts import concepts
-from ..runs import Run, Runs
+from ..runs import Panel, Runs
 from ..section import Section, Table
 
 _MOST = 30
@@ -31,42 +31,31 @@ stand in where no annotated images were named (--concepts.source)."""
 
 def _section(runs: Runs) -> Section:
     """Detectors by concept, by category and the best of each layer."""
-    panels = [
-        (name, layer, [run.kind("concepts")[layer] for run in members])
-        for name, layer, members in runs.panels("concepts")
-    ]
+    panels = runs.panels("concepts")
     return Section(
         title="What units detect",
         text=[_TEXT],
-        figures=[rendered("concepts", _draw(runs, panels), _caption(runs, panels))],
-        tables=[_counts(panels), _best(runs)],
+        figures=[rendered("concepts", _draw(panels), _caption(runs, panels))],
+        tables=[_counts(panels), _best(panels)],
     )
 
 
-def _draw(runs: Runs, panels: Sequence[tuple[str, str, Sequence[xr.Dataset]]]) -> Canvas:
+def _draw(panels: Sequence[Panel]) -> Canvas:
     canvas = Canvas(figsize=(8, 2.9 * len(panels) + 0.4), layout="constrained")
     grid = canvas.subplots(len(panels), 1, squeeze=False, sharey=True)[:, 0]
-    categories = list(dict.fromkeys(str(c) for c in panels[0][2][0].category.values))
+    categories = list(dict.fromkeys(str(c) for c in panels[0].results[0].category.values))
     colours = {name: colour_of(number) for number, name in enumerate(categories)}
-    for axes, (name, layer, results) in zip(grid, panels, strict=True):
-        found = [ju.results.detectors_by_concept(result) for result in results]
+    for axes, shown in zip(grid, panels, strict=True):
+        found = [ju.results.detectors_by_concept(result) for result in shown.results]
         _draw_bars(axes, found, colours)
-        of = runs.place(name, layer)
         unique = np.mean([each.size for each in found])
         detectors = np.mean([int(each.sum()) for each in found])
         axes.set_title(
-            f"{of}: {detectors:.3g} detectors of {unique:.3g} concepts, "
-            f"{results[0].sizes['unit']} units",
-            fontsize=10,
+            f"{shown.title}: {detectors:.3g} detectors of {unique:.3g} concepts, "
+            f"{shown.results[0].sizes['unit']} units"
         )
-    handles = [Patch(color=colour, label=label_of(name)) for name, colour in colours.items()]
-    canvas.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=min(6, len(handles)),
-        fontsize=8,
-        frameon=False,
-    )
+    patches = [Patch(color=colour, label=label_of(name)) for name, colour in colours.items()]
+    legend(canvas, columns=min(6, len(patches)), patches=patches)
     return canvas
 
 
@@ -88,15 +77,15 @@ def _draw_bars(axes: Axes, found: Sequence[xr.DataArray], colours: dict[str, str
     )
     axes.set_xlim(-0.6, max(len(best), _LISTED) - 0.4)
     axes.set_xticks(place, [concept for (concept, _), _ in best], rotation=60, ha="right")
-    axes.set_ylabel("detectors (units)", fontsize=8)
+    axes.set_ylabel("detectors (units)")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=len(found) == 1))
     if not best:
         axes.text(0.5, 0.5, "no detectors", transform=axes.transAxes, ha="center", fontsize=9)
     tidy(axes)
 
 
-def _caption(runs: Runs, panels: Sequence[tuple[str, str, Sequence[xr.Dataset]]]) -> str:
-    first = panels[0][2][0].attrs
+def _caption(runs: Runs, panels: Sequence[Panel]) -> str:
+    first = panels[0].results[0].attrs
     mean = " Means over seeds." if runs.several else ""
     return (
         f"Units by the concept that they detect best (IoU above {first['detector_iou']}, "
@@ -105,62 +94,41 @@ def _caption(runs: Runs, panels: Sequence[tuple[str, str, Sequence[xr.Dataset]]]
     )
 
 
-def _counts(panels: Sequence[tuple[str, str, Sequence[xr.Dataset]]]) -> Table:
+def _counts(panels: Sequence[Panel]) -> Table:
     rows = []
-    for name, layer, results in panels:
-        each = [ju.results.detectors_by_category(result) for result in results]
-        for category in each[0].category.values:
-            of = [result.sel(category=category) for result in each]
+    for panel in panels:
+        found = [ju.results.detectors_by_category(result) for result in panel.results]
+        mean = xr.concat(found, "seed", data_vars="all").mean("seed")
+        for category in mean.category.values:
+            of = mean.sel(category=category)
             rows.append(
-                (
-                    name,
-                    layer,
-                    str(category),
-                    f"{np.mean([int(one.detectors) for one in of]):.1f}",
-                    f"{np.mean([int(one.unique_detectors) for one in of]):.1f}",
-                )
+                {
+                    **panel.head,
+                    "category": category,
+                    "detectors": f"{float(of.detectors):.1f}",
+                    "unique detectors": f"{float(of.unique_detectors):.1f}",
+                }
             )
-    return Table(
-        caption="Detectors, and concepts that have one, by category; means over seeds",
-        columns=("network", "layer", "category", "detectors", "unique detectors"),
-        rows=rows,
-    )
+    return Table.of("Detectors, and concepts that have one, by category; means over seeds", rows)
 
 
-def _best(runs: Runs) -> Table:
+def _best(panels: Sequence[Panel]) -> Table:
     rows = []
-    for name, members in runs.configurations.items():
-        for layer, result in members[0].kind("concepts").items():
-            rows += _rows(name, layer, members[0], result)
-    return Table(
-        caption=f"The {_LISTED} units of each layer that coincide best with a concept, first seed",
-        columns=("network", "layer", "unit", "concept", "IoU", "most damaged class", "its drop"),
-        rows=rows,
-    )
+    for panel in panels:
+        sweep, result = panel.runs[0].sweeps[panel.layer], panel.results[0]
+        for unit in np.argsort(-result.alignment.values, kind="stable")[:_LISTED]:
+            rows.append(
+                {
+                    **panel.head,
+                    "unit": unit,
+                    "concept": result.best_concept.values[unit],
+                    "IoU": f"{float(result.alignment[unit]):.3f}",
+                    "most damaged class": sweep.most_damaged_class.values[unit],
+                    "its drop": f"{float(sweep.max_class_accuracy_drop[unit]):.1%}",
+                }
+            )
+    caption = f"The {_LISTED} units of each layer that coincide best with a concept, first seed"
+    return Table.of(caption, rows)
 
 
-def _rows(name: str, layer: str, run: Run, result: xr.Dataset) -> list[tuple[str, ...]]:
-    sweep = run.sweeps[layer]
-    best = np.argsort(-result.alignment.values, kind="stable")[:_LISTED]
-    return [
-        (
-            name,
-            layer,
-            str(unit),
-            str(result.best_concept.values[unit]),
-            f"{float(result.alignment[unit]):.3f}",
-            str(sweep.most_damaged_class.values[unit]),
-            f"{float(sweep.max_class_accuracy_drop[unit]):.1%}",
-        )
-        for unit in best
-    ]
-
-
-experiment = Experiment(
-    "concepts",
-    _section,
-    needs=(ablation, concepts),
-    paper="A",
-    figures="9",
-    groups=("paper_a",),
-)
+experiment = Experiment("concepts", _section, needs=(ablation, concepts), paper="A", figures="9")

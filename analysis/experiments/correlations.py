@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from scipy import stats
 
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import DAMAGE, OVERALL, rendered
+from ..figures import DAMAGE, OVERALL, legend, panels_of, rendered
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
-from ..runs import Run, Runs
+from ..runs import Panel, Runs
 from ..section import Section, Table
 
 _COLUMNS = 4
@@ -38,9 +38,9 @@ _TOO_FEW = "The layers have fewer units than a rank correlation needs."
 def _section(runs: Runs) -> Section:
     """Dots of r, attribute by attribute, and a table of r and p."""
     panels = [
-        (name, layer, _found(members, layer))
-        for name, layer, members in runs.panels("attributes")
-        if members[0].sweeps[layer].sizes["unit"] >= _FEWEST_UNITS
+        (panel, _found(panel))
+        for panel in runs.panels("attributes")
+        if panel.runs[0].sweeps[panel.layer].sizes["unit"] >= _FEWEST_UNITS
     ]
     title = "Which attributes tell a unit's importance?"
     if not panels:
@@ -53,33 +53,28 @@ def _section(runs: Runs) -> Section:
     )
 
 
-def _found(members: Sequence[Run], layer: str) -> xr.Dataset:
+def _found(panel: Panel) -> xr.Dataset:
     """Correlations by `seed`; NaN where an attribute or drop is the same for all units."""
     each = []
-    for run in members:
-        attributes = run.kind("attributes")[layer]
-        concepts = run.results.get("concepts", {}).get(layer)
+    for run, found in panel.each:
+        concepts = run.results.get("concepts", {}).get(panel.layer)
         if concepts is not None:
-            attributes = attributes.assign(concept_alignment=concepts.alignment)
-        each.append(ju.statistics.rank_correlation(attributes, run.sweeps[layer]))
+            found = found.assign(concept_alignment=concepts.alignment)
+        each.append(ju.statistics.rank_correlation(found, run.sweeps[panel.layer]))
     return xr.concat(each, "seed", data_vars="all", join="outer")
 
 
-def _draw(runs: Runs, panels: Sequence[tuple[str, str, xr.Dataset]]) -> Canvas:
-    columns = min(_COLUMNS, len(runs.layers("attributes")), len(panels))
-    rows = -(-len(panels) // columns)
-    names = max(found.sizes["attribute"] for _, _, found in panels)
-    height = 0.2 * names + 0.9
-    canvas = Canvas(figsize=(2.6 * columns + 1.2, height * rows + 0.5), layout="constrained")
-    grid = canvas.subplots(rows, columns, sharey=True, sharex=True, squeeze=False)
-    for axes in grid.flat[len(panels) :]:
-        axes.remove()
-    for axes, (name, layer, found) in zip(grid.flat, panels, strict=False):
+def _draw(runs: Runs, panels: Sequence[tuple[Panel, xr.Dataset]]) -> Canvas:
+    columns = min(_COLUMNS, len(runs.layers("attributes")))
+    height = 0.2 * max(found.sizes["attribute"] for _, found in panels) + 0.9
+    canvas, grid = panels_of(
+        len(panels), columns, (2.6, height), around=(1.2, 0.5), sharey=True, sharex=True
+    )
+    for axes, (panel, found) in zip(grid, panels, strict=True):
         _draw_panel(axes, found)
-        axes.set_title(runs.place(name, layer), fontsize=9)
-    grid.flat[0].invert_yaxis()
-    handles, labels = grid.flat[0].get_legend_handles_labels()
-    canvas.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=8, frameon=False)
+        axes.set_title(panel.title, fontsize=9)
+    grid[0].invert_yaxis()
+    legend(canvas, grid[0], columns=2)
     return canvas
 
 
@@ -97,12 +92,10 @@ def _draw_panel(axes: Axes, found: xr.Dataset) -> None:
         axes.axvline(side, color="0.7", linewidth=0.8, linestyle=":", zorder=0)
     names = [str(name).replace("_", " ") for name in found.attribute.values]
     axes.set_yticks(place, names)
-    axes.set_xlim(-1.05, 1.05)
-    axes.set_xlabel("Spearman's r", fontsize=8)
+    axes.set(xlim=(-1.05, 1.05), xlabel="Spearman's r")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.92", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8)
 
 
 def _mean(r: np.ndarray) -> np.ndarray:
@@ -114,7 +107,7 @@ def _mean(r: np.ndarray) -> np.ndarray:
 
 def _bound(units: int) -> float:
     """The |r| from which on p < 0.05, of Student's t."""
-    quantile = stats.t.ppf(0.975, units - 2)
+    quantile = scipy.special.stdtrit(units - 2, 0.975)
     return float(quantile / np.sqrt(units - 2 + quantile**2))
 
 
@@ -126,24 +119,19 @@ def _caption(runs: Runs) -> str:
     )
 
 
-def _table(runs: Runs, panels: Sequence[tuple[str, str, xr.Dataset]]) -> Table:
-    head = ("configuration",) if runs.several else ()
+def _table(runs: Runs, panels: Sequence[tuple[Panel, xr.Dataset]]) -> Table:
     rows = []
-    for name, layer, found in panels:
+    for panel, found in panels:
+        head = {"configuration": panel.configuration} if runs.several else {}
         for attribute in found.attribute.values:
-            cells = [_cell(found.sel(attribute=attribute, accuracy_drop=drop)) for drop in _DROPS]
+            cells = {
+                f"r with {label}": _cell(found.sel(attribute=attribute, accuracy_drop=drop))
+                for drop, (label, *_) in _DROPS.items()
+            }
             shown = str(attribute).replace("_", " ")
-            rows.append((*((name,) if head else ()), layer, shown, *cells))
-    return Table(
-        caption="Spearman's r"
-        + (
-            ": mean over seeds, in how many of them p < 0.05"
-            if runs.several
-            else " and its p, two-sided"
-        ),
-        columns=(*head, "layer", "attribute", "r with overall drop", "r with max class drop"),
-        rows=rows,
-    )
+            rows.append({**head, "layer": panel.layer, "attribute": shown, **cells})
+    of_several = ": mean over seeds, in how many of them p < 0.05"
+    return Table.of(f"Spearman's r{of_several if runs.several else ' and its p, two-sided'}", rows)
 
 
 def _cell(found: xr.Dataset) -> str:
@@ -160,10 +148,5 @@ def _p(value: float) -> str:
 
 
 experiment = Experiment(
-    "correlations",
-    _section,
-    needs=(ablation, attributes),
-    paper="A",
-    figures="5",
-    groups=("paper_a",),
+    "correlations", _section, needs=(ablation, attributes), paper="A", figures="5"
 )

@@ -6,13 +6,23 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import CHANCE, DAMAGE, GAIN, OVERALL, POINTS, legend, panel, rendered
+from ..figures import (
+    CHANCE,
+    DAMAGE,
+    GAIN,
+    OVERALL,
+    POINTS,
+    band,
+    legend,
+    panel,
+    panels_of,
+    rendered,
+)
 from ..measurements.ablation import ablation
 from ..runs import Runs
 from ..section import Section, Table
@@ -56,16 +66,14 @@ def _resolution(sweeps: Mapping[str, xr.Dataset]) -> str:
 
 
 def _draw(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> Canvas:
-    columns = min(_COLUMNS, len(sweeps))
-    rows = -(-len(sweeps) // columns)
-    canvas = Canvas(figsize=(3 * columns + 0.4, 2.7 * rows + 0.5), layout="constrained")
-    grid = canvas.subplots(rows, columns, sharey=True, squeeze=False)
-    for axes in grid.flat[len(sweeps) :]:
-        axes.remove()
-    for axes, (layer, sweep) in zip(grid.flat, sweeps.items(), strict=False):
+    canvas, grid = panels_of(len(sweeps), _COLUMNS, (3.0, 2.7), label=POINTS, sharey=True)
+    for axes, (layer, sweep) in zip(grid, sweeps.items(), strict=True):
         order = np.argsort(-sweep.max_class_accuracy_drop.values, kind="stable")
         rank = np.arange(1, len(order) + 1)
-        draw_chance(axes, rank, sure[layer])
+        chance = [
+            100 * sure[layer][name].values for name in ("chance_low", "chance_drop", "chance_high")
+        ]
+        band(axes, rank, chance, alpha=0.3, color=CHANCE, linewidth=1.2, label="by chance")
         for name, colour, label in (
             ("max_class_accuracy_drop", DAMAGE, "max class drop"),
             ("overall_accuracy_drop", OVERALL, "overall drop"),
@@ -74,17 +82,8 @@ def _draw(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> C
             values = 100 * sweep[name].values[order]
             axes.plot(rank, values, color=colour, label=label, linewidth=1.5)
         panel(axes, f"{layer} ({len(order)} units)", "units, sorted by max class drop")
-    for axes in grid[:, 0]:
-        axes.set_ylabel(POINTS, fontsize=8)
-    legend(canvas, grid.flat[0])
+    legend(canvas, grid[0])
     return canvas
-
-
-def draw_chance(axes: Axes, rank: np.ndarray, sure: xr.Dataset) -> None:
-    """The max class drop that chance would give, with its range."""
-    low, high = (100 * sure[name].values for name in ("chance_low", "chance_high"))
-    axes.fill_between(rank, low, high, color=CHANCE, alpha=0.3, linewidth=0)
-    axes.plot(rank, 100 * sure.chance_drop.values, color=CHANCE, linewidth=1.2, label="by chance")
 
 
 def _caption(sweeps: Mapping[str, xr.Dataset]) -> str:
@@ -97,40 +96,29 @@ def _caption(sweeps: Mapping[str, xr.Dataset]) -> str:
 
 
 def _table(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> Table:
-    return Table(
-        caption="The layers' extremes",
-        columns=(
-            "layer",
-            "units",
-            "overall drop, mean",
-            "overall drop, largest",
-            "max class drop (95 % interval)",
-            "class",
-            "unit",
-            "units with max class drop ≥ 5 points",
-            "damaged (unit, class) pairs",
-        ),
-        rows=[_row(layer, sweep, sure[layer]) for layer, sweep in sweeps.items()],
-    )
+    rows = (_row(layer, sweep, sure[layer]) for layer, sweep in sweeps.items())
+    return Table.of("The layers' extremes", rows)
 
 
-def _row(layer: str, sweep: xr.Dataset, sure: xr.Dataset) -> tuple[str, ...]:
+def _row(layer: str, sweep: xr.Dataset, sure: xr.Dataset) -> dict[str, object]:
     overall = sweep.overall_accuracy_drop.values
     largest = sweep.max_class_accuracy_drop.values
     unit = int(ju.results.most_damaging(sweep, 1)[0])
     name = str(sweep.most_damaged_class.values[unit])
     pair = sure.sel({"class": name}).isel(unit=unit)
-    return (
-        layer,
-        str(len(largest)),
-        f"{overall.mean():.2%}",
-        f"{overall.max():.2%}",
-        f"{largest[unit]:.1%} ({float(pair.drop_low):.1%} to {float(pair.drop_high):.1%})",
-        name,
-        str(unit),
-        f"{(largest >= 0.05).mean():.0%}",
-        f"{int(sure.damaged.sum()):,} of {int(sure.p_value.notnull().sum()):,}",
-    )
+    interval = f"{float(pair.drop_low):.1%} to {float(pair.drop_high):.1%}"
+    return {
+        "layer": layer,
+        "units": len(largest),
+        "overall drop, mean": f"{overall.mean():.2%}",
+        "overall drop, largest": f"{overall.max():.2%}",
+        "max class drop (95 % interval)": f"{largest[unit]:.1%} ({interval})",
+        "class": name,
+        "unit": unit,
+        "units with max class drop ≥ 5 points": f"{(largest >= 0.05).mean():.0%}",
+        "damaged (unit, class) pairs": f"{int(sure.damaged.sum()):,} of "
+        f"{int(sure.p_value.notnull().sum()):,}",
+    }
 
 
 experiment = Experiment(

@@ -76,8 +76,7 @@ def _map(canvas: Canvas, axes: Axes, values: np.ndarray) -> None:
 
 
 def _rows_and_columns(axes: Axes) -> None:
-    axes.set_xlabel("column", fontsize=8)
-    axes.set_ylabel("row", fontsize=8)
+    axes.set(xlabel="column", ylabel="row")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.tick_params(labelsize=7)
@@ -108,8 +107,7 @@ def _graph(axes: Axes, ranks: np.ndarray, rank: int, birth: int | None) -> None:
     for number, place in enumerate(zip(1.17 * x, 1.17 * y, strict=True)):
         axes.text(*place, str(number), fontsize=6, ha="center", va="center")
     axes.set_title(f"rank {rank}: a hole is born" if rank == birth else f"rank {rank}", fontsize=9)
-    axes.set_xlim(-1.3, 1.3)
-    axes.set_ylim(-1.3, 1.3)
+    axes.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3))
     axes.set_aspect("equal")
     axes.set_axis_off()
 
@@ -128,8 +126,7 @@ def _betti(axes: Axes, curves: xr.DataArray, birth: int | None, limit: int) -> N
         axes.axvline(birth, color=DAMAGE, linewidth=1, linestyle="--", label=f"birth point {birth}")
     axes.axvline(limit, color="0.8", linewidth=1, linestyle=":", label=f"limit {limit}")
     axes.set_title("Betti numbers", fontsize=9)
-    axes.set_xlabel("rank", fontsize=8)
-    axes.set_ylabel("Betti number", fontsize=8)
+    axes.set(xlabel="rank", ylabel="Betti number")
     axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     tidy(axes)
 
@@ -142,8 +139,7 @@ def _histogram(axes: Axes, births: np.ndarray) -> None:
     axes.set_title(
         f"{len(having)} of {len(births)} images have one,\nentropy {entropy:.2f} nats", fontsize=9
     )
-    axes.set_xlabel("birth point (rank)", fontsize=8)
-    axes.set_ylabel("images", fontsize=8)
+    axes.set(xlabel="birth point (rank)", ylabel="images")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     tidy(axes)

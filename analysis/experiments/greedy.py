@@ -11,9 +11,9 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from ..experiment import Experiment
-from ..figures import CHANCE, DAMAGE, colour_of, label_of, legend, rendered, style_of, tidy
+from ..figures import CHANCE, DAMAGE, band, colour_of, label_of, legend, rendered, style_of, tidy
 from ..measurements.greedy import greedy
-from ..runs import Run, Runs
+from ..runs import Panel, Runs
 from ..section import Section, Table
 
 _CLASSES = 5
@@ -30,22 +30,21 @@ def _section(runs: Runs) -> Section:
     return Section(
         title="Greedy ablation",
         text=[_TEXT],
-        figures=[rendered("greedy", _draw(runs, panels), _caption(panels))],
+        figures=[rendered("greedy", _draw(panels), _caption(panels))],
         tables=[_table(panels)],
     )
 
 
-def _draw(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Canvas:
+def _draw(panels: Sequence[Panel]) -> Canvas:
     canvas = Canvas(figsize=(9.2, 3.1 * len(panels) + 0.3), layout="constrained")
     grid = canvas.subplots(len(panels), 2, squeeze=False)
-    for (left, right), (name, layer, members) in zip(grid, panels, strict=True):
-        title = runs.place(name, layer)
-        _draw_classes(left, members[0].kind("greedy")[layer])
-        left.set_title(f"{title}: single classes", fontsize=10)
-        _draw_average(right, [run.kind("greedy")[layer] for run in members])
-        right.set_title(f"{title}: average over classes", fontsize=10)
+    for (left, right), panel in zip(grid, panels, strict=True):
+        _draw_classes(left, panel.results[0])
+        left.set_title(f"{panel.title}: single classes")
+        _draw_average(right, panel.results)
+        right.set_title(f"{panel.title}: average over classes")
         for axes in (left, right):
-            axes.set_xlabel("ablated units", fontsize=8)
+            axes.set_xlabel("ablated units")
             axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
             tidy(axes)
     legend(canvas, grid[0, 1])
@@ -65,7 +64,7 @@ def _draw_classes(axes: Axes, greedy: xr.Dataset) -> None:
             color=colour_of(number),
             linestyle=style_of(number),
         )
-    axes.set_ylabel("class accuracy (%)", fontsize=8)
+    axes.set_ylabel("class accuracy (%)")
     axes.set_ylim(bottom=0)
     axes.legend(
         title="class",
@@ -85,10 +84,10 @@ def _accuracy(greedy: xr.Dataset, order: int, name: str) -> np.ndarray:
 def _draw_average(axes: Axes, each: Sequence[xr.Dataset]) -> None:
     greedy, random, spread = _averages(each)
     step = np.arange(len(greedy))
-    axes.fill_between(step, random - spread, random + spread, color=CHANCE, alpha=0.3, linewidth=0)
-    axes.plot(step, random, color=CHANCE, linewidth=1.5, label="random orders")
+    curves = random - spread, random, random + spread
+    band(axes, step, curves, alpha=0.3, color=CHANCE, linewidth=1.5, label="random orders")
     axes.plot(step, greedy, color=DAMAGE, linewidth=1.5, label="greedy")
-    axes.set_ylabel("class accuracy drop\n(percentage points)", fontsize=8)
+    axes.set_ylabel("class accuracy drop\n(percentage points)")
 
 
 def _averages(each: Sequence[xr.Dataset]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -111,8 +110,8 @@ def _averages(each: Sequence[xr.Dataset]) -> tuple[np.ndarray, np.ndarray, np.nd
     )
 
 
-def _caption(panels: Sequence[tuple[str, str, Sequence[Run]]]) -> str:
-    seeds = len(panels[0][2])
+def _caption(panels: Sequence[Panel]) -> str:
+    seeds = len(panels[0].runs)
     averaged = f" The average is over {seeds} seeds too." if seeds > 1 else ""
     return (
         "Class accuracy along greedy series of ablations, and the drop averaged over all classes "
@@ -120,26 +119,15 @@ def _caption(panels: Sequence[tuple[str, str, Sequence[Run]]]) -> str:
     )
 
 
-def _table(panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Table:
+def _table(panels: Sequence[Panel]) -> Table:
     rows = []
-    for name, layer, members in panels:
-        greedy, random, _ = _averages([run.kind("greedy")[layer] for run in members])
-        steps = sorted({min(step, len(greedy) - 1) for step in (1, 2, 5, 10, 20)})
-        rows += [
-            (name, layer, str(step), f"{greedy[step]:.1f}", f"{random[step]:.1f}") for step in steps
-        ]
-    return Table(
-        caption="Drop of a class's accuracy, percentage points, mean over classes",
-        columns=("network", "layer", "ablated units", "greedy", "random"),
-        rows=rows,
-    )
+    for panel in panels:
+        greedy, random, _ = _averages(panel.results)
+        for step in sorted({min(step, len(greedy) - 1) for step in (1, 2, 5, 10, 20)}):
+            drops = {"greedy": f"{greedy[step]:.1f}", "random": f"{random[step]:.1f}"}
+            rows.append({**panel.head, "ablated units": step, **drops})
+    caption = "Drop of a class's accuracy, percentage points, mean over classes"
+    return Table.of(caption, rows)
 
 
-experiment = Experiment(
-    "greedy",
-    _section,
-    needs=(greedy,),
-    paper="A",
-    figures="4",
-    groups=("paper_a",),
-)
+experiment = Experiment("greedy", _section, needs=(greedy,), paper="A", figures="4")

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure as Canvas
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import CHANCE, OVERALL, colour_of, legend, panel, rendered
+from ..figures import CHANCE, OVERALL, band, colour_of, legend, panel, rendered
 from ..measurements.ablation import ablation
 from ..measurements.cumulative import cumulative
 from ..measurements.topology import Topology
-from ..runs import Run, Runs
+from ..runs import Panel, Runs
 from ..section import Figure, Section, Table
 
 _FIRST, _LAST = "most important first", "least important first"
@@ -41,49 +41,42 @@ unit first the importance rank keeps a higher mean accuracy than {others}."""
 def _section(runs: Runs) -> Section:
     """Curves of one class and of the average over classes; a table of peaks and falls."""
     panels = runs.panels("cumulative")
-    draws = panels[0][2][0].kind("cumulative")[panels[0][1]].sizes["draw"]
+    measured = _MEASURED.format(draws=panels[0].results[0].sizes["draw"])
     return Section(
         title="Cumulative ablation and the phase transition",
-        text=[_MEASURED.format(draws=draws), _READING, _found(panels)],
-        figures=[
-            figure
-            for name, layer, members in panels
-            for figure in _figures(runs, name, layer, members)
-        ],
+        text=[measured, _READING, _found(panels)],
+        figures=[_figure(runs, panel) for panel in panels],
         tables=[_table(panels)],
     )
 
 
-def _found(panels: Sequence[tuple[str, str, Sequence[Run]]]) -> str:
+def _found(panels: Sequence[Panel]) -> str:
     """How often the importance rank keeps a class longer than the other rankings do."""
-    each = [run.kind("cumulative")[layer] for _, layer, members in panels for run in members]
-    _, own = _of_ranking(each, "importance")
-    random = np.concatenate([curves.random_accuracy.mean(["draw", "step"]) for curves in each])
-    kept = {name: _of_ranking(each, name)[1].mean(1) for name in _others(each[0])}
-    longer = [
-        f"{name} in {int((own.mean(1) > mean).sum())}"
-        for name, mean in {"random orders": random, **kept}.items()
-    ]
+    each = [curves for panel in panels for curves in panel.results]
+    # Layers differ in how many steps they have: means of each curve first.
+    random = [curves.random_accuracy.mean(["draw", "step"]).values for curves in each]
+    last = [curves.accuracy.sel(direction=_LAST).mean("step") for curves in each]
+    kept = {"random orders": np.concatenate(random)}
+    for name in ["importance", *_others(each[0])]:
+        kept[name] = np.concatenate([mean.sel(ranking=name).values for mean in last])
+    own = kept.pop("importance")
+    longer = [f"{name} in {int((own > mean).sum())}" for name, mean in kept.items()]
     return _FOUND.format(curves=len(own), others=", than ".join(longer))
 
 
-def _figures(runs: Runs, name: str, layer: str, members: Sequence[Run]) -> list[Figure]:
-    each = [run.kind("cumulative")[layer] for run in members]
-    shown = runs.config.of(Topology).shown([str(value) for value in each[0]["class"].values])
-    place = runs.place(name, layer)
-    stem = f"phase_transition_{name}_{layer}" if runs.several else f"phase_transition_{layer}"
-    classes = each[0].sizes["class"]
-    averaged = f"{classes} classes" + (f" and {len(each)} seeds" if len(each) > 1 else "")
-    return [
-        rendered(
-            stem,
-            _draw(each, shown),
-            f"{place}: accuracy and loss along cumulative ablation, the most important unit first "
-            f"and the least important first; upper two rows class {shown} "
-            f"({members[0].seed}), lower two the mean over {averaged}. After paper B, "
-            "figure 3.",
-        )
-    ]
+def _figure(runs: Runs, shown: Panel) -> Figure:
+    first = shown.results[0]
+    name = runs.config.of(Topology).shown([str(value) for value in first["class"].values])
+    stem = f"{shown.configuration}_{shown.layer}" if runs.several else shown.layer
+    seeds = f" and {len(shown.runs)} seeds" if len(shown.runs) > 1 else ""
+    return rendered(
+        f"phase_transition_{stem}",
+        _draw(shown.results, name),
+        f"{shown.title}: accuracy and loss along cumulative ablation, the most important unit "
+        f"first and the least important first; upper two rows class {name} "
+        f"({shown.runs[0].seed}), lower two the mean over {first.sizes['class']} classes{seeds}. "
+        "After paper B, figure 3.",
+    )
 
 
 def _draw(each: Sequence[xr.Dataset], shown: str) -> Canvas:
@@ -99,7 +92,7 @@ def _draw(each: Sequence[xr.Dataset], shown: str) -> Canvas:
             for axes, direction in zip(row, (_FIRST, _LAST), strict=True):
                 _draw_curves(axes, curves, kind, direction)
                 panel(axes, f"{title}: {direction}", "ablated units")
-            row[0].set_ylabel(f"class {kind} ({unit})", fontsize=8)
+            row[0].set(ylabel=f"class {kind} ({unit})")
             row[0].set_ylim(0, 103 if kind == "accuracy" else None)
     legend(canvas, grid[0, 0])
     return canvas
@@ -112,8 +105,7 @@ def _draw_curves(axes: Axes, curves: xr.Dataset, kind: str, direction: str) -> N
     step = curves.step.values
     most = 100 if kind == "accuracy" else np.inf
     low, high = np.clip([mean - spread, mean + spread], 0, most)
-    axes.fill_between(step, low, high, color=CHANCE, alpha=0.3, linewidth=0)
-    axes.plot(step, mean, color=CHANCE, linewidth=1.5, label="random")
+    band(axes, step, (low, mean, high), alpha=0.3, color=CHANCE, linewidth=1.5, label="random")
     for number, name in enumerate(_others(curves)):
         values = scale * curves[kind].sel(ranking=name, direction=direction).values
         axes.plot(step, values, color=colour_of(number + 1), linewidth=1.2, label=name)
@@ -128,75 +120,42 @@ def _others(curves: xr.Dataset) -> list[str]:
     return [str(name) for name in curves.ranking.values if name != "importance"]
 
 
-def _table(panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Table:
+def _table(panels: Sequence[Panel]) -> Table:
     rows = []
-    for name, layer, members in panels:
-        each = [run.kind("cumulative")[layer] for run in members]
-        for ranking in ["importance", *_others(each[0])]:
-            rows.append((name, layer, ranking, *_cells(*_of_ranking(each, ranking))))
-        rows.append((name, layer, "random", *_cells(*_of_random(each))))
-    return Table(
-        caption="Cumulative ablation of single classes, means over classes and seeds: accuracy "
+    for shown in panels:
+        of = xr.concat(shown.results, "seed", data_vars="all")
+        # By class and random order, which has no direction.
+        random = of.random_accuracy.stack(curve=("seed", "class", "draw"))
+        both = [random.transpose("curve", "step").values] * 2
+        directed = of.accuracy.stack(curve=("seed", "class")).transpose(..., "curve", "step")
+        for name in ["importance", *_others(of)]:
+            each = directed.sel(ranking=name, direction=[_FIRST, _LAST]).values
+            rows.append({**shown.head, "ranking": name, **_cells(*each)})
+        rows.append({**shown.head, "ranking": "random", **_cells(*both)})
+    return Table.of(
+        "Cumulative ablation of single classes, means over classes and seeds: accuracy "
         "with the most important unit first; where the curve with the least important first "
         "peaks, and over how many units it falls from 90 % to 10 % of its peak (median of those "
         "that fall)",
-        columns=(
-            *("network", "layer", "ranking", "mean accuracy, most important first"),
-            *("mean accuracy, least important first", "peak", "units ablated at it"),
-            *("fall over units", "curves that fall"),
-        ),
-        rows=rows,
+        rows,
     )
 
 
-def _of_ranking(each: Sequence[xr.Dataset], ranking: str) -> tuple[np.ndarray, np.ndarray]:
-    """Curves of every seed and class in both directions."""
-    first, last = (
-        np.concatenate(
-            [
-                curves.accuracy.sel(ranking=ranking, direction=direction)
-                .transpose("class", "step")
-                .values
-                for curves in each
-            ]
-        )
-        for direction in (_FIRST, _LAST)
-    )
-    return first, last
-
-
-def _of_random(each: Sequence[xr.Dataset]) -> tuple[np.ndarray, np.ndarray]:
-    """Curves of every seed, class and random order, which has no direction."""
-    curves = np.concatenate(
-        [
-            found.random_accuracy.transpose("class", "draw", "step").values.reshape(
-                -1, found.sizes["step"]
-            )
-            for found in each
-        ]
-    )
-    return curves, curves
-
-
-def _cells(first: np.ndarray, last: np.ndarray) -> tuple[str, ...]:
+def _cells(first: np.ndarray, last: np.ndarray) -> dict[str, str]:
     found = [ju.statistics.phase_transition(curve) for curve in last]
     widths = [each.width for each in found if each.width is not None]
-    return (
-        f"{first.mean():.1%}",
-        f"{last.mean():.1%}",
-        f"{np.mean([each.peak for each in found]):.1%}",
-        f"{np.mean([each.peak_step for each in found]):.1f} of {last.shape[1] - 1}",
-        f"{np.median(widths):.0f}" if widths else "none falls",
-        f"{len(widths)} of {len(found)}",
-    )
+    units = last.shape[1] - 1
+    return {
+        "mean accuracy, most important first": f"{first.mean():.1%}",
+        "mean accuracy, least important first": f"{last.mean():.1%}",
+        "peak": f"{np.mean([each.peak for each in found]):.1%}",
+        "units ablated at it": f"{np.mean([each.peak_step for each in found]):.1f} of {units}",
+        "fall over units": f"{np.median(widths):.0f}" if widths else "none falls",
+        "curves that fall": f"{len(widths)} of {len(found)}",
+    }
 
 
+# The sweeps are for the page's summary.
 experiment = Experiment(
-    "phase_transition",
-    _section,
-    # The sweeps are for the page's summary.
-    needs=(ablation, cumulative),
-    paper="B",
-    figures="3",
-    groups=("paper_b",),
+    "phase_transition", _section, needs=(ablation, cumulative), paper="B", figures="3"
 )

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure as Canvas
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import CHANCE, GAIN, OVERALL, rendered, tidy
+from ..figures import CHANCE, GAIN, OVERALL, legend, panels_of, rendered, tidy
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
-from ..runs import Run, Runs
+from ..runs import Panel, Runs
 from ..section import Section, Table
 from ..settings import COUNT
 
@@ -51,9 +51,9 @@ def _section(runs: Runs) -> Section:
     """Accuracies by attribute, and examples."""
     fitted_on = runs.config.of(Prediction).fitted_on
     panels = [
-        (name, layer, _predicted(members, layer, runs))
-        for name, layer, members in runs.panels("attributes")
-        if len(members) > fitted_on
+        (panel, _predicted(panel, runs))
+        for panel in runs.panels("attributes")
+        if len(panel.runs) > fitted_on
     ]
     title = "Which class does a unit serve?"
     if not panels:
@@ -66,38 +66,31 @@ def _section(runs: Runs) -> Section:
     )
 
 
-def _predicted(members: Sequence[Run], layer: str, runs: Runs) -> xr.Dataset:
-    attributes, features = [], list(_VECTORS)
-    for run in members:
-        concepts = run.results.get("concepts", {}).get(layer)
-        dataset = run.kind("attributes")[layer]
-        attributes.append(dataset if concepts is None else dataset.assign(iou=concepts.iou))
-    if all("iou" in each for each in attributes):
+def _predicted(panel: Panel, runs: Runs) -> xr.Dataset:
+    each, features = [], list(_VECTORS)
+    for run, dataset in panel.each:
+        concepts = run.results.get("concepts", {}).get(panel.layer)
+        each.append(dataset if concepts is None else dataset.assign(iou=concepts.iou))
+    if all("iou" in dataset for dataset in each):
         features.append("iou")
     settings = runs.config.of(Prediction)
     return ju.statistics.predict_damaged_class(
-        attributes,
-        [run.sweeps[layer] for run in members],
+        each,
+        [run.sweeps[panel.layer] for run in panel.runs],
         features=features,
         fitted_on=settings.fitted_on,
         minimum_drop=settings.minimum_drop,
     )
 
 
-def _draw(panels: Sequence[tuple[str, str, xr.Dataset]]) -> Canvas:
-    columns = min(4, len(panels))
-    rows = -(-len(panels) // columns)
-    canvas = Canvas(figsize=(2.5 * columns + 0.8, 2.9 * rows + 0.3), layout="constrained")
-    grid = canvas.subplots(rows, columns, sharey=True, squeeze=False)
-    for axes in grid.flat[len(panels) :]:
-        axes.remove()
-    for axes, (name, layer, found) in zip(grid.flat, panels, strict=False):
+def _draw(panels: Sequence[tuple[Panel, xr.Dataset]]) -> Canvas:
+    canvas, grid = panels_of(
+        len(panels), 4, (2.5, 2.9), around=(0.8, 0.3), label="accuracy (% of units)", sharey=True
+    )
+    for axes, (panel, found) in zip(grid, panels, strict=True):
         _draw_panel(axes, found)
-        axes.set_title(f"{name}\n{layer}", fontsize=9)
-    for axes in grid[:, 0]:
-        axes.set_ylabel("accuracy (% of units)", fontsize=8)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
-    canvas.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=8, frameon=False)
+        axes.set_title(f"{panel.configuration}\n{panel.layer}", fontsize=9)
+    legend(canvas, grid[0], columns=2)
     return canvas
 
 
@@ -127,38 +120,29 @@ def _caption(fitted_on: int) -> str:
     )
 
 
-def _table(panels: Sequence[tuple[str, str, xr.Dataset]]) -> Table:
-    features = list(dict.fromkeys(str(f) for *_, found in panels for f in found.feature.values))
+def _table(panels: Sequence[tuple[Panel, xr.Dataset]]) -> Table:
     rows = []
-    for name, layer, found in panels:
-        cells = []
-        for feature in features:
-            known = feature in found.feature
-            row = found.accuracy.sel(feature=feature) if known else None
-            cells.append("" if row is None else f"{float(row.mean()):.1%} ± {float(row.std()):.1%}")
+    for panel, found in panels:
+        accuracies = found.accuracy.transpose("feature", ...)
+        cells = {
+            _NAMES.get(str(name), str(name)): f"{float(of.mean()):.1%} ± {float(of.std()):.1%}"
+            for name, of in zip(found.feature.values, accuracies, strict=True)
+        }
         rows.append(
-            (
-                name,
-                layer,
-                *cells,
-                f"{float(found.majority.mean()):.1%}",
-                f"{float(found.chance):.1%}",
-            )
+            {
+                "configuration": panel.configuration,
+                "layer": panel.layer,
+                **cells,
+                "majority class": f"{float(found.majority.mean()):.1%}",
+                "chance": f"{float(found.chance):.1%}",
+            }
         )
-    return Table(
-        caption="Accuracy of predicting the most damaged class",
-        columns=(
-            *("configuration", "layer"),
-            *(_NAMES.get(feature, feature) for feature in features),
-            *("majority class", "chance"),
-        ),
-        rows=rows,
-    )
+    return Table.of("Accuracy of predicting the most damaged class", rows)
 
 
-def _examples(panels: Sequence[tuple[str, str, xr.Dataset]]) -> Table:
+def _examples(panels: Sequence[tuple[Panel, xr.Dataset]]) -> Table:
     """Units of the last layer in even steps of the ensemble's confidence."""
-    name, layer, found = panels[-1]
+    panel, found = panels[-1]
     confidence = found.probability.max("class").values
     order = np.argsort(-confidence, axis=None, kind="stable")
     chosen = order[np.linspace(0, len(order) - 1, min(_EXAMPLES, len(order))).astype(int)]
@@ -168,12 +152,12 @@ def _examples(panels: Sequence[tuple[str, str, xr.Dataset]]) -> Table:
         row = found.isel(network=int(network), unit=int(unit))
         best = np.argsort(-row.probability.values)[:3]
         listed = [f"{row['class'].values[k]} ({float(row.probability[k]):.0%})" for k in best]
-        rows.append((f"{network}", f"{int(unit)}", str(row.label.values), ", ".join(listed)))
-    return Table(
-        caption=f"Examples from {name}, {layer}: the ensemble's first three classes, units in even "
-        "steps from the surest to the least sure",
-        columns=("network", "unit", "most damaged class", "predicted"),
-        rows=rows,
+        of = {"network": network, "unit": unit, "most damaged class": row.label.values}
+        rows.append({**of, "predicted": ", ".join(listed)})
+    return Table.of(
+        f"Examples from {panel.configuration}, {panel.layer}: the ensemble's first three classes, "
+        "units in even steps from the surest to the least sure",
+        rows,
     )
 
 
@@ -184,5 +168,4 @@ experiment = Experiment(
     options=(Prediction,),
     paper="A",
     figures="6, table 1",
-    groups=("paper_a",),
 )

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import xarray as xr
 from jaxtyping import Float
-from scipy import stats
 
 from ..measurements.synthesis import OBJECTIVES as OBJECTIVES
 from ..runs import Run
 
-_Z = float(stats.norm.ppf(0.975))
+_Z = float(scipy.special.ndtri(0.975))
 _FEWEST = 4
 RELATIONS = {
     "class_selectivity": "class selectivity",
@@ -56,7 +56,7 @@ def rank(x: Float[np.ndarray, " units"], y: Float[np.ndarray, " units"]) -> Rank
     x, y, units = x[known], y[known], int(known.sum())
     if units < _FEWEST or np.ptp(x) == 0 or np.ptp(y) == 0:
         return Rank(math.nan, math.nan, math.nan, math.nan, units)
-    found = stats.spearmanr(x, y)
+    found = scipy.stats.spearmanr(x, y)
     r = float(found.statistic)
     if abs(r) > 1 - 1e-12:
         return Rank(r, float(found.pvalue), r, r, units)

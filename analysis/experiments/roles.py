@@ -16,10 +16,10 @@ from matplotlib.patches import Patch
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import DAMAGE, GAIN, panel, rendered
+from ..figures import DAMAGE, GAIN, legend, panel, rendered
 from ..measurements.insertion import insertion
 from ..measurements.topology import Topology
-from ..runs import Run, Runs
+from ..runs import Panel, Runs
 from ..section import Section, Table
 from ..settings import COUNT, FROM_ZERO, SHARE
 
@@ -57,18 +57,14 @@ class Roles:
 def _section(runs: Runs) -> Section:
     """Insertion curves of one class with their stretches; a table of roles over all classes."""
     panels = runs.panels("insertion")
-    classes = [
-        str(name) for name in panels[0][2][0].kind("insertion")[panels[0][1]]["class"].values
-    ]
+    classes = [str(name) for name in panels[0].results[0]["class"].values]
     shown = runs.config.of(Topology).shown(classes)
     roles = runs.config.of(Roles)
-    found = [
-        _stretches(members[0].kind("insertion")[layer], shown, runs) for _, layer, members in panels
-    ]
+    found = [_stretches(of.results[0], shown, runs) for of in panels]
     return Section(
         title="Roles of units",
         text=[_TEXT.format(**dataclasses.asdict(roles))],
-        figures=[rendered("roles", _draw(runs, panels, found, shown), _caption(runs, shown))],
+        figures=[rendered("roles", _draw(panels, found, shown), _caption(runs, shown))],
         tables=[_stretch_table(panels, found, shown), _share_table(runs, panels)],
     )
 
@@ -86,26 +82,21 @@ def _stretches(insertion: xr.Dataset, name: str, runs: Runs) -> xr.Dataset:
     )
 
 
-def _draw(
-    runs: Runs,
-    panels: Sequence[tuple[str, str, Sequence[Run]]],
-    found: Sequence[xr.Dataset],
-    shown: str,
-) -> Canvas:
+def _draw(panels: Sequence[Panel], found: Sequence[xr.Dataset], shown: str) -> Canvas:
     columns = len(panels)
     canvas = Canvas(figsize=(max(3.2 * columns, 7.5), 5.6), layout="constrained")
     grid = canvas.subplots(2, columns, squeeze=False, sharex="col", sharey="row")
-    for column, (name, layer, members) in enumerate(panels):
-        insertion = members[0].kind("insertion")[layer].sel({"class": shown})
-        title = runs.place(name, layer)
+    for column, of in enumerate(panels):
+        insertion = of.results[0].sel({"class": shown})
         for axes, kind in zip(grid[:, column], ("accuracy", "loss"), strict=True):
             _draw_stretches(axes, found[column])
             _draw_curves(axes, insertion, kind)
-            panel(axes, title if kind == "accuracy" else "", "inserted units")
-    grid[0, 0].set_ylabel("class accuracy (%)", fontsize=8)
-    grid[1, 0].set_ylabel("class loss (nats)", fontsize=8)
+            panel(axes, of.title if kind == "accuracy" else "", "inserted units")
+    grid[0, 0].set_ylabel("class accuracy (%)")
+    grid[1, 0].set_ylabel("class loss (nats)")
     grid[0, 0].set_ylim(0, 102)
-    _legend(canvas, grid[0, 0], 7 if columns > 2 else 4)
+    patches = [Patch(color=colour, alpha=0.35, label=role) for role, colour in _ROLES.items()]
+    legend(canvas, grid[0, 0], columns=7 if columns > 2 else 4, patches=patches)
     return canvas
 
 
@@ -132,19 +123,6 @@ def _draw_curves(axes: Axes, insertion: xr.Dataset, kind: str) -> None:
         )
 
 
-def _legend(canvas: Canvas, axes: Axes, columns: int) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    patches = [Patch(color=colour, alpha=0.35, label=role) for role, colour in _ROLES.items()]
-    canvas.legend(
-        handles=[*handles, *patches],
-        labels=[*labels, *_ROLES],
-        loc="outside upper center",
-        ncols=columns,
-        fontsize=8,
-        frameon=False,
-    )
-
-
 def _caption(runs: Runs, shown: str) -> str:
     seed = ", first seed of each configuration" if runs.several else ""
     return (
@@ -154,28 +132,20 @@ def _caption(runs: Runs, shown: str) -> str:
     )
 
 
-def _stretch_table(
-    panels: Sequence[tuple[str, str, Sequence[Run]]], found: Sequence[xr.Dataset], shown: str
-) -> Table:
+def _stretch_table(panels: Sequence[Panel], found: Sequence[xr.Dataset], shown: str) -> Table:
     rows = []
-    for (name, layer, members), result in zip(panels, found, strict=True):
+    for of, result in zip(panels, found, strict=True):
         for number in range(result.sizes["stretch"]):
             one = result.isel(stretch=number)
-            first, last = int(one.first_step) + 1, int(one.last_step)
             rows.append(
-                (
-                    *(name, members[0].seed, layer, f"{first} to {last}", str(one.role.values)),
-                    *(_slope(one.sel(side=side)) for side in _SIDES),
-                )
+                {
+                    **of.head_of(of.runs[0]),
+                    "units, by rank": f"{int(one.first_step) + 1} to {int(one.last_step)}",
+                    "role": one.role.values,
+                    **{f"{side} accuracy": _slope(one.sel(side=side)) for side in _SIDES},
+                }
             )
-    return Table(
-        caption=f"Stretches of class {shown}: slopes in percentage points a unit",
-        columns=(
-            *("network", "seed", "layer", "units, by rank", "role"),
-            *("training accuracy", "test accuracy"),
-        ),
-        rows=rows,
-    )
+    return Table.of(f"Stretches of class {shown}: slopes in percentage points a unit", rows)
 
 
 def _slope(one: xr.Dataset) -> str:
@@ -183,40 +153,32 @@ def _slope(one: xr.Dataset) -> str:
     return f"{slope:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
-def _share_table(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Table:
+def _share_table(runs: Runs, panels: Sequence[Panel]) -> Table:
     rows = []
-    for name, layer, members in panels:
-        each = [run.kind("insertion")[layer] for run in members]
-        whole = (
-            xr.concat(each, "seed", data_vars="all").accuracy.isel(step=-1).mean(["seed", "class"])
-        )
+    for of in panels:
+        each = xr.concat(of.results, "seed", data_vars="all").accuracy
+        whole = each.isel(step=-1).mean(["seed", "class"])
         shares = [
-            ju.statistics.role_shares(_stretches(insertion, str(label), runs))
-            for insertion in each
-            for label in insertion["class"].values
+            ju.statistics.role_shares(_stretches(result, str(label), runs))
+            for result in of.results
+            for label in result["class"].values
         ]
-        mean = np.mean(shares, axis=0)
+        mean = zip(_ROLES, np.mean(shares, axis=0), strict=True)
         rows.append(
-            (
-                *(name, layer, str(len(shares))),
-                *(f"{float(whole.sel(side=side)):.1%}" for side in _SIDES),
-                *(f"{share:.0%}" for share in mean),
-            )
+            {
+                **of.head,
+                "curves": len(shares),
+                **{side: f"{float(whole.sel(side=side)):.1%}" for side in _SIDES},
+                **{role: f"{share:.0%}" for role, share in mean},
+            }
         )
-    return Table(
-        caption="Share of a layer's units in each role, means over classes and seeds, with the "
+    return Table.of(
+        "Share of a layer's units in each role, means over classes and seeds, with the "
         "mean class accuracy of the whole network",
-        columns=("network", "layer", "curves", "training", "test", *_ROLES),
-        rows=rows,
+        rows,
     )
 
 
 experiment = Experiment(
-    "roles",
-    _section,
-    needs=(insertion,),
-    options=(Roles,),
-    paper="B",
-    figures="5, table 1",
-    groups=("paper_b",),
+    "roles", _section, needs=(insertion,), options=(Roles,), paper="B", figures="5, table 1"
 )

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from scipy import stats
 
 from ..experiment import Experiment
-from ..figures import DAMAGE, GAIN, POINTS, legend, panel, rendered
+from ..figures import DAMAGE, GAIN, POINTS, band, legend, panel, rendered
 from ..measurements.ablation import ablation
 from ..measurements.rotations import rotations
-from ..runs import Run, Runs
+from ..runs import Panel, Runs
 from ..section import Section, Table
 
 _NAMES = {"max_class_accuracy_drop": "max class drop", "overall_accuracy_drop": "overall drop"}
@@ -32,37 +32,34 @@ def _section(runs: Runs) -> Section:
     return Section(
         title="Units against random directions",
         text=[_TEXT],
-        figures=[rendered("rotations", _draw(runs, panels), _caption(runs, panels))],
+        figures=[rendered("rotations", _draw(panels), _caption(runs, panels))],
         tables=[_table(panels)],
     )
 
 
-def _draw(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Canvas:
+def _draw(panels: Sequence[Panel]) -> Canvas:
     canvas = Canvas(figsize=(7.6, 2.7 * len(panels) + 0.5), layout="constrained")
     grid = canvas.subplots(len(panels), 2, squeeze=False)
-    for row, (name, layer, members) in zip(grid, panels, strict=True):
+    for row, shown in zip(grid, panels, strict=True):
         for axes, (drop, label) in zip(row, _NAMES.items(), strict=True):
-            _draw_panel(axes, members, layer, drop)
-            title = runs.place(name, layer)
-            panel(axes, f"{title}: {label}", "units or directions, sorted by drop")
-        row[0].set_ylabel(POINTS, fontsize=8)
+            _draw_panel(axes, shown, drop)
+            panel(axes, f"{shown.title}: {label}", "units or directions, sorted by drop")
+        row[0].set_ylabel(POINTS)
     legend(canvas, grid.flat[0])
     return canvas
 
 
-def _draw_panel(axes: Axes, members: Sequence[Run], layer: str, drop: str) -> None:
-    units = np.stack([run.sweeps[layer][drop].values for run in members])
-    directions = np.concatenate(
-        [_directions(run.kind("rotations")[layer], drop) for run in members]
-    )
+def _draw_panel(axes: Axes, shown: Panel, drop: str) -> None:
+    units = np.stack([run.sweeps[shown.layer][drop].values for run in shown.runs])
+    directions = np.concatenate([_directions(each, drop) for each in shown.results])
     for values, colour, label in (
         (directions, GAIN, "directions of random rotations"),
         (units, DAMAGE, "units"),
     ):
         curves = -np.sort(-100 * values, axis=1)
         rank = np.arange(1, curves.shape[1] + 1)
-        axes.fill_between(rank, curves.min(0), curves.max(0), color=colour, alpha=0.2, linewidth=0)
-        axes.plot(rank, curves.mean(0), color=colour, linewidth=1.5, label=label)
+        drops = curves.min(0), curves.mean(0), curves.max(0)
+        band(axes, rank, drops, color=colour, linewidth=1.5, label=label)
 
 
 def _directions(rotations: xr.Dataset, drop: str) -> np.ndarray:
@@ -70,8 +67,8 @@ def _directions(rotations: xr.Dataset, drop: str) -> np.ndarray:
     return rotations[drop].transpose("rotation", "direction").values
 
 
-def _caption(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> str:
-    first = panels[0][2][0].kind("rotations")[panels[0][1]]
+def _caption(runs: Runs, panels: Sequence[Panel]) -> str:
+    first = panels[0].results[0]
     ranges = "rotations and seeds" if runs.several else "rotations"
     return (
         f"Accuracy drops of units and of directions of {first.sizes['rotation']} random rotations, "
@@ -79,34 +76,19 @@ def _caption(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> st
     )
 
 
-def _table(panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Table:
+def _table(panels: Sequence[Panel]) -> Table:
     rows = []
-    for name, layer, members in panels:
-        for run in members:
-            cells: list[str] = []
-            for drop in _NAMES:
-                units = run.sweeps[layer][drop].values
-                directions = _directions(run.kind("rotations")[layer], drop).ravel()
-                test = stats.mannwhitneyu(units, directions)
-                cells += [
-                    f"{100 * units.mean():.2f}",
-                    f"{100 * directions.mean():.2f}",
-                    f"{test.pvalue:.2g}",
-                ]
-            rows.append((name, run.seed, layer, *cells))
-    heads = [f"{label}, {of}" for label in _NAMES.values() for of in ("units", "directions", "p")]
-    return Table(
-        caption="Mean drops in percentage points",
-        columns=("network", "seed", "layer", *heads),
-        rows=rows,
-    )
+    for shown in panels:
+        for run, found in shown.each:
+            row = shown.head_of(run)
+            for drop, label in _NAMES.items():
+                units = run.sweeps[shown.layer][drop].values
+                directions = _directions(found, drop).ravel()
+                row[f"{label}, units"] = f"{100 * units.mean():.2f}"
+                row[f"{label}, directions"] = f"{100 * directions.mean():.2f}"
+                row[f"{label}, p"] = f"{scipy.stats.mannwhitneyu(units, directions).pvalue:.2g}"
+            rows.append(row)
+    return Table.of("Mean drops in percentage points", rows)
 
 
-experiment = Experiment(
-    "rotations",
-    _section,
-    needs=(ablation, rotations),
-    paper="A",
-    figures="7",
-    groups=("paper_a",),
-)
+experiment = Experiment("rotations", _section, needs=(ablation, rotations), paper="A", figures="7")

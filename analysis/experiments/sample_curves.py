@@ -10,28 +10,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from ..figures import colour_of, legend, panel, rendered, style_of
-from ..runs import Run, Runs
+from ..runs import Panel, Runs
 from ..section import Figure, Table
 
-Panels = Sequence[tuple[str, str, Run]]
 
-
-def curves_figure(runs: Runs, panels: Panels) -> Figure:
+def curves_figure(runs: Runs, panels: Sequence[Panel]) -> Figure:
     """Accuracy of the shown class, a row a network and a column a sample."""
     canvas = Canvas(figsize=(9.2, 2.4 * len(panels) + 0.4), layout="constrained")
-    found = [run.kind("samples")[layer] for _, layer, run in panels]
     grid = canvas.subplots(len(panels), 3, squeeze=False, sharey=True)
-    for row, (name, layer, _), curves in zip(grid, panels, found, strict=True):
+    for row, of in zip(grid, panels, strict=True):
+        curves = of.results[0]
         for axes, sample in zip(row, curves["sample"].values, strict=True):
             _draw(axes, curves.sel(sample=sample))
-            panel(
-                axes, f"{runs.place(name, layer)}:\non {_images(curves, sample)}", "ablated units"
-            )
+            panel(axes, f"{of.title}:\non {_images(curves, sample)}", "ablated units")
             axes.title.set_fontsize(9)
-        row[0].set_ylabel("class accuracy (%)", fontsize=8)
-        row[0].set_ylim(-2, 103)
+        row[0].set(ylabel="class accuracy (%)", ylim=(-2, 103))
     legend(canvas, grid[0, 0])
-    shown = found[0].attrs["class"]
+    shown = panels[0].results[0].attrs["class"]
     seed = " First seed of each configuration." if runs.several else ""
     return rendered(
         "stability_curves",
@@ -42,22 +37,19 @@ def curves_figure(runs: Runs, panels: Panels) -> Figure:
     )
 
 
-def curves_table(panels: Panels) -> Table:
+def curves_table(panels: Sequence[Panel]) -> Table:
     """Mean accuracy along each order."""
     rows = []
-    for name, layer, run in panels:
-        curves = run.kind("samples")[layer]
+    for of in panels:
+        curves = of.results[0]
         for sample in curves["sample"].values:
             means = 100 * curves.accuracy.sel(sample=sample).mean("step")
-            rows.append(
-                (name, layer, _images(curves, sample), *(f"{mean:.1f} %" for mean in means.values))
-            )
-    first = panels[0][2].kind("samples")[panels[0][1]]
-    return Table(
-        caption="Mean accuracy along cumulative ablation, by the importance rank (columns) and the "
-        f"images it is measured on; class {first.attrs['class']}",
-        columns=("network", "layer", "measured on", *map(_label, first.ranking.values)),
-        rows=rows,
+            cells = {_label(str(mean.ranking.values)): f"{float(mean):.1f} %" for mean in means}
+            rows.append({**of.head, "measured on": _images(curves, sample), **cells})
+    return Table.of(
+        "Mean accuracy along cumulative ablation, by the importance rank (columns) and the "
+        f"images it is measured on; class {panels[0].results[0].attrs['class']}",
+        rows,
     )
 
 

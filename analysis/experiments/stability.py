@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from scipy import stats
 
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import colour_of, legend, rendered, style_of, tidy
+from ..figures import band, colour_of, legend, rendered, style_of, tidy
 from ..measurements.births import births, births_of
 from ..measurements.samples import Stability, samples
 from ..measurements.topology import Topology
-from ..runs import Run, Runs
+from ..runs import Panel, Runs
 from ..section import Section, Table
 from ..settings import Settings
 from .sample_curves import curves_figure, curves_table
@@ -59,24 +60,22 @@ _Sizes = dict[int, dict[str, _Found]]
 
 def _section(runs: Runs) -> Section:
     """Top sets, stability by size, and a table of the units that subsets agree on."""
-    panels = [(name, layer, members[0]) for name, layer, members in runs.panels("births")]
-    found = [_found_of(run, layer, runs.config) for _, layer, run in panels]
+    panels, curves = runs.panels("births"), runs.panels("samples")
+    found = [_found_of(panel.results[0], runs.config) for panel in panels]
     classes = list(next(iter(found[0].values())))
     shown = runs.config.of(Topology).shown(classes)
-    titles = [runs.place(name, layer) for name, layer, _ in panels]
     return Section(
         title="Stability of the importance rank",
         text=[_TEXT.format(shown=shown), _CURVES],
         figures=[
-            rendered("stability", _draw(titles, found, panels, runs.config, shown), _caption(runs)),
-            curves_figure(runs, panels),
+            rendered("stability", _draw(panels, found, runs.config, shown), _caption(runs)),
+            curves_figure(runs, curves),
         ],
-        tables=[_table(panels, found, runs.config, shown), curves_table(panels)],
+        tables=[_table(panels, found, runs.config, shown), curves_table(curves)],
     )
 
 
-def _found_of(run: Run, layer: str, config: Settings) -> _Sizes:
-    result = run.kind("births")[layer]
+def _found_of(result: xr.Dataset, config: Settings) -> _Sizes:
     names = [str(name) for name in dict.fromkeys(result["class"].values.tolist())]
     births = {name: births_of(result, name).values for name in names}
     least = min(map(len, births.values()))
@@ -104,26 +103,20 @@ def _of_class(births: np.ndarray, size: int, config: Settings) -> _Found:
         ),
         chosen=most.tolist(),
         among=int(np.isin(most, reference[:chosen]).sum()),
-        correlation=float(stats.spearmanr(every.mean(0), whole).statistic)
+        correlation=float(scipy.stats.spearmanr(every.mean(0), whole).statistic)
         if np.ptp(every.mean(0)) and np.ptp(whole)
         else float("nan"),
     )
 
 
-def _draw(
-    titles: Sequence[str],
-    found: Sequence[_Sizes],
-    panels: Sequence[tuple[str, str, Run]],
-    config: Settings,
-    shown: str,
-) -> Canvas:
+def _draw(panels: Sequence[Panel], found: Sequence[_Sizes], config: Settings, shown: str) -> Canvas:
     canvas = Canvas(figsize=(9.2, 2.6 * len(found) + 0.4), layout="constrained")
     grid = canvas.subplots(len(found), 2, squeeze=False, sharey="col")
-    for (left, right), title, sizes in zip(grid, titles, found, strict=True):
+    for (left, right), panel, sizes in zip(grid, panels, found, strict=True):
         _draw_shares(left, sizes, config, shown)
         _draw_ratios(right, sizes)
-        left.set_title(f"{title}: class {shown}", fontsize=9)
-        right.set_title(f"{title}: all classes", fontsize=9)
+        left.set_title(f"{panel.title}: class {shown}", fontsize=9)
+        right.set_title(f"{panel.title}: all classes", fontsize=9)
     legend(canvas, max(grid[:, 0], key=lambda axes: len(axes.get_legend_handles_labels()[1])))
     return canvas
 
@@ -141,19 +134,17 @@ def _draw_shares(axes: Axes, sizes: _Sizes, config: Settings, shown: str) -> Non
         )
     top, _, _ = config.of(Stability).of_layer(len(share))
     axes.axvline(top + 0.5, color="0.5", linewidth=1, linestyle=":")
-    axes.set_xlabel("units, by the rank of all images", fontsize=8)
-    axes.set_ylabel(f"subsets with the unit\namong their first {top} (%)", fontsize=8)
+    axes.set_xlabel("units, by the rank of all images")
+    axes.set_ylabel(f"subsets with the unit\namong their first {top} (%)")
     tidy(axes)
 
 
 def _draw_ratios(axes: Axes, sizes: _Sizes) -> None:
     ratios = 100 * np.array([[each.ratio for each in found.values()] for found in sizes.values()])
     places = list(sizes)
-    axes.fill_between(places, ratios.min(1), ratios.max(1), color=colour_of(1), alpha=0.2)
-    axes.plot(places, ratios.mean(1), color=colour_of(1), marker="o", markersize=4)
-    axes.set_xlabel("images per subset", fontsize=8)
-    axes.set_ylabel("stability (%)", fontsize=8)
-    axes.set_ylim(0, 102)
+    curves = ratios.min(1), ratios.mean(1), ratios.max(1)
+    band(axes, places, curves, color=colour_of(1), marker="o", markersize=4)
+    axes.set(xlabel="images per subset", ylabel="stability (%)", ylim=(0, 102))
     tidy(axes)
 
 
@@ -166,41 +157,30 @@ def _caption(runs: Runs) -> str:
     )
 
 
-def _table(
-    panels: Sequence[tuple[str, str, Run]], found: Sequence[_Sizes], config: Settings, shown: str
-) -> Table:
+def _table(panels: Sequence[Panel], found: Sequence[_Sizes], config: Settings, shown: str) -> Table:
     rows = []
-    for (name, layer, _), sizes in zip(panels, found, strict=True):
+    for panel, sizes in zip(panels, found, strict=True):
         for size, classes in sizes.items():
-            one = classes[shown]
-            every = list(classes.values())
+            one, every = classes[shown], list(classes.values())
+            ratios = [each.ratio for each in every]
+            correlation = np.nanmean([each.correlation for each in every])
             rows.append(
-                (
-                    *(name, layer, str(size)),
-                    f"{np.mean([each.ratio for each in every]):.1%}",
-                    f"{min(each.ratio for each in every):.1%}",
-                    f"{np.nanmean([each.correlation for each in every]):+.2f}",
-                    f"{one.among} of {len(one.chosen)}",
-                    ", ".join(map(str, sorted(one.chosen))),
-                )
+                {
+                    **panel.head,
+                    "images per subset": size,
+                    "stability, mean over classes": f"{np.mean(ratios):.1%}",
+                    "smallest": f"{min(ratios):.1%}",
+                    "Spearman's r of the mean effectiveness": f"{correlation:+.2f}",
+                    "shared": f"{one.among} of {len(one.chosen)}",
+                    "units": ", ".join(map(str, sorted(one.chosen))),
+                }
             )
-    return Table(
-        caption="Subsets against all images; the last two columns are of class "
+    return Table.of(
+        "Subsets against all images; the last two columns are of class "
         f"{shown}: the units most often among the first, and how many of them are among those "
         "of all images",
-        columns=(
-            *("network", "layer", "images per subset", "stability, mean over classes"),
-            *("smallest", "Spearman's r of the mean effectiveness", "shared", "units"),
-        ),
-        rows=rows,
+        rows,
     )
 
 
-experiment = Experiment(
-    "stability",
-    _section,
-    needs=(births, samples),
-    paper="B",
-    figures="4",
-    groups=("paper_b",),
-)
+experiment = Experiment("stability", _section, needs=(births, samples), paper="B", figures="4")

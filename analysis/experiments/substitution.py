@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from ..experiment import Experiment
-from ..figures import DAMAGE, GAIN, legend, rendered, tidy
+from ..figures import DAMAGE, GAIN, legend, panels_of, rendered, tidy
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..measurements.synthesis import synthesis
@@ -58,29 +58,27 @@ def _first(found: Sequence[tuple[Run, ByLayer]], configuration: str) -> tuple[Ru
 def _scatter(runs: Runs, run: Run, layers: ByLayer) -> Figure:
     """RS against class selectivity, layer by layer."""
     columns = min(_COLUMNS, len(layers))
-    rows = -(-len(layers) // columns)
-    canvas = Canvas(figsize=(max(2.3 * columns, 6.4) + 0.4, 2.4 * rows + 0.6), layout="constrained")
-    grid = canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axes in grid.flat[len(layers) :]:
-        axes.remove()
-    for axes, (layer, units) in zip(grid.flat, layers.items(), strict=False):
+    canvas, grid = panels_of(
+        len(layers),
+        columns,
+        (max(2.3, 6.4 / columns), 2.4),
+        around=(0.4, 0.6),
+        label="RS (share of units)",
+        sharex=True,
+        sharey=True,
+    )
+    for axes, (layer, units) in zip(grid, layers.items(), strict=True):
         _draw_units(axes, units)
         axes.set_title(f"{layer} ({units.sizes['unit']} units)", fontsize=9)
     # Of shared axes only those with nothing below keep their numbers.
-    for number in range(max(0, len(layers) - columns), len(layers)):
-        grid.flat[number].set_xlabel("class selectivity", fontsize=8)
-        grid.flat[number].tick_params(labelbottom=True)
-    for axes in grid[:, 0]:
-        axes.set_ylabel("RS (share of units)", fontsize=8)
-    legend(canvas, grid.flat[0])
-    name = (
-        f"substitution_selectivity_{run.configuration}"
-        if runs.several
-        else ("substitution_selectivity")
-    )
+    for axes in grid[-columns:]:
+        axes.set_xlabel("class selectivity")
+        axes.tick_params(labelbottom=True)
+    legend(canvas, grid[0])
+    suffix = f"_{run.configuration}" if runs.several else ""
     of = f" of {run.name}" if runs.several else ""
     return rendered(
-        name,
+        f"substitution_selectivity{suffix}",
         canvas,
         f"RS against class selectivity{of}; a dot is a unit under AM, a triangle one under IAM. "
         "After paper C, figures 1 and 4 to 6.",
@@ -100,8 +98,7 @@ def _draw_units(axes: Axes, units: xr.Dataset) -> None:
             alpha=0.6,
             markeredgewidth=0,
         )
-    axes.set_xlim(-0.04, 1.04)
-    axes.set_ylim(-0.04, 1.04)
+    axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
     tidy(axes)
 
 
@@ -120,10 +117,10 @@ def _by_layer(runs: Runs, found: Sequence[tuple[Run, ByLayer]]) -> Figure:
     for column, name in zip(grid.T, names, strict=True):
         members = [of_layers for run, of_layers in found if run.configuration == name]
         _draw_column(column, members, layers[name])
-        column[0].set_title(name if runs.several else "", fontsize=10)
+        column[0].set_title(name if runs.several else "")
     labels = ("mean RS", *(f"r of RS with\n{text}" for text in RELATIONS.values()))
     for axes, label in zip(grid[:, 0], labels, strict=True):
-        axes.set_ylabel(label, fontsize=8)
+        axes.set_ylabel(label)
     legend(canvas, grid.flat[0])
     seeds = " Networks of one configuration stand beside each other." if runs.several else ""
     return rendered(
@@ -148,7 +145,7 @@ def _draw_column(column: np.ndarray, members: Sequence[ByLayer], layers: Sequenc
         axes.set_ylim(-1.05, 1.05)
     column[-1].set_xticks(range(len(layers)), layers, rotation=90)
     column[-1].set_xlim(-0.6, len(layers) - 0.4)
-    column[-1].set_xlabel("layer", fontsize=8)
+    column[-1].set_xlabel("layer")
 
 
 def _draw_network(
@@ -184,5 +181,4 @@ experiment = Experiment(
     needs=(ablation, attributes, synthesis),
     paper="C",
     figures="1, 3 to 6",
-    groups=("paper_c",),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -36,15 +36,16 @@ def _signs(runs: Runs, found: _Found) -> Table:
             for units in of_layers.values()
         ]
         for objective in OBJECTIVES:
-            cells = [
-                _sign([rank_of(units, objective, each) for units in layers]) for each in RELATIONS
-            ]
-            rows.append((name, objective.upper(), str(len(layers)), *cells))
-    return Table(
-        caption="Layers in which RS goes with what: r > 0 and r < 0 with p < 0.05, and neither, "
+            cells = {
+                label: _sign([rank_of(units, objective, relation) for units in layers])
+                for relation, label in RELATIONS.items()
+            }
+            head = {"network": name, "images": objective.upper(), "layers": len(layers)}
+            rows.append({**head, **cells})
+    return Table.of(
+        "Layers in which RS goes with what: r > 0 and r < 0 with p < 0.05, and neither, "
         "layers without r left out" + ("; every network's layers counted" if runs.several else ""),
-        columns=("network", "images", "layers", *RELATIONS.values()),
-        rows=rows,
+        rows,
     )
 
 
@@ -57,29 +58,23 @@ def _sign(ranks: Sequence[Rank]) -> str:
 
 def _correlations(runs: Runs, found: _Found) -> Table:
     rows = []
-    for run, of_layers in found:
-        for layer, units in of_layers.items():
-            for objective in OBJECTIVES:
-                cells = [_rank(rank_of(units, objective, each)) for each in RELATIONS]
-                rs = units["rs"].sel(maximised=objective)
-                rows.append(
-                    (
-                        *_head(runs, run, layer),
-                        objective.upper(),
-                        f"{int(rs.notnull().sum())} of {rs.size}",
-                        _number(float(rs.mean())),
-                        *cells,
-                    )
-                )
-    return Table(
-        caption="Spearman's r of RS with what, its 95 % interval and p",
-        columns=(
-            *_columns(runs),
-            *("images", "units with an image", "mean RS"),
-            *RELATIONS.values(),
-        ),
-        rows=rows,
-    )
+    for head, units in _layers(runs, found):
+        for objective in OBJECTIVES:
+            rs = units["rs"].sel(maximised=objective)
+            cells = {
+                label: _rank(rank_of(units, objective, relation))
+                for relation, label in RELATIONS.items()
+            }
+            rows.append(
+                {
+                    **head,
+                    "images": objective.upper(),
+                    "units with an image": f"{int(rs.notnull().sum())} of {rs.size}",
+                    "mean RS": _number(float(rs.mean())),
+                    **cells,
+                }
+            )
+    return Table.of("Spearman's r of RS with what, its 95 % interval and p", rows)
 
 
 def _rank(found: Rank) -> str:
@@ -91,37 +86,34 @@ def _rank(found: Rank) -> str:
 
 def _changes(runs: Runs, found: _Found) -> Table:
     rows = []
-    for run, of_layers in found:
-        for layer, units in of_layers.items():
-            moved = change(units)
-            stable = [stability(units, objective) for objective in OBJECTIVES]
-            rows.append(
-                (
-                    *_head(runs, run, layer),
-                    *(_share(moved < 0), _share(moved > 0)),
-                    f"{moved.mean():+.3f}" if moved.size else "–",
-                    *(_number(spread, 3) for _, spread in stable),
-                    *(_number(r) for r, _ in stable),
-                )
-            )
-    return Table(
-        caption="From AM to IAM, and from one noise seed to another: standard deviation of a "
+    for head, units in _layers(runs, found):
+        moved = change(units)
+        (am_r, am_spread), (iam_r, iam_spread) = (stability(units, name) for name in OBJECTIVES)
+        rows.append(
+            {
+                **head,
+                "RS falls": _share(moved < 0),
+                "RS rises": _share(moved > 0),
+                "mean change": f"{moved.mean():+.3f}" if moved.size else "–",
+                "sd over seeds, AM": _number(am_spread, 3),
+                "sd over seeds, IAM": _number(iam_spread, 3),
+                "r between seeds, AM": _number(am_r),
+                "r between seeds, IAM": _number(iam_r),
+            }
+        )
+    return Table.of(
+        "From AM to IAM, and from one noise seed to another: standard deviation of a "
         "unit's RS over seeds (mean over units), and Spearman's r between seeds (mean over pairs)",
-        columns=(
-            *_columns(runs),
-            *("RS falls", "RS rises", "mean change"),
-            *("sd over seeds, AM", "IAM", "r between seeds, AM", "IAM"),
-        ),
-        rows=rows,
+        rows,
     )
 
 
-def _columns(runs: Runs) -> tuple[str, ...]:
-    return ("configuration", "seed", "layer") if runs.several else ("layer",)
-
-
-def _head(runs: Runs, run: Run, layer: str) -> tuple[str, ...]:
-    return (run.configuration, run.seed, layer) if runs.several else (layer,)
+def _layers(runs: Runs, found: _Found) -> Iterator[tuple[dict[str, str], xr.Dataset]]:
+    """Each layer of each network, with how its row begins."""
+    for run, of_layers in found:
+        head = {"configuration": run.configuration, "seed": run.seed} if runs.several else {}
+        for layer, units in of_layers.items():
+            yield {**head, "layer": layer}, units
 
 
 def _share(mask: np.ndarray) -> str:

@@ -187,10 +187,5 @@ def _picture(image: UInt8[np.ndarray, "y x channels"], factor: int) -> Image.Ima
 
 
 experiment = Experiment(
-    "synthesised_images",
-    _section,
-    needs=(attributes, synthesis),
-    paper="C",
-    figures="2",
-    groups=("paper_c",),
+    "synthesised_images", _section, needs=(attributes, synthesis), paper="C", figures="2"
 )

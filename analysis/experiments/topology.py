@@ -13,12 +13,12 @@ from matplotlib.ticker import MaxNLocator
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import DAMAGE, GAIN, colour_of, legend, rendered, style_of, tidy
+from ..figures import DAMAGE, GAIN, band, colour_of, legend, rendered, style_of, tidy
 from ..measurements.births import births, births_of
 from ..measurements.maps import maps
 from ..measurements.topology import Topology
 from ..measurements.training_births import training_births
-from ..runs import Run, Runs
+from ..runs import Panel, Run, Runs
 from ..section import Section, Table
 from .flow import draw_flow
 
@@ -47,11 +47,11 @@ def _section(runs: Runs) -> Section:
         if layer in first.kind("maps")
     ]
     panels = runs.panels("training")
-    kept = min(members[0].kind("training")[layer].sizes["epoch"] for _, layer, members in panels)
+    kept = min(panel.results[0].sizes["epoch"] for panel in panels)
     figures = [
         rendered(
             f"topology_training_{layer}",
-            _draw_training(runs, [panel for panel in panels if panel[1] == layer]),
+            _draw_training(runs, [panel for panel in panels if panel.layer == layer]),
             _training_caption(first.kind("training")[layer], runs.several),
         )
         for layer in layers
@@ -60,16 +60,14 @@ def _section(runs: Runs) -> Section:
         title="Feature topology and its entropy",
         text=[_MEASURED, _TRAINING, _found(runs, panels), *([_KEPT] if kept < 3 else [])],
         figures=[*flows, *figures],
-        tables=[_table(runs, panels), _course(runs, panels)],
+        tables=[_table(runs), _course(runs, panels)],
     )
 
 
-def _found(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> str:
+def _found(runs: Runs, panels: Sequence[Panel]) -> str:
     """In how many networks (and layers) the means fall during training."""
     courses = [
-        _course_of(run, layer, runs.config.of(Topology))
-        for _, layer, members in panels
-        for run in members
+        _course_of(found, runs.config.of(Topology)) for panel in panels for found in panel.results
     ]
     fell = {
         key: sum(float(course[key][-1]) < float(course[key][0]) for course in courses)
@@ -104,14 +102,13 @@ def _training_caption(found: xr.Dataset, several: bool) -> str:
     )
 
 
-def _draw_training(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Canvas:
+def _draw_training(runs: Runs, panels: Sequence[Panel]) -> Canvas:
     topology = runs.config.of(Topology)
     canvas = Canvas(figsize=(12.4, 2.3 * len(panels) + 0.6), layout="constrained")
     grid = canvas.subplots(len(panels), 5, squeeze=False)
-    for row, (name, layer, members) in zip(grid, panels, strict=True):
-        each = [run.kind("training")[layer] for run in members]
-        _draw_histograms(canvas, row[0], each[0])
-        courses = [_course_of(run, layer, topology) for run in members]
+    for row, panel in zip(grid, panels, strict=True):
+        _draw_histograms(canvas, row[0], panel.results[0])
+        courses = [_course_of(found, topology) for found in panel.results]
         mean = xr.concat(courses, "seed", data_vars="all").mean("seed")
         for axes, variable, label, colour in (
             (row[1], "entropy", "feature entropy (nats)", colour_of(0)),
@@ -122,8 +119,8 @@ def _draw_training(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]])
         _draw_loss(row[4], mean)
         row[2].set_ylim(0, 102)
         for axes in row:
-            axes.set_title(name if runs.several else layer, fontsize=8)
-            axes.set_xlabel("epochs", fontsize=8)
+            axes.set_title(panel.configuration if runs.several else panel.layer, fontsize=8)
+            axes.set_xlabel("epochs")
         for axes in row[1:]:
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     legend(canvas, grid[0, 4])
@@ -142,8 +139,7 @@ def _draw_histograms(canvas: Canvas, axes: Axes, found: xr.Dataset) -> None:
         np.arange(len(epochs) + 1), np.arange(last + 1) + 0.5, 100 * shares, cmap="viridis"
     )
     places = np.unique(np.linspace(0, len(epochs) - 1, min(6, len(epochs))).astype(int))
-    axes.set_ylabel("birth point (rank)", fontsize=8)
-    axes.tick_params(labelsize=8)
+    axes.set_ylabel("birth point (rank)")
     bar = canvas.colorbar(drawn, ax=axes, pad=0.02)
     bar.set_label("share of maps (%)", fontsize=7)
     bar.ax.tick_params(labelsize=7)
@@ -155,9 +151,8 @@ def _draw_course(axes: Axes, mean: xr.Dataset, variable: str, label: str, colour
     low, middle, high = (
         scale * mean[f"{variable}_{part}"].values for part in ("low", "mean", "high")
     )
-    axes.fill_between(mean.epoch, low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(mean.epoch, middle, color=colour, marker="o", markersize=2.5)
-    axes.set_ylabel(label, fontsize=8)
+    band(axes, mean.epoch, (low, middle, high), color=colour, marker="o", markersize=2.5)
+    axes.set_ylabel(label)
     tidy(axes)
 
 
@@ -174,14 +169,13 @@ def _draw_loss(axes: Axes, mean: xr.Dataset) -> None:
             marker="o",
             markersize=2.5,
         )
-    axes.set_ylabel("loss (nats)", fontsize=8)
+    axes.set_ylabel("loss (nats)")
     axes.set_ylim(bottom=0)
     tidy(axes)
 
 
-def _course_of(run: Run, layer: str, topology: Topology) -> xr.Dataset:
+def _course_of(found: xr.Dataset, topology: Topology) -> xr.Dataset:
     """Means and quartiles over units at every checkpoint, and the losses."""
-    found = run.kind("training")[layer]
     each = [births.values for births in found.birth_point]
     values = {
         "entropy": [ju.topology.feature_entropy(births) for births in each],
@@ -199,64 +193,50 @@ def _course_of(run: Run, layer: str, topology: Topology) -> xr.Dataset:
     )
 
 
-def _table(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Table:
+def _table(runs: Runs) -> Table:
+    topology = runs.config.of(Topology)
     rows = []
-    for name, layer, members in panels:
-        for run in members:
-            result = run.kind("births")[layer]
+    for panel in runs.panels("births"):
+        for run, result in panel.each:
             classes = dict.fromkeys(result["class"].values.tolist())
             births = [births_of(result, each).values for each in classes]
-            topology = runs.config.of(Topology)
             effective = np.stack([topology.effectiveness(each) for each in births])
-            entropies = np.stack([ju.topology.feature_entropy(each) for each in births])
-            rates = np.stack([ju.topology.selective_rate(each) for each in births])
+            entropy = np.mean([ju.topology.feature_entropy(each) for each in births])
+            rate = np.mean([ju.topology.selective_rate(each) for each in births])
             rows.append(
-                (
-                    *(name, run.seed, layer, str(len(classes)), str(result.sizes["unit"])),
-                    f"{result.attrs['vertices']}×{result.attrs['vertices']}",
-                    f"{rates.mean():.1%}",
-                    f"{entropies.mean():.3f}",
-                    f"{effective.mean():.3f}",
-                    f"{(effective == 0).mean():.1%}",
-                )
+                {
+                    **panel.head_of(run),
+                    "classes": len(classes),
+                    "units": result.sizes["unit"],
+                    "maps": f"{result.attrs['vertices']}×{result.attrs['vertices']}",
+                    "selective rate": f"{rate:.1%}",
+                    "feature entropy, nats": f"{entropy:.3f}",
+                    "effectiveness, 1/nats": f"{effective.mean():.3f}",
+                    "effectiveness 0": f"{(effective == 0).mean():.1%}",
+                }
             )
-    return Table(
-        caption="Feature topology of the trained networks, means over units and classes",
-        columns=(
-            *("network", "seed", "layer", "classes", "units", "maps", "selective rate"),
-            *("feature entropy, nats", "effectiveness, 1/nats", "effectiveness 0"),
-        ),
-        rows=rows,
-    )
+    return Table.of("Feature topology of the trained networks, means over units and classes", rows)
 
 
-def _course(runs: Runs, panels: Sequence[tuple[str, str, Sequence[Run]]]) -> Table:
+def _course(runs: Runs, panels: Sequence[Panel]) -> Table:
+    shown = {
+        "feature entropy, nats": "entropy_mean",
+        "selective rate": "rate_mean",
+        "effectiveness, 1/nats": "effectiveness_mean",
+        "training loss, nats": "train_loss",
+    }
     rows = []
-    for name, layer, members in panels:
-        for run in members:
-            course = _course_of(run, layer, runs.config.of(Topology))
-            first, last = course.isel(epoch=0), course.isel(epoch=-1)
-            cells = [
-                f"{float(first[key]):.3f} → {float(last[key]):.3f}"
-                for key in ("entropy_mean", "rate_mean", "effectiveness_mean", "train_loss")
-            ]
-            epochs = f"{int(first.epoch)} → {int(last.epoch)}"
-            rows.append((name, run.seed, layer, epochs, *cells))
-    return Table(
-        caption="From the first checkpoint to the last, on one class",
-        columns=(
-            *("network", "seed", "layer", "epochs", "feature entropy, nats"),
-            *("selective rate", "effectiveness, 1/nats", "training loss, nats"),
-        ),
-        rows=rows,
-    )
+    for panel in panels:
+        for run, found in panel.each:
+            course = _course_of(found, runs.config.of(Topology)).isel(epoch=[0, -1])
+            row = panel.head_of(run)
+            row["epochs"] = "{} → {}".format(*course.epoch.values)
+            for column, name in shown.items():
+                row[column] = "{:.3f} → {:.3f}".format(*course[name].values)
+            rows.append(row)
+    return Table.of("From the first checkpoint to the last, on one class", rows)
 
 
 experiment = Experiment(
-    "topology",
-    _section,
-    needs=(births, maps, training_births),
-    paper="B",
-    figures="2",
-    groups=("paper_b",),
+    "topology", _section, needs=(births, maps, training_births), paper="B", figures="2"
 )

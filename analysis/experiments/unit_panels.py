@@ -6,14 +6,13 @@ import math
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.figure import SubFigure
 from PIL import Image
 
 from ..experiment import Experiment
-from ..figures import DAMAGE, GAIN, rendered, tidy
+from ..figures import DAMAGE, GAIN, pictures, rendered, tidy
 from ..measurements.ablation import ablation
 from ..measurements.panels import panels
 from ..runs import Runs
@@ -21,6 +20,8 @@ from ..section import Section
 
 _COVERED = 0.25
 _MOST_BARS = 40
+# The height of a label, as a share of the width of a row of images.
+_LABEL = 0.037
 _READING = """Left: the images that activate the unit most, in falling order. What lies below the
 unit's threshold is darkened, so that what it responds to stays bright. Middle: what every class
 loses when the unit is ablated. Right: images of the classes that lose most. When what the unit
@@ -48,9 +49,9 @@ def _section(runs: Runs) -> Section:
 
 def _draw(panel: xr.Dataset, sweep: xr.Dataset) -> Canvas:
     canvas = Canvas(figsize=(11, 3.6), layout="constrained")
-    left, middle, right = canvas.subfigures(1, 3, squeeze=False, width_ratios=(3, 4, 4))[0]
+    left, middle, right = canvas.subplots(1, 3, width_ratios=(3, 4, 4))
     _draw_top_images(left, panel)
-    _draw_drops(middle.subplots(), sweep)
+    _draw_drops(middle, sweep)
     _draw_samples(right, panel, sweep)
     before, after = _accuracies(sweep)
     canvas.suptitle(
@@ -67,19 +68,16 @@ def _accuracies(sweep: xr.Dataset) -> tuple[float, float]:
     return int(sweep.correct_before.sum()) / images, int(sweep.correct.sum()) / images
 
 
-def _draw_top_images(figure: SubFigure, panel: xr.Dataset) -> None:
-    ranks = panel.sizes["rank"]
-    columns = math.ceil(math.sqrt(ranks))
-    grid = figure.subplots(math.ceil(ranks / columns), columns, squeeze=False)
-    figure.suptitle("top-activating images", fontsize=8)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for rank, axes in zip(range(ranks), grid.flat, strict=False):
-        image = panel.thumbnail.values[rank]
-        active = _upsampled(panel.activation_map.values[rank], image.shape[:2]) > float(
-            panel.threshold
-        )
-        _show(axes, np.where(active[..., None], image, image * _COVERED).astype(np.uint8))
+def _draw_top_images(axes: Axes, panel: xr.Dataset) -> None:
+    images = panel.thumbnail.values
+    columns = math.ceil(math.sqrt(len(images)))
+    whole = np.full((math.ceil(len(images) / columns) * columns, *images.shape[1:]), 255, np.uint8)
+    for rank, image in enumerate(images):
+        unit_map = _upsampled(panel.activation_map.values[rank], image.shape[:2])
+        active = (unit_map > float(panel.threshold))[..., None]
+        whole[rank] = np.where(active, image, image * _COVERED)
+    pictures(axes, whole.reshape(-1, columns, *images.shape[1:]), [])
+    axes.set_title("top-activating images", fontsize=8)
 
 
 def _upsampled(
@@ -100,48 +98,34 @@ def _draw_drops(axes: Axes, sweep: xr.Dataset) -> None:
         axes.bar(place, values, color=np.where(values > 0, DAMAGE, GAIN))
         rotated = max(map(len, names)) > 2
         axes.set_xticks(place, names, rotation=90 if rotated else 0, fontsize=8)
-        axes.set_xlabel("classes, sorted by drop", fontsize=8)
+        axes.set_xlabel("classes, sorted by drop")
     else:
         axes.plot(place + 1, values, color=DAMAGE, linewidth=1.5)
-        axes.set_xlabel("number of classes, sorted by drop", fontsize=8)
+        axes.set_xlabel("number of classes, sorted by drop")
         listed = "\n".join(
             f"{name}  {value:.1f}" for name, value in zip(names[:5], values[:5], strict=True)
         )
         axes.text(0.97, 0.95, listed, transform=axes.transAxes, ha="right", va="top", fontsize=8)
     axes.axhline(0, color="0.6", linewidth=0.6)
-    axes.set_ylabel("class accuracy drop\n(percentage points)", fontsize=8)
+    axes.set_ylabel("class accuracy drop\n(percentage points)")
     tidy(axes)
 
 
-def _draw_samples(figure: SubFigure, panel: xr.Dataset, sweep: xr.Dataset) -> None:
+def _draw_samples(axes: Axes, panel: xr.Dataset, sweep: xr.Dataset) -> None:
     """A row of images for each of the most damaged classes that lose anything."""
-    places, numbers = panel.sizes["place"], panel.sizes["number"]
-    grid = figure.subplots(places, numbers, squeeze=False)
-    figure.suptitle("images of the most damaged classes", fontsize=8)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for place in range(places):
-        name = str(panel.damaged_class.values[place])
+    shown = panel.sampled.values.copy()
+    labels = []
+    for place, name in enumerate(panel.damaged_class.values.tolist()):
         of_class = sweep.sel({"class": name})
-        if float(of_class.class_accuracy_drop) <= 0:
-            continue
+        losing = float(of_class.class_accuracy_drop) > 0
+        shown[place] &= losing
         count = int(of_class["n_images"])
         before, after = int(of_class.correct_before) / count, int(of_class.correct) / count
-        # Text rather than a title, for which the layout would push the images apart.
-        grid[place, 0].text(
-            0,
-            1.08,
-            f"{name}: accuracy {before:.0%} → {after:.0%}",
-            transform=grid[place, 0].transAxes,
-            fontsize=8,
-            in_layout=False,
-        )
-        for number in np.flatnonzero(panel.sampled.values[place]):
-            _show(grid[place, number], panel.sample.values[place, number])
-
-
-def _show(axes: Axes, image: UInt8[np.ndarray, "y x channels"]) -> None:
-    axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
+        labels.append([f"{name}: accuracy {before:.0%} → {after:.0%}"] if losing else [])
+    images = np.where(shown[..., None, None, None], panel.sample.values, 255).astype(np.uint8)
+    # The more images, the smaller they are, and the labels are not.
+    pictures(axes, images, labels, room=_LABEL * images.shape[1])
+    axes.set_title("images of the most damaged classes", fontsize=8)
 
 
 def _caption(layer: str, panel: xr.Dataset, sweep: xr.Dataset) -> str:
@@ -157,9 +141,5 @@ def _caption(layer: str, panel: xr.Dataset, sweep: xr.Dataset) -> str:
 
 
 experiment = Experiment(
-    "unit_panels",
-    _section,
-    needs=(ablation, panels),
-    paper="A",
-    figures="1, 2",
+    "unit_panels", _section, needs=(ablation, panels), paper="A", figures="1, 2", groups=()
 )

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 import xarray as xr
 
 import jaxunits as ju
 
-from ..measurement import SWEEP, Measurement, Results
-from ..progress import image_bar
+from ..measurement import SWEEP, Measurement, Progress, Results, layer_by_layer
 from ..subject import Subject
 
 
-def _measure(
-    subject: Subject, layers: Sequence[str], _: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
-    for layer in layers:
-        units = subject.network.layer(layer).num_units
-        with image_bar(subject.console, f"ablating {layer}, {units} units") as progress:
-            yield (
-                layer,
-                ju.ablation.sweep(
-                    subject.network,
-                    layer,
-                    subject.data,
-                    values=subject.config.values,
-                    file=ablation.unfinished(subject, layer) / "sweep.nc",
-                    progress=progress,
-                    **subject.options(),
-                ),
-            )
+def _title(subject: Subject, layer: str) -> str:
+    return f"ablating {layer}, {subject.network.layer(layer).num_units} units"
+
+
+def _sweep(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.Dataset:
+    return ju.ablation.sweep(
+        subject.network,
+        layer,
+        subject.data,
+        values=subject.config.values,
+        file=ablation.unfinished(subject, layer) / "sweep.nc",
+        progress=progress,
+        **subject.options(),
+    )
 
 
 def _stand_in(subject: Subject, layer: str) -> xr.Dataset:
@@ -50,5 +43,9 @@ def _stand_in(subject: Subject, layer: str) -> xr.Dataset:
 
 
 ablation = Measurement(
-    "ablation", _measure, Subject.sweep_settings, options=SWEEP, stand_in=_stand_in
+    "ablation",
+    layer_by_layer(_title, _sweep),
+    Subject.sweep_settings,
+    options=SWEEP,
+    stand_in=_stand_in,
 )

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 import xarray as xr
 
-import jaxunits as ju
-
-from ..measurement import Measurement, Option, Results
-from ..progress import image_bar
+from ..measurement import Measurement, Option, Progress, Results, layer_by_layer
 from ..subject import Subject
 from .topology import Topology, square_layers, topology_images
 
@@ -30,24 +25,9 @@ def births_content(subject: Subject, layer: str) -> dict[str, str]:
     }
 
 
-def _measure(
-    subject: Subject, layers: Sequence[str], _: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
+def _births(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.Dataset:
     topology = subject.config.of(Topology)
-    data = topology_images(subject)
-    for layer in layers:
-        with image_bar(subject.console, f"birth points of {layer}") as progress:
-            yield (
-                layer,
-                ju.topology.layer_birth_points(
-                    subject.network,
-                    layer,
-                    data,
-                    limit=topology.limit,
-                    convention=topology.convention,
-                    progress=progress,
-                ),
-            )
+    return topology.birth_points(subject.network, layer, topology_images(subject), progress)
 
 
 def _stand_in(subject: Subject, layer: str) -> xr.Dataset:
@@ -62,7 +42,7 @@ def _stand_in(subject: Subject, layer: str) -> xr.Dataset:
 
 births = Measurement(
     "births",
-    _measure,
+    layer_by_layer(lambda _, layer: f"birth points of {layer}", _births),
     births_content,
     BIRTHS,
     square_layers,

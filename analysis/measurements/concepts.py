@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,8 +10,7 @@ import xarray as xr
 
 import jaxunits as ju
 
-from ..measurement import Measurement, Results
-from ..progress import image_bar
+from ..measurement import Measurement, Progress, Results, asked_layers, layer_by_layer
 from ..settings import SHARE
 from ..subject import Subject
 
@@ -63,34 +61,25 @@ def _content(subject: Subject, layer: str) -> dict[str, str]:
     }
 
 
-def _measure(
-    subject: Subject, layers: Sequence[str], _: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
-    concepts = _concepts(subject)
-    for layer in layers:
-        with image_bar(subject.console, f"concepts of {layer}") as progress:
-            yield (
-                layer,
-                ju.attributes.dissect(
-                    subject.network,
-                    layer,
-                    concepts,
-                    convention=subject.config.of(Concepts).convention,
-                    quantile=subject.config.of(Concepts).quantile,
-                    detector_iou=subject.config.of(Concepts).detector_iou,
-                    progress=progress,
-                ),
-            )
+def _dissect(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.Dataset:
+    wanted = subject.config.of(Concepts)
+    return ju.attributes.dissect(
+        subject.network,
+        layer,
+        _concepts(subject),
+        convention=wanted.convention,
+        quantile=wanted.quantile,
+        detector_iou=wanted.detector_iou,
+        progress=progress,
+    )
 
 
 concepts = Measurement(
     "concepts",
-    _measure,
+    layer_by_layer(lambda _, layer: f"concepts of {layer}", _dissect),
     _content,
     options=("split", Concepts),
-    layers=lambda subject: (
-        subject.config.of(Concepts).layers or subject.config.layers or subject.last_maps
-    ),
+    layers=asked_layers(Concepts),
     # Annotated images are the same whichever images the network is measured on.
     without=lambda config: () if config.of(Concepts).source == _OWN else ("split",),
 )

@@ -15,7 +15,7 @@ from jaxtyping import Int64
 import jaxunits as ju
 
 from ..measurement import SWEEP, Measurement, Option, Results
-from ..progress import image_bar
+from ..progress import each_with_bar, image_bar
 from ..subject import Subject
 from .births import BIRTHS, births, births_of
 from .topology import Topology, chosen_classes, square_layers, topology_images
@@ -74,14 +74,11 @@ def _measure(
     for layer in layers:
         classes = held_out_classes(subject)
         each = []
-        with image_bar(
-            subject.console, f"cumulative ablation of {layer}", of="classes"
-        ) as progress:
-            for number, name in enumerate(classes):
-                orders = _rankings(attributes[layer], name)
-                orders["importance"] = importance_order(subject, results["births"][layer], name)
-                each.append(_curves(subject, layer, name, orders, _greedy(subject, layer, name)))
-                progress(number + 1, len(classes))
+        title = f"cumulative ablation of {layer}"
+        for name in each_with_bar(subject.console, title, classes, of="classes"):
+            orders = _rankings(attributes[layer], name)
+            orders["importance"] = importance_order(subject, results["births"][layer], name)
+            each.append(_curves(subject, layer, name, orders, _greedy(subject, layer, name)))
         yield layer, xr.concat(each, "class", data_vars="all", join="outer")
 
 
@@ -128,18 +125,11 @@ def _curves(
     ranked = np.stack([rankings[key] for key in names])
     units = ranked.shape[1]
     random = ju.ablation.random_orders(units, topology.random_orders, seed=topology.seed)
-    measured = ju.ablation.cumulative(
-        subject.network,
-        layer,
-        ju.data.of_class(subject.data, name),
-        np.concatenate([ranked, ranked[:, ::-1], random, greedy]),
-        values=subject.config.values,
-        progress=False,
-        **subject.options(),
-    ).sel({"class": name}, drop=True)
+    orders = np.concatenate([ranked, ranked[:, ::-1], random, greedy])
+    data = ju.data.of_class(subject.data, name)
     count = len(names)
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for kind, curves in accuracy_and_loss(measured).items():
+    for kind, curves in curves_along(subject, layer, data, name, orders).items():
         values = curves.values
         ends = np.full((1, units + 1), np.nan)
         both = values[: 2 * count].reshape(2, count, -1)
@@ -156,6 +146,22 @@ def _curves(
             "class": name,
         },
     )
+
+
+def curves_along(
+    subject: Subject, layer: str, data: ju.data.Dataset, name: str, orders: Orders
+) -> dict[str, xr.DataArray]:
+    """Accuracy and loss of a class on some of its images along orders of ablation."""
+    measured = ju.ablation.cumulative(
+        subject.network,
+        layer,
+        data,
+        orders,
+        values=subject.config.values,
+        progress=False,
+        **subject.options(),
+    )
+    return accuracy_and_loss(measured.sel({"class": name}, drop=True))
 
 
 def accuracy_and_loss(measured: xr.Dataset) -> dict[str, xr.DataArray]:

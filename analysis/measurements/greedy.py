@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,8 +9,7 @@ import xarray as xr
 
 import jaxunits as ju
 
-from ..measurement import SWEEP, Measurement, Results
-from ..progress import image_bar
+from ..measurement import SWEEP, Measurement, Progress, Results, asked_layers, layer_by_layer
 from ..settings import COUNT, FROM_ZERO
 from ..subject import Subject
 
@@ -54,39 +52,31 @@ def _steps(subject: Subject, layer: str) -> int:
     return min(subject.config.of(Greedy).steps, subject.network.layer(layer).num_units)
 
 
-def _measure(
-    subject: Subject, layers: Sequence[str], _: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
+def _title(subject: Subject, layer: str) -> str:
+    return f"greedy ablation of {layer}, {len(_classes(subject))} classes"
+
+
+def _greedy(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.Dataset:
     wanted = subject.config.of(Greedy)
-    for layer in layers:
-        classes = _classes(subject)
-        with image_bar(
-            subject.console, f"greedy ablation of {layer}, {len(classes)} classes", of="units"
-        ) as progress:
-            yield (
-                layer,
-                ju.ablation.greedy(
-                    subject.network,
-                    layer,
-                    subject.data,
-                    classes=classes,
-                    steps=_steps(subject, layer),
-                    random=wanted.random_orders,
-                    seed=wanted.seed,
-                    values=subject.config.values,
-                    file=greedy.unfinished(subject, layer) / "greedy.nc",
-                    progress=progress,
-                    **subject.options(),
-                ),
-            )
+    return ju.ablation.greedy(
+        subject.network,
+        layer,
+        subject.data,
+        classes=_classes(subject),
+        steps=_steps(subject, layer),
+        random=wanted.random_orders,
+        seed=wanted.seed,
+        values=subject.config.values,
+        file=greedy.unfinished(subject, layer) / "greedy.nc",
+        progress=progress,
+        **subject.options(),
+    )
 
 
 greedy = Measurement(
     "greedy",
-    _measure,
+    layer_by_layer(_title, _greedy, of="units"),
     _content,
     options=(*SWEEP, Greedy),
-    layers=lambda subject: (
-        subject.config.of(Greedy).layers or subject.config.layers or subject.last_maps
-    ),
+    layers=asked_layers(Greedy),
 )

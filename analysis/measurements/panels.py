@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -13,8 +12,7 @@ from PIL import Image
 
 import jaxunits as ju
 
-from ..measurement import SWEEP, Measurement, Results
-from ..progress import image_bar
+from ..measurement import SWEEP, Measurement, Progress, Results, layer_by_layer
 from ..settings import COUNT, SHARE
 from ..subject import Subject
 from .ablation import ablation
@@ -41,25 +39,17 @@ class Panels:
 _SIDE = 112
 
 
-def _measure(
-    subject: Subject, layers: Sequence[str], results: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
-    for layer in layers:
-        with image_bar(subject.console, f"images of {layer}") as progress:
-            yield (
-                layer,
-                draw_panels(
-                    subject.config.of(Panels),
-                    subject.network,
-                    subject.data,
-                    results["ablation"][layer],
-                    progress,
-                ),
-            )
+def _panels(subject: Subject, layer: str, results: Results, progress: Progress) -> xr.Dataset:
+    sweep = results["ablation"][layer]
+    return draw_panels(subject.config.of(Panels), subject.network, subject.data, sweep, progress)
 
 
 panels = Measurement(
-    "panels", _measure, Subject.sweep_settings, options=(*SWEEP, Panels), after=(ablation,)
+    "panels",
+    layer_by_layer(lambda _, layer: f"images of {layer}", _panels),
+    Subject.sweep_settings,
+    options=(*SWEEP, Panels),
+    after=(ablation,),
 )
 
 
@@ -68,7 +58,7 @@ def draw_panels(
     network: ju.networks.Classifier,
     data: ju.data.Dataset,
     sweep: xr.Dataset,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> xr.Dataset:
     """Pictures of a layer's most damaging units.
 
@@ -141,9 +131,15 @@ def _thumbnail(
     fitted = preprocessing.fit(image)
     if fitted.dtype != np.uint8:
         fitted = np.clip(fitted * 255, 0, 255).astype(np.uint8)
-    if fitted.shape[-1] not in (1, 3):
-        fitted = fitted.mean(-1, keepdims=True).astype(np.uint8)
-    picture = Image.fromarray(fitted[..., 0] if fitted.shape[-1] == 1 else fitted)
+    return thumbnail(fitted)
+
+
+def thumbnail(
+    image: UInt8[np.ndarray, "height width channels"],
+) -> UInt8[np.ndarray, "y x colours"]:
+    """An image, small; grey where its channels are no colours."""
+    if image.shape[-1] not in (1, 3):
+        image = image.mean(-1, keepdims=True).astype(np.uint8)
+    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     picture.thumbnail((_SIDE, _SIDE))
-    pixels = np.asarray(picture)
-    return pixels.reshape(*pixels.shape[:2], -1)
+    return np.asarray(picture).reshape(picture.height, picture.width, -1)

@@ -10,7 +10,7 @@ import xarray as xr
 
 import jaxunits as ju
 
-from ..measurement import Measurement, Results
+from ..measurement import Measurement, Results, asked_layers
 from ..progress import image_bar
 from ..settings import COUNT
 from ..subject import Subject
@@ -72,7 +72,5 @@ rotations = Measurement(
     _content,
     options=("split", "precision", Rotations),
     calls=lambda subject: subject.config.of(Rotations).count,
-    layers=lambda subject: (
-        subject.config.of(Rotations).layers or subject.config.layers or subject.last_maps
-    ),
+    layers=asked_layers(Rotations),
 )

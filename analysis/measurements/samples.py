@@ -13,11 +13,11 @@ from jaxtyping import Int64
 import jaxunits as ju
 
 from ..measurement import Measurement, Option, Results
-from ..progress import image_bar
+from ..progress import each_with_bar
 from ..settings import COUNT
 from ..subject import Subject
 from .births import births, births_of
-from .cumulative import CUMULATIVE, accuracy_and_loss, cumulative_content, shown_held_out_class
+from .cumulative import CUMULATIVE, cumulative_content, curves_along, shown_held_out_class
 from .topology import Topology, square_layers, topology_images
 
 
@@ -63,10 +63,10 @@ def _measure(
     name = shown_held_out_class(subject)
     training = ju.data.of_class(topology_images(subject), name)
     held_out = ju.data.of_class(subject.data, name)
-    stability, seed = subject.config.of(Stability), subject.config.of(Topology).seed
+    stability, topology = subject.config.of(Stability), subject.config.of(Topology)
     size = stability.sizes_within(len(training))[0]
     subsets = ju.topology.random_subsets(
-        len(training), size, num_subsets=stability.subsets, seed=seed
+        len(training), size, num_subsets=stability.subsets, seed=topology.seed
     )
     samples = {
         "subset": ju.data.subset(training, subsets[0]),
@@ -75,12 +75,17 @@ def _measure(
     }
     for layer in layers:
         births = births_of(results["births"][layer], name).values
-        orders = _orders(subject, births, subsets, _births(subject, layer, held_out))
-        each = []
-        with image_bar(subject.console, f"importance ranks of {layer}", of="samples") as progress:
-            for number, data in enumerate(samples.values()):
-                each.append(_curves(subject, layer, data, name, orders))
-                progress(number + 1, len(samples))
+        orders = _orders(
+            subject,
+            births,
+            subsets,
+            topology.birth_points(subject.network, layer, held_out).birth_point.values,
+        )
+        title = f"importance ranks of {layer}"
+        each = [
+            _curves(subject, layer, data, name, orders)
+            for data in each_with_bar(subject.console, title, samples.values(), of="samples")
+        ]
         images = ("sample", [len(data) for data in samples.values()])
         yield (
             layer,
@@ -88,21 +93,6 @@ def _measure(
                 sample=list(samples), images=images
             ),
         )
-
-
-def _births(
-    subject: Subject, layer: str, data: ju.data.Dataset
-) -> Int64[np.ndarray, "images units"]:
-    topology = subject.config.of(Topology)
-    found = ju.topology.layer_birth_points(
-        subject.network,
-        layer,
-        data,
-        limit=topology.limit,
-        convention=topology.convention,
-        progress=False,
-    )
-    return found.birth_point.values
 
 
 def _orders(
@@ -131,16 +121,7 @@ def _curves(
     orders: Mapping[str, Int64[np.ndarray, " units"]],
 ) -> xr.Dataset:
     """Accuracy and loss of the class on some images, the most important unit first."""
-    measured = ju.ablation.cumulative(
-        subject.network,
-        layer,
-        data,
-        np.stack(list(orders.values())),
-        values=subject.config.values,
-        progress=False,
-        **subject.options(),
-    ).sel({"class": name}, drop=True)
-    curves = accuracy_and_loss(measured)
+    curves = curves_along(subject, layer, data, name, np.stack(list(orders.values())))
     return xr.Dataset(
         {kind: (("ranking", "step"), values.values) for kind, values in curves.items()},
         coords={"ranking": list(orders), "step": np.arange(curves["accuracy"].shape[1])},

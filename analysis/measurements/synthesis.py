@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 import numpy as np
 import xarray as xr
 from jaxtyping import Float, UInt8
-from PIL import Image
 
 import jaxunits as ju
 
@@ -18,6 +17,7 @@ from ..measurement import Measurement, Results
 from ..progress import image_bar
 from ..settings import COUNT
 from ..subject import Subject
+from .panels import thumbnail
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,6 @@ class Synthesis:
 
 
 OBJECTIVES = ("am", "iam")
-_SIDE = 112
 # IAM from AM's images stays on AM's hill with so much of the learning rate.
 _NEAR = 0.05
 # What differs between the calls that a measurement joins.
@@ -162,17 +161,8 @@ def _thumbnails(
     images: Float[np.ndarray, "units height width channels"],
 ) -> UInt8[np.ndarray, "units y x colours"]:
     """Small pictures of images from 0 to 1; black where a unit has none."""
-    numbers = np.nan_to_num(images).clip(0, 1)
-    if numbers.shape[-1] not in (1, 3):
-        numbers = numbers.mean(-1, keepdims=True)
-    pixels = np.rint(255 * numbers).astype(np.uint8)
-    return np.stack([_thumbnail(each) for each in pixels])
-
-
-def _thumbnail(image: UInt8[np.ndarray, "height width colours"]) -> UInt8[np.ndarray, "y x shown"]:
-    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    picture.thumbnail((_SIDE, _SIDE))
-    return np.asarray(picture).reshape(picture.height, picture.width, -1)
+    pixels = np.rint(255 * np.nan_to_num(images).clip(0, 1)).astype(np.uint8)
+    return np.stack([thumbnail(each) for each in pixels])
 
 
 synthesis = Measurement(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float, Int
 
 import jaxunits as ju
@@ -44,6 +45,23 @@ class Topology:
     def effectiveness(self, births: Int[np.ndarray, "images units"]) -> Float[np.ndarray, " units"]:
         """How well each unit represents the class of the images, by these settings."""
         return ju.topology.effectiveness(births, p=self.p, convention=self.convention)
+
+    def birth_points(
+        self,
+        network: ju.networks.Classifier,
+        layer: str,
+        data: ju.data.Dataset,
+        progress: Callable[[int, int], None] | bool = False,
+    ) -> xr.Dataset:
+        """What `ju.topology.layer_birth_points` gives by these settings."""
+        return ju.topology.layer_birth_points(
+            network,
+            layer,
+            data,
+            limit=self.limit,
+            convention=self.convention,
+            progress=progress,
+        )
 
     def shown(self, classes: Sequence[str]) -> str:
         """The class to show, of those that were measured."""

@@ -11,7 +11,7 @@ import xarray as xr
 import jaxunits as ju
 
 from ..measurement import Measurement, Results
-from ..progress import image_bar
+from ..progress import each_with_bar
 from ..subject import Subject
 from .births import BIRTHS, births_content
 from .topology import Topology, chosen_classes, square_layers, topology_images
@@ -51,22 +51,11 @@ def _measure(
     data = ju.data.of_class(topology_images(subject), shown_class(subject))
     epochs, losses = _epochs(subject), _losses(subject)
     for layer in layers:
+        title = f"birth points of {layer} in training"
         each = []
-        with image_bar(
-            subject.console, f"birth points of {layer} in training", of="checkpoints"
-        ) as progress:
-            for number, epoch in enumerate(epochs):
-                network = ju.networks.restore(subject.config.run, epoch=epoch)
-                found = ju.topology.layer_birth_points(
-                    network,
-                    layer,
-                    data,
-                    limit=topology.limit,
-                    convention=topology.convention,
-                    progress=False,
-                )
-                each.append(found.birth_point)
-                progress(number + 1, len(epochs))
+        for epoch in each_with_bar(subject.console, title, epochs, of="checkpoints"):
+            network = ju.networks.restore(subject.config.run, epoch=epoch)
+            each.append(topology.birth_points(network, layer, data).birth_point)
         result = xr.Dataset({"birth_point": xr.concat(each, "epoch")}, coords={"epoch": epochs})
         columns = {
             name: ("epoch", np.array([losses[epoch][name] for epoch in epochs])) for name in _LOSSES
