@@ -39,6 +39,9 @@ _PROVENANCE = (
     "created",
 )
 
+# Classes without images that are named; of ImageNet's there can be hundreds.
+_NAMED = 10
+
 
 def write_report(path: Path, sections: Mapping[str, Section], runs: Runs) -> Path:
     """Write the page and its figures, each as a file of its own too.
@@ -69,7 +72,7 @@ def write_report(path: Path, sections: Mapping[str, Section], runs: Runs) -> Pat
         summary=summary(runs),
         images=int(measured.n_images.sum()) if "n_images" in measured else 0,
         split=measured.attrs.get("split", ""),
-        empty=measured.attrs.get("empty_classes", ""),
+        empty=_without_images(measured),
         sections=sections.values(),
         provenance=_provenance(measured),
         seconds=_seconds(runs),
@@ -78,6 +81,16 @@ def write_report(path: Path, sections: Mapping[str, Section], runs: Runs) -> Pat
     place = ju.results.RunFolder(path).report
     files.write_atomically(place, page)
     return place
+
+
+def _without_images(measured: xr.Dataset) -> str:
+    """Which classes have no images: by their names where these are few."""
+    if "n_images" not in measured:
+        return ""
+    names = measured["class"].values[(measured.n_images == 0).values].tolist()
+    if len(names) <= _NAMED:
+        return ", ".join(map(str, names))
+    return f"{len(names):,} of {measured.sizes['class']:,}"
 
 
 def _names(folder: Path, configuration: Mapping[str, Any]) -> tuple[str, str]:

@@ -6,11 +6,12 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ft2font import FT2Font
 from PIL import Image
 
-from jaxunits.analysis import fonts
+from jaxunits.analysis import fonts, report
 from jaxunits.analysis.figures import label_of, legend, rendered
 
 FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
@@ -79,3 +80,11 @@ def test_fonts_of_the_machine_are_asked_for_what_the_first_lacks(monkeypatch, re
     only = own - first
     assert only
     assert fonts.without_glyph(map(chr, sorted(only))) == []
+
+
+@pytest.mark.parametrize(("absent", "told"), [(0, ""), (2, "c0, c1"), (500, "500 of 1,000")])
+def test_a_report_names_few_classes_without_images_and_counts_many(absent, told):
+    images = np.where(np.arange(1000) < absent, 0, 3)
+    names = [f"c{number}" for number in range(1000)]
+    measured = xr.Dataset({"n_images": ("class", images)}, {"class": names})
+    assert report._without_images(measured) == told
