@@ -1,4 +1,4 @@
-"""Functions whose convolutions have gradients by their kernels that are fast on CPUs too."""
+"""Functions whose convolutions and their gradients by kernels are fast on CPUs too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from jax.extend.core import ClosedJaxpr
 from jaxtyping import Array, PyTree
 
 from ._borders import with_narrow_borders
-from ._kernel_gradient import has_kernel_gradient, kernel_gradient
+from ._kernel_gradient import (
+    convolution_of_patches,
+    gains_by_patches,
+    has_kernel_gradient,
+    kernel_gradient,
+)
 from ._program import bind, read
 
 # Calls and loops, and what they keep their bodies in. Functions with derivatives of their own are
@@ -35,9 +40,10 @@ def with_fast_kernel_gradients(function: Callable[..., PyTree]) -> Callable[...,
 
     XLA computes the gradient by a kernel as a convolution whose windows are as large as the maps,
     which on CPUs takes up to 20 times as long as the convolution itself. Here it is matrix products
-    where the program runs on CPUs; on accelerators it is XLA's. The function may call anybody's
-    modules: their convolutions are found in its trace, inside `jit`, `remat`, `scan` and `cond`
-    too. What it gives is the same, and its gradients are but for rounding.
+    where the program runs on CPUs and they gain; on accelerators it is XLA's. Convolutions of few
+    channels, such as of images, are products there too. The function may call anybody's modules:
+    their convolutions are found in its trace, inside `jit`, `remat`, `scan` and `cond` too. What it
+    gives and its gradients are the same but for rounding.
 
     Args:
       function: a pure function of arrays on one device, which is differentiated in reverse
@@ -101,13 +107,19 @@ def _convolves(value: Any) -> bool:
 
 
 def _convolution(parameters: Mapping[str, Any]) -> Callable[[Array, Array], Array]:
-    """A convolution with the derivative."""
+    """A convolution with the derivative, by patches where they gain."""
 
     def convolve(maps: Array, kernel: Array) -> Array:
         return lax.conv_general_dilated_p.bind(maps, kernel, **parameters)
 
+    def faster(maps: Array, kernel: Array) -> Array:
+        if not gains_by_patches(parameters, kernel.shape):
+            return convolve(maps, kernel)
+        by_patches = functools.partial(convolution_of_patches, parameters)
+        return lax.platform_dependent(maps, kernel, cpu=by_patches, default=convolve)
+
     def forward(maps: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-        return convolve(maps, kernel), (maps, kernel)
+        return faster(maps, kernel), (maps, kernel)
 
     def backward(given: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
         maps, kernel = given
@@ -123,6 +135,6 @@ def _convolution(parameters: Mapping[str, Any]) -> Callable[[Array, Array], Arra
         by_kernel = lax.platform_dependent(maps, cotangent, cpu=by_products, default=by_xla)
         return by_maps, by_kernel
 
-    differentiable = jax.custom_vjp(convolve)
+    differentiable = jax.custom_vjp(faster)
     differentiable.defvjp(forward, backward)
     return differentiable

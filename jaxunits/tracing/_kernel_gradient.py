@@ -1,4 +1,4 @@
-"""The gradient of a convolution by its kernel, as matrix products."""
+"""Convolutions of few channels, and gradients by kernels, as matrix products."""
 
 from __future__ import annotations
 
@@ -21,13 +21,45 @@ _IMAGES = 2
 # Rows that maps have for each row by which a kernel makes them longer, so that products over all
 # rows at once gain: on 32×32 they take 0.6 times as long, on 4×4 1.4 times.
 _ROWS = 8
+# Maps and gradients of so many bytes together stay in the processor's cache, and XLA's gradient by
+# the kernel takes 0.5 to 1 times as long as products with JAX 0.12, and 0.7 to 1.3 with 0.10
+# (measured on maps of 2×2 to 32×32, 16 to 512 channels and 32 to 128 images).
+_CACHED = 2**22
+# Channels of which XLA's convolutions take longer than a product of patches.
+_FEW = 4
 
 
 def has_kernel_gradient(equation: Any) -> bool:
     """Whether `kernel_gradient` gives an operation's gradient: a convolution in float32.
 
-    Convolutions of groups of channels and of maps with gaps (transposed ones) are XLA's.
+    Convolutions of groups of channels and of maps with gaps (transposed ones) are XLA's, and so are
+    those whose gradients gain nothing by products.
     """
+    return _is_convolution(equation) and (
+        gains_by_patches(equation.params, equation.invars[1].aval.shape)
+        or _bytes(equation.invars[0].aval) + _bytes(equation.outvars[0].aval) > _CACHED
+    )
+
+
+def gains_by_patches(parameters: Mapping[str, Any], shape: Sequence[int]) -> bool:
+    """Whether a convolution is faster as one product of its patches, as with few channels.
+
+    The patches take no more memory than what the convolution gives. On CPUs that takes 0.3 to 0.9
+    times as long as XLA's convolution (measured with 1 and 3 channels).
+
+    Args:
+      parameters: of `conv_general_dilated`.
+      shape: of the kernel, its axes as the parameters say.
+    """
+    units, channels, *_ = (shape[axis] for axis in parameters["dimension_numbers"].rhs_spec)
+    return channels <= _FEW and math.prod(shape) <= units**2
+
+
+def _bytes(maps: Any) -> int:
+    return int(maps.size) * int(maps.dtype.itemsize)
+
+
+def _is_convolution(equation: Any) -> bool:
     if equation.primitive.name != "conv_general_dilated":
         return False
     parameters = equation.params
@@ -43,13 +75,60 @@ def has_kernel_gradient(equation: Any) -> bool:
     )
 
 
+def convolution_of_patches(
+    parameters: Mapping[str, Any], maps: Float[Array, ...], kernel: Float[Array, ...]
+) -> Float[Array, ...]:
+    """A convolution as the product of all patches with the kernel.
+
+    Args:
+      parameters: of `conv_general_dilated`.
+      maps: what is convolved.
+      kernel: its axes as the parameters say.
+    """
+    numbers = parameters["dimension_numbers"]
+    outputs, inputs, *sides = numbers.rhs_spec
+    columns = lax.transpose(kernel, (*sides, inputs, outputs)).reshape(-1, kernel.shape[outputs])
+    patches = _patches(parameters, kernel.shape, maps)
+    found = lax.dot_general(
+        patches.reshape(-1, len(columns)),
+        columns,
+        (((1,), (0,)), ((), ())),
+        precision=parameters["precision"],
+    ).reshape(*patches.shape[:-1], -1)
+    images, units, *sides = numbers.out_spec
+    return lax.transpose(found, np.argsort((images, *sides, units)))
+
+
+def _patches(
+    parameters: Mapping[str, Any], shape: Sequence[int], maps: Float[Array, ...]
+) -> Float[Array, "images *size columns"]:
+    """The pixels that every place of a kernel of this shape meets, place by place."""
+    numbers = parameters["dimension_numbers"]
+    images, channels, *sides = numbers.lhs_spec
+    maps = lax.transpose(maps, (images, *sides, channels))
+    padded = jnp.pad(maps, [(0, 0), *parameters["padding"], (0, 0)])
+    window = [shape[axis] for axis in numbers.rhs_spec[2:]]
+    size = [
+        (length - (places - 1) * step - 1) // stride + 1
+        for length, places, step, stride in zip(
+            padded.shape[1:-1],
+            window,
+            parameters["rhs_dilation"],
+            parameters["window_strides"],
+            strict=True,
+        )
+    ]
+    places = itertools.product(*map(range, window))
+    return jnp.concatenate([_met(padded, place, size, parameters) for place in places], -1)
+
+
 def kernel_gradient(
     parameters: Mapping[str, Any],
     shape: Sequence[int],
     maps: Float[Array, ...],
     cotangent: Float[Array, ...],
 ) -> Float[Array, ...]:
-    """The gradient by the kernel, block by block of images.
+    """The gradient by the kernel, block by block of images; at once where patches gain.
 
     For each place of the kernel it is the product of the pixels that the place meets with the
     gradient by the output, summed over images and pixels. Several places share one product: those
@@ -66,6 +145,11 @@ def kernel_gradient(
     outputs, inputs, *sides = numbers.rhs_spec
     order = (*sides, inputs, outputs)
     *window, channels, units = (shape[axis] for axis in order)
+    if gains_by_patches(parameters, shape):
+        of_images, of_units, *of_sides = numbers.out_spec
+        found = lax.transpose(cotangent, (of_images, *of_sides, of_units))
+        total = _product(_patches(parameters, shape, maps), found, parameters["precision"])
+        return total.reshape(*window, channels, units).transpose(np.argsort(order))
     size = [cotangent.shape[axis] for axis in numbers.out_spec[2:]]
     longer = (window[0] - 1) * parameters["rhs_dilation"][0]
     shifted = (

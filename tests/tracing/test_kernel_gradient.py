@@ -15,6 +15,15 @@ from jax import lax
 from jaxunits.tracing import with_fast_kernel_gradients
 from tests.tracing.masking import QUICKLY, few
 
+
+@pytest.fixture(scope="module", autouse=True)
+def small_maps_too():
+    """Products for maps that are so small that XLA's gradients would be taken."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jaxunits.tracing._kernel_gradient._CACHED", 0)
+        yield
+
+
 LAYOUTS = {
     1: [("NHC", "HIO", "NHC"), ("NCH", "OIH", "NCH")],
     2: [("NHWC", "HWIO", "NHWC"), ("NCHW", "OIHW", "NCHW"), ("HWCN", "OHWI", "HNWC")],
@@ -45,7 +54,9 @@ def convolutions(draw):
     # Above 16 rows several places of the kernel share a product.
     sides = [side + draw(st.integers(0, 40 if rank < 3 else 18)) for side in reach]
     groups = draw(st.sampled_from([1, 1, 1, 2]))
-    inputs, outputs, images = (draw(st.integers(1, 4)) for _ in range(3))
+    inputs, images = (draw(st.integers(1, 4)) for _ in range(2))
+    # With few channels and many units the convolution itself is a product of patches.
+    outputs = draw(st.sampled_from([1, 2, 3, 4, 12, 30]))
     convolve = functools.partial(
         lax.conv_general_dilated,
         window_strides=[draw(st.integers(1, 3)) for _ in letters],
@@ -75,10 +86,10 @@ def gradients(function, *arguments):
 
 def assert_same_gradients(function, *arguments):
     fast = with_fast_kernel_gradients(function)
-    np.testing.assert_array_equal(fast(*arguments), function(*arguments))
     pairs = [
-        jax.jit(functools.partial(gradients, each), compiler_options=QUICKLY)(*arguments)
+        (each(*arguments), *jax.jit(gradient, compiler_options=QUICKLY)(*arguments))
         for each in (fast, function)
+        for gradient in [functools.partial(gradients, each)]
     ]
     for found, expected in zip(*pairs, strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * abs(expected).max())
@@ -125,6 +136,22 @@ def test_convolutions_inside_calls_and_loops_are_found(call):
     if call != "vmap":  # Its kernels are those of groups of channels.
         assert plain[0] == 0 < fast[0]
         assert fast[1] < plain[1]
+
+
+def test_gradients_that_gain_nothing_are_xlas(monkeypatch):
+    monkeypatch.setattr("jaxunits.tracing._kernel_gradient._CACHED", MAPS.size * 8)
+    assert products(with_fast_kernel_gradients(same), MAPS, KERNEL)[0] == 0
+    assert products(with_fast_kernel_gradients(same), MAPS[..., :2], KERNEL[..., :2, :])[0] == 0
+    wider = jnp.concatenate([MAPS, MAPS])
+    assert products(with_fast_kernel_gradients(same), wider, KERNEL)[0] > 0
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="products are for CPUs")
+def test_convolutions_of_few_channels_are_products():
+    kernel = drawn((3, 3, 1, 9), 1)
+    fast = jax.jit(with_fast_kernel_gradients(same)).lower(MAPS[..., :1], kernel)
+    assert fast.as_text().count("stablehlo.dot_general") == 1
+    assert_same_gradients(same, MAPS[..., :1], kernel)
 
 
 def test_seeds_side_by_side_have_the_gradients_of_each():
