@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, SupportsIndex
 
 import grain
+import grain.experimental
 import numpy as np
 from jaxtyping import Shaped
 
@@ -16,14 +19,48 @@ from ._batch import Batch
 from ._preparation import Arrays, Preparation
 
 
-def in_order(images: int, start: int, stop: int | None) -> grain.MapDataset[int]:
+@dataclass(frozen=True)
+class Indices:
+    """Images in their order or shuffled, worked out as they are asked for.
+
+    The order is that of `grain.MapDataset.shuffle`, for which Grain takes several times as long
+    where it is asked image by image.
+
+    Attributes:
+      places: of the images in that order.
+      images: how many images there are.
+      seed: of the order; None for the data set's own.
+    """
+
+    places: range
+    images: int
+    seed: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, place: SupportsIndex) -> int:
+        index = self.places[place]
+        if self.seed is None:
+            return index
+        return int(grain.experimental.index_shuffle(index, self.images - 1, self.seed, 4))
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self.__getitem__, range(len(self)))
+
+    def part(self, start: int | None, stop: int | None, step: int | None = None) -> Indices:
+        """Those from one place to another."""
+        return dataclasses.replace(self, places=self.places[start:stop:step])
+
+
+def in_order(images: int, start: int, stop: int | None) -> Indices:
     """The images from `start` to `stop`, or to the last."""
-    return grain.MapDataset.range(images)[start:stop]
+    return Indices(range(images)[start:stop], images)
 
 
-def shuffled(images: int, seed: int) -> grain.MapDataset[int]:
+def shuffled(images: int, seed: int) -> Indices:
     """All images in an order that depends on the seed."""
-    return grain.MapDataset.range(images).shuffle(seed=seed)
+    return Indices(range(images), images, seed)
 
 
 class Share(NamedTuple):
@@ -35,14 +72,12 @@ class Share(NamedTuple):
       batches: how many batches there are, the same for every process.
     """
 
-    indices: grain.MapDataset[int]
+    indices: Indices
     rows: int
     batches: int
 
 
-def shared_out(
-    indices: grain.MapDataset[int], batch_size: int, process: int, processes: int
-) -> Share:
+def shared_out(indices: Indices, batch_size: int, process: int, processes: int) -> Share:
     """What one of several processes reads of every batch.
 
     Raises:
@@ -55,7 +90,7 @@ def shared_out(
             f"a multiple of {processes}, and at least one image to each"
         )
     count = math.ceil(len(indices) / batch_size)
-    return Share(indices[process::processes], batch_size // processes, count)
+    return Share(indices.part(process, None, processes), batch_size // processes, count)
 
 
 def read(preparation: Preparation, share: Share, threads: int, *, cyclic: bool) -> Iterator[Batch]:
@@ -79,10 +114,13 @@ def read(preparation: Preparation, share: Share, threads: int, *, cyclic: bool) 
 
 def _batched(preparation: Preparation, share: Share) -> grain.MapDataset[Arrays]:
     """Images and labels of the batches; the last may be smaller."""
-    held = preparation.held
+    held, indices, rows = preparation.held, share.indices, share.rows
     if held is not None:
-        return share.indices.batch(share.rows).map(lambda chosen: preparation.many(held, chosen))
-    return share.indices.map(preparation.one).batch(share.rows)
+        starts = grain.MapDataset.range(0, len(indices), rows)
+        return starts.map(
+            lambda start: preparation.many(held, np.asarray([*indices.part(start, start + rows)]))
+        )
+    return grain.MapDataset.source(indices).map(preparation.one).batch(rows)
 
 
 def _full(arrays: Arrays, first: Arrays, rows: int, cyclic: bool) -> Batch:

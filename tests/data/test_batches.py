@@ -1,3 +1,4 @@
+import grain
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,6 +6,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import jaxunits as ju
+from jaxunits.data import _reading
 
 SIZE = ju.data.Preprocessing(size=(3, 3), channels=1)
 
@@ -17,6 +19,12 @@ def numbered(count):
 
 def seen(stream):
     return [int(image[0, 0, 0]) for batch in stream for image in batch.images[batch.valid]]
+
+
+@given(count=st.integers(1, 300), seed=st.integers(0, 2**32 - 1))
+def test_the_order_is_grains(count, seed):
+    order = grain.MapDataset.range(count).shuffle(seed=seed)
+    assert list(_reading.shuffled(count, seed)) == list(order)
 
 
 @settings(max_examples=25)
