@@ -4,15 +4,18 @@ import io
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import xarray as xr
 from PIL import Image
 from scipy import stats
 
 import jaxunits as ju
 from jaxunits.analysis.command import main
 from jaxunits.analysis.experiment import config
+from jaxunits.analysis.experiments import phase_transition
 from jaxunits.analysis.experiments.flow import edge_ranks
 from jaxunits.analysis.experiments.roles import Roles
 from jaxunits.analysis.measurements.samples import Stability
@@ -185,3 +188,25 @@ def test_edges_enter_by_the_distinct_values_of_the_symmetrised_map(convention):
             expected = -1 if never else falling.index(value) + (0 if authors else 1)
             assert ranks[row, column] == expected
     np.testing.assert_array_equal(ranks, ranks.T)
+
+
+def curves(steps, rank, other, random):
+    """Accuracies of two classes, the same at every step."""
+    accuracy = np.asarray([rank, other])[:, None, :, None] * np.ones((1, 2, 1, steps))
+    directions = ["most important first", "least important first"]
+    return xr.Dataset(
+        {
+            "accuracy": (("ranking", "direction", "class", "step"), accuracy),
+            "random_accuracy": (("draw", "class", "step"), np.full((3, 2, steps), random)),
+        },
+        {"ranking": ["importance", "l1_norm"], "direction": directions},
+    )
+
+
+def test_rankings_are_compared_over_layers_of_different_sizes():
+    small, large = curves(5, (0.9, 0.2), (0.5, 0.4), 0.1), curves(9, (0.3, 0.8), (0.6, 0.7), 0.5)
+    panels = [SimpleNamespace(results=[small]), SimpleNamespace(results=[large])]
+    found = phase_transition._found(panels)
+    assert "over 4 curves" in found
+    assert "random orders in 3" in found
+    assert "l1_norm in 2" in found
