@@ -4,7 +4,6 @@ import io
 import re
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from jaxunits.analysis.experiments.flow import edge_ranks
 from jaxunits.analysis.experiments.roles import Roles
 from jaxunits.analysis.measurements.samples import Stability
 from jaxunits.analysis.measurements.topology import Topology
+from jaxunits.analysis.runs import Panel
 from jaxunits.train.command import main as train
 from tests.analysis.measured import measured
 
@@ -205,7 +205,7 @@ def curves(steps, rank, other, random):
 
 def test_rankings_are_compared_over_layers_of_different_sizes():
     small, large = curves(5, (0.9, 0.2), (0.5, 0.4), 0.1), curves(9, (0.3, 0.8), (0.6, 0.7), 0.5)
-    panels = [SimpleNamespace(results=[small]), SimpleNamespace(results=[large])]
+    panels = [Panel("a", name, [], [each], name) for name, each in (("x", small), ("y", large))]
     found = phase_transition._found(panels)
     assert "over 4 curves" in found
     assert "random orders in 3" in found
