@@ -82,7 +82,7 @@ def run_epoch(
       The new state, and the metrics of each run.
 
     Raises:
-      InputError: a loss is NaN.
+      InputError: a loss or a parameter is NaN.
     """
     started, total, runs = time.perf_counter(), _Total(), len(program.seeds)
     for number, batch in enumerate(_training_batches(program, epoch)):

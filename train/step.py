@@ -115,7 +115,7 @@ def build_step(
 
     if jax.device_count() == 1:
         # Blocks of images that several devices share would be sent from one to another.
-        loss = ju.tracing.with_fast_kernel_gradients(loss)
+        loss = ju.tracing.with_fast_convolutions(loss)
 
     def step(
         state: State, batch: ju.data.Batch, key: UInt32[Array, " words"], number: Int[Array, ""]

@@ -18,6 +18,9 @@ from .._errors import InputError
 from ._batch import Batch
 from ._preparation import Arrays, Preparation
 
+# Of the cipher that shuffles; as many as `grain.MapDataset.shuffle` takes.
+_ROUNDS = 4
+
 
 @dataclass(frozen=True)
 class Indices:
@@ -43,7 +46,8 @@ class Indices:
         index = self.places[place]
         if self.seed is None:
             return index
-        return int(grain.experimental.index_shuffle(index, self.images - 1, self.seed, 4))
+        shuffle = grain.experimental.index_shuffle
+        return int(shuffle(index, self.images - 1, self.seed, _ROUNDS))
 
     def __iter__(self) -> Iterator[int]:
         return map(self.__getitem__, range(len(self)))

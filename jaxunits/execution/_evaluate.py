@@ -104,22 +104,11 @@ def evaluate(
     check_data(network, data)
     check_images(data)
     check_parameters(network)
-    classes, look = len(data.class_names), _Answers(network.function)
-
-    def observe(seen: Iterator[Seen]) -> _Sums:
-        sums = _Sums(*(np.zeros(classes, dtype) for dtype in (np.int64, np.int64, np.float64)))
-        for each in seen:
-            prediction, loss = each.found
-            check_finite(loss, each.image, "a logit", data.name)
-            labels = each.inputs.labels
-            for total, values in zip(sums, (None, prediction == labels, loss), strict=True):
-                total += np.bincount(labels, values, classes).astype(total.dtype)
-        return sums
-
+    look = _Answers(network.function)
     asked = Measurement(
         settings={"evaluation": provenance("evaluate", network, None, data, carried_out)},
         compile=lambda read: LookEngine(network, look, read, carried_out, what="an evaluation"),
-        observe=observe,
+        observe=lambda seen: _observed(seen, data),
         kind=_Sums,
         merge=lambda one, other: _Sums(*(a + b for a, b in zip(one, other, strict=True))),
         finish=lambda states: {"evaluation": _labelled(next(states()), data)},
@@ -128,6 +117,19 @@ def evaluate(
     read = reading(data, network.preprocessing, threads=carried_out.decoding_threads)
     with reporting(progress, f"evaluating {network.name}") as report:
         return in_one_pass([asked], read, carried_out, report)[0]["evaluation"]
+
+
+def _observed(seen: Iterator[Seen], data: Dataset) -> _Sums:
+    """The sums over some images."""
+    classes = len(data.class_names)
+    sums = _Sums(*(np.zeros(classes, dtype) for dtype in (np.int64, np.int64, np.float64)))
+    for each in seen:
+        prediction, loss = each.found
+        check_finite(loss, each.image, "a logit", data.name)
+        labels = each.inputs.labels
+        for total, values in zip(sums, (None, prediction == labels, loss), strict=True):
+            total += np.bincount(labels, values, classes).astype(total.dtype)
+    return sums
 
 
 def _labelled(sums: _Sums, data: Dataset) -> xr.Dataset:

@@ -6,7 +6,7 @@ from ._channels_last import channels_last as channels_last
 from ._cost import has_convolutions as has_convolutions
 from ._cost import largest_array as largest_array
 from ._cost import multiply_adds as multiply_adds
-from ._fast_gradients import with_fast_kernel_gradients as with_fast_kernel_gradients
+from ._fast_convolutions import with_fast_convolutions as with_fast_convolutions
 from ._forms import Dense as Dense
 from ._forms import Form as Form
 from ._forms import Replaced as Replaced

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jax import lax
 
-from jaxunits.tracing import trace, with_fast_kernel_gradients
+from jaxunits.tracing import trace, with_fast_convolutions
 from tests.tracing.masking import QUICKLY, few
 
 
@@ -22,7 +22,7 @@ def wide(draw):
     dilation = [draw(st.integers(1, 2)) for _ in range(2)]
     settings = {
         "window_strides": [draw(st.integers(1, 2)) for _ in range(2)],
-        "padding": [(draw(st.integers(0, 6)), draw(st.integers(3, 6))) for _ in range(2)],
+        "padding": [(draw(st.integers(0, 6)), draw(st.integers(6, 7))) for _ in range(2)],
         "lhs_dilation": [draw(st.sampled_from([1, 1, 2])) for _ in range(2)],
         "rhs_dilation": dilation,
     }
@@ -58,9 +58,25 @@ def test_gradients_are_those_of_maps_padded_before(drawn):
     program = trace(function, maps, kernel, derivatives=True)
     np.testing.assert_allclose(program(maps, kernel), reference(maps, kernel), rtol=1e-5, atol=1e-5)
     expected = slopes(reference)
-    for each in (program, with_fast_kernel_gradients(function)):
+    for each in (program, with_fast_convolutions(function)):
         for found, right in zip(slopes(each), expected, strict=True):
             np.testing.assert_allclose(found, right, rtol=0, atol=1e-5 * abs(right).max())
+
+
+@few(15)
+@given(wide())
+def test_no_border_is_negative_in_the_gradient(drawn):
+    settings, maps, kernel = drawn
+    program = trace(functools.partial(convolve, **settings), maps, kernel, derivatives=True)
+
+    def borders(function):
+        gradient = jax.grad(lambda maps: function(maps, kernel).sum())
+        equations = jax.make_jaxpr(gradient)(maps).jaxpr.eqns
+        found = [each for each in equations if each.primitive.name == "conv_general_dilated"]
+        return [side for each in found for pair in each.params["padding"] for side in pair]
+
+    assert min(borders(program)) >= 0
+    assert min(borders(functools.partial(convolve, **settings))) < 0
 
 
 @pytest.mark.parametrize("padding", [[(0, 0), (0, 0)], "SAME", [(2, 2), (2, 2)]])

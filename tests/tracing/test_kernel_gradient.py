@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jax import lax
 
-from jaxunits.tracing import with_fast_kernel_gradients
+from jaxunits.tracing import with_fast_convolutions
 from tests.tracing.masking import QUICKLY, few
 
 
@@ -85,7 +85,7 @@ def gradients(function, *arguments):
 
 
 def assert_same_gradients(function, *arguments):
-    fast = with_fast_kernel_gradients(function)
+    fast = with_fast_convolutions(function)
     pairs = [
         (each(*arguments), *jax.jit(gradient, compiler_options=QUICKLY)(*arguments))
         for each in (fast, function)
@@ -132,7 +132,7 @@ CALLS = {
 def test_convolutions_inside_calls_and_loops_are_found(call):
     assert_same_gradients(CALLS[call], MAPS, KERNEL)
     plain = products(CALLS[call], MAPS, KERNEL)
-    fast = products(with_fast_kernel_gradients(CALLS[call]), MAPS, KERNEL)
+    fast = products(with_fast_convolutions(CALLS[call]), MAPS, KERNEL)
     if call != "vmap":  # Its kernels are those of groups of channels.
         assert plain[0] == 0 < fast[0]
         assert fast[1] < plain[1]
@@ -140,23 +140,23 @@ def test_convolutions_inside_calls_and_loops_are_found(call):
 
 def test_gradients_that_gain_nothing_are_xlas(monkeypatch):
     monkeypatch.setattr("jaxunits.tracing._kernel_gradient._CACHED", MAPS.size * 8)
-    assert products(with_fast_kernel_gradients(same), MAPS, KERNEL)[0] == 0
-    assert products(with_fast_kernel_gradients(same), MAPS[..., :2], KERNEL[..., :2, :])[0] == 0
+    assert products(with_fast_convolutions(same), MAPS, KERNEL)[0] == 0
+    assert products(with_fast_convolutions(same), MAPS[..., :2], KERNEL[..., :2, :])[0] == 0
     wider = jnp.concatenate([MAPS, MAPS])
-    assert products(with_fast_kernel_gradients(same), wider, KERNEL)[0] > 0
+    assert products(with_fast_convolutions(same), wider, KERNEL)[0] > 0
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="products are for CPUs")
 def test_convolutions_of_few_channels_are_products():
     kernel = drawn((3, 3, 1, 9), 1)
-    fast = jax.jit(with_fast_kernel_gradients(same)).lower(MAPS[..., :1], kernel)
+    fast = jax.jit(with_fast_convolutions(same)).lower(MAPS[..., :1], kernel)
     assert fast.as_text().count("stablehlo.dot_general") == 1
     assert_same_gradients(same, MAPS[..., :1], kernel)
 
 
 def test_seeds_side_by_side_have_the_gradients_of_each():
     maps, kernels = drawn((2, 6, 18, 5, 3)), drawn((2, 3, 3, 3, 4), 1)
-    fast = functools.partial(gradients, with_fast_kernel_gradients(same))
+    fast = functools.partial(gradients, with_fast_convolutions(same))
     together = jax.vmap(fast)(maps, kernels)
     for run in range(2):
         alone = gradients(same, maps[run], kernels[run])
@@ -172,7 +172,7 @@ def test_second_derivatives_are_kept():
         return jax.grad(lambda kernel: (slope(kernel) ** 2).sum())(KERNEL)
 
     expected = bend(same)
-    found = bend(with_fast_kernel_gradients(same))
+    found = bend(with_fast_convolutions(same))
     np.testing.assert_allclose(found, expected, atol=1e-5 * abs(expected).max())
 
 
@@ -219,7 +219,7 @@ def test_users_modules_have_the_same_gradients_without_a_change(build):
         jax.jit(
             jax.grad(lambda params, each=each: (each(params) ** 2).sum()), compiler_options=QUICKLY
         )(params)
-        for each in (with_fast_kernel_gradients(function), function)
+        for each in (with_fast_convolutions(function), function)
     )
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * max(abs(other).max(), 1e-3))

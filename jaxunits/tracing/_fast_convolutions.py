@@ -35,8 +35,8 @@ _BODIES = {
 }
 
 
-def with_fast_kernel_gradients(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
-    """A function whose convolutions have gradients by their kernels that are fast on CPUs too.
+def with_fast_convolutions(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
+    """A function whose convolutions, and their gradients by kernels, are fast on CPUs too.
 
     XLA computes the gradient by a kernel as a convolution whose windows are as large as the maps,
     which on CPUs takes up to 20 times as long as the convolution itself. Here it is matrix products
