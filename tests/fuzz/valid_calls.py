@@ -185,6 +185,11 @@ _valid("check_settings", lambda w: ((ju.synthesis.Method(),), {}))
 _valid("Execution", **_CARRIED_OUT)
 _valid("ablation.Execution", **_EXECUTION)
 _valid(
+    "evaluate",
+    lambda w: ((w.network, w.data), {**_FILE, **_CARRIED_OUT}),
+    may_raise=(OSError,),
+)
+_valid(
     "measure",
     lambda w: (
         (w.network, w.data, [ju.ablation.Sweep("conv2"), ju.attributes.Attributes(top_images=1)]),
