@@ -97,7 +97,7 @@ def load(
     if split is not None and not isinstance(split, str):
         raise InputError(f"split={shown(split)}: give the name of a part of the data, or None")
     check_whole_or_none(channels=channels)
-    if channels_first not in (None, True, False):
+    if not isinstance(channels_first, bool | None):
         raise InputError(f"channels_first={shown(channels_first)}: give True, False or None")
     options = RecordOptions(image, label, channels, channels_first, normalized)
     if isinstance(source, str | tuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import time
+import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -113,7 +114,7 @@ def plan(function: Any, *args: Any, **kwargs: Any) -> Plan:
     Raises:
       InputError: as the function does.
     """
-    if not callable(function):
+    if not callable(function) or isinstance(function, type | types.BuiltinFunctionType):
         raise InputError(
             f"function={shown(function)}: give a function that measures, such as ju.ablation.sweep"
         )
