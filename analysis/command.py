@@ -26,7 +26,7 @@ from .subject import Subject, subject_of_run
 
 def main(arguments: list[str] | None = None, prog: str = "jaxunits analysis") -> int:
     """Run the command line; returns the exit status."""
-    return run_program(lambda given, console: _analyse(given, console, prog), arguments)
+    return run_program(lambda given, console: _analyze(given, console, prog), arguments)
 
 
 def settings_class(arguments: list[str]) -> type[Settings]:
@@ -41,7 +41,7 @@ def settings_class(arguments: list[str]) -> type[Settings]:
     )
 
 
-def _analyse(arguments: list[str], console: Console, prog: str) -> None:
+def _analyze(arguments: list[str], console: Console, prog: str) -> None:
     settings: Any = tyro.cli(settings_class(arguments), prog=prog, args=arguments)
     if settings.distributed:
         ju.join_cluster()

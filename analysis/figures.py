@@ -1,4 +1,4 @@
-"""How figures look: colours that colour-blind readers tell apart, and files without a screen."""
+"""How figures look: colors that color-blind readers tell apart, and files without a screen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DAMAGE = "#D55E00"
 GAIN = "#0072B2"
 OVERALL = "#000000"
 CHANCE = "0.6"
-# Of configurations, classes, attributes; black and grey are taken.
+# Of configurations, classes, attributes; black and gray are taken.
 SERIES = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A800")
 STYLES = ("-", "--", ":", "-.")
 # Set while experiments draw.
@@ -152,18 +152,18 @@ def panel(axes: Axes, title: str, across: str) -> None:
     tidy(axes)
 
 
-def colour_of(number: int) -> str:
-    """The colour of one of several curves."""
+def color_of(number: int) -> str:
+    """The color of one of several curves."""
     return SERIES[number % len(SERIES)]
 
 
 def style_of(number: int) -> str:
-    """Its line style, which changes when the colours come again."""
+    """Its line style, which changes when the colors come again."""
     return STYLES[number // len(SERIES) % len(STYLES)]
 
 
 def legend(canvas: Canvas, *panels: Axes, columns: int = 4, patches: Sequence[Patch] = ()) -> None:
-    """One legend of all panels, and of some colours, above them, where it covers nothing."""
+    """One legend of all panels, and of some colors, above them, where it covers nothing."""
     found: dict[str, Artist] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -188,7 +188,7 @@ def pictures(
 
     Args:
       axes: for the grid alone.
-      images: grey or in colours; 255 where there is none.
+      images: gray or in colors; 255 where there is none.
       labels: what stands above each image, by row; a row may be shorter.
       room: for them above each, as a share of its height.
     """

@@ -1,4 +1,4 @@
-"""What to analyse, and how."""
+"""What to analyze, and how."""
 
 from __future__ import annotations
 

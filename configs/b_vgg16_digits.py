@@ -1,6 +1,6 @@
 """VGG16 on all and parts of the embedded digits, and with random labels (paper B, small).
 
-Four models that generalise differently. Run it with `python -m train b_vgg16_digits`.
+Four models that generalize differently. Run it with `python -m train b_vgg16_digits`.
 Takes about 45 s a run on 2 cores. Validation accuracies 95.7, 88.0, 71.8 and 60.6 %.
 """
 

@@ -1,6 +1,6 @@
 """VGG16 on ImageNet with all, half, a quarter and a tenth of the images (paper B).
 
-Four models that generalise differently. Run it with `python -m train b_vgg16_imagenet`;
+Four models that generalize differently. Run it with `python -m train b_vgg16_imagenet`;
 `b_vgg16_digits` is the same for 2 cores. Not trained with this program yet.
 Torchvision's VGG16 has 71.6 % on the validation images, from all of the training images.
 """

@@ -1,4 +1,4 @@
-"""Paper B on the embedded digits: four networks that generalise differently, two seeds each.
+"""Paper B on the embedded digits: four networks that generalize differently, two seeds each.
 
 Run it with `make paper-b`, or `python -m train paper_b_digits` and
 `python -m analysis runs/paper_b_digits paper_b --layers conv2`, whose maps are 14×14.
@@ -26,7 +26,7 @@ base = Config(
 
 
 def few(images: float, random_labels: float) -> Change:
-    """A quarter of the images or fewer, some of them labelled at random, until they are learnt."""
+    """A quarter of the images or fewer, some of them labeled at random, until they are learned."""
 
     def change(config: Config) -> Config:
         data = dataclasses.replace(config.data, fraction=images, random_labels=random_labels)

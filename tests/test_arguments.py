@@ -268,7 +268,7 @@ def test_complex_numbers(trained, data, call, expected):
 )
 def test_units_and_indices_that_are_no_whole_numbers(trained, data, units, expected):
     calls = {
-        "units of layer 'conv2'": lambda: ju.synthesis.maximise(trained, "conv2", units),
+        "units of layer 'conv2'": lambda: ju.synthesis.maximize(trained, "conv2", units),
         "units of layer 'conv2' ": lambda: ju.attributes.top_images(trained, "conv2", data, units),
         "units of group 1": lambda: ju.ablation.groups(8, [[0], units]),
         "units of group 0": lambda: ju.ablation.all_but(8, [units]),
@@ -295,7 +295,7 @@ def test_units_and_indices_that_are_no_whole_numbers(trained, data, units, expec
     ],
 )
 def test_units_that_a_layer_does_not_have(trained, data, units, expected):
-    assert expected in refused(ju.synthesis.maximise, trained, "conv2", units)
+    assert expected in refused(ju.synthesis.maximize, trained, "conv2", units)
     assert expected in refused(ju.attributes.top_images, trained, "conv2", data, units)
 
 
@@ -442,7 +442,7 @@ def test_layers_that_are_none(trained, call, layers):
             network, layer, ju.data.concepts.computed(DATA)
         ),
         lambda network, layer: ju.topology.layer_birth_points(network, layer, DATA),
-        lambda network, layer: ju.synthesis.maximise(network, layer),
+        lambda network, layer: ju.synthesis.maximize(network, layer),
         lambda network, layer: network.activations(IMAGES, layer),
     ],
 )
@@ -518,7 +518,7 @@ SETTINGS = [
             ),
             None,
         ),
-        (lambda n, **given: ju.synthesis.maximise(n, "conv2", **given), None),
+        (lambda n, **given: ju.synthesis.maximize(n, "conv2", **given), None),
         (lambda n, **given: ju.attributes.collect(n, None, DATA, **given), "batch_size"),
         (lambda n, **given: ju.ablation.unit_means(n, "conv2", DATA, **given), "batch_size"),
         (

@@ -159,7 +159,7 @@ def test_a_typo_is_answered_as_python_does():
             "progress=1: give a function",
         ),
         (lambda: ju.attributes.collect(NETWORK, "fc1", DATA, progress=1), "progress=1: give a"),
-        (lambda: ju.synthesis.maximise(NETWORK, "fc1", progress=1), "progress=1: give a function"),
+        (lambda: ju.synthesis.maximize(NETWORK, "fc1", progress=1), "progress=1: give a function"),
         (
             lambda: ju.data.sample(DATA, np.ones(2)),
             "num_images=array([1., 1.]): give a whole number",
@@ -173,7 +173,7 @@ def test_a_typo_is_answered_as_python_does():
         (lambda: ju.ablation.random_orders(10**30, 1, seed=0), "numbers: give fewer"),
         (lambda: ju.ablation.random_groups(10**30, 1, 1, seed=0), "numbers: give fewer"),
         (lambda: ju.ablation.Execution(method=np.ones(2)), "method=array([1., 1.]): give one of"),
-        (lambda: ju.synthesis.maximise(NETWORK, "fc1", objective=[]), "objective=[]: give one of"),
+        (lambda: ju.synthesis.maximize(NETWORK, "fc1", objective=[]), "objective=[]: give one of"),
         (lambda: ju.attributes.collect(NETWORK, np.ones(0), DATA), "layers=array([]"),
         (lambda: ju.data.load((DATA, DATA), np.ones(2)), "split=array([1., 1.]): give the name"),
         (lambda: SIZE(np.zeros((0, 2, 1))), "image of shape (0, 2, 1): give [height, width"),

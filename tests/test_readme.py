@@ -26,7 +26,7 @@ BLOCK = re.compile(r"(?:<!-- needs: (?P<needs>\w+) -->\n)?```python\n(?P<code>.*
 
 
 def scenes(names, patch):
-    """Six grey images with masks of two concepts."""
+    """Six gray images with masks of two concepts."""
     random = np.random.default_rng(0)
     for folder in ("images", "masks"):
         Path("scenes", folder).mkdir(parents=True)

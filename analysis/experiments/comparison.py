@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
-from ..figures import CHANCE, POINTS, band, colour_of, label_of, legend, panel, panels_of, rendered
+from ..figures import CHANCE, POINTS, band, color_of, label_of, legend, panel, panels_of, rendered
 from ..report import accuracy
 from ..runs import Panel, Runs
 from ..section import Section, Table
@@ -21,7 +21,7 @@ _DRAWS = 50
 _TEXT = """Every unit of a layer is ablated alone; units are sorted by the accuracy drop of the
 class that they damage most. Solid curves are means over the seeds of a configuration, with the
 range of the seeds; dashed ones the overall accuracy drop of the same units. The flatter the curve
-of the max class drop, the less single units know of single classes. The grey curves are what
+of the max class drop, the less single units know of single classes. The gray curves are what
 chance alone would give, for the configuration that it would give most."""
 
 
@@ -50,13 +50,13 @@ def _draw_layer(axes: Axes, runs: Runs, layer: str) -> None:
         sweeps = [run.sweeps[layer] for run in members if layer in run.sweeps]
         if not sweeps:
             continue
-        colour = colour_of(number)
+        color = color_of(number)
         largest = sorted_drops(sweeps, "max_class_accuracy_drop")
         rank = np.arange(1, largest.shape[1] + 1)
         curves = largest.min(0), largest.mean(0), largest.max(0)
-        band(axes, rank, curves, color=colour, linewidth=1.5, label=label_of(name))
+        band(axes, rank, curves, color=color, linewidth=1.5, label=label_of(name))
         overall = sorted_drops(sweeps, "overall_accuracy_drop").mean(0)
-        axes.plot(rank, overall, color=colour, linewidth=1, linestyle="--")
+        axes.plot(rank, overall, color=color, linewidth=1, linestyle="--")
         sure = ju.statistics.uncertainty(sweeps[0], num_draws=_DRAWS)
         chance.append(100 * sure.chance_drop.values)
     most = max(chance, key=lambda curve: float(curve.mean()))

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import colour_of, label_of, legend, rendered, tidy
+from ..figures import color_of, label_of, legend, rendered, tidy
 from ..measurements.ablation import ablation
 from ..measurements.concepts import concepts
 from ..runs import Panel, Runs
@@ -25,7 +25,7 @@ _LISTED = 10
 _TEXT = """A unit's map, interpolated to the image, is cut at the value that only a small share of
 all its positions exceeds, and compared with the places of each concept: IoU is their intersection
 over their union, over all images together. A unit whose best IoU exceeds the limit is a detector of
-that concept. Concepts computed from the images (quadrants, basic colours, orientations of edges)
+that concept. Concepts computed from the images (quadrants, basic colors, orientations of edges)
 stand in where no annotated images were named (--concepts.source)."""
 
 
@@ -44,22 +44,22 @@ def _draw(panels: Sequence[Panel]) -> Canvas:
     canvas = Canvas(figsize=(8, 2.9 * len(panels) + 0.4), layout="constrained")
     grid = canvas.subplots(len(panels), 1, squeeze=False, sharey=True)[:, 0]
     categories = list(dict.fromkeys(str(c) for c in panels[0].results[0].category.values))
-    colours = {name: colour_of(number) for number, name in enumerate(categories)}
+    colors = {name: color_of(number) for number, name in enumerate(categories)}
     for axes, shown in zip(grid, panels, strict=True):
         found = [ju.results.detectors_by_concept(result) for result in shown.results]
-        _draw_bars(axes, found, colours)
+        _draw_bars(axes, found, colors)
         unique = np.mean([each.size for each in found])
         detectors = np.mean([int(each.sum()) for each in found])
         axes.set_title(
             f"{shown.title}: {detectors:.3g} detectors of {unique:.3g} concepts, "
             f"{shown.results[0].sizes['unit']} units"
         )
-    patches = [Patch(color=colour, label=label_of(name)) for name, colour in colours.items()]
+    patches = [Patch(color=color, label=label_of(name)) for name, color in colors.items()]
     legend(canvas, columns=min(6, len(patches)), patches=patches)
     return canvas
 
 
-def _draw_bars(axes: Axes, found: Sequence[xr.DataArray], colours: dict[str, str]) -> None:
+def _draw_bars(axes: Axes, found: Sequence[xr.DataArray], colors: dict[str, str]) -> None:
     """Mean detectors a concept, the most first."""
     total: dict[tuple[str, str], float] = {}
     for each in found:
@@ -73,7 +73,7 @@ def _draw_bars(axes: Axes, found: Sequence[xr.DataArray], colours: dict[str, str
     axes.bar(
         place,
         [number for _, number in best],
-        color=[colours.get(category, "0.5") for (_, category), _ in best],
+        color=[colors.get(category, "0.5") for (_, category), _ in best],
     )
     axes.set_xlim(-0.6, max(len(best), _LISTED) - 0.4)
     axes.set_xticks(place, [concept for (concept, _), _ in best], rotation=60, ha="right")
@@ -90,7 +90,7 @@ def _caption(runs: Runs, panels: Sequence[Panel]) -> str:
     return (
         f"Units by the concept that they detect best (IoU above {first['detector_iou']}, "
         f"convention {first['convention']}, {int(first['images']):,} images of {first['data']}), "
-        f"coloured by category.{mean} After paper A, figure 9."
+        f"colored by category.{mean} After paper A, figure 9."
     )
 
 

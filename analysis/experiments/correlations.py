@@ -29,7 +29,7 @@ _DROPS = {
 _TEXT = """Spearman's rank correlation r over the units of a layer, of every attribute with the
 overall accuracy drop and with the max class accuracy drop. Positive r means that units with more
 of the attribute do more damage when they are ablated; paper A plots the change of accuracy, so its
-r has the opposite sign. Between the grey lines r is not different from 0 (two-sided p ≥ 0.05, one
+r has the opposite sign. Between the gray lines r is not different from 0 (two-sided p ≥ 0.05, one
 test); the attribute random shows what no relation looks like. Taylor and gradient are read from
 one backward pass: a cheap estimate of what ablation measures."""
 _TOO_FEW = "The layers have fewer units than a rank correlation needs."
@@ -80,12 +80,12 @@ def _draw(runs: Runs, panels: Sequence[tuple[Panel, xr.Dataset]]) -> Canvas:
 
 def _draw_panel(axes: Axes, found: xr.Dataset) -> None:
     place = np.arange(found.sizes["attribute"])
-    for drop, (label, colour, marker, shift) in _DROPS.items():
+    for drop, (label, color, marker, shift) in _DROPS.items():
         r = found.r.sel(accuracy_drop=drop).transpose("seed", "attribute").values
         if len(r) > 1:
             for row in r:
-                axes.plot(row, place + shift, marker, color=colour, alpha=0.3, markersize=2.5)
-        axes.plot(_mean(r), place + shift, marker, color=colour, label=label, markersize=4.5)
+                axes.plot(row, place + shift, marker, color=color, alpha=0.3, markersize=2.5)
+        axes.plot(_mean(r), place + shift, marker, color=color, label=label, markersize=4.5)
     bound = _bound(int(found["n_units"].max()))
     axes.axvline(0, color="0.6", linewidth=0.6, zorder=0)
     for side in (-bound, bound):

@@ -37,7 +37,7 @@ drop of the class that they damage most."""
 _READING = """Where the max class drop rises far above the overall drop, units serve single
 classes: the network as a whole hardly notices that such a unit is gone, one class does. With few
 images per class the largest of many noisy drops is above zero by chance alone:"""
-_CHANCE = """The grey curve is the max class drop that the same numbers of changed predictions
+_CHANCE = """The gray curve is the max class drop that the same numbers of changed predictions
 would give if each had gone either way by chance, with the range of 95 % of such draws. Intervals
 are score intervals of the paired counts (Tango 1998); a (unit, class) pair counts as damaged where
 an exact McNemar test says so with 5 % false discoveries expected among all pairs of the layer."""
@@ -74,13 +74,13 @@ def _draw(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> C
             100 * sure[layer][name].values for name in ("chance_low", "chance_drop", "chance_high")
         ]
         band(axes, rank, chance, alpha=0.3, color=CHANCE, linewidth=1.2, label="by chance")
-        for name, colour, label in (
+        for name, color, label in (
             ("max_class_accuracy_drop", DAMAGE, "max class drop"),
             ("overall_accuracy_drop", OVERALL, "overall drop"),
             ("min_class_accuracy_drop", GAIN, "min class drop"),
         ):
             values = 100 * sweep[name].values[order]
-            axes.plot(rank, values, color=colour, label=label, linewidth=1.5)
+            axes.plot(rank, values, color=color, label=label, linewidth=1.5)
         panel(axes, f"{layer} ({len(order)} units)", "units, sorted by max class drop")
     legend(canvas, grid[0])
     return canvas
@@ -91,7 +91,7 @@ def _caption(sweeps: Mapping[str, xr.Dataset]) -> str:
     return (
         f"Max, min and overall accuracy drop of every unit, ablated to {first.attrs['values']}, on "
         f"{int(first['n_images'].sum()):,} images ({first.attrs['data']}, {first.attrs['split']}). "
-        "Grey: the max class drop expected from chance. After paper A, figure 3."
+        "Gray: the max class drop expected from chance. After paper A, figure 3."
     )
 
 

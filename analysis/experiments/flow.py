@@ -48,7 +48,7 @@ def draw_flow(found: xr.Dataset, births: np.ndarray) -> Canvas:
 
 
 def edge_ranks(values: np.ndarray, convention: str) -> np.ndarray:
-    """The rank at which each edge of the symmetrised map enters; -1 for never."""
+    """The rank at which each edge of the symmetrized map enters; -1 for never."""
     authors = convention == "authors"
     sizes = values if authors else np.abs(values)
     rows, columns = np.triu_indices(len(values), 1)
@@ -83,7 +83,7 @@ def _rows_and_columns(axes: Axes) -> None:
 
 
 def _top_set(axes: Axes, values: np.ndarray, ranks: np.ndarray, rank: int) -> None:
-    """Which positions of the symmetrised map have entered."""
+    """Which positions of the symmetrized map have entered."""
     entered = (ranks >= 0) & (ranks <= rank)
     axes.imshow(np.where(entered, 1.0, 0.0), cmap="Greys", vmin=0, vmax=1.4)
     axes.set_title(f"top set, rank {rank}", fontsize=9)
@@ -91,7 +91,7 @@ def _top_set(axes: Axes, values: np.ndarray, ranks: np.ndarray, rank: int) -> No
 
 
 def _graph(axes: Axes, ranks: np.ndarray, rank: int, birth: int | None) -> None:
-    """Vertices on a circle, and the edges so far; those that enter now in another colour."""
+    """Vertices on a circle, and the edges so far; those that enter now in another color."""
     angle = 2 * np.pi * np.arange(len(ranks)) / len(ranks)
     x, y = np.sin(angle), np.cos(angle)
     for one, other in zip(*np.nonzero(np.triu((ranks >= 0) & (ranks <= rank))), strict=True):
@@ -113,13 +113,13 @@ def _graph(axes: Axes, ranks: np.ndarray, rank: int, birth: int | None) -> None:
 
 
 def _betti(axes: Axes, curves: xr.DataArray, birth: int | None, limit: int) -> None:
-    for dimension, colour in ((0, CHANCE), (1, GAIN)):
+    for dimension, color in ((0, CHANCE), (1, GAIN)):
         values = curves.sel(dimension=dimension).values
         axes.step(
             curves["rank"].values,
             values,
             where="post",
-            color=colour,
+            color=color,
             label=f"{'components' if dimension == 0 else 'holes'} (β{dimension})",
         )
     if birth is not None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from ..experiment import Experiment
-from ..figures import CHANCE, DAMAGE, band, colour_of, label_of, legend, rendered, style_of, tidy
+from ..figures import CHANCE, DAMAGE, band, color_of, label_of, legend, rendered, style_of, tidy
 from ..measurements.greedy import greedy
 from ..runs import Panel, Runs
 from ..section import Section, Table
@@ -61,7 +61,7 @@ def _draw_classes(axes: Axes, greedy: xr.Dataset) -> None:
             np.arange(len(curve)),
             curve,
             label=label_of(names[place]),
-            color=colour_of(number),
+            color=color_of(number),
             linestyle=style_of(number),
         )
     axes.set_ylabel("class accuracy (%)")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Canvas
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import CHANCE, OVERALL, band, colour_of, legend, panel, rendered
+from ..figures import CHANCE, OVERALL, band, color_of, legend, panel, rendered
 from ..measurements.ablation import ablation
 from ..measurements.cumulative import cumulative
 from ..measurements.topology import Topology
@@ -108,12 +108,12 @@ def _draw_curves(axes: Axes, curves: xr.Dataset, kind: str, direction: str) -> N
     band(axes, step, (low, mean, high), alpha=0.3, color=CHANCE, linewidth=1.5, label="random")
     for number, name in enumerate(_others(curves)):
         values = scale * curves[kind].sel(ranking=name, direction=direction).values
-        axes.plot(step, values, color=colour_of(number + 1), linewidth=1.2, label=name)
+        axes.plot(step, values, color=color_of(number + 1), linewidth=1.2, label=name)
     bound = scale * curves[f"greedy_{kind}"].values
     if direction == _FIRST and np.isfinite(bound).all():
         axes.plot(step, bound, color=OVERALL, linewidth=1.2, linestyle=":", label="greedy")
     values = scale * curves[kind].sel(ranking="importance", direction=direction).values
-    axes.plot(step, values, color=colour_of(0), linewidth=2.2, label="importance")
+    axes.plot(step, values, color=color_of(0), linewidth=2.2, label="importance")
 
 
 def _others(curves: xr.Dataset) -> list[str]:

@@ -87,12 +87,12 @@ def units_of(run: Run, layer: str) -> xr.Dataset:
 
 def rank_of(units: xr.Dataset, objective: str, relation: str) -> Rank:
     """Spearman's r of RS under an objective with class selectivity or a drop."""
-    return rank(units["rs"].sel(maximised=objective).values, units[relation].values)
+    return rank(units["rs"].sel(maximized=objective).values, units[relation].values)
 
 
 def change(units: xr.Dataset) -> Float[np.ndarray, " units"]:
     """RS under IAM less RS under AM, of the units with images under both."""
-    values = (units["rs"].sel(maximised="iam") - units["rs"].sel(maximised="am")).values
+    values = (units["rs"].sel(maximized="iam") - units["rs"].sel(maximized="am")).values
     return values[np.isfinite(values)]
 
 
@@ -103,7 +103,7 @@ def stability(units: xr.Dataset, objective: str) -> tuple[float, float]:
       The mean of Spearman's r over all pairs of noise seeds, and the mean of units' standard
       deviations over seeds; NaN for one seed.
     """
-    values = units["rs_of_seed"].sel(maximised=objective).transpose("noise_seed", "unit").values
+    values = units["rs_of_seed"].sel(maximized=objective).transpose("noise_seed", "unit").values
     values = values[:, np.isfinite(values).all(0)]
     seeds = len(values)
     if seeds < 2 or not values.size:

@@ -25,8 +25,8 @@ from ..settings import COUNT, FROM_ZERO, SHARE
 
 _SIDES = ("training", "test")
 
-_COLOURS = ("#009E73", "#A6DFCC", "#E69F00", "#56B4E9", "#BBBBBB")
-_ROLES = dict(zip(ju.statistics.ROLES, _COLOURS, strict=True))
+_COLORS = ("#009E73", "#A6DFCC", "#E69F00", "#56B4E9", "#BBBBBB")
+_ROLES = dict(zip(ju.statistics.ROLES, _COLORS, strict=True))
 _TEXT = """The units of a layer are inserted into the empty layer one after another, the most
 important of the class first, and the accuracy of the class is measured on its training images (with
 the labels that the network was trained on) and on its test images. A change-point method finds the
@@ -95,7 +95,7 @@ def _draw(panels: Sequence[Panel], found: Sequence[xr.Dataset], shown: str) -> C
     grid[0, 0].set_ylabel("class accuracy (%)")
     grid[1, 0].set_ylabel("class loss (nats)")
     grid[0, 0].set_ylim(0, 102)
-    patches = [Patch(color=colour, alpha=0.35, label=role) for role, colour in _ROLES.items()]
+    patches = [Patch(color=color, alpha=0.35, label=role) for role, color in _ROLES.items()]
     legend(canvas, grid[0, 0], columns=7 if columns > 2 else 4, patches=patches)
     return canvas
 
@@ -111,12 +111,12 @@ def _draw_stretches(axes: Axes, found: xr.Dataset) -> None:
 
 def _draw_curves(axes: Axes, insertion: xr.Dataset, kind: str) -> None:
     scale = 100 if kind == "accuracy" else 1
-    for side, colour, style in zip(_SIDES, (GAIN, DAMAGE), ("-", "--"), strict=True):
+    for side, color, style in zip(_SIDES, (GAIN, DAMAGE), ("-", "--"), strict=True):
         values = scale * insertion[kind].sel(side=side).values
         axes.plot(
             np.arange(len(values)),
             values,
-            color=colour,
+            color=color,
             linestyle=style,
             linewidth=1.6,
             label=f"{side} images",
@@ -127,7 +127,7 @@ def _caption(runs: Runs, shown: str) -> str:
     seed = ", first seed of each configuration" if runs.several else ""
     return (
         f"Accuracy and loss of class {shown} while units are inserted in the order of their "
-        f"importance{seed}; the colour says the role of the units of a stretch. After paper B, "
+        f"importance{seed}; the color says the role of the units of a stretch. After paper B, "
         "figure 5."
     )
 

@@ -52,14 +52,14 @@ def _draw(panels: Sequence[Panel]) -> Canvas:
 def _draw_panel(axes: Axes, shown: Panel, drop: str) -> None:
     units = np.stack([run.sweeps[shown.layer][drop].values for run in shown.runs])
     directions = np.concatenate([_directions(each, drop) for each in shown.results])
-    for values, colour, label in (
+    for values, color, label in (
         (directions, GAIN, "directions of random rotations"),
         (units, DAMAGE, "units"),
     ):
         curves = -np.sort(-100 * values, axis=1)
         rank = np.arange(1, curves.shape[1] + 1)
         drops = curves.min(0), curves.mean(0), curves.max(0)
-        band(axes, rank, drops, color=colour, linewidth=1.5, label=label)
+        band(axes, rank, drops, color=color, linewidth=1.5, label=label)
 
 
 def _directions(rotations: xr.Dataset, drop: str) -> np.ndarray:

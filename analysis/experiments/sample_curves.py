@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from ..figures import colour_of, legend, panel, rendered, style_of
+from ..figures import color_of, legend, panel, rendered, style_of
 from ..runs import Panel, Runs
 from ..section import Figure, Table
 
@@ -58,7 +58,7 @@ def _draw(axes: Axes, curves: xr.Dataset) -> None:
         axes.plot(
             np.asarray(curves.step),
             100 * curves.accuracy.sel(ranking=ranking).values,
-            color=colour_of(number),
+            color=color_of(number),
             linestyle=style_of(7 * number),
             linewidth=1.3,
             label=_label(ranking),

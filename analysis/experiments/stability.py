@@ -14,7 +14,7 @@ from matplotlib.figure import Figure as Canvas
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import band, colour_of, legend, rendered, style_of, tidy
+from ..figures import band, color_of, legend, rendered, style_of, tidy
 from ..measurements.births import births, births_of
 from ..measurements.samples import Stability, samples
 from ..measurements.topology import Topology
@@ -29,7 +29,7 @@ share of subsets that have a unit among their first, by the units' places in the
 changes. Right: the stability (eq. 14), the mean of that share over the units that are most often
 among the first, counting 0 for those that are not among the first of all images; mean over classes,
 with the range of the classes. Subsets come from the images that give the rank of all, so that
-stability rises towards 1 with their size by construction; sizes above half of the images are left
+stability rises toward 1 with their size by construction; sizes above half of the images are left
 out. The mean rank is that of the effectiveness averaged over the subsets."""
 _CURVES = """Below, units are ablated by the ranks that different images give, the most important
 first: paper B finds hardly any difference between the ranks of a subset, of all training images and
@@ -127,7 +127,7 @@ def _draw_shares(axes: Axes, sizes: _Sizes, config: Settings, shown: str) -> Non
         axes.plot(
             np.arange(1, len(share) + 1),
             100 * share,
-            color=colour_of(number),
+            color=color_of(number),
             linestyle=style_of(number),
             linewidth=1.3,
             label=f"{size} images",
@@ -143,7 +143,7 @@ def _draw_ratios(axes: Axes, sizes: _Sizes) -> None:
     ratios = 100 * np.array([[each.ratio for each in found.values()] for found in sizes.values()])
     places = list(sizes)
     curves = ratios.min(1), ratios.mean(1), ratios.max(1)
-    band(axes, places, curves, color=colour_of(1), marker="o", markersize=4)
+    band(axes, places, curves, color=color_of(1), marker="o", markersize=4)
     axes.set(xlabel="images per subset", ylabel="stability (%)", ylim=(0, 102))
     tidy(axes)
 

@@ -22,7 +22,7 @@ from .substitution_tables import tables
 _COLUMNS = 5
 _LOOKS = {"am": ("AM", DAMAGE, "o"), "iam": ("IAM", GAIN, "^")}
 _MEASURED = """For every unit an image is made by gradient ascent from noise: activation
-maximisation (AM) climbs the unit's activation, independent activation maximisation (IAM) that less
+maximization (AM) climbs the unit's activation, independent activation maximization (IAM) that less
 the mean activation of the layer's other units. Representative substitution (RS) is the share of
 the layer's units that respond more to the image than the unit it was made for: 0 where nobody does.
 RS is the mean over noise seeds; units that do not respond to their own image have none."""
@@ -87,12 +87,12 @@ def _scatter(runs: Runs, run: Run, layers: ByLayer) -> Figure:
 
 def _draw_units(axes: Axes, units: xr.Dataset) -> None:
     for objective in OBJECTIVES:
-        label, colour, marker = _LOOKS[objective]
+        label, color, marker = _LOOKS[objective]
         axes.plot(
             units["class_selectivity"].values,
-            units["rs"].sel(maximised=objective).values,
+            units["rs"].sel(maximized=objective).values,
             marker,
-            color=colour,
+            color=color,
             label=label,
             markersize=3,
             alpha=0.6,
@@ -136,7 +136,7 @@ def _draw_column(column: np.ndarray, members: Sequence[ByLayer], layers: Sequenc
     for number, objective in enumerate(OBJECTIVES):
         for member, of_layers in enumerate(members):
             shift = spread[number * len(members) + member]
-            _draw_network(column, of_layers, layers, objective, shift, labelled=member == 0)
+            _draw_network(column, of_layers, layers, objective, shift, labeled=member == 0)
     for axes in column:
         axes.axhline(0, color="0.6", linewidth=0.6, zorder=0)
         tidy(axes)
@@ -155,19 +155,19 @@ def _draw_network(
     objective: str,
     shift: float,
     *,
-    labelled: bool,
+    labeled: bool,
 ) -> None:
     """One network's numbers under one objective, down the rows."""
-    label, colour, marker = _LOOKS[objective]
-    look = {"color": colour, "markersize": 4, "linewidth": 0.8}
+    label, color, marker = _LOOKS[objective]
+    look = {"color": color, "markersize": 4, "linewidth": 0.8}
     for place, layer in enumerate(layers):
         if layer not in of_layers:
             continue
         units = of_layers[layer]
-        name = label if labelled and place == 0 else None
+        name = label if labeled and place == 0 else None
         across = [place + shift]
         column[0].plot(
-            across, [float(units["rs"].sel(maximised=objective).mean())], marker, label=name, **look
+            across, [float(units["rs"].sel(maximized=objective).mean())], marker, label=name, **look
         )
         for axes, relation in zip(column[1:], RELATIONS, strict=True):
             found = rank_of(units, objective, relation)

@@ -60,7 +60,7 @@ def _correlations(runs: Runs, found: _Found) -> Table:
     rows = []
     for head, units in _layers(runs, found):
         for objective in OBJECTIVES:
-            rs = units["rs"].sel(maximised=objective)
+            rs = units["rs"].sel(maximized=objective)
             cells = {
                 label: _rank(rank_of(units, objective, relation))
                 for relation, label in RELATIONS.items()

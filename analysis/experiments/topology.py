@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import DAMAGE, GAIN, band, colour_of, legend, rendered, style_of, tidy
+from ..figures import DAMAGE, GAIN, band, color_of, legend, rendered, style_of, tidy
 from ..measurements.births import births, births_of
 from ..measurements.maps import maps
 from ..measurements.topology import Topology
@@ -110,12 +110,12 @@ def _draw_training(runs: Runs, panels: Sequence[Panel]) -> Canvas:
         _draw_histograms(canvas, row[0], panel.results[0])
         courses = [_course_of(found, topology) for found in panel.results]
         mean = xr.concat(courses, "seed", data_vars="all").mean("seed")
-        for axes, variable, label, colour in (
-            (row[1], "entropy", "feature entropy (nats)", colour_of(0)),
-            (row[2], "rate", "selective rate (%)", colour_of(1)),
-            (row[3], "effectiveness", "effectiveness (1/nats)", colour_of(2)),
+        for axes, variable, label, color in (
+            (row[1], "entropy", "feature entropy (nats)", color_of(0)),
+            (row[2], "rate", "selective rate (%)", color_of(1)),
+            (row[3], "effectiveness", "effectiveness (1/nats)", color_of(2)),
         ):
-            _draw_course(axes, mean, variable, label, colour)
+            _draw_course(axes, mean, variable, label, color)
         _draw_loss(row[4], mean)
         row[2].set_ylim(0, 102)
         for axes in row:
@@ -146,12 +146,12 @@ def _draw_histograms(canvas: Canvas, axes: Axes, found: xr.Dataset) -> None:
     axes.set_xticks(places + 0.5, [str(epochs[place]) for place in places])
 
 
-def _draw_course(axes: Axes, mean: xr.Dataset, variable: str, label: str, colour: str) -> None:
+def _draw_course(axes: Axes, mean: xr.Dataset, variable: str, label: str, color: str) -> None:
     scale = 100 if variable == "rate" else 1
     low, middle, high = (
         scale * mean[f"{variable}_{part}"].values for part in ("low", "mean", "high")
     )
-    band(axes, mean.epoch, (low, middle, high), color=colour, marker="o", markersize=2.5)
+    band(axes, mean.epoch, (low, middle, high), color=color, marker="o", markersize=2.5)
     axes.set_ylabel(label)
     tidy(axes)
 

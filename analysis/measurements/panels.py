@@ -127,7 +127,7 @@ def small_pictures(
 
 def _thumbnail(
     image: Num[np.ndarray, "height width channels"], preprocessing: ju.data.Preprocessing
-) -> UInt8[np.ndarray, "y x colours"]:
+) -> UInt8[np.ndarray, "y x colors"]:
     fitted = preprocessing.fit(image)
     if fitted.dtype != np.uint8:
         fitted = np.clip(fitted * 255, 0, 255).astype(np.uint8)
@@ -136,8 +136,8 @@ def _thumbnail(
 
 def thumbnail(
     image: UInt8[np.ndarray, "height width channels"],
-) -> UInt8[np.ndarray, "y x colours"]:
-    """An image, small; grey where its channels are no colours."""
+) -> UInt8[np.ndarray, "y x colors"]:
+    """An image, small; gray where its channels are no colors."""
     if image.shape[-1] not in (1, 3):
         image = image.mean(-1, keepdims=True).astype(np.uint8)
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

@@ -22,7 +22,7 @@ from .panels import thumbnail
 
 @dataclass(frozen=True)
 class Synthesis:
-    """Images that units respond to most: activation maximisation (AM) and independent AM (IAM)."""
+    """Images that units respond to most: activation maximization (AM) and independent AM (IAM)."""
 
     steps: Annotated[int, COUNT] = 256
     """Steps of ascent."""
@@ -48,7 +48,7 @@ _NEAR = 0.05
 # What differs between the calls that a measurement joins.
 _OF_A_CALL = {
     *("batch_size", "peak_bytes", "programs", "compile_seconds", "run_seconds", "created"),
-    *("maximised", "seed", "initial"),
+    *("maximized", "seed", "initial"),
 }
 
 
@@ -87,7 +87,7 @@ def _of_layer(subject: Subject, layer: str) -> xr.Dataset:
             def show(done: int, total: int, number: int = number) -> None:
                 progress(number * total + done, rounds * total)
 
-            latest[name] = ju.synthesis.maximise(
+            latest[name] = ju.synthesis.maximize(
                 network,
                 layer,
                 units,
@@ -110,7 +110,7 @@ def method_of(wanted: Synthesis, channels: int) -> ju.synthesis.Method:
       channels: of the network's images.
     """
     if wanted.robust:
-        robust = dataclasses.replace(ju.synthesis.ROBUST, decorrelate_colours=channels == 3)
+        robust = dataclasses.replace(ju.synthesis.ROBUST, decorrelate_colors=channels == 3)
         return dataclasses.replace(robust, steps=wanted.steps)
     return ju.synthesis.Method(steps=wanted.steps, learning_rate=wanted.learning_rate)
 
@@ -149,17 +149,17 @@ def _joined(parts: dict[str, list[xr.Dataset]]) -> xr.Dataset:
         )
         for of_seeds in parts.values()
     ]
-    whole = xr.concat(stacked, "maximised", combine_attrs="override")
-    whole = whole.assign(image=xr.concat(first, "maximised"))
+    whole = xr.concat(stacked, "maximized", combine_attrs="override")
+    whole = whole.assign(image=xr.concat(first, "maximized"))
     whole.attrs = {key: value for key, value in whole.attrs.items() if key not in _OF_A_CALL}
     return whole.assign_coords(
-        maximised=list(parts), noise_seed=np.arange(whole.sizes["noise_seed"])
+        maximized=list(parts), noise_seed=np.arange(whole.sizes["noise_seed"])
     )
 
 
 def _thumbnails(
     images: Float[np.ndarray, "units height width channels"],
-) -> UInt8[np.ndarray, "units y x colours"]:
+) -> UInt8[np.ndarray, "units y x colors"]:
     """Small pictures of images from 0 to 1; black where a unit has none."""
     pixels = np.rint(255 * np.nan_to_num(images).clip(0, 1)).astype(np.uint8)
     return np.stack([thumbnail(each) for each in pixels])

@@ -167,14 +167,14 @@ def _most_damaged(
     return drop.argmax(1)
 
 
-def labelled(
+def labeled(
     counts: Counts,
     *,
     coordinates: Mapping[str, Sequence[Any] | np.ndarray],
     class_names: Sequence[str],
     attributes: Mapping[str, Any],
 ) -> xr.Dataset:
-    """Counts as a labelled Dataset, with the accuracy drops of paper A §2.1.
+    """Counts as a labeled Dataset, with the accuracy drops of paper A §2.1.
 
     Args:
       counts: sums over images; accuracy, drop and loss of a class without images are NaN.

@@ -12,7 +12,7 @@ from .. import execution
 from ..data import Dataset
 from ..execution import Files, Measurement, Progress, Read
 from ..networks import Classifier
-from ._counts import Outcomes, labelled, outcomes, tally
+from ._counts import Outcomes, labeled, outcomes, tally
 from ._engine import Engine
 from ._execution import Execution
 from ._question import Question
@@ -49,7 +49,7 @@ def measurement(
 
     def finish(states: Callable[[], Iterator[Outcomes]]) -> dict[str, xr.Dataset]:
         counts = tally(states, len(question.masks), classes)
-        result = labelled(
+        result = labeled(
             counts,
             coordinates=coordinates,
             class_names=data.class_names,

@@ -23,7 +23,7 @@ from ..execution import (
     cast,
     fitting,
     products,
-    standardised,
+    standardized,
     working_dtype,
 )
 from ..networks import Classifier
@@ -282,7 +282,7 @@ def _sharded_functions(build: Build, places: Places) -> Functions:
         return functions.constants(cast(params, dtype), arguments)
 
     def prepare(constants: PyTree, params: PyTree, inputs: Inputs, arguments: PyTree) -> PyTree:
-        read = cast(standardised(inputs, build.preprocessing), dtype)
+        read = cast(standardized(inputs, build.preprocessing), dtype)
         return functions.prepare(constants, cast(params, dtype), read, arguments)
 
     def evaluate(

@@ -184,7 +184,7 @@ def shapley(
             if standard_error is not None and _is_known(spread, standard_error * len(data)):
                 break
         timing, how = execution.together(run.passes)
-        result = _labelled(spread, run.ends, data.class_names)
+        result = _labeled(spread, run.ends, data.class_names)
         result = result.assign_attrs({**how, **settings})
         return files.write({place.name: result}, timing)[place.name]
 
@@ -300,7 +300,7 @@ def _is_known(spread: Spread, images: float) -> bool:
     return spread.pairs >= _LEAST_PAIRS and bool(_errors(spread).overall.max() <= images)
 
 
-def _labelled(
+def _labeled(
     spread: Spread, ends: Int64[np.ndarray, "3 classes"], class_names: Sequence[str]
 ) -> xr.Dataset:
     """Means over orders and their standard errors, as shares of images."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .._bounds import Range
 from .._errors import InputError, unknown_name
-from ..networks import Centres, receptive_fields
+from ..networks import Centers, receptive_fields
 from ._interpolation import (
     Upsampling,
     interpolation_matrix,
@@ -26,9 +26,9 @@ class Alignment:
 
     Attributes:
       grid: rows and columns of points, covering what the network sees; None for its image size.
-      alignment: `"corners"`, `"receptive_field"`, or the receptive fields' centres, scale and
+      alignment: `"corners"`, `"receptive_field"`, or the receptive fields' centers, scale and
         offset, of both axes.
-      outside: what a map is beyond its outermost centres.
+      outside: what a map is beyond its outermost centers.
     """
 
     grid: tuple[int, int] | None
@@ -88,7 +88,7 @@ class Alignment:
         else:
             points = [
                 points_by_receptive_fields(*of_axis)
-                for of_axis in zip(self._centres(maps), seen, grid, strict=True)
+                for of_axis in zip(self._centers(maps), seen, grid, strict=True)
             ]
         down, across = (
             interpolation_matrix(of_axis, stored, outside=self.outside)
@@ -96,7 +96,7 @@ class Alignment:
         )
         return Upsampling(down, across)
 
-    def _centres(self, maps: UnitMaps) -> tuple[Centres, Centres]:
+    def _centers(self, maps: UnitMaps) -> tuple[Centers, Centers]:
         if isinstance(self.alignment, str):
             return receptive_fields(maps.network, maps.layer)
-        return Centres(*self.alignment), Centres(*self.alignment)
+        return Centers(*self.alignment), Centers(*self.alignment)

@@ -181,7 +181,7 @@ def _measurement(
     def finish(states: Callable[[], Iterator[States]]) -> dict[str, xr.Dataset]:
         (whole,) = states()
         return {
-            name: _labelled(network, name, data, collectors, whole[name], choices.seed)
+            name: _labeled(network, name, data, collectors, whole[name], choices.seed)
             for name in names
         }
 
@@ -230,7 +230,7 @@ def _settings(
     }
 
 
-def _labelled(
+def _labeled(
     network: Classifier,
     layer: str,
     data: Dataset,

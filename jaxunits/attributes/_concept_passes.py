@@ -40,12 +40,12 @@ class Counts(NamedTuple):
     Attributes:
       intersection: active ones with the concept.
       activated: active ones.
-      labelled: ones with the concept.
+      labeled: ones with the concept.
     """
 
     intersection: Int64[np.ndarray, "units concepts"]
     activated: Int64[np.ndarray, " units"]
-    labelled: Int64[np.ndarray, " concepts"]
+    labeled: Int64[np.ndarray, " concepts"]
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Passes:
     def counts(
         self, thresholds: Float32[np.ndarray, " units"], number: int
     ) -> tuple[Counts, dict[str, Any]]:
-        """Active and labelled pixels, and how that pass went."""
+        """Active and labeled pixels, and how that pass went."""
         network = self.maps.network
         rows = rows_at_once(self.maps.units, self.size, self.grid_memory)
         look = _Overlap(Maps(network.function, self.maps.layer), rows)
@@ -149,7 +149,7 @@ class Passes:
             return annotated_images(
                 *(self.concepts, preprocessing, self.size, start, stop),
                 threads=self.execution.decoding_threads,
-                standardised=dtype != np.uint8,
+                standardized=dtype != np.uint8,
             )
 
         example = Annotations(
@@ -212,16 +212,16 @@ class Passes:
         concepts, units = len(self.concepts.names), self.maps.units
         # The last place takes what fills the rows of images with fewer concepts.
         intersection = np.zeros((concepts + 1, units), np.int64)
-        labelled = np.zeros(concepts + 1, np.int64)
+        labeled = np.zeros(concepts + 1, np.int64)
         activated = np.zeros(units, np.int64)
         for batch in seen:
             both, pixels, sums = batch.found
             check_finite(sums, batch.image, self._what, self.concepts.name)
             for image, present in enumerate(batch.inputs.concepts):
                 np.add.at(intersection, present, both[image, :, :-1].T.astype(np.int64))
-                np.add.at(labelled, present, pixels[image, :-1].astype(np.int64))
+                np.add.at(labeled, present, pixels[image, :-1].astype(np.int64))
                 activated += both[image, :, -1].astype(np.int64)
-        return Counts(np.ascontiguousarray(intersection[:-1].T), activated, labelled[:-1])
+        return Counts(np.ascontiguousarray(intersection[:-1].T), activated, labeled[:-1])
 
     @property
     def _what(self) -> str:

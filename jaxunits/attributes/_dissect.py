@@ -89,7 +89,7 @@ def dissect(
     published code does where it is given a network's convolutions and pools, as for AlexNet; it
     estimates quantiles, which are exact here, and aligns VGG16 and ResNet152 by corners. The
     original NetDissect aligns maps by receptive fields. NetDissect-Lite counts a unit's active
-    pixels only on images with a labelled pixel of the concept's category, and counts a pixel twice
+    pixels only on images with a labeled pixel of the concept's category, and counts a pixel twice
     to which two masks give one concept: its IoU is another number, and larger for rare categories.
     A dense layer's unit has one value an image: it is active on the whole image or nowhere.
 
@@ -107,11 +107,11 @@ def dissect(
         network sees, in place of the convention's. NetDissect's is (112, 112).
       alignment: where a map lies on the image, in place of the convention's. `"corners"`: map and
         grid cover the same area, and pixels are areas (`jax.image.resize`). `"receptive_field"`:
-        each position of the map lies at the centre of its receptive field, and the grid's outermost
-        points on the centres of the image's outermost pixels. For others
-        give `(scale, offset)`, in pixels: between the centres of neighbours, and from the centre of
+        each position of the map lies at the center of its receptive field, and the grid's outermost
+        points on the centers of the image's outermost pixels. For others
+        give `(scale, offset)`, in pixels: between the centers of neighbors, and from the center of
         the first pixel to that of the first position (16 and 15 for AlexNet's conv5).
-      outside: what a map is beyond the centres of its outermost positions, in place of the
+      outside: what a map is beyond the centers of its outermost positions, in place of the
         convention's: `"edge"`, their values go on, or `"zero"`, they fall to 0 within one position.
       grid_memory: bytes that upsampled maps and what is kept for thresholds may take, at most a
         half each, beside the network's own.
@@ -122,7 +122,7 @@ def dissect(
 
     Returns:
       A Dataset with the dimensions `unit` and `concept` (with its `category`): `iou`, and the
-      pixels behind it, `intersection` (of both), `activated` (of the unit) and `labelled` (of the
+      pixels behind it, `intersection` (of both), `activated` (of the unit) and `labeled` (of the
       concept); by unit `threshold`, `alignment` (the largest IoU), `best_concept` (the first with
       it; empty where it is 0) and `detector`.
 
@@ -203,14 +203,14 @@ def _measure(
     counts, attributes = reading.counts(thresholds, len(each))
     each.append(attributes)
     concepts, network = reading.concepts, reading.maps.network
-    if not counts.labelled.any():
+    if not counts.labeled.any():
         raise InputError(
-            f"no image of data {concepts.name!r} has a labelled concept where the network "
+            f"no image of data {concepts.name!r} has a labeled concept where the network "
             f"{network.name!r} sees it: check masks and preprocessing"
         )
-    labelled = _result(counts, thresholds, concepts, detector_iou)
+    labeled = _result(counts, thresholds, concepts, detector_iou)
     timing, how = together(each)
-    return labelled.assign_attrs({**how, **reading.settings}), timing
+    return labeled.assign_attrs({**how, **reading.settings}), timing
 
 
 def _check(share: float, detector_iou: float, grid_memory: int) -> None:
@@ -232,7 +232,7 @@ def _result(
     concepts: Concepts,
     detector_iou: float,
 ) -> xr.Dataset:
-    union = counts.activated[:, None] + counts.labelled - counts.intersection
+    union = counts.activated[:, None] + counts.labeled - counts.intersection
     iou = counts.intersection / np.maximum(union, 1)
     alignment = iou.max(1)
     names = np.asarray(concepts.names)
@@ -241,7 +241,7 @@ def _result(
             "iou": (("unit", "concept"), iou),
             "intersection": (("unit", "concept"), counts.intersection),
             "activated": ("unit", counts.activated),
-            "labelled": ("concept", counts.labelled),
+            "labeled": ("concept", counts.labeled),
             "threshold": ("unit", thresholds),
             "alignment": ("unit", alignment),
             "best_concept": ("unit", np.where(alignment > 0, names[iou.argmax(1)], "")),

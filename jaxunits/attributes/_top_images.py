@@ -115,7 +115,7 @@ def top_images(
 
     def finish(states: Callable[[], Iterator[_Top]]) -> dict[str, xr.Dataset]:
         (top,) = states()
-        return {place.name: _labelled(top, chosen)}
+        return {place.name: _labeled(top, chosen)}
 
     settings = {
         **provenance("top_images", network, place.name, data, execution),
@@ -173,7 +173,7 @@ def _best(parts: Sequence[_Top], ranks: int, values: int) -> _Top:
     )
 
 
-def _labelled(top: _Top, units: Int64[np.ndarray, " chosen"]) -> xr.Dataset:
+def _labeled(top: _Top, units: Int64[np.ndarray, " chosen"]) -> xr.Dataset:
     return xr.Dataset(
         {
             "image": (("unit", "rank"), top.image),

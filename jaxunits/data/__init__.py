@@ -1,4 +1,4 @@
-"""Labelled images from anywhere, and the batches that a network reads."""
+"""Labeled images from anywhere, and the batches that a network reads."""
 
 from . import concepts as concepts
 from ._augmentation import Augmentation as Augmentation

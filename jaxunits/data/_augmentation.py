@@ -34,7 +34,7 @@ class Window(NamedTuple):
 class Augmentation:
     """Random changes of training images; what happens to an image depends on seed, epoch and index.
 
-    It acts on the image as it is stored, before it is standardised.
+    It acts on the image as it is stored, before it is standardized.
 
     Raises:
       InputError: a number is outside its range.

@@ -13,7 +13,7 @@ class Batch(NamedTuple):
 
     Attributes:
       images: `[batch, height, width, channels]`, preprocessed in float32, or uint8 where
-        `standardised=False` asks for that; where padded 0, or in training the epoch's first images
+        `standardized=False` asks for that; where padded 0, or in training the epoch's first images
         again.
       labels: `[batch]`, class indices; padded likewise.
       valid: `[batch]`, false where padded.

@@ -28,7 +28,7 @@ def batches(
     threads: int = 4,
     process: int = 0,
     processes: int = 1,
-    standardised: bool = True,
+    standardized: bool = True,
 ) -> Iterator[Batch]:
     """All images once, or those from `start` to `stop`, in the data set's order.
 
@@ -41,8 +41,8 @@ def batches(
       threads: how many threads decode ahead.
       process: which of several processes asks, each for its own rows of every batch.
       processes: how many there are.
-      standardised: false gives uint8 in 0 to 255, resized and cropped alone, of data that are
-        uint8: a quarter of the bytes, for `Preprocessing.standardise` later.
+      standardized: false gives uint8 in 0 to 255, resized and cropped alone, of data that are
+        uint8: a quarter of the bytes, for `Preprocessing.standardize` later.
 
     Raises:
       InputError: the images have another number of channels than the network reads, the batch size
@@ -51,9 +51,9 @@ def batches(
         image holds NaN or infinity, or images that are not known to be uint8 shall stay that.
     """
     _check(data, preprocessing, batch_size, threads, processes)
-    check_uint8(data, standardised)
+    check_uint8(data, standardized)
     numbers = np.empty((len(data), 0))
-    preparation = Preparation(data, preprocessing, None, numbers, standardised)
+    preparation = Preparation(data, preprocessing, None, numbers, standardized)
     check_whole(start=start)
     check_whole_or_none(stop=stop)
     # Imported here because Grain takes most of a second.
@@ -116,15 +116,15 @@ def shuffled_batches(
 
 
 @checks_kinds
-def check_uint8(data: Any, standardised: bool) -> None:
+def check_uint8(data: Any, standardized: bool) -> None:
     """Refuse to leave images uint8 that are not known to be.
 
     Raises:
-      InputError: these are such images, or `standardised` is neither true nor false.
+      InputError: these are such images, or `standardized` is neither true nor false.
     """
-    if not standardised and data.image_dtype != np.uint8:
+    if not standardized and data.image_dtype != np.uint8:
         raise InputError(
-            f"standardised=False for data {data.name!r}, which do not say that all images are "
+            f"standardized=False for data {data.name!r}, which do not say that all images are "
             "uint8: leave it True, or give the source the attribute image_dtype = np.uint8"
         )
 

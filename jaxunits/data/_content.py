@@ -15,7 +15,7 @@ from ..results import fingerprint
 # Files or records whose content counts: a fraction of a second, however many there are.
 SAMPLE = 64
 # Records that are read for their labels too, where the source does not tell these without.
-_LABELLED = 1024
+_LABELED = 1024
 
 
 def sampled(images: int, most: int = SAMPLE) -> Int64[np.ndarray, " sampled"]:
@@ -43,7 +43,7 @@ def source_fingerprint(source: Any, settings: Sequence[Any]) -> str:
       InputError: `source.labels` are no whole numbers, or an image is ragged.
     """
     labels = getattr(source, "labels", None)
-    most = SAMPLE if labels is not None else _LABELLED
+    most = SAMPLE if labels is not None else _LABELED
     listed = isinstance(getattr(source, "records", source), list)
     chosen = range(len(source)) if listed else sampled(len(source), most).tolist()
     known: Any = (

@@ -1,4 +1,4 @@
-"""A data set: random access to labelled images, and what they are called."""
+"""A data set: random access to labeled images, and what they are called."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Source(Protocol):
 
     The protocol of Grain's and of TensorFlow Datasets' data sources. Images are uint8 in 0 to 255
     or floating point in 0 to 1. A source whose images are all uint8 may say so by an attribute
-    `image_dtype`, `np.uint8`: they are then standardised on the devices, where floating-point
+    `image_dtype`, `np.uint8`: they are then standardized on the devices, where floating-point
     numbers would take four times as long to get to.
     """
 
@@ -45,7 +45,7 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled images of one split.
+    """Labeled images of one split.
 
     Attributes:
       source: random access to the images and their labels.

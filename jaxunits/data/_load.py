@@ -38,7 +38,7 @@ def load(
     channels_first: bool | None = None,
     normalized: tuple[Any, Any] | None = None,
 ) -> Dataset:
-    """Load labelled images.
+    """Load labeled images.
 
     | source | what it is | its splits | its fingerprint covers |
     | --- | --- | --- | --- |
@@ -60,7 +60,7 @@ def load(
       class_names: the classes' names, for arrays and sources that do not know them, or other names
         for them; for folders,
         the folders' names in the order of the labels (alphabetical by default).
-      channels: for folders and images of Pillow's: 1 reads every image as grey, 3 as RGB; as
+      channels: for folders and images of Pillow's: 1 reads every image as gray, 3 as RGB; as
         stored by default, which is RGB for a folder that mixes both, and as the first for others.
       on_corrupt: for folders: what to do about files that cannot be decoded, or that are of other
         formats than `formats` by their names. `"skip"` leaves them out and lists them in `skipped`.
@@ -74,8 +74,8 @@ def load(
         Images beyond it are refused; they reach the network's preprocessing as they are, whatever
         the range. None for any values. Images of uint8 are 0 to 255 and scaled by the preprocessing.
       formats: for folders: which are read, of `PNG`, `JPEG`, `WEBP`, `BMP` and `TIFF`. Of several
-        frames or pages the first is; palettes give their colours, alpha is dropped, CMYK becomes
-        RGB without a colour profile, as torchvision's loader does it; grey of 16 bits is scaled to
+        frames or pages the first is; palettes give their colors, alpha is dropped, CMYK becomes
+        RGB without a color profile, as torchvision's loader does it; gray of 16 bits is scaled to
         8. Numbers of 32 bits are refused.
       orientation: for folders: `"exif"` turns images upright, as their files' metadata say, which
         viewers of images do and Hugging Face's loader; `"stored"` leaves their pixels as they lie in
@@ -87,8 +87,8 @@ def load(
       channels_first: for PyTorch and Hugging Face: whether arrays are `[channels, height, width]`;
         by default tensors are, and arrays are not.
       normalized: for PyTorch and Hugging Face: mean and standard deviation by which a transform has
-        standardised the images already. It is undone, since the network's preprocessing
-        standardises.
+        standardized the images already. It is undone, since the network's preprocessing
+        standardizes.
 
     Raises:
       InputError: the source, split or data cannot be used; the message says what to do.

@@ -25,14 +25,14 @@ class Preparation:
       preprocessing: what the network expects.
       augmentation: random changes, if any.
       numbers: `[images, numbers]`, what the random changes depend on; no columns without any.
-      standardised: whether images are standardised, or stay uint8.
+      standardized: whether images are standardized, or stay uint8.
     """
 
     data: Dataset
     preprocessing: Preprocessing
     augmentation: Augmentation | None
     numbers: Float[np.ndarray, "images numbers"]
-    standardised: bool = True
+    standardized: bool = True
 
     @property
     def held(self) -> Held | None:
@@ -54,7 +54,7 @@ class Preparation:
             pixels = self.preprocessing.fit(pixels)
         else:
             pixels = self.augmentation(pixels, self.preprocessing, self.numbers[index])
-        images = as_read(self.preprocessing, pixels, standardised=self.standardised)
+        images = as_read(self.preprocessing, pixels, standardized=self.standardized)
         return {"images": images, "labels": np.asarray(label, np.int32)}
 
     def many(self, held: Held, indices: Int[np.ndarray, " images"]) -> Arrays:
@@ -67,5 +67,5 @@ class Preparation:
         )
         if self.augmentation is not None:
             pixels = self.augmentation.many(pixels, self.numbers[indices])
-        images = as_read(self.preprocessing, pixels, standardised=self.standardised)
+        images = as_read(self.preprocessing, pixels, standardized=self.standardized)
         return {"images": images, "labels": self.data.labels[indices].astype(np.int32)}

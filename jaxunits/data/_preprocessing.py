@@ -37,7 +37,7 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """From an image of any size to the array that a network reads: resize, crop, standardise.
+    """From an image of any size to the array that a network reads: resize, crop, standardize.
 
     Attributes:
       size: height and width that the network reads, in pixels.
@@ -46,7 +46,7 @@ class Preprocessing:
       std: each channel is divided by it afterwards; likewise.
       resize: the shorter side before the central crop to `size`, in pixels; None resizes the whole
         image to `size`, whatever its shape.
-      order: of the three channels of a colour image, as the network reads them; `mean` and `std`
+      order: of the three channels of a color image, as the network reads them; `mean` and `std`
         are given in it too.
     """
 
@@ -126,12 +126,12 @@ class Preprocessing:
         if image.ndim != 3 or not image.size:
             raise InputError(f"image of shape {image.shape}: give [height, width, channels]")
         check_pixels(image[None], lambda _: f"image of shape {image.shape}")
-        return self.standardise(self.fit(image))
+        return self.standardize(self.fit(image))
 
-    def standardise(
+    def standardize(
         self, pixels: Num[np.ndarray, "*images rows columns channels"]
     ) -> Float32[np.ndarray, "*images rows columns channels"]:
-        """Order, scale and standardise the channels alone, of one image or of many at once.
+        """Order, scale and standardize the channels alone, of one image or of many at once.
 
         Raises:
           InputError: there is another number of channels, or another type.
@@ -191,15 +191,15 @@ def as_read(
     preprocessing: Preprocessing,
     pixels: Num[np.ndarray, "*images rows columns channels"],
     *,
-    standardised: bool,
+    standardized: bool,
 ) -> Num[np.ndarray, "*images rows columns channels"]:
-    """Standardised in float32, or uint8 as they are, to be standardised later.
+    """Standardized in float32, or uint8 as they are, to be standardized later.
 
     Raises:
       InputError: there is another number of channels, or another type.
     """
-    if standardised:
-        return preprocessing.standardise(pixels)
+    if standardized:
+        return preprocessing.standardize(pixels)
     if pixels.ndim < 3 or pixels.shape[-1] != preprocessing.channels or pixels.dtype != np.uint8:
         raise InputError(
             f"image of shape {pixels.shape} and type {pixels.dtype} for a network that reads "

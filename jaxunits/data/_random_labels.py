@@ -16,7 +16,7 @@ from ._dataset import Dataset, Held, check_dataset
 from ._random import generator
 
 
-class _Relabelled:
+class _Relabeled:
     """The records of a data set with other labels."""
 
     def __init__(self, data: Dataset, labels: Int[np.ndarray, " images"]) -> None:
@@ -44,7 +44,7 @@ class _Relabelled:
 def random_labels(data: Dataset, fraction: float, *, seed: int = 0) -> Dataset:
     """The same images, a random `fraction` of them with labels drawn uniformly from all classes.
 
-    Some of the drawn labels are right by chance. Networks that memorise such labels rely more on
+    Some of the drawn labels are right by chance. Networks that memorize such labels rely more on
     single directions (Zhang et al. 2017, §2.1; Morcos et al. 2018, §3.1).
 
     Args:
@@ -65,5 +65,5 @@ def random_labels(data: Dataset, fraction: float, *, seed: int = 0) -> Dataset:
     labels[chosen] = random.integers(len(data.class_names), size=len(chosen))
     digest = hashlib.sha256(f"{data.fingerprint} random labels ".encode() + labels.tobytes())
     return dataclasses.replace(
-        data, source=_Relabelled(data, labels), fingerprint=digest.hexdigest()
+        data, source=_Relabeled(data, labels), fingerprint=digest.hexdigest()
     )

@@ -16,7 +16,7 @@ from ._dataset import Dataset, checked_class_names
 from ._fields import Fields, class_names_of, known_labels, name_of, record_fields, wrapped
 from ._images import ImageReader, is_tensor
 from ._pixels import ValueRange
-from ._standardised import Normalized, standardised_by
+from ._standardized import Normalized, standardized_by
 
 # Records that are read twice, to see whether they stay what they are.
 _TWICE = 16
@@ -105,7 +105,7 @@ def load_records(
 
     Raises:
       InputError: fields are missing, images cannot be read or change when they are read again,
-        classes are not named, or images are standardised already and nobody said so.
+        classes are not named, or images are standardized already and nobody said so.
     """
     name = name_of(source)
     fields = record_fields(source, first, options.image, options.label, name)
@@ -141,14 +141,14 @@ def load_records(
 
 
 def _check_normalized(source: Any, normalized: Normalized | None, name: str) -> None:
-    """Refuse images that a transform standardises, where the user says nothing or otherwise."""
-    found = next(filter(None, map(standardised_by, wrapped(source))), None)
+    """Refuse images that a transform standardizes, where the user says nothing or otherwise."""
+    found = next(filter(None, map(standardized_by, wrapped(source))), None)
     if found is None or (normalized is not None and found.is_like(normalized)):
         return
     given = "" if normalized is None else f", and normalized={shown(normalized)} says otherwise"
     raise InputError(
-        f"a transform of data {name!r} standardises its images with mean {found.mean} and std "
-        f"{found.std}{given}: leave it out, since the network's preprocessing standardises, or "
+        f"a transform of data {name!r} standardizes its images with mean {found.mean} and std "
+        f"{found.std}{given}: leave it out, since the network's preprocessing standardizes, or "
         f"give normalized=({found.mean}, {found.std}), which undoes it"
     )
 

@@ -114,7 +114,7 @@ def from_builder(builder: tfds.core.DatasetBuilder, name: str, split: str | None
     """A prepared builder's split as a data set.
 
     Raises:
-      InputError: the split does not exist, or the records are not labelled images.
+      InputError: the split does not exist, or the records are not labeled images.
     """
     info = builder.info
     features = info.features

@@ -48,7 +48,7 @@ from ._progress import reporting as reporting
 from ._provenance import provenance as provenance
 from ._reduce import Reducer as Reducer
 from ._reduce import reduced as reduced
-from ._standardise import standardised as standardised
+from ._standardize import standardized as standardized
 from ._store import Store as Store
 from ._store import open_store as open_store
 from ._times import times as times

@@ -111,7 +111,7 @@ def evaluate(
         observe=lambda seen: _observed(seen, data),
         kind=_Sums,
         merge=lambda one, other: _Sums(*(a + b for a, b in zip(one, other, strict=True))),
-        finish=lambda states: {"evaluation": _labelled(next(states()), data)},
+        finish=lambda states: {"evaluation": _labeled(next(states()), data)},
         files=Files.of(file, ["evaluation"], several=False),
     )
     read = reading(data, network.preprocessing, threads=carried_out.decoding_threads)
@@ -132,7 +132,7 @@ def _observed(seen: Iterator[Seen], data: Dataset) -> _Sums:
     return sums
 
 
-def _labelled(sums: _Sums, data: Dataset) -> xr.Dataset:
+def _labeled(sums: _Sums, data: Dataset) -> xr.Dataset:
     result = xr.Dataset(
         {name: ("class", values) for name, values in sums._asdict().items()},
         coords=class_coordinates(data.class_names),

@@ -32,7 +32,7 @@ from ._devices import (
 from ._engine import Engine, Look, Seen
 from ._execution import Execution
 from ._pieces import Part, Piece, Read
-from ._standardise import standardised
+from ._standardize import standardized
 
 # Batches at the devices at once: a CPU's cores are idle at times within the program of one.
 _AT_ONCE = 2
@@ -257,7 +257,7 @@ def _compiled(build: Build) -> Program:
     places, dtype = build.places, working_dtype(build.precision)
 
     def look(params: PyTree, inputs: Any, arguments: PyTree) -> PyTree:
-        read = cast(standardised(inputs, build.preprocessing), dtype)
+        read = cast(standardized(inputs, build.preprocessing), dtype)
         return build.look(cast(params, dtype), read, arguments)
 
     given = build.given()

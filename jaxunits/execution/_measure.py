@@ -1,4 +1,4 @@
-"""From what is asked of a data set to labelled results: pieces, processes, finished files."""
+"""From what is asked of a data set to labeled results: pieces, processes, finished files."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Images(NamedTuple):
 
     Attributes:
       images: `[images, height, width, channels]`: preprocessed in float32, or uint8 pixels, which
-        the devices standardise.
+        the devices standardize.
       labels: their classes, `[images]` in int32.
       partners: as many other images, whose activations ablated units give; None for none.
     """
@@ -104,7 +104,7 @@ def pixel_dtype(preprocessing: Preprocessing, *data: Dataset | Concepts | None) 
       preprocessing: what the network expects.
       *data: the images that are read together; None for none.
     """
-    # Another class may standardise in its own way, and not pixel by pixel.
+    # Another class may standardize in its own way, and not pixel by pixel.
     known = type(preprocessing) is Preprocessing
     uint8 = known and all(each is None or each.image_dtype == np.uint8 for each in data)
     return np.dtype(np.uint8 if uint8 else np.float32)
@@ -161,7 +161,7 @@ def _read(
             start=start,
             stop=stop,
             threads=threads,
-            standardised=dtype != np.uint8,
+            standardized=dtype != np.uint8,
         )
     )
     return (

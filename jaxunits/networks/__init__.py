@@ -25,7 +25,7 @@ from ._masking import ablate as ablate
 from ._mlp import MLP as MLP
 from ._mlp import mlp as mlp
 from ._nnx import from_nnx as from_nnx
-from ._receptive_fields import Centres as Centres
+from ._receptive_fields import Centers as Centers
 from ._receptive_fields import receptive_fields as receptive_fields
 from ._resnet import ResNet18 as ResNet18
 from ._resnet import resnet18 as resnet18

@@ -51,7 +51,7 @@ class AlexNet(nnx.Module):
                 size=size,
                 strides=strides,
                 padding=padding,
-                normalised=batch_norm,
+                normalized=batch_norm,
                 dropout=rates.get(f"conv{number}", 0.0),
                 kernels=kernels,
             )
@@ -98,7 +98,7 @@ def alexnet(
         takes 0.5.
       channel_dropout: for some of the convolutions, the probability that a channel is dropped in
         training.
-      preprocessing: size, channels and standardisation of its images. Maps of other sizes than 6×6
+      preprocessing: size, channels and standardization of its images. Maps of other sizes than 6×6
         before `fc6` are averaged to that, so that weights fit images of any size.
       seed: of the initial weights (He normal; biases 0).
 

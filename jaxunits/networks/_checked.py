@@ -19,7 +19,7 @@ Output = str | int | Callable[[Any], Any] | None
 # Of a sum of a thousand numbers in bfloat16.
 _PROBABILITY_ERROR = 1e-2
 # Of logits that do not depend on the images beside, against the largest: rounding.
-_NEIGHBOUR_ERROR = 1e-3
+_NEIGHBOR_ERROR = 1e-3
 _REFUSED = (
     ArithmeticError,
     AssertionError,
@@ -164,7 +164,7 @@ def _check_logits(network: Classifier, allow_probabilities: bool) -> None:
     if not np.isfinite(first).all():
         # Parameters that are no numbers are refused where they are measured, by their names.
         return
-    if np.abs(first[0] - second[0]).max() > _NEIGHBOUR_ERROR * max(1e-6, np.abs(first).max()):
+    if np.abs(first[0] - second[0]).max() > _NEIGHBOR_ERROR * max(1e-6, np.abs(first).max()):
         raise InputError(
             f"{place} gives an image other logits beside other images: it takes statistics of the "
             "batch, as batch norm does in training. Set it to evaluation: arguments={'train': "

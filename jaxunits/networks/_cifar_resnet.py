@@ -81,7 +81,7 @@ def cifar_resnet(
       width: every layer has so many times the units of the original.
       channel_dropout: for some of the layers, the probability that a channel is dropped in
         training.
-      preprocessing: size, channels and standardisation of its images.
+      preprocessing: size, channels and standardization of its images.
       seed: of the initial weights (He normal; batch norms 1 and 0).
 
     Raises:

@@ -61,7 +61,7 @@ class ConvNet(nnx.Module):
                 inputs,
                 outputs,
                 padding=1,
-                normalised=batch_norm,
+                normalized=batch_norm,
                 dropout=rates.get(f"conv{number}", 0.0),
                 kernels=kernels,
             )
@@ -114,7 +114,7 @@ def convnet(
       dropout: probability that a unit of the dense layers is dropped in training.
       channel_dropout: for some of the convolutions, the probability that a channel is dropped in
         training.
-      preprocessing: size, channels and standardisation of its images.
+      preprocessing: size, channels and standardization of its images.
       seed: of the initial weights (He normal; biases 0).
 
     Raises:

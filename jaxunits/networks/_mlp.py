@@ -70,7 +70,7 @@ def mlp(
       classes: how many classes it tells apart.
       widths: units of each layer.
       dropout: probability that a unit is dropped in training.
-      preprocessing: size, channels and standardisation of its images.
+      preprocessing: size, channels and standardization of its images.
       seed: of the initial weights (He normal; biases 0).
 
     Raises:

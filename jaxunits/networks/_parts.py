@@ -19,7 +19,7 @@ def add_convolution(
     inputs: int,
     outputs: int,
     *,
-    normalised: bool,
+    normalized: bool,
     dropout: float,
     kernels: InitialKernels,
     **settings: Any,
@@ -31,13 +31,13 @@ def add_convolution(
       name: what follows `conv`.
       inputs: channels that it reads.
       outputs: channels that it gives.
-      normalised: whether it has a batch norm.
+      normalized: whether it has a batch norm.
       dropout: the probability that a channel is dropped.
       kernels: draws the kernel.
       **settings: of `convolution`.
     """
     conv = convolution(inputs, outputs, kernel_init=kernels.he, **settings)
-    norm = batch_norm(outputs, kernels.rngs) if normalised else nnx.identity
+    norm = batch_norm(outputs, kernels.rngs) if normalized else nnx.identity
     setattr(network, f"conv{name}", conv)
     setattr(network, f"bn{name}", norm)
     setattr(network, f"conv{name}_dropout", channel_dropout(dropout, kernels.rngs))
@@ -46,7 +46,7 @@ def add_convolution(
 def convolved(
     network: Any, name: str, maps: Float[Array, "images height width inputs"]
 ) -> Float[Array, "images rows columns units"]:
-    """What a network's convolution gives, normalised, after ReLU and dropout."""
+    """What a network's convolution gives, normalized, after ReLU and dropout."""
     conv, norm = getattr(network, f"conv{name}"), getattr(network, f"bn{name}")
     return getattr(network, f"conv{name}_dropout")(nnx.relu(norm(conv(maps))))
 

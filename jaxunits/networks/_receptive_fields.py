@@ -10,16 +10,16 @@ from .._kinds import checks_kinds
 from ..tracing import Graph
 from ._classifier import Classifier
 
-# Of values with maps: the axes of height and width, with the centres of their positions.
-_Fields = dict[int, "Centres"]
+# Of values with maps: the axes of height and width, with the centers of their positions.
+_Fields = dict[int, "Centers"]
 
 
-class Centres(NamedTuple):
-    """Centres of windows along an axis: that of output i lies at scale · i + offset.
+class Centers(NamedTuple):
+    """Centers of windows along an axis: that of output i lies at scale · i + offset.
 
     Attributes:
-      scale: pixels between the centres of two neighbours.
-      offset: pixels from the centre of the first pixel to that of the first window.
+      scale: pixels between the centers of two neighbors.
+      offset: pixels from the center of the first pixel to that of the first window.
     """
 
     scale: float
@@ -27,8 +27,8 @@ class Centres(NamedTuple):
 
 
 @checks_kinds
-def receptive_fields(network: Classifier, layer: str) -> tuple[Centres, Centres]:
-    """The centres of a layer's receptive fields, down and across, in pixels of the network's image.
+def receptive_fields(network: Classifier, layer: str) -> tuple[Centers, Centers]:
+    """The centers of a layer's receptive fields, down and across, in pixels of the network's image.
 
     Fields as convolutions and pools would have them on an image without borders, read from the
     network's trace. Where branches meet, positions are those of the first, as a residual block's
@@ -43,7 +43,7 @@ def receptive_fields(network: Classifier, layer: str) -> tuple[Centres, Centres]
         or the like lies between the image and the layer.
     """
     place = network.layer(layer)
-    way_out = "give the centres themselves, (scale, offset) in pixels, or align by corners"
+    way_out = "give the centers themselves, (scale, offset) in pixels, or align by corners"
     if len(place.map_shape or ()) != 2:
         raise InputError(f"layer {layer!r} of network {network.name!r} has no maps: {way_out}")
     traced = network.function.traced(network.params, network.example)
@@ -58,9 +58,9 @@ def receptive_fields(network: Classifier, layer: str) -> tuple[Centres, Centres]
 
 
 def _fields(graph: Graph, variable: Any, known: dict[Any, _Fields | None]) -> _Fields | None:
-    """The centres of a value's positions, by axis; None where they cannot be told."""
+    """The centers of a value's positions, by axis; None where they cannot be told."""
     if variable in graph.images:
-        return {1: Centres(1.0, 0.0), 2: Centres(1.0, 0.0)}
+        return {1: Centers(1.0, 0.0), 2: Centers(1.0, 0.0)}
     if variable not in known:
         equation = graph.producers[variable]
         known[variable] = None
@@ -81,13 +81,13 @@ def _behind(graph: Graph, equation: Any, source: Any, fields: _Fields) -> _Field
     if name.startswith("reduce_window"):
         return {
             axis: _through(
-                centres,
+                centers,
                 parameters["window_dimensions"][axis],
                 parameters["window_strides"][axis],
                 parameters["window_dilation"][axis],
                 parameters["padding"][axis][0],
             )
-            for axis, centres in fields.items()
+            for axis, centers in fields.items()
         }
     if name == "transpose":
         return {parameters["permutation"].index(axis): each for axis, each in fields.items()}
@@ -96,13 +96,13 @@ def _behind(graph: Graph, equation: Any, source: Any, fields: _Fields) -> _Field
         if any(edges[axis][2] for axis in fields):
             return None
         return {
-            axis: _through(centres, 1, 1, 1, edges[axis][0]) for axis, centres in fields.items()
+            axis: _through(centers, 1, 1, 1, edges[axis][0]) for axis, centers in fields.items()
         }
     if name == "slice":
         starts, steps = parameters["start_indices"], parameters["strides"] or (1,) * len(shape)
         return {
-            axis: _through(centres, 1, steps[axis], 1, -starts[axis])
-            for axis, centres in fields.items()
+            axis: _through(centers, 1, steps[axis], 1, -starts[axis])
+            for axis, centers in fields.items()
         }
     if name == "dot_general":
         return _multiplied(equation, source, fields)
@@ -140,7 +140,7 @@ def _convolved(parameters: Any, fields: _Fields, kernel: Sequence[int]) -> _Fiel
     return found
 
 
-def _through(centres: Centres, side: int, step: int, gap: int, before: int) -> Centres:
-    """Centres behind windows of some pixels, `before` of which lie outside."""
+def _through(centers: Centers, side: int, step: int, gap: int, before: int) -> Centers:
+    """Centers behind windows of some pixels, `before` of which lie outside."""
     offset = (side - 1) * gap / 2 - before
-    return Centres(centres.scale * step, centres.offset + centres.scale * offset)
+    return Centers(centers.scale * step, centers.offset + centers.scale * offset)

@@ -91,7 +91,7 @@ def resnet18(
       width: every layer has so many times the units of the original.
       channel_dropout: for some of the layers, the probability that a channel is dropped in
         training.
-      preprocessing: size, channels and standardisation of its images; by default torchvision's for
+      preprocessing: size, channels and standardization of its images; by default torchvision's for
         ImageNet, or 32×32.
       seed: of the initial weights (He normal; batch norms 1 and 0).
 

@@ -112,7 +112,7 @@ def squeezenet1_1(
       width: every layer has so many times the units of the original.
       dropout: probability that a number read by `conv10` is dropped in training; torchvision takes
         0.5.
-      preprocessing: size, channels and standardisation of its images.
+      preprocessing: size, channels and standardization of its images.
       seed: of the initial weights (He normal; biases 0).
 
     Raises:

@@ -68,7 +68,7 @@ class VGG16(nnx.Module):
                     inputs,
                     outputs,
                     padding=1,
-                    normalised=batch_norm,
+                    normalized=batch_norm,
                     dropout=rates.get(f"conv{name}", 0.0),
                     kernels=kernels,
                 )
@@ -119,7 +119,7 @@ def vgg16(
         takes 0.5.
       channel_dropout: for some of the convolutions, the probability that a channel is dropped in
         training.
-      preprocessing: size, channels and standardisation of its images; by default torchvision's for
+      preprocessing: size, channels and standardization of its images; by default torchvision's for
         ImageNet, or 32×32. Under the ImageNet head maps of other sizes than 7×7 before `fc6` are
         averaged to that, so that weights fit images of any size.
       seed: of the initial weights (He normal; biases 0).

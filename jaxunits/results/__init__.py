@@ -1,4 +1,4 @@
-"""What is measured: labelled arrays with provenance, and the folder that holds them."""
+"""What is measured: labeled arrays with provenance, and the folder that holds them."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

@@ -20,7 +20,7 @@ def representative_substitution(responses: Any) -> xr.Dataset:
 
     Args:
       responses: activations x_j of all U units of the layer on the images made for units: the
-        Dataset of `maximise`, its variable `response`, or an array `[units, units]`. Labelled ones
+        Dataset of `maximize`, its variable `response`, or an array `[units, units]`. Labeled ones
         may have further dimensions, such as `seed`. NaN where a unit has no image.
 
     Returns:
@@ -28,9 +28,9 @@ def representative_substitution(responses: Any) -> xr.Dataset:
       image; `stronger`, whether x_j > x_u; `response`.
 
     Raises:
-      InputError: the axes are not those of `maximise`, or a unit is not among those that respond.
+      InputError: the axes are not those of `maximize`, or a unit is not among those that respond.
     """
-    response = _labelled(responses)
+    response = _labeled(responses)
     own = response.sel(responding_unit=response["unit"]).drop_vars("responding_unit")
     stronger = response > own
     known = response.notnull().all("responding_unit")
@@ -47,17 +47,17 @@ def representative_substitution(responses: Any) -> xr.Dataset:
     return result
 
 
-def _labelled(responses: Any) -> xr.DataArray:
+def _labeled(responses: Any) -> xr.DataArray:
     if isinstance(responses, xr.Dataset):
         if "response" not in responses:
-            raise InputError("the Dataset has no variable response: give the result of maximise")
+            raise InputError("the Dataset has no variable response: give the result of maximize")
         responses = responses["response"]
     if not isinstance(responses, xr.DataArray):
         array = real_array(responses, "responses")
         if array.ndim != 2 or array.shape[0] != array.shape[1]:
             raise InputError(
                 f"responses of shape {array.shape}: give [units, units], one row for the image of "
-                "each unit, or the labelled response of maximise"
+                "each unit, or the labeled response of maximize"
             )
         numbers = np.arange(len(array))
         responses = xr.DataArray(array, coords=dict.fromkeys(_AXES, numbers), dims=_AXES)
@@ -65,7 +65,7 @@ def _labelled(responses: Any) -> xr.DataArray:
     if missing:
         raise InputError(
             f"responses with the dimensions {', '.join(map(str, responses.dims))} have no "
-            f"coordinate {missing[0]}: give the response of maximise"
+            f"coordinate {missing[0]}: give the response of maximize"
         )
     absent = np.setdiff1d(responses["unit"], responses["responding_unit"])
     if len(absent):

@@ -40,7 +40,7 @@ def predict_damaged_class(
     Args:
       attributes: for each network numbers by `unit` and another dimension, of one layer.
       sweeps: for each network the sweep over single units of that layer.
-      features: the attributes to predict from, each a vector a unit; standardised.
+      features: the attributes to predict from, each a vector a unit; standardized.
       fitted_on: how many networks to fit on; the others are tested.
       minimum_drop: units with a smaller max class accuracy drop are left out; none by default.
       regularization: scikit-learn's C: the larger, the closer the fit.
@@ -93,7 +93,7 @@ def predict_damaged_class(
         correct = np.stack(found).argmax(-1) == labels[tested]
         accuracy[:, number] = correct[:, test].mean(1)
         majority[number] = (labels[tested][test] == np.bincount(known).argmax()).mean()
-    return _labelled(names, classes, labels, used, accuracy, majority, total, sweeps[0])
+    return _labeled(names, classes, labels, used, accuracy, majority, total, sweeps[0])
 
 
 def _probabilities(
@@ -152,7 +152,7 @@ def _used(sweep: xr.Dataset, minimum_drop: float | None) -> Bool[np.ndarray, " u
     return np.ones(len(drops), bool) if minimum_drop is None else drops >= minimum_drop
 
 
-def _labelled(
+def _labeled(
     names: Sequence[str],
     classes: Sequence[str],
     labels: Int64[np.ndarray, "networks units"],
@@ -180,5 +180,5 @@ def _labelled(
             "unit": sweep["unit"].values,
             **class_coordinates(classes),
         },
-        attrs={"model": "multinomial logistic regression on standardised features"},
+        attrs={"model": "multinomial logistic regression on standardized features"},
     )

@@ -1,4 +1,4 @@
-"""The uncertainty of a whole sweep, labelled."""
+"""The uncertainty of a whole sweep, labeled."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ..data import Preprocessing
 from ..execution import Look
 from ._method import Method
 from ._objective import activation_of, mean_of_others, penalty
-from ._parametrisation import Shape, free, pixels, project, start
+from ._parametrization import Shape, free, pixels, project, start
 from ._responses import Read
 from ._transformations import transformed
 
@@ -38,13 +38,13 @@ class Image(NamedTuple):
 
     Attributes:
       image: from 0 to 1, red before green before blue.
-      standardised: what the network reads.
+      standardized: what the network reads.
       response: the activations of all units of the layer.
       objective: of the unit that it was made for.
     """
 
     image: Float[Array, "height width channels"]
-    standardised: Float[Array, "height width channels"]
+    standardized: Float[Array, "height width channels"]
     response: Float[Array, " units"]
     objective: Float[Array, ""]
 
@@ -56,7 +56,7 @@ class Ascent(Look):
     Equal where the same is asked of networks of the same build, whatever their parameters.
 
     Attributes:
-      read: from parameters and a standardised image to the layer's responses.
+      read: from parameters and a standardized image to the layer's responses.
       preprocessing: the network's.
       objective: `"am"` or `"iam"`.
       activation: of a map, `"mean"` or `"max"`.
@@ -110,23 +110,23 @@ class Ascent(Look):
     def finish(self, params: PyTree, state: State, unit: Int[Array, ""]) -> Image:
         """The image, and what the layer gives for it."""
         image = pixels(self.method, state.numbers, self.shape)
-        standardised = standardise(self.preprocessing, image)
-        response = activation_of(self.read(params, standardised).after, self.activation)
+        standardized = standardize(self.preprocessing, image)
+        response = activation_of(self.read(params, standardized).after, self.activation)
         value = jnp.take(response, unit)
         if self.objective == "iam":
             value -= mean_of_others(response, unit)
-        return Image(image, standardised, response, value)
+        return Image(image, standardized, response, value)
 
     def _evaluate(
         self, params: PyTree, image: Float[Array, "height width channels"], unit: Int[Array, ""]
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """The objective, and what is climbed: the same but for a unit that is dead."""
-        standardised = standardise(self.preprocessing, image)
+        standardized = standardize(self.preprocessing, image)
         others = jnp.zeros((), image.dtype)
         if self.objective == "am":
-            own = self.read.one(params, standardised, unit)
+            own = self.read.one(params, standardized, unit)
         else:
-            responses = self.read(params, standardised)
+            responses = self.read(params, standardized)
             own = responses.of(unit)
             others = mean_of_others(activation_of(responses.after, self.activation), unit)
         value = activation_of(own.after, self.activation)[0] - others
@@ -140,7 +140,7 @@ class Ascent(Look):
         build: dict[str, Callable[[Any], optax.GradientTransformation]] = {
             "gradient": optax.sgd,
             "adam": optax.adam,
-            "normalised": lambda rate: optax.chain(
+            "normalized": lambda rate: optax.chain(
                 optax.normalize_by_update_norm(math.sqrt(like.size), eps=1e-20), optax.sgd(rate)
             ),
         }
@@ -149,10 +149,10 @@ class Ascent(Look):
         return method.optimizer
 
 
-def standardise(
+def standardize(
     preprocessing: Preprocessing, image: Float[Array, "height width channels"]
 ) -> Float[Array, "height width channels"]:
-    """`Preprocessing.standardise` for an image from 0 to 1, with a gradient."""
+    """`Preprocessing.standardize` for an image from 0 to 1, with a gradient."""
     ordered = image[..., ::-1] if preprocessing.order == "bgr" else image
     mean, std = (
         jnp.resize(jnp.asarray(values, image.dtype), (1, 1, preprocessing.channels))

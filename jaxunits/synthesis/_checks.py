@@ -1,4 +1,4 @@
-"""What cannot be maximised, said before anything expensive where it can be."""
+"""What cannot be maximized, said before anything expensive where it can be."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def check_question(
             f"layer {layer.name!r} has one unit, and IAM compares a unit with the others of its "
             "layer: take objective='am'"
         )
-    if method.decorrelate_colours and preprocessing.channels != 3:
+    if method.decorrelate_colors and preprocessing.channels != 3:
         raise InputError(
-            f"decorrelate_colours for images of {preprocessing.channels} channels: the colours of "
+            f"decorrelate_colors for images of {preprocessing.channels} channels: the colors of "
             "photographs are three; set it to False "
-            "(dataclasses.replace(method, decorrelate_colours=False))"
+            "(dataclasses.replace(method, decorrelate_colors=False))"
         )
 
 
 def check_kept(method: Method, file: str | Path | None) -> None:
-    """Refuse to keep what cannot be recognised again.
+    """Refuse to keep what cannot be recognized again.
 
     Raises:
       InputError: a function of the caller's own is part of the method of a file.

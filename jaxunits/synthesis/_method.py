@@ -15,7 +15,7 @@ from .._arguments import check_real, check_whole
 from .._errors import InputError
 from .._kinds import check_fields
 
-OPTIMIZERS = ("normalised", "gradient", "adam")
+OPTIMIZERS = ("normalized", "gradient", "adam")
 BASES = ("pixel", "fourier")
 VALUES = ("clip", "sigmoid")
 
@@ -28,25 +28,25 @@ class Method:
       steps: steps of ascent.
       learning_rate: of the optimizer: a number, which falls to 0 along half a cosine over the
         steps, or an Optax schedule of the step (`optax.constant_schedule(0.1)`).
-      optimizer: `"normalised"`, gradient ascent whose step changes an image's numbers by
+      optimizer: `"normalized"`, gradient ascent whose step changes an image's numbers by
         `learning_rate` in root mean square, whatever the scale of the network's activations;
         `"gradient"`, the gradient times `learning_rate`; `"adam"`; or an Optax transformation that
-        minimises, with its own learning rate.
+        minimizes, with its own learning rate.
       basis: the numbers that ascent changes: `"pixel"`, or `"fourier"`, the coefficients of a
         Fourier series scaled so that all frequencies start with equal energy (Olah et al. 2017).
       values: how pixels stay between 0 and 1: `"clip"` cuts them after every step (pixels alone);
         `"sigmoid"` takes the numbers through a sigmoid.
-      decorrelate_colours: whether ascent changes the principal colours of photographs instead of
+      decorrelate_colors: whether ascent changes the principal colors of photographs instead of
         red, green and blue (needs three channels and `"sigmoid"`).
-      noise: standard deviation of the noise round mid grey that ascent starts from, in the numbers
+      noise: standard deviation of the noise round mid gray that ascent starts from, in the numbers
         that it changes.
       jitter: the image is shifted at random at every step, by at most so much of its sides.
       scale: the image is scaled at random at every step, by factors from 1 − `scale` to
         1 + `scale`.
       rotate: the image is turned at random at every step, by at most so many degrees either way.
-      total_variation: weight of the mean absolute difference of neighbouring pixels, which is taken
+      total_variation: weight of the mean absolute difference of neighboring pixels, which is taken
         from the objective.
-      l2: weight of the mean squared distance of pixels from mid grey, which is taken from the
+      l2: weight of the mean squared distance of pixels from mid gray, which is taken from the
         objective.
       wake: whether a unit that responds nowhere on an image, and so has no gradient, climbs what
         goes into its non-linearity until it responds.
@@ -54,10 +54,10 @@ class Method:
 
     steps: int = 256
     learning_rate: float | Callable[[Any], Any] = 0.1
-    optimizer: str | optax.GradientTransformation = "normalised"
+    optimizer: str | optax.GradientTransformation = "normalized"
     basis: str = "pixel"
     values: str = "clip"
-    decorrelate_colours: bool = False
+    decorrelate_colors: bool = False
     noise: float = 0.1
     jitter: float = 0.0
     scale: float = 0.0
@@ -85,10 +85,10 @@ class Method:
         if self.steps < 1:
             raise InputError(f"steps={self.steps}: give at least 1")
         self._check_numbers()
-        if self.values == "clip" and (self.basis == "fourier" or self.decorrelate_colours):
+        if self.values == "clip" and (self.basis == "fourier" or self.decorrelate_colors):
             raise InputError(
                 "values='clip' cuts pixels after every step: give values='sigmoid' with "
-                "basis='fourier' or decorrelate_colours"
+                "basis='fourier' or decorrelate_colors"
             )
 
     def _check_numbers(self) -> None:
@@ -135,7 +135,7 @@ ROBUST = Method(
     optimizer="adam",
     basis="fourier",
     values="sigmoid",
-    decorrelate_colours=True,
+    decorrelate_colors=True,
     noise=0.01,
     jitter=0.06,
     scale=0.1,
@@ -143,5 +143,5 @@ ROBUST = Method(
 )
 """Images of RGB networks that people can read: what a unit responds to however it is moved.
 
-For other numbers of channels take `dataclasses.replace(ROBUST, decorrelate_colours=False)`.
+For other numbers of channels take `dataclasses.replace(ROBUST, decorrelate_colors=False)`.
 """

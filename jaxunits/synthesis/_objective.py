@@ -1,4 +1,4 @@
-"""What is maximised: AM, IAM, and what is taken from them for images that are not smooth."""
+"""What is maximized: AM, IAM, and what is taken from them for images that are not smooth."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def activation_of(maps: Float[Array, "*map units"], activation: str) -> Float[Ar
 
 
 def penalty(method: Method, image: Float[Array, "height width channels"]) -> Float[Array, ""]:
-    """What total variation and distance from mid grey cost."""
+    """What total variation and distance from mid gray cost."""
     cost = jnp.zeros((), image.dtype)
     if method.total_variation:
         differences = [jnp.abs(jnp.diff(image, axis=axis)).mean() for axis in _long(image)]
@@ -40,5 +40,5 @@ def penalty(method: Method, image: Float[Array, "height width channels"]) -> Flo
 
 
 def _long(image: Float[Array, "height width channels"]) -> list[int]:
-    """The axes along which pixels have neighbours."""
+    """The axes along which pixels have neighbors."""
     return [axis for axis in (0, 1) if image.shape[axis] > 1]

@@ -31,7 +31,7 @@ class Responses(NamedTuple):
 
 @dataclass(frozen=True)
 class Read:
-    """From parameters and a standardised image to activations; nothing behind the layer runs.
+    """From parameters and a standardized image to activations; nothing behind the layer runs.
 
     Equal for the same layer of networks of the same build.
 

@@ -1,4 +1,4 @@
-"""From images to a labelled result: the best start of each unit, and what is not shown."""
+"""From images to a labeled result: the best start of each unit, and what is not shown."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _RISE = 0.01
 
 _DESCRIPTIONS = {
     "image": "pixels from 0 to 1, red before green before blue",
-    "standardised": "what the network read",
+    "standardized": "what the network read",
     "activation": "activation of the unit on its image",
-    "objective": "what was maximised, on the image",
+    "objective": "what was maximized, on the image",
     "response": "activations of all units of the layer on the image",
     "active": "whether the unit responds to its image",
     "rising": "whether the objective gained more than 1 % over the last tenth of the steps",
@@ -31,19 +31,19 @@ class Climbed(NamedTuple):
     Attributes:
       ascent: the objectives before every step.
       image: pixels from 0 to 1.
-      standardised: what the network read.
+      standardized: what the network read.
       response: the activations of all units of the layer.
       objective: of the unit, on its image.
     """
 
     ascent: Float32[np.ndarray, "images steps"]
     image: Float[np.ndarray, "images height width channels"]
-    standardised: Float[np.ndarray, "images height width channels"]
+    standardized: Float[np.ndarray, "images height width channels"]
     response: Float[np.ndarray, "images responding_units"]
     objective: Float[np.ndarray, " images"]
 
 
-def labelled(
+def labeled(
     climbed: Climbed,
     units: Int32[np.ndarray, " units"],
     starts: int,
@@ -64,7 +64,7 @@ def labelled(
     result = xr.Dataset(
         {
             "image": (picture, shown(climbed.image)),
-            "standardised": (picture, shown(climbed.standardised)),
+            "standardized": (picture, shown(climbed.standardized)),
             "activation": ("unit", own[kept]),
             "objective": ("unit", climbed.objective[kept]),
             "response": (("unit", "responding_unit"), shown(climbed.response)),

@@ -11,9 +11,9 @@ from jaxtyping import Array, Bool, Float32, Int, Int32, UInt32
 
 from .._arguments import real_array
 from .._errors import InputError
-from ._parametrisation import Shape
+from ._parametrization import Shape
 
-_GREY = np.float32(0.5)
+_GRAY = np.float32(0.5)
 
 
 class Starts(NamedTuple):
@@ -37,7 +37,7 @@ class Initial(NamedTuple):
 
     Attributes:
       images: pixels from 0 to 1; one that serves all units is not repeated.
-      given: whether a unit has an image of its own to start from, and not mid grey.
+      given: whether a unit has an image of its own to start from, and not mid gray.
     """
 
     images: Float32[np.ndarray, "units height width channels"]
@@ -66,7 +66,7 @@ def checked_initial(initial: Any, units: Int32[np.ndarray, " units"], shape: Sha
     """The images to start from.
 
     Args:
-      initial: as in `maximise`.
+      initial: as in `maximize`.
       units: the units.
       shape: height, width and channels of an image.
 
@@ -75,7 +75,7 @@ def checked_initial(initial: Any, units: Int32[np.ndarray, " units"], shape: Sha
     """
     wanted = (len(units), *shape)
     if initial is None:
-        return Initial(np.broadcast_to(_GREY, wanted), np.zeros(len(units), bool))
+        return Initial(np.broadcast_to(_GRAY, wanted), np.zeros(len(units), bool))
     made = isinstance(initial, xr.Dataset)
     given_images = _chosen(initial, units) if made else initial
     images = real_array(given_images, "initial images").astype(np.float32)
@@ -88,7 +88,7 @@ def checked_initial(initial: Any, units: Int32[np.ndarray, " units"], shape: Sha
     # A unit that did not respond has no image in the result of another ascent.
     missing = np.asarray(np.isnan(images).any((1, 2, 3)))
     given = ~missing if made else np.ones(len(units), bool)
-    images = np.where(given[:, None, None, None], images, _GREY)
+    images = np.where(given[:, None, None, None], images, _GRAY)
     if not (images.min() >= 0 and images.max() <= 1):
         raise InputError(
             f"initial images from {images.min()} to {images.max()}: give pixels from 0 to 1"
@@ -98,7 +98,7 @@ def checked_initial(initial: Any, units: Int32[np.ndarray, " units"], shape: Sha
 
 def _chosen(result: xr.Dataset, units: Int32[np.ndarray, " units"]) -> xr.DataArray:
     if "image" not in result or "unit" not in result.coords:
-        raise InputError("initial has no image by unit: give the result of maximise, or an array")
+        raise InputError("initial has no image by unit: give the result of maximize, or an array")
     missing = np.setdiff1d(units, result["unit"])
     if len(missing):
         raise InputError(f"initial has no image for unit {missing[0]}: make one first")

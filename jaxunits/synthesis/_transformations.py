@@ -10,13 +10,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._method import Method
 
-_GREY = 0.5
+_GRAY = 0.5
 
 
 def transformed(
     method: Method, key: PRNGKeyArray, image: Float[Array, "height width channels"]
 ) -> Float[Array, "height width channels"]:
-    """The image shifted by whole pixels, scaled and turned about its centre; mid grey round it."""
+    """The image shifted by whole pixels, scaled and turned about its center; mid gray round it."""
     if not method.transforms:
         return image
     shift_key, scale_key, angle_key = jax.random.split(key, 3)
@@ -35,17 +35,17 @@ def _sampled(
 ) -> Float[Array, "height width channels"]:
     """Bilinear: each pixel asks where it comes from."""
     height, width, _ = image.shape
-    centre = jnp.asarray([(height - 1) / 2, (width - 1) / 2], image.dtype)
-    rows = jnp.arange(height, dtype=image.dtype)[:, None] - centre[0] - shift[0]
-    columns = jnp.arange(width, dtype=image.dtype)[None] - centre[1] - shift[1]
+    center = jnp.asarray([(height - 1) / 2, (width - 1) / 2], image.dtype)
+    rows = jnp.arange(height, dtype=image.dtype)[:, None] - center[0] - shift[0]
+    columns = jnp.arange(width, dtype=image.dtype)[None] - center[1] - shift[1]
     cosine, sine = jnp.cos(angle) / factor, jnp.sin(angle) / factor
-    from_rows = cosine * rows - sine * columns + centre[0]
-    from_columns = sine * rows + cosine * columns + centre[1]
+    from_rows = cosine * rows - sine * columns + center[0]
+    from_columns = sine * rows + cosine * columns + center[1]
     sample = functools.partial(
         jax.scipy.ndimage.map_coordinates,
         coordinates=[from_rows, from_columns],
         order=1,
         mode="constant",
-        cval=_GREY,
+        cval=_GRAY,
     )
     return jax.vmap(sample, in_axes=-1, out_axes=-1)(image)

@@ -70,7 +70,7 @@ def vertex_pairs(vertices: int) -> tuple[np.ndarray, np.ndarray]:
 def edge_ranks(
     maps: Num[np.ndarray, "images height height units"], *, signed: bool
 ) -> Int64[np.ndarray, "images*units edges"]:
-    """The rank at which each edge of the symmetrised maps enters; 0 for never (paper B eq. 9)."""
+    """The rank at which each edge of the symmetrized maps enters; 0 for never (paper B eq. 9)."""
     images, side, _, units = maps.shape
     rows, columns = vertex_pairs(side)
     upper, lower = maps[:, rows, columns], maps[:, columns, rows]

@@ -20,11 +20,11 @@ _NOBODY = _LAST
 def walk_on(
     keys: Int32[Array, "edges maps"], walk: Walk, vertices: int, limit: int, steps: int
 ) -> Walk:
-    """Look for the first rank at which an edge joins connected vertices that share no neighbour.
+    """Look for the first rank at which an edge joins connected vertices that share no neighbor.
 
     That edge makes the first hole of the clique complex. For let e = (x, y) enter a complex K
     without holes, with all cliques that it completes: e's star is glued to K along the suspension
-    of the link L, the cliques of the common neighbours of x and y. By Mayer–Vietoris a hole can
+    of the link L, the cliques of the common neighbors of x and y. By Mayer–Vietoris a hole can
     come only if L is empty, and then does if and only if x and y are connected already.
 
     Args:
@@ -54,14 +54,14 @@ def walk_on(
         set_x, set_y = (alone(each, len(every)) for each in (x, y))
         with_x = of_vertex(walk.component, at_x)
         joined = both(with_x, of_vertex(walk.component, at_y))
-        linked = meets(of_vertex(walk.neighbours, at_x), of_vertex(walk.neighbours, at_y))
+        linked = meets(of_vertex(walk.neighbors, at_x), of_vertex(walk.neighbors, at_y))
         hole = going & ~tied & ~linked & meets(with_x, set_y)
         nothing = tuple(jnp.zeros_like(each) for each in for_all(set_x))
         added = both(where(at_x, for_all(set_y), nothing), where(at_y, for_all(set_x), nothing))
         return Walk(
             key=jnp.where(walk.tied, walk.key, key),
             rank=rank,
-            neighbours=both(walk.neighbours, added),
+            neighbors=both(walk.neighbors, added),
             component=where(meets(every, for_all(joined)), for_all(joined), walk.component),
             walking=going & ~hole & ~tied,
             hole=walk.hole | hole,

@@ -190,7 +190,7 @@ def _measurement(
         observe=observe,
         kind=Births,
         merge=None,
-        finish=lambda states: {layer: _labelled(list(states()), data)},
+        finish=lambda states: {layer: _labeled(list(states()), data)},
         files=files,
     )
 
@@ -271,7 +271,7 @@ def _look(function: MaskedFunction, layer: str, question: Question, side: int) -
     return (_ByKernel if by_kernel else _ByRipser)(function, layer, question, side)
 
 
-def _labelled(parts: Sequence[Births], data: Dataset) -> xr.Dataset:
+def _labeled(parts: Sequence[Births], data: Dataset) -> xr.Dataset:
     births, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return xr.Dataset(
         {"birth_point": (("image", "unit"), births, {"units": "rank"})},

@@ -32,10 +32,10 @@ def walk_on_with_ties(
 ) -> Walk:
     """As `walk_on`, but equal keys enter in the order that makes the fewest holes.
 
-    Of edges that enter together those with a common neighbour go first, all at once, since each
-    keeps its common neighbours whatever else enters, and, one at a time, those that join two
+    Of edges that enter together those with a common neighbor go first, all at once, since each
+    keeps its common neighbors whatever else enters, and, one at a time, those that join two
     components. If nothing is left, no edge has made a hole. Else the edges left join connected
-    vertices without a common neighbour, and there is a hole if one of them has none in the end
+    vertices without a common neighbor, and there is a hole if one of them has none in the end
     either: entering last it makes one. There is also a hole if no three of them make a triangle:
     the cochain that is 1 on them and 0 on all others is a cocycle, since no triangle has one or
     three of them, and no coboundary, since their ends are connected without them. Else it is in
@@ -46,7 +46,7 @@ def walk_on_with_ties(
 
     def step(walk: Walk) -> Walk:
         entering = _entering(table, walk, every)
-        linked = in_both(entering, _near(walk.neighbours, every))
+        linked = in_both(entering, _near(walk.neighbors, every))
         ends = _ends_of_first(without(entering, walk.component), every)
         added = both(linked, where(meets(every, ends), without(ends, every), _none(linked)))
         left = _any(without(entering, added))
@@ -58,7 +58,7 @@ def walk_on_with_ties(
         return Walk(
             key=key,
             rank=rank,
-            neighbours=where(walk.walking[None], both(walk.neighbours, added), walk.neighbours),
+            neighbors=where(walk.walking[None], both(walk.neighbors, added), walk.neighbors),
             component=_joined(walk.component, ends, every),
             walking=walk.walking & ~stuck & (key > NEVER) & (rank <= limit),
             hole=walk.hole,
@@ -66,7 +66,7 @@ def walk_on_with_ties(
         )
 
     end = jax.lax.while_loop(lambda walk: walk.walking.any(), step, walk)
-    filled = _may_be_filled(_entering(table, end, every), end.neighbours, every)
+    filled = _may_be_filled(_entering(table, end, every), end.neighbors, every)
     return end._replace(hole=end.tied & ~filled, tied=end.tied & filled)
 
 
@@ -83,7 +83,7 @@ def _table(
 def _entering(table: Int32[Array, "vertices vertices maps"], walk: Walk, every: Sets) -> Sets:
     """For each vertex the other ends of its edges that enter now and are not there yet."""
     now = _gathered(every, lambda vertex: table[:, vertex] == walk.key[None])
-    return without(now, walk.neighbours)
+    return without(now, walk.neighbors)
 
 
 def _near(sets: Sets, every: Sets) -> Sets:
@@ -126,9 +126,9 @@ def _bits(chosen: Bool[Array, "vertices maps"], every: Sets) -> Sets:
     return tuple(jnp.where(chosen, each, 0).sum(0, dtype=jnp.uint32) for each in every)
 
 
-def _may_be_filled(entering: Sets, neighbours: Sets, every: Sets) -> Bool[Array, " maps"]:
-    """Whether all edges left have a common neighbour in the end, and three make a triangle."""
-    final = both(neighbours, entering)
+def _may_be_filled(entering: Sets, neighbors: Sets, every: Sets) -> Bool[Array, " maps"]:
+    """Whether all edges left have a common neighbor in the end, and three make a triangle."""
+    final = both(neighbors, entering)
     lonely = _any(without(entering, _near(final, every)))
     return ~lonely & _any(in_both(entering, _near(entering, every)))
 

@@ -19,7 +19,7 @@ class Walk(NamedTuple):
     Attributes:
       key: of the edges that entered last, or are entering.
       rank: theirs.
-      neighbours: of each vertex.
+      neighbors: of each vertex.
       component: the vertices that each vertex is connected to, itself among them.
       walking: false once the first hole is there, cannot come any more or is in doubt.
       hole: true once it is there.
@@ -28,7 +28,7 @@ class Walk(NamedTuple):
 
     key: Int32[Array, " maps"]
     rank: Int32[Array, " maps"]
-    neighbours: Sets
+    neighbors: Sets
     component: Sets
     walking: Bool[Array, " maps"]
     hole: Bool[Array, " maps"]
@@ -47,7 +47,7 @@ def before_all_edges(vertices: int, maps: int) -> Walk:
     return Walk(
         key=none + _ABOVE_ALL,
         rank=none,
-        neighbours=tuple(jnp.zeros_like(each) for each in component),
+        neighbors=tuple(jnp.zeros_like(each) for each in component),
         component=component,
         walking=none == 0,
         hole=none != 0,

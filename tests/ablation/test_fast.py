@@ -65,7 +65,7 @@ SIDES = {
 }
 
 
-# `randomise` draws the kernels: JAX would compile a program for every shape of them.
+# `randomize` draws the kernels: JAX would compile a program for every shape of them.
 CONV, LINEAR = (
     functools.partial(kind, kernel_init=nnx.initializers.zeros) for kind in (nnx.Conv, nnx.Linear)
 )
@@ -168,7 +168,7 @@ class Parts(nnx.Module):
 def build(description):
     """A network of such parts, of which the library knows nothing but its module."""
     module = Parts(description)
-    randomise(module, np.random.default_rng(description["seed"]))
+    randomize(module, np.random.default_rng(description["seed"]))
     return ju.networks.from_nnx(module, preprocessing=TINY)
 
 
@@ -201,7 +201,7 @@ def logits_of_forward(network, layer, images, masks, values):
     return np.stack([np.asarray(logits(images, mask == 1), np.float64) for mask in masks])
 
 
-def randomise(network, random):
+def randomize(network, random):
     """Kernels, biases and running averages that a trained network might have."""
 
     def draw(variable, numbers):

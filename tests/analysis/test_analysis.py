@@ -45,9 +45,9 @@ def trained_run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def analysed(trained_run, tmp_path_factory):
-    """The same, analysed."""
-    folder = tmp_path_factory.mktemp("analysed") / "small"
+def analyzed(trained_run, tmp_path_factory):
+    """The same, analyzed."""
+    folder = tmp_path_factory.mktemp("analyzed") / "small"
     shutil.copytree(trained_run, folder)
     assert main([str(folder), "--panels.units", "2"]) == 0
     return folder
@@ -58,20 +58,20 @@ def refused(capsys, *arguments):
     return " ".join(capsys.readouterr().err.split())
 
 
-def test_measures_every_layer_as_the_library_does(analysed):
-    network = ju.networks.restore(analysed)
+def test_measures_every_layer_as_the_library_does(analyzed):
+    network = ju.networks.restore(analyzed)
     data = ju.data.load("digits", "validation[:300]")
     for layer in LAYERS:
-        saved = measured(analysed, "ablation", layer)
+        saved = measured(analyzed, "ablation", layer)
         expected = ju.ablation.sweep(network, layer, data)
         np.testing.assert_array_equal(saved.correct, expected.correct)
         np.testing.assert_array_equal(saved.loss_sum, expected.loss_sum)
 
 
-def test_panels_show_the_most_damaging_units(analysed):
+def test_panels_show_the_most_damaging_units(analyzed):
     data = ju.data.load("digits", "validation[:300]")
-    sweep = measured(analysed, "ablation", "conv2")
-    panels = measured(analysed, "panels", "conv2")
+    sweep = measured(analyzed, "ablation", "conv2")
+    panels = measured(analyzed, "panels", "conv2")
     assert panels.unit.values.tolist() == ju.results.most_damaging(sweep, 2).tolist()
     first = int(panels.image[0, 0])
     np.testing.assert_array_equal(panels.thumbnail[0, 0], data[first]["image"])
@@ -81,8 +81,8 @@ def test_panels_show_the_most_damaging_units(analysed):
     np.testing.assert_array_equal(panels.sample[0, 0, 1], data[of_class[1]]["image"])
 
 
-def test_the_report_is_one_page_with_everything(analysed):
-    page = (analysed / "report.html").read_text()
+def test_the_report_is_one_page_with_everything(analyzed):
+    page = (analyzed / "report.html").read_text()
     assert len(re.findall(r'<img src="data:image/png;base64,', page)) == 2 + 2 * len(LAYERS)
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     for text in ("convnet on digits", "max class drop", "validation[:300]", "parameters", "jax"):
@@ -91,8 +91,8 @@ def test_the_report_is_one_page_with_everything(analysed):
         assert f"<td>{layer}</td>" in page
 
 
-def test_figures_are_not_empty(analysed):
-    figures = sorted((analysed / "figures").iterdir())
+def test_figures_are_not_empty(analyzed):
+    figures = sorted((analyzed / "figures").iterdir())
     assert len(figures) == 2 + 2 * len(LAYERS)
     for path in figures:
         pixels = np.asarray(Image.open(io.BytesIO(path.read_bytes())).convert("L"))
@@ -100,31 +100,31 @@ def test_figures_are_not_empty(analysed):
         assert (pixels < 128).mean() > 0.005, path.name
 
 
-def test_prints_a_table_and_the_reports_path(analysed, capsys):
-    assert main([str(analysed), "--panels.units", "2"]) == 0
+def test_prints_a_table_and_the_reports_path(analyzed, capsys):
+    assert main([str(analyzed), "--panels.units", "2"]) == 0
     out = capsys.readouterr().out
     assert "overall drop" in out
     assert "worst class" in out
-    assert f"report: {analysed}/report.html" in out.replace("\n", "")
+    assert f"report: {analyzed}/report.html" in out.replace("\n", "")
     assert "ablating" not in out
 
 
-def test_what_is_measured_is_not_measured_again(analysed):
+def test_what_is_measured_is_not_measured_again(analyzed):
     def times():
-        return {path: path.stat().st_mtime_ns for path in (analysed / "measurements").iterdir()}
+        return {path: path.stat().st_mtime_ns for path in (analyzed / "measurements").iterdir()}
 
     before = times()
-    assert main([str(analysed), "--panels.units", "2"]) == 0
+    assert main([str(analyzed), "--panels.units", "2"]) == 0
     assert times() == before
 
 
-def test_reads_without_network_or_images(analysed, tmp_path):
+def test_reads_without_network_or_images(analyzed, tmp_path):
     folder = tmp_path / "sent"
-    shutil.copytree(analysed, folder, ignore=shutil.ignore_patterns("checkpoints"))
+    shutil.copytree(analyzed, folder, ignore=shutil.ignore_patterns("checkpoints"))
     (folder / "report.html").unlink()
     assert main([str(folder), "--no-measure", "--panels.units", "2"]) == 0
     page = (folder / "report.html").read_text()
-    assert page == (analysed / "report.html").read_text()
+    assert page == (analyzed / "report.html").read_text()
     assert main([str(folder), "drop_curves", "--no-measure", "--layers", "conv2"]) == 0
     assert "<td>conv1</td>" not in (folder / "report.html").read_text()
 
@@ -169,7 +169,7 @@ def test_a_process_outside_a_cluster_is_no_part_of_a_job(trained_run, capsys):
     assert "--distributed: this process is not part of a cluster job that JAX knows" in found
 
 
-def test_the_processes_of_a_slurm_job_share_the_images(trained_run, analysed, tmp_path):
+def test_the_processes_of_a_slurm_job_share_the_images(trained_run, analyzed, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(trained_run, folder)
     job = {
@@ -187,7 +187,7 @@ def test_the_processes_of_a_slurm_job_share_the_images(trained_run, analysed, tm
         finish(first)
         finish(second)
     shared = measured(folder, "ablation", "conv2")
-    alone = measured(analysed, "ablation", "conv2")
+    alone = measured(analyzed, "ablation", "conv2")
     xr.testing.assert_equal(shared, alone)
     assert (folder / "report.html").exists()
 
@@ -205,9 +205,9 @@ def test_progress_says_how_far_it_is_now_and_then():
     ]
 
 
-def test_measurements_with_other_settings_stand_beside(analysed, tmp_path, capsys):
+def test_measurements_with_other_settings_stand_beside(analyzed, tmp_path, capsys):
     folder = tmp_path / "run"
-    shutil.copytree(analysed, folder)
+    shutil.copytree(analyzed, folder)
     before = {path: path.read_bytes() for path in (folder / "measurements").glob("*.nc")}
     options = ("--precision", "bfloat16", "--layers", "conv1")
     found = refused(capsys, folder, "drop_curves", "--no-measure", *options)
@@ -224,9 +224,9 @@ def test_measurements_with_other_settings_stand_beside(analysed, tmp_path, capsy
     )
 
 
-def test_a_truncated_measurement_is_named(analysed, tmp_path, capsys):
+def test_a_truncated_measurement_is_named(analyzed, tmp_path, capsys):
     folder = tmp_path / "run"
-    shutil.copytree(analysed, folder)
+    shutil.copytree(analyzed, folder)
     (path,) = (folder / "measurements").glob("ablation_conv2_*.nc")
     path.write_bytes(path.read_bytes()[:3000])
     found = refused(capsys, folder, "--panels.units", "2")

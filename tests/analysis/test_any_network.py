@@ -228,7 +228,7 @@ class TestCall:
         assert found.measured("births")["conv2"].sizes["image"] == 6
 
 
-def analyse(folder, *arguments):
+def analyze(folder, *arguments):
     return command.main([str(folder), *map(str, arguments)])
 
 
@@ -240,7 +240,7 @@ class TestCommand:
         model = f"{files}/my_model.py"
         folder = tmp_path / "run"
         network = ("--network", f"{model}:{name}", "--data", f"{model}:images")
-        assert analyse(folder, "drop_curves", "correlations", *network) == 0
+        assert analyze(folder, "drop_curves", "correlations", *network) == 0
         assert (folder / "figures/drop_curves.png").stat().st_size > 10_000
         module = sys.modules["_jaxunits_my_model"]
         data = ju.data.load(module.images())
@@ -260,7 +260,7 @@ class TestCommand:
         write_images(tmp_path / "images", size=(32, 32))
         data = ("--data", f"folder:{tmp_path}/images", "--split", "validation")
         named = ("--network", "cifar_resnet", "--network.depth", "8", "--layers", "conv1")
-        assert analyse(tmp_path / "run", "drop_curves", *named, *data) == 0
+        assert analyze(tmp_path / "run", "drop_curves", *named, *data) == 0
         saved = measured(tmp_path / "run", "ablation", "conv1")
         assert saved["class"].values.tolist() == ["cat", "dog", "frog"]
         assert '"depth": 8' in saved.attrs["architecture"]
@@ -279,7 +279,7 @@ class TestCommand:
     )
     def test_networks_that_do_not_exist(self, files, tmp_path, capsys, arguments, text):
         given = [each.replace("MODEL", f"{files}/my_model.py") for each in arguments]
-        assert analyse(tmp_path / "run", "drop_curves", *given) == 2
+        assert analyze(tmp_path / "run", "drop_curves", *given) == 2
         assert text in " ".join(capsys.readouterr().err.split())
         assert not (tmp_path / "run").exists()
 
@@ -289,14 +289,14 @@ class TestCommand:
     )
     def test_a_typo_of_an_option_is_answered_with_the_nearest(self, tmp_path, capsys, wrong, right):
         with pytest.raises(SystemExit):
-            analyse(tmp_path, wrong, "4")
+            analyze(tmp_path, wrong, "4")
         assert right in capsys.readouterr().err
 
     def test_a_plan_of_all_that_is_missing(self, tmp_path, files, capsys):
         model = f"{files}/my_model.py"
         network = ("--network", f"{model}:flax_module", "--data", f"{model}:images")
         options = ("--rotations.count", "2", "--layers", "conv2", "--plan")
-        assert analyse(tmp_path / "run", "rotations", "correlations", *network, *options) == 0
+        assert analyze(tmp_path / "run", "rotations", "correlations", *network, *options) == 0
         out = capsys.readouterr().out
         for name in ("ablation", "rotations", "attributes"):
             assert re.search(rf"│ {name} +│ conv2 +│ +[\d.]+ │ +[\d.]+ │", out), name
@@ -370,7 +370,7 @@ class TestExperiments:
                 *("drop_curves", "greedy", "correlations", "prediction", "rotations", "concepts")
             ],
             "paper_b": ["topology", "phase_transition", "stability", "roles"],
-            "paper_c": ["drop_curves", "substitution", "synthesised_images"],
+            "paper_c": ["drop_curves", "substitution", "synthesized_images"],
         }
 
 
@@ -425,10 +425,10 @@ def test_a_configuration_of_ones_own(files, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run = ("--run-folder", "run")
     assert train([str(tmp_path / "my_config.py"), "--network.shift", "2", *run]) == 0
-    assert analyse("run", "drop_curves") == 2
+    assert analyze("run", "drop_curves") == 2
     assert "is of a network of your own" in capsys.readouterr().err
     network = ("--network", f"{tmp_path}/my_config.py:build")
-    assert analyse("run", "drop_curves", *network, "--layers", "conv2") == 0
+    assert analyze("run", "drop_curves", *network, "--layers", "conv2") == 0
     assert measured(Path("run"), "ablation", "conv2").attrs["epoch"] == "1"
     (tmp_path / "my_config.py").write_text("setting = 3")
     assert train([str(tmp_path / "my_config.py")]) == 2

@@ -40,8 +40,8 @@ def study(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def analysed(study, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("analysed") / "small"
+def analyzed(study, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("analyzed") / "small"
     shutil.copytree(study, folder)
     assert main([str(folder), "paper_a", *QUICK]) == 0
     return folder
@@ -51,76 +51,76 @@ def measurement(folder, seed, kind, layer, configuration="convnet_plain"):
     return measured(folder / configuration / f"seed{seed}", kind, layer)
 
 
-def test_every_experiment_has_its_figure_and_tables(analysed):
-    names = {path.stem for path in (analysed / "figures").iterdir()}
+def test_every_experiment_has_its_figure_and_tables(analyzed):
+    names = {path.stem for path in (analyzed / "figures").iterdir()}
     assert names == {
         *("drop_curves", "greedy", "concepts", "correlations", "prediction", "rotations"),
     }
-    for path in (analysed / "figures").iterdir():
+    for path in (analyzed / "figures").iterdir():
         pixels = np.asarray(Image.open(io.BytesIO(path.read_bytes())).convert("L"))
         assert pixels.shape[1] >= 500
         assert (pixels < 128).mean() > 0.005, path.name
-    page = (analysed / "report.html").read_text()
+    page = (analyzed / "report.html").read_text()
     assert len(re.findall(r'<img src="data:image/png;base64,', page)) == 6
     for text in ("4 networks, accuracy", "Units against random directions", *CONFIGURATIONS):
         assert text.lower() in page.lower()
 
 
-def test_measurements_are_those_of_the_library(analysed):
-    network = ju.networks.restore(analysed / "convnet_plain" / "seed1")
+def test_measurements_are_those_of_the_library(analyzed):
+    network = ju.networks.restore(analyzed / "convnet_plain" / "seed1")
     data = ju.data.load("digits", "validation[:300]")
-    rotations = measurement(analysed, 1, "rotations", "conv2")
+    rotations = measurement(analyzed, 1, "rotations", "conv2")
     for number in range(2):
         basis = ju.ablation.haar(8, seed=number)
         expected = ju.ablation.directions(network, "conv2", data, basis)
         np.testing.assert_array_equal(rotations.correct[number], expected.correct)
-    attributes = measurement(analysed, 1, "attributes", "conv2")
+    attributes = measurement(analyzed, 1, "attributes", "conv2")
     expected = ju.attributes.collect(network, "conv2", data)
     np.testing.assert_allclose(attributes.class_correlation, expected.class_correlation, rtol=1e-6)
-    concepts = measurement(analysed, 1, "concepts", "conv2")
+    concepts = measurement(analyzed, 1, "concepts", "conv2")
     expected = ju.attributes.dissect(
         network, "conv2", ju.data.concepts.computed(data), quantile=0.1
     )
     xr.testing.assert_equal(concepts.drop_attrs(), expected.drop_attrs())
-    greedy = measurement(analysed, 1, "greedy", "conv2")
+    greedy = measurement(analyzed, 1, "greedy", "conv2")
     assert greedy.target.values.tolist() == ["1", "8", "", "", ""]
 
 
-def test_tables_show_what_scipy_and_the_library_say(analysed):
-    page = (analysed / "report.html").read_text()
+def test_tables_show_what_scipy_and_the_library_say(analyzed):
+    page = (analyzed / "report.html").read_text()
     r = []
     for seed in range(2):
-        drops = measurement(analysed, seed, "ablation", "conv2").max_class_accuracy_drop
-        norms = measurement(analysed, seed, "attributes", "conv2").l1_norm
+        drops = measurement(analyzed, seed, "ablation", "conv2").max_class_accuracy_drop
+        norms = measurement(analyzed, seed, "attributes", "conv2").l1_norm
         r.append(stats.spearmanr(norms, drops).statistic)
     row = re.search(
         r"<td>convnet_plain</td><td>conv2</td><td>l1 norm</td><td>[^<]*</td><td>([^<]*)</td>", page
     )
     assert row
     assert row.group(1).startswith(f"{np.mean(r):+.2f} (")
-    units = measurement(analysed, 0, "ablation", "conv2").max_class_accuracy_drop.values
+    units = measurement(analyzed, 0, "ablation", "conv2").max_class_accuracy_drop.values
     row = re.search(
         r"<td>convnet_plain</td><td>seed0</td><td>conv2</td><td>([^<]*)</td><td>([^<]*)</td>", page
     )
     assert row
-    directions = measurement(analysed, 0, "rotations", "conv2").max_class_accuracy_drop.values
+    directions = measurement(analyzed, 0, "rotations", "conv2").max_class_accuracy_drop.values
     assert row.groups() == (f"{100 * units.mean():.2f}", f"{100 * directions.mean():.2f}")
 
 
-def test_nothing_is_measured_again_and_everything_is_read(analysed, tmp_path, capsys):
+def test_nothing_is_measured_again_and_everything_is_read(analyzed, tmp_path, capsys):
     folder = tmp_path / "sent" / "small"
-    shutil.copytree(analysed, folder, ignore=shutil.ignore_patterns("checkpoints"))
+    shutil.copytree(analyzed, folder, ignore=shutil.ignore_patterns("checkpoints"))
     assert main([str(folder), "paper_a", "--no-measure", *QUICK]) == 0
-    assert (folder / "report.html").read_text() == (analysed / "report.html").read_text()
+    assert (folder / "report.html").read_text() == (analyzed / "report.html").read_text()
     capsys.readouterr()
     assert main([str(folder), "unit_panels", "--no-measure"]) == 2
     error = " ".join(capsys.readouterr().err.split())
     assert "holds no measurements of the kind 'panels', which unit_panels needs" in error
 
 
-def test_one_network_of_the_study_has_a_report_of_its_own(analysed, tmp_path):
+def test_one_network_of_the_study_has_a_report_of_its_own(analyzed, tmp_path):
     folder = tmp_path / "one"
-    shutil.copytree(analysed / "convnet_plain" / "seed0", folder)
+    shutil.copytree(analyzed / "convnet_plain" / "seed0", folder)
     assert main([str(folder), "paper_a", *QUICK, "--layers", "conv2", "fc3"]) == 0
     page = (folder / "report.html").read_text()
     assert len(re.findall(r'<img src="data:image/png;base64,', page)) == 5

@@ -39,7 +39,7 @@ FIGURES = {
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Two seeds of a configuration, analysed."""
+    """Two seeds of a configuration, analyzed."""
     folder = tmp_path_factory.mktemp("studies") / "small"
     arguments = [
         *("paper_b_digits", "--run-folder", str(folder), "--seeds", "0", "1"),
@@ -173,7 +173,7 @@ def test_impossible_numbers_are_refused(options, text):
 
 
 @pytest.mark.parametrize("convention", ["paper", "authors"])
-def test_edges_enter_by_the_distinct_values_of_the_symmetrised_map(convention):
+def test_edges_enter_by_the_distinct_values_of_the_symmetrized_map(convention):
     values = np.random.default_rng(0).integers(-3, 4, (7, 7)).astype(float)
     authors = convention == "authors"
     sizes = values if authors else abs(values)

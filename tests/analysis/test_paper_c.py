@@ -15,7 +15,7 @@ import jaxunits as ju
 from jaxunits.analysis.command import main
 from jaxunits.analysis.experiment import config
 from jaxunits.analysis.experiments.ranks import rank
-from jaxunits.analysis.experiments.synthesised_images import covering_units, sheet
+from jaxunits.analysis.experiments.synthesized_images import covering_units, sheet
 from jaxunits.analysis.measurements.synthesis import Synthesis, method_of
 from jaxunits.synthesis import Method
 from jaxunits.train.command import main as train
@@ -40,7 +40,7 @@ SHEETS = {
 
 
 @pytest.fixture(scope="module")
-def analysed(tmp_path_factory):
+def analyzed(tmp_path_factory):
     """Run folders of two architectures, with everything measured."""
     folder = tmp_path_factory.mktemp("studies") / "small"
     arguments = [
@@ -58,28 +58,28 @@ def measurement(folder, configuration, seed, kind, layer):
     return measured(folder / configuration / f"seed{seed}", kind, layer)
 
 
-def test_every_experiment_has_its_figures(analysed):
-    names = {path.stem for path in (analysed / "figures").iterdir()}
+def test_every_experiment_has_its_figures(analyzed):
+    names = {path.stem for path in (analyzed / "figures").iterdir()}
     assert names == FIGURES | SHEETS
     for name in FIGURES:
-        content = (analysed / "figures" / f"{name}.png").read_bytes()
+        content = (analyzed / "figures" / f"{name}.png").read_bytes()
         pixels = np.asarray(Image.open(io.BytesIO(content)).convert("L"))
         assert (pixels < 128).mean() > 0.005, name
-    page = (analysed / "report.html").read_text()
+    page = (analyzed / "report.html").read_text()
     assert len(re.findall(r'<img src="data:image/png;base64,', page)) == len(FIGURES | SHEETS)
     assert page.count('<details class="sheet">') == len(SHEETS)
     assert "http" not in re.sub("<pre>.*?</pre>", "", page, flags=re.DOTALL)
 
 
-def test_measurements_are_those_of_the_library(analysed):
-    network = ju.networks.restore(analysed / "convnet" / "seed1")
-    found = measurement(analysed, "convnet", 1, "synthesis", "conv3")
+def test_measurements_are_those_of_the_library(analyzed):
+    network = ju.networks.restore(analyzed / "convnet" / "seed1")
+    found = measurement(analyzed, "convnet", 1, "synthesis", "conv3")
     method = Method(steps=6)
     for seed, objective in ((0, "am"), (1, "iam")):
-        made = ju.synthesis.maximise(
+        made = ju.synthesis.maximize(
             network, "conv3", objective=objective, method=method, seed=seed
         )
-        part = found.sel(noise_seed=seed, maximised=objective)
+        part = found.sel(noise_seed=seed, maximized=objective)
         np.testing.assert_allclose(part.response, made.response, rtol=1e-5)
         np.testing.assert_array_equal(part.active, made.active)
         rs = ju.results.representative_substitution(made).rs
@@ -90,16 +90,16 @@ def test_measurements_are_those_of_the_library(analysed):
     assert "peak_bytes" not in found.attrs
 
 
-def test_tables_show_what_scipy_and_the_library_say(analysed):
-    page = (analysed / "report.html").read_text()
-    made = measurement(analysed, "convnet", 1, "synthesis", "conv3")
-    rs = made.rs.sel(maximised="iam").mean("noise_seed")
+def test_tables_show_what_scipy_and_the_library_say(analyzed):
+    page = (analyzed / "report.html").read_text()
+    made = measurement(analyzed, "convnet", 1, "synthesis", "conv3")
+    rs = made.rs.sel(maximized="iam").mean("noise_seed")
     known = np.isfinite(rs.values)
-    selectivity = measurement(analysed, "convnet", 1, "attributes", "conv3").class_selectivity
+    selectivity = measurement(analyzed, "convnet", 1, "attributes", "conv3").class_selectivity
     expected = [stats.spearmanr(selectivity.values[known], rs.values[known])]
     drops = ju.statistics.rank_correlation(
         xr.Dataset({"rs": rs[known]}),
-        measurement(analysed, "convnet", 1, "ablation", "conv3").isel(unit=known),
+        measurement(analyzed, "convnet", 1, "ablation", "conv3").isel(unit=known),
     ).sel(attribute="rs")
     row = re.search(r"<td>convnet</td><td>seed1</td><td>conv3</td><td>IAM</td>(.*)</tr>", page)
     cells = re.findall("<td>([^<]*)</td>", row.group(1))
@@ -109,13 +109,13 @@ def test_tables_show_what_scipy_and_the_library_say(analysed):
     assert cells[2].endswith(f"p = {expected[0].pvalue:.2g}")
     for cell, r in zip(cells[3:], drops.r.values, strict=True):
         assert cell.startswith("none" if np.isnan(r) else f"{r:+.2f} (")
-    both = made.rs.mean("noise_seed").transpose("maximised", "unit").values
+    both = made.rs.mean("noise_seed").transpose("maximized", "unit").values
     both = both[:, np.isfinite(both).all(0)]
     row = re.search(r"<td>convnet</td><td>seed1</td><td>conv3</td><td>(\d+% of units.*)</tr>", page)
     cells = re.findall("([^<>]*)</td>", row.group(1))
     assert cells[0] == f"{(both[1] < both[0]).mean():.0%} of units"
     assert cells[1] == f"{(both[1] > both[0]).mean():.0%} of units"
-    seeds = made.rs.sel(maximised="am").transpose("noise_seed", "unit").values
+    seeds = made.rs.sel(maximized="am").transpose("noise_seed", "unit").values
     seeds = seeds[:, np.isfinite(seeds).all(0)]
     assert cells[3] == f"{seeds.std(0, ddof=1).mean():.3f}"
     assert cells[5] == f"{stats.spearmanr(*seeds).statistic:.2f}"
@@ -152,18 +152,18 @@ def test_covering_units_and_sheets():
     assert (pixels == 0xEE).sum() > 50 * 40
 
 
-def test_the_report_is_drawn_again_from_the_folder_alone(analysed, tmp_path):
+def test_the_report_is_drawn_again_from_the_folder_alone(analyzed, tmp_path):
     folder = tmp_path / "sent" / "small"
-    shutil.copytree(analysed, folder, ignore=shutil.ignore_patterns("checkpoints"))
+    shutil.copytree(analyzed, folder, ignore=shutil.ignore_patterns("checkpoints"))
     before = (folder / "report.html").read_text()
     (folder / "report.html").unlink()
     assert main([str(folder), "paper_c", "--no-measure", *QUICK]) == 0
     assert (folder / "report.html").read_text() == before
 
 
-def test_one_network_with_images_of_some_units(analysed, tmp_path):
+def test_one_network_with_images_of_some_units(analyzed, tmp_path):
     folder = tmp_path / "one"
-    shutil.copytree(analysed / "mlp" / "seed1", folder)
+    shutil.copytree(analyzed / "mlp" / "seed1", folder)
     some = ["--synthesis.steps", "2", "--synthesis.units", "5", "--synthesis.layers", "fc2"]
     asked = [str(folder), "substitution", "--synthesis.noise-seeds", "1", *some]
     assert main([*asked, "--synthesis.iam-from", "am"]) == 0
@@ -171,24 +171,24 @@ def test_one_network_with_images_of_some_units(analysed, tmp_path):
     assert made.unit.values.tolist() == [0, 1, 2, 4, 5]
     network = ju.networks.restore(folder)
     am, iam = Method(steps=2), Method(steps=2, learning_rate=0.005)
-    start = ju.synthesis.maximise(network, "fc2", made.unit.values.tolist(), method=am)
-    near = ju.synthesis.maximise(
+    start = ju.synthesis.maximize(network, "fc2", made.unit.values.tolist(), method=am)
+    near = ju.synthesis.maximize(
         network, "fc2", made.unit.values.tolist(), objective="iam", initial=start, method=iam
     )
-    found = made.sel(maximised="iam", noise_seed=0)
+    found = made.sel(maximized="iam", noise_seed=0)
     np.testing.assert_allclose(found.response, near.response, rtol=1e-5)
     assert "substitution_selectivity" in {path.stem for path in (folder / "figures").iterdir()}
 
 
 def test_methods():
     robust = method_of(Synthesis(steps=7, robust=True), channels=1)
-    assert (robust.basis, robust.steps, robust.decorrelate_colours) == ("fourier", 7, False)
+    assert (robust.basis, robust.steps, robust.decorrelate_colors) == ("fourier", 7, False)
     assert method_of(Synthesis(robust=True), channels=3) == ju.synthesis.ROBUST
     assert method_of(Synthesis(), channels=3) == Method()
 
 
-def test_what_cannot_be_synthesised_is_refused(analysed, capsys):
-    asked = [str(analysed / "mlp" / "seed1"), "substitution", "--synthesis.layers", "conv1"]
+def test_what_cannot_be_synthesized_is_refused(analyzed, capsys):
+    asked = [str(analyzed / "mlp" / "seed1"), "substitution", "--synthesis.layers", "conv1"]
     assert main(asked) == 2
     assert "unknown layer 'conv1'" in " ".join(capsys.readouterr().err.split())
     for name in ("steps", "noise_seeds", "units"):

@@ -11,13 +11,13 @@ class Overlap(NamedTuple):
 
     thresholds: np.ndarray
     activated: np.ndarray
-    labelled: np.ndarray
+    labeled: np.ndarray
     intersection: np.ndarray
     iou: np.ndarray
     large: np.ndarray
 
 
-def centres_by_corners(positions, points):
+def centers_by_corners(positions, points):
     """Where the points of a grid lie among a map's positions, if both cover the same area."""
     return (np.arange(points) + 0.5) * positions / points - 0.5
 
@@ -33,9 +33,9 @@ def masks_of(concepts, step=1):
     )
 
 
-def interpolated(maps, centres, mode):
+def interpolated(maps, centers, mode):
     """Maps on the grid, `[units, images, rows, columns]`."""
-    points = np.meshgrid(centres, centres, indexing="ij")
+    points = np.meshgrid(centers, centers, indexing="ij")
     return np.asarray(
         [
             [ndimage.map_coordinates(image, points, order=1, mode=mode) for image in of_unit]
@@ -44,18 +44,18 @@ def interpolated(maps, centres, mode):
     )
 
 
-def overlap(maps, masks, share, *, centres, from_upsampled, mode="nearest"):
+def overlap(maps, masks, share, *, centers, from_upsampled, mode="nearest"):
     """Thresholds and counts, unit by unit and image by image.
 
     Args:
       maps: activations, `[images, rows, columns, units]`.
       masks: of concepts, `[concepts, images, rows, columns]`.
       share: of the values, above the threshold.
-      centres: where the grid's points lie among the maps' positions, along either axis.
+      centers: where the grid's points lie among the maps' positions, along either axis.
       from_upsampled: whether the threshold is that of values on the grid.
       mode: SciPy's, beyond the outermost positions.
     """
-    large = interpolated(maps, centres, mode)
+    large = interpolated(maps, centers, mode)
     values = large if from_upsampled else np.moveaxis(maps, 3, 0)
     thresholds = np.quantile(
         values.reshape(len(large), -1), 1 - share, axis=1, method="inverted_cdf"

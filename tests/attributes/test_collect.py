@@ -314,7 +314,7 @@ def test_empty_classes_are_named_and_count_nowhere(trained, few_digits):
     )
 
 
-def test_the_result_is_labelled(trained, few_digits):
+def test_the_result_is_labeled(trained, few_digits):
     ticks = []
     found = ju.attributes.collect(
         trained,

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 import jaxunits as ju
 from jaxunits.data.concepts import Annotated, Concepts
-from tests.attributes.overlap import centres_by_corners, masks_of, overlap
+from tests.attributes.overlap import centers_by_corners, masks_of, overlap
 from tests.benchmarks.networks import with_random_weights
 from tests.chains import chain, changed, flatten
 from tests.reference import small_convnet
@@ -103,13 +103,13 @@ def test_equals_brute_force(patches, drawn, maps, convention, quantile, expected
         maps,
         masks_of(drawn, 4 // factor),
         expected,
-        centres=centres_by_corners(7, 7 * factor),
+        centers=centers_by_corners(7, 7 * factor),
         from_upsampled=upsampled,
     )
-    thresholds, activated, labelled, intersection, iou, _ = known
+    thresholds, activated, labeled, intersection, iou, _ = known
     np.testing.assert_array_equal(result.threshold, thresholds)
     np.testing.assert_array_equal(result.activated, activated)
-    np.testing.assert_array_equal(result.labelled, labelled)
+    np.testing.assert_array_equal(result.labeled, labeled)
     np.testing.assert_array_equal(result.intersection, intersection)
     np.testing.assert_allclose(result.iou, iou, rtol=1e-12)
     np.testing.assert_array_equal(result.alignment, iou.max(1))
@@ -133,11 +133,11 @@ def test_other_alignments_equal_brute_force(patches, drawn, maps, alignment, out
         alignment=alignment,
         outside=outside,
     )
-    # Patches of 4×4 pixels: the first has its centre between the second and the third pixel.
+    # Patches of 4×4 pixels: the first has its center between the second and the third pixel.
     scale, offset = (4, 1.5) if isinstance(alignment, str) else alignment
-    centres = (np.arange(28) - offset) / scale
+    centers = (np.arange(28) - offset) / scale
     mode = {"edge": "nearest", "zero": "grid-constant"}[outside]
-    known = overlap(maps, masks_of(drawn), 0.15, centres=centres, from_upsampled=True, mode=mode)
+    known = overlap(maps, masks_of(drawn), 0.15, centers=centers, from_upsampled=True, mode=mode)
     np.testing.assert_allclose(result.threshold, known.thresholds, rtol=1e-6)
     np.testing.assert_array_equal(result.intersection, known.intersection)
     assert result.attrs["outside"] == outside
@@ -159,10 +159,10 @@ def test_the_code_of_2020_is_its_options(patches, drawn):
     )
     assert named.attrs["grid"] == "56, 56"
     assert named.equals(options)
-    # Grid point i lies at pixel 27 / 55 · i, and maps fall to 0 outside their outermost centres.
+    # Grid point i lies at pixel 27 / 55 · i, and maps fall to 0 outside their outermost centers.
     maps = np.asarray(patches.activations(jnp.asarray(drawn.source.images), "conv1"), np.float64)
-    centres = (np.arange(56) * 27 / 55 - 1.5) / 4
-    points = np.meshgrid(centres, centres, indexing="ij")
+    centers = (np.arange(56) * 27 / 55 - 1.5) / 4
+    points = np.meshgrid(centers, centers, indexing="ij")
     for unit in range(UNITS):
         large = [
             ndimage.map_coordinates(image[:, :, unit], points, order=1, mode="grid-constant")
@@ -224,9 +224,9 @@ def test_parts_that_fill_the_image_add_up(few_digits):
     result = ju.attributes.dissect(network, "conv2", concepts, quantile=0.05, grid=(14, 14))
     quadrants = result.isel(concept=result.category == "quadrants")
     np.testing.assert_array_equal(quadrants.intersection.sum("concept"), result.activated)
-    np.testing.assert_array_equal(quadrants.labelled, [300 * 49] * 4)
+    np.testing.assert_array_equal(quadrants.labeled, [300 * 49] * 4)
     assert (result.intersection <= result.activated).all()
-    assert (result.intersection <= result.labelled).all()
+    assert (result.intersection <= result.labeled).all()
     assert float(result.alignment.max()) > 0.04
 
 
@@ -332,11 +332,11 @@ class TestWhatCannotBeMeasured:
         )
         assert "activation of layer 'conv1' on image " in self.message(network, drawn)
 
-    def test_no_labelled_pixel(self, patches):
+    def test_no_labeled_pixel(self, patches):
         source = Drawn()
         source.maps[:] = -1
-        source.__class__ = type("Empty", (Drawn,), {"__getitem__": unlabelled})
-        assert "no image of data 'drawn' has a labelled concept" in self.message(
+        source.__class__ = type("Empty", (Drawn,), {"__getitem__": unlabeled})
+        assert "no image of data 'drawn' has a labeled concept" in self.message(
             patches, concepts_of(source)
         )
 
@@ -350,7 +350,7 @@ class TestWhatCannotBeMeasured:
         )
 
 
-def unlabelled(source, index):
+def unlabeled(source, index):
     return Annotated(source.images[index], source.maps[index][:0])
 
 
@@ -366,7 +366,7 @@ def test_street_scenes_have_detectors_in_alexnet():
         pytest.skip(f"{scenes} or {weights} does not exist")
     concepts = ju.data.concepts.load(f"folder:{scenes}", verify=False)
     assert len(concepts) == 334
-    assert "unlabelled" not in concepts.names
+    assert "unlabeled" not in concepts.names
     few = ju.data.concepts.subset(concepts, np.arange(0, 334, 7))
     network = with_random_weights(
         lambda: ju.networks.alexnet(10, preprocessing=ju.data.IMAGENET), 0

@@ -5,7 +5,7 @@ import pytest
 from scipy import special
 
 import jaxunits as ju
-from tests.attributes.overlap import centres_by_corners, masks_of, overlap
+from tests.attributes.overlap import centers_by_corners, masks_of, overlap
 from tests.outcomes import ROUNDING, tolerance
 from tests.zoo import KINDS, LAYERS, MAPS, kind
 from tests.zoo.checks import quick_compilation
@@ -161,12 +161,12 @@ def test_dissection(name, convention):
         maps,
         masks,
         0.1,
-        centres=centres_by_corners(maps.shape[1], masks.shape[-1]),
+        centers=centers_by_corners(maps.shape[1], masks.shape[-1]),
         from_upsampled=convention == "dissect2020",
     )
     scale = np.abs(maps).max()
     near(result.threshold, known.thresholds, scale)
-    np.testing.assert_array_equal(result.labelled, known.labelled)
+    np.testing.assert_array_equal(result.labeled, known.labeled)
     # Pixels so near to the threshold that float32 cannot tell whether they exceed it; what equals
     # it is 0 between zeros.
     above = known.large - known.thresholds[:, None, None, None]
@@ -176,7 +176,7 @@ def test_dissection(name, convention):
     either = np.asarray([[(one & mask).sum() for mask in masks] for one in doubtful])
     assert (np.abs(result.intersection - known.intersection) <= either).all()
     assert (known.intersection > 0).any(0).all()
-    union = result.activated + result.labelled - result.intersection
+    union = result.activated + result.labeled - result.intersection
     np.testing.assert_allclose(result.iou, result.intersection / union, rtol=1e-12)
 
 

@@ -10,7 +10,7 @@ from jaxunits.attributes._interpolation import (
     points_by_corners,
     points_by_receptive_fields,
 )
-from jaxunits.networks import Centres
+from jaxunits.networks import Centers
 
 sizes = st.integers(2, 17)
 
@@ -21,7 +21,7 @@ def by_corners(stored, wanted):
 
 @settings(max_examples=50)
 @given(stored=st.tuples(sizes, sizes), wanted=st.tuples(st.integers(1, 60), st.integers(1, 60)))
-def test_equals_scipy_at_pixel_centres(stored, wanted):
+def test_equals_scipy_at_pixel_centers(stored, wanted):
     values = np.random.default_rng(0).random(stored)
     down, across = (by_corners(*pair) for pair in zip(stored, wanted, strict=True))
     points = [
@@ -53,12 +53,12 @@ def test_one_value_goes_on_everywhere():
     offset=st.floats(-3, 9),
     outside=st.sampled_from(["edge", "zero"]),
 )
-def test_equals_scipy_between_the_centres_of_receptive_fields(
+def test_equals_scipy_between_the_centers_of_receptive_fields(
     stored, wanted, scale, offset, outside
 ):
     """SciPy's `grid-constant` is PyTorch's `padding_mode="zeros"`."""
     values = np.random.default_rng(0).random(stored)
-    points = points_by_receptive_fields(Centres(scale, offset), 64, wanted)
+    points = points_by_receptive_fields(Centers(scale, offset), 64, wanted)
     pixels = [63 / 2] if wanted == 1 else [63 * i / (wanted - 1) for i in range(wanted)]
     mode = {"edge": "nearest", "zero": "grid-constant"}[outside]
     known = ndimage.map_coordinates(

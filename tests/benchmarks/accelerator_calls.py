@@ -80,7 +80,7 @@ def functions(settings: Settings) -> Mapping[str, Callable[[], Call]]:
 
     def image() -> Call:
         chosen, method = case(last, settings), ju.synthesis.Method(steps=settings.steps)
-        return lambda: ju.synthesis.maximise(
+        return lambda: ju.synthesis.maximize(
             chosen.network, chosen.layers[0], [0], method=method, progress=False
         )
 

@@ -78,7 +78,7 @@ class Case:
 
     Attributes:
       network: the network.
-      data: noise, labelled so that silencing a unit changes counts.
+      data: noise, labeled so that silencing a unit changes counts.
       layers: the layers that are ablated.
     """
 

@@ -56,7 +56,7 @@ class Settings:
     weights: Path | None = None
     """Trained weights of VGG16's convolutions; random ones by default."""
     photographs: Path | None = None
-    """A folder of JPEG files that VGG16 looks at; random colours by default."""
+    """A folder of JPEG files that VGG16 looks at; random colors by default."""
     agreement: int = 0
     """How many maps are compared with ripser and GUDHI; 0 to measure times instead."""
 
@@ -103,7 +103,7 @@ def makers(settings: Settings) -> dict[str, Callable[[], Maps]]:
 def digits_maps(settings: Settings) -> Maps:
     """Of a conv net with random weights on the embedded digits, 14×14 after its first pool.
 
-    Background of one colour gives the same value at many positions.
+    Background of one color gives the same value at many positions.
     """
     images = ju.data.Preprocessing(size=(28, 28), channels=1, mean=(0.13,), std=(0.31,))
     widths = (32, settings.units, 16)
@@ -129,7 +129,7 @@ def vgg16_maps(settings: Settings) -> Maps:
 
 
 def pictures(settings: Settings) -> UInt8[np.ndarray, "images 224 224 3"]:
-    """Photographs, or squares of random colours."""
+    """Photographs, or squares of random colors."""
     if settings.photographs is None:
         random = np.random.default_rng(0)
         squares = random.integers(0, 256, (settings.images, 14, 14, 3), np.uint8)

@@ -214,7 +214,7 @@ def near_ties(side: Side) -> np.ndarray:
 def prepared(network: Classifier, last: str, images: int) -> tuple[Classifier, ju.data.Dataset]:
     """The network, and noise on which silencing a unit changes predictions.
 
-    Each class gets the same mean logit, and the images are labelled with their best class.
+    Each class gets the same mean logit, and the images are labeled with their best class.
 
     Args:
       network: the network.

@@ -1,4 +1,4 @@
-"""Activation maximisation as it is usually written in JAX, a unit after another."""
+"""Activation maximization as it is usually written in JAX, a unit after another."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def prepare(
     """The network, its twin, and random images on which silencing a unit changes predictions.
 
     Each class gets the same mean logit, so that predictions differ from image to image, and the
-    images are labelled in turn with their best and their second best class.
+    images are labeled in turn with their best and their second best class.
     """
     random = np.random.default_rng(0)
     preprocessing = network.preprocessing

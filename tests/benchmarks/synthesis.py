@@ -9,7 +9,7 @@ counted on any. One unit after another is
   layer, whatever the unit;
 - PyTorch: the same with autograd (`--pytorch`, which needs the extra `bench`);
 - one image: the library's own program, compiled for one image;
-- calls: a call of `maximise` for every unit, whose images have the same bits as together, since it
+- calls: a call of `maximize` for every unit, whose images have the same bits as together, since it
   fills up a vector register with copies.
 
 A call for one unit so computes eight images, and its ratio tells little of the batch; that of one
@@ -92,7 +92,7 @@ def made(
 ) -> tuple[float, Images]:
     """Seconds an image and step, and the images, of as many units as there are starts."""
     begun = time.perf_counter()
-    result = ju.synthesis.maximise(
+    result = ju.synthesis.maximize(
         network,
         layer,
         range(len(starts)),
@@ -110,7 +110,7 @@ def made_by_calls(
     method = ju.synthesis.Method(steps=steps)
 
     def ascend(unit: int, start: Image) -> Image:
-        result = ju.synthesis.maximise(network, layer, [unit], initial=start, method=method)
+        result = ju.synthesis.maximize(network, layer, [unit], initial=start, method=method)
         image: Image = result.image.values[0]
         return image
 

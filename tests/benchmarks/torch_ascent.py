@@ -1,4 +1,4 @@
-"""Activation maximisation as it is usually written, a unit after another; needs PyTorch."""
+"""Activation maximization as it is usually written, a unit after another; needs PyTorch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ascend(
     start: Image,
     method: ju.synthesis.Method,
 ) -> Image:
-    """The image of one unit after plain normalised gradient ascent from a given image.
+    """The image of one unit after plain normalized gradient ascent from a given image.
 
     The network runs up to the layer, which ends with a ReLU; autograd gives the gradient of the
     unit's mean activation, or of what goes into the ReLU while the unit is dead.

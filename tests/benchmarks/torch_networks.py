@@ -130,8 +130,8 @@ class _Weights:
         _set(conv.weight, kernel.transpose(3, 2, 0, 1))
         if bias is not None:
             _set(conv.bias, bias)
-        normalised = [self._batch_norm(norm)] if f"{norm}.mean" in self._values else []
-        return _sequential([conv, *normalised, *([nn.ReLU(inplace=True)] if relu else [])])
+        normalized = [self._batch_norm(norm)] if f"{norm}.mean" in self._values else []
+        return _sequential([conv, *normalized, *([nn.ReLU(inplace=True)] if relu else [])])
 
     def _batch_norm(self, name: str) -> nn.Module:
         norm = nn.BatchNorm2d(len(self._values[f"{name}.mean"]))

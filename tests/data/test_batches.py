@@ -76,7 +76,7 @@ def test_batch_size_below_one():
         ju.data.batches(numbered(3), SIZE, 0)
 
 
-def test_standardises_each_channel():
+def test_standardizes_each_channel():
     image = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
     preprocessing = ju.data.Preprocessing((4, 5), 3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
     expected = (image.astype(np.float64) / 255 - [0.4, 0.5, 0.6]) / [0.2, 0.3, 0.4]
@@ -89,8 +89,8 @@ def test_blue_first():
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
     preprocessing = ju.data.Preprocessing((4, 5), 3, mean=mean, std=std, order="bgr")
     expected = (images[..., [2, 1, 0]].astype(np.float64) / 255 - mean) / std
-    np.testing.assert_allclose(preprocessing.standardise(images), expected, atol=1e-6)
-    np.testing.assert_array_equal(preprocessing(images[1]), preprocessing.standardise(images)[1])
+    np.testing.assert_allclose(preprocessing.standardize(images), expected, atol=1e-6)
+    np.testing.assert_array_equal(preprocessing(images[1]), preprocessing.standardize(images)[1])
 
 
 def test_another_number_of_channels():
@@ -126,8 +126,8 @@ def test_any_number_of_channels_and_floating_point():
     image = np.random.default_rng(0).random((12, 10, 5)).astype(np.float32)
     found = ju.data.Preprocessing((6, 5), 5)(image)
     assert found.shape == (6, 5, 5)
-    grey = Image.fromarray(image[..., 3]).resize((5, 6), Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(found[..., 3], np.asarray(grey))
+    gray = Image.fromarray(image[..., 3]).resize((5, 6), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(found[..., 3], np.asarray(gray))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 7])

@@ -39,9 +39,7 @@ def folder(tmp_path):
         save(tmp_path / "images" / f"{number}.png", random.integers(0, 256, (6, 8, 3)))
         mask = np.zeros((6, 8)) if number == 2 else np.kron([[3, 7], [0, 9]], np.ones((3, 4)))
         save(tmp_path / "masks" / f"{number}.png", mask)
-    table(
-        tmp_path / "concepts.csv", ("index", "concept"), (7, "sky"), (3, "car"), (9, "unlabelled")
-    )
+    table(tmp_path / "concepts.csv", ("index", "concept"), (7, "sky"), (3, "car"), (9, "unlabeled"))
     return tmp_path
 
 
@@ -63,10 +61,10 @@ class TestFolder:
             (folder / kind / "0.png").rename(folder / kind / "part.png")
             (folder / kind / "val").mkdir()
             (folder / kind / "part.png").rename(folder / kind / "val" / "0.png")
-        rows = [(7, "sky", "stuff"), (3, "car", "thing"), (9, "unlabelled", "stuff")]
+        rows = [(7, "sky", "stuff"), (3, "car", "thing"), (9, "unlabeled", "stuff")]
         table(folder / "concepts.csv", ("index", "concept", "category"), *rows)
         concepts = ju.data.concepts.load(f"folder:{folder}", "val", channels=1, ignore=["sky"])
-        assert concepts.names == ("car", "unlabelled")
+        assert concepts.names == ("car", "unlabeled")
         assert concepts.categories == ("thing", "stuff")
         assert (len(concepts), concepts[0].image.shape) == (1, (6, 8, 1))
 
@@ -121,7 +119,7 @@ class TestFolder:
         assert f"file {path} cannot be decoded (" in found
         assert found.endswith("replace it, or take its image out of the data")
 
-    def test_no_labelled_pixel(self, folder):
+    def test_no_labeled_pixel(self, folder):
         table(folder / "concepts.csv", ("index", "concept"), (100, "sky"))
         assert message(f"folder:{folder}").startswith("no pixel of the 3 masks of data")
 
@@ -181,7 +179,7 @@ class TestFolder:
             "unknown concepts 'camvid': ju.data.concepts.load has broden:PATH, folder:PATH, "
             "tfds:scene_parse150."
         )
-        assert "channels=2: give 1 (grey) or 3 (RGB)" in message(f"folder:{folder}", channels=2)
+        assert "channels=2: give 1 (gray) or 3 (RGB)" in message(f"folder:{folder}", channels=2)
         with pytest.raises(ju.InputError, match=r"unknown concept 'ca': .* Did you mean 'car'"):
             ju.data.concepts.load(f"folder:{folder}").concept_index("ca")
 
@@ -268,7 +266,7 @@ class TestBroden:
             2, widths=(3,), pool_after=(), preprocessing=ju.data.Preprocessing((8, 12), 3)
         )
         result = ju.attributes.dissect(network, "conv1", concepts, grid=(4, 6))
-        assert result.labelled.to_series().to_dict() == {
+        assert result.labeled.to_series().to_dict() == {
             "car": 12,
             "wheel": 12 + 6,
             "striped": 24,
@@ -435,11 +433,11 @@ class TestComputed:
         assert (found[2:, 2:] == "lower right").all()
 
     @pytest.mark.parametrize(
-        ("colour", "name"),
+        ("color", "name"),
         [
             ((10, 10, 10), "black"),
             ((250, 250, 245), "white"),
-            ((128, 128, 128), "grey"),
+            ((128, 128, 128), "gray"),
             ((200, 20, 30), "red"),
             ((40, 140, 50), "green"),
             ((30, 60, 200), "blue"),
@@ -450,19 +448,19 @@ class TestComputed:
             ((120, 40, 140), "purple"),
         ],
     )
-    def test_colours(self, colour, name):
-        image = np.broadcast_to(np.uint8(colour), (2, 3, 3))
-        assert (label_map(image, "colours") == name).all()
-        assert (label_map(image.astype(np.float32) / 255, "colours") == name).all()
+    def test_colors(self, color, name):
+        image = np.broadcast_to(np.uint8(color), (2, 3, 3))
+        assert (label_map(image, "colors") == name).all()
+        assert (label_map(image.astype(np.float32) / 255, "colors") == name).all()
 
     def test_prototypes_are_those_of_the_survey(self):
         matplotlib = pytest.importorskip("matplotlib.colors")
-        for name, colour in ju.data.concepts._colours.PROTOTYPES.items():
+        for name, color in ju.data.concepts._colors.PROTOTYPES.items():
             known = matplotlib.to_rgb(f"xkcd:{name}")
-            np.testing.assert_array_equal(np.rint(255 * np.asarray(known)), colour)
+            np.testing.assert_array_equal(np.rint(255 * np.asarray(known)), color)
 
     @pytest.mark.parametrize(
-        ("colour", "known"),
+        ("color", "known"),
         # Lindbloom's calculator, sRGB under D65.
         [
             ((255, 255, 255), (100, 0, 0)),
@@ -472,14 +470,14 @@ class TestComputed:
             ((5, 5, 5), (1.37, 0, 0)),
         ],
     )
-    def test_cielab(self, colour, known):
-        found = ju.data.concepts._colours.cielab(np.uint8(colour))
+    def test_cielab(self, color, known):
+        found = ju.data.concepts._colors.cielab(np.uint8(color))
         np.testing.assert_allclose(found, known, atol=0.03)
 
-    def test_grey_images_have_three_colours(self):
+    def test_gray_images_have_three_colors(self):
         image = np.uint8([[[0], [130], [255]]])
-        concepts = ju.data.concepts.computed(data_of(image), ["colours"])
-        assert concepts.names == ("black", "grey", "white")
+        concepts = ju.data.concepts.computed(data_of(image), ["colors"])
+        assert concepts.names == ("black", "gray", "white")
         np.testing.assert_array_equal(concepts[0].label_maps, [[[0, 1, 2]]])
 
     @pytest.mark.parametrize(
@@ -505,13 +503,13 @@ class TestComputed:
         concepts = ju.data.concepts.computed(data_of(np.zeros((4, 4, 3), np.uint8)))
         assert concepts[0].label_maps.shape == (3, 4, 4)
         counts = {name: concepts.categories.count(name) for name in set(concepts.categories)}
-        assert counts == {"quadrants": 4, "colours": 11, "edges": 4}
+        assert counts == {"quadrants": 4, "colors": 11, "edges": 4}
         assert concepts.names[concepts[0].label_maps[1, 0, 0]] == "black"
 
     @pytest.mark.parametrize(
         ("options", "channels", "expected"),
         [
-            ({"kinds": ["colors"]}, 3, "unknown kind 'colors': ju.data.concepts.computed has"),
+            ({"kinds": ["colours"]}, 3, "unknown kind 'colours': ju.data.concepts.computed has"),
             ({"kinds": []}, 3, "give at least one of them, each once"),
             ({"kinds": ["edges", "edges"]}, 3, "give at least one of them, each once"),
             ({"edge_contrast": 0.0}, 3, "edge_contrast=0.0: give a number above 0"),
@@ -542,7 +540,7 @@ def test_masks_are_cut_as_pillow_resizes_and_images_are_cropped(height, width, s
 
 
 @pytest.mark.parametrize(("stored", "wanted"), [(480, 341), (360, 224), (97, 7), (5, 400)])
-def test_a_centre_between_two_pixels_goes_where_pillow_puts_it(stored, wanted):
+def test_a_center_between_two_pixels_goes_where_pillow_puts_it(stored, wanted):
     mask = np.arange(stored, dtype=np.int32)[None, None].repeat(2, 1)
     preprocessing = ju.data.Preprocessing((2, wanted), 1)
     found = ju.data.concepts.cut(mask, (2, stored), preprocessing, (2, wanted))[0]
@@ -565,12 +563,12 @@ def test_masks_of_another_resolution_are_cut_as_pillow_resizes_a_box(stored, ima
     columns = [edge * stored[1] / window.width for edge in (window.left, window.left + 20)]
     box = (columns[0], rows[0], columns[1], rows[1])
     known = Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST, box)
-    # Where a centre falls between two pixels, the two ways of rounding may differ.
-    centres = [
+    # Where a center falls between two pixels, the two ways of rounding may differ.
+    centers = [
         (edges[0] + (np.arange(number) + 0.5) * (edges[1] - edges[0]) / number)
         for edges, number in zip((rows, columns), size, strict=True)
     ]
-    sure = [abs(each - each.round()) > 1e-6 for each in centres]
+    sure = [abs(each - each.round()) > 1e-6 for each in centers]
     np.testing.assert_array_equal(found[np.ix_(*sure)], np.asarray(known)[np.ix_(*sure)])
 
 
@@ -602,11 +600,11 @@ def test_images_that_stay_uint8(folder):
     preprocessing = ju.data.Preprocessing((3, 4), 3, mean=(0.5,), std=(0.25,))
     asked = (concepts, preprocessing, (3, 4))
     pixels, found = (
-        ju.data.concepts.annotated_images(*asked, standardised=standardised)
-        for standardised in (False, True)
+        ju.data.concepts.annotated_images(*asked, standardized=standardized)
+        for standardized in (False, True)
     )
     assert (pixels.images.dtype, found.images.dtype) == (np.uint8, np.float32)
-    np.testing.assert_array_equal(preprocessing.standardise(pixels.images), found.images)
+    np.testing.assert_array_equal(preprocessing.standardize(pixels.images), found.images)
     np.testing.assert_array_equal(pixels.label_maps, found.label_maps)
     np.testing.assert_array_equal(pixels.concepts, found.concepts)
 
@@ -693,9 +691,9 @@ class TestFingerprint:
     def test_a_dissection_of_other_images_is_another(self, folder):
         """What analyses know their measurements by."""
         found = set()
-        for colour in (10, 20):
+        for color in (10, 20):
             path = folder / "images" / "1.png"
-            save(path, np.full((6, 8, 3), colour))
+            save(path, np.full((6, 8, 3), color))
             os.utime(path, (0, 0))
             concepts = ju.data.concepts.load(f"folder:{folder}")
             found |= {concepts.fingerprint, ju.data.concepts.images(concepts).fingerprint}

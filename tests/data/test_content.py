@@ -20,7 +20,7 @@ class Counted:
         return {"image": self.images[index], "label": self.given[index]}
 
 
-class Labelled(Counted):
+class Labeled(Counted):
     @property
     def labels(self):
         return self.given
@@ -41,13 +41,13 @@ def records(images, labels):
     ]
 
 
-@pytest.mark.parametrize("make", [Counted, Labelled, records])
+@pytest.mark.parametrize("make", [Counted, Labeled, records])
 def test_equal_sources_have_equal_fingerprints(make):
     images, labels = pictures(20), np.arange(20) % 2
     assert fingerprint(make(images, labels)) == fingerprint(make(images.copy(), labels.copy()))
 
 
-@pytest.mark.parametrize("make", [Counted, Labelled, records])
+@pytest.mark.parametrize("make", [Counted, Labeled, records])
 @pytest.mark.parametrize("place", [0, 7, 19])
 def test_every_record_of_a_small_source_counts(make, place):
     images, labels = pictures(20), np.arange(20) % 2
@@ -64,7 +64,7 @@ def test_every_record_of_a_small_source_counts(make, place):
     assert len(found) == 5
 
 
-@pytest.mark.parametrize("make", [Labelled, records])
+@pytest.mark.parametrize("make", [Labeled, records])
 def test_every_label_counts_where_it_is_known(make):
     images, labels = pictures(3000), np.arange(3000) % 2
     before = fingerprint(make(images, labels))
@@ -81,7 +81,7 @@ def test_every_image_of_a_list_counts():
     assert fingerprint(records(images, labels)) != before
 
 
-@pytest.mark.parametrize(("make", "most"), [(Counted, 1024 + 1), (Labelled, 64 + 1)])
+@pytest.mark.parametrize(("make", "most"), [(Counted, 1024 + 1), (Labeled, 64 + 1)])
 def test_the_cost_does_not_grow_with_the_images(make, most):
     for count in (5000, 50_000):
         source = make(np.zeros((count, 1, 1, 1), np.uint8), np.zeros(count, np.int64))

@@ -17,8 +17,8 @@ import jaxunits as ju
 from jaxunits.data._decoding import decode
 from jaxunits.data.concepts._files import read_image, read_mask
 
-GREY = np.random.default_rng(0).integers(0, 256, (6, 8), np.uint8)
-COLOUR = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
+GRAY = np.random.default_rng(0).integers(0, 256, (6, 8), np.uint8)
+COLOR = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
 OTHERS = ["GIF", "TIFF", "EPS", "BMP", "PPM", "WEBP", "PCX", "ICO"]
 
 
@@ -34,14 +34,14 @@ def message(function, *args):
     return str(caught.value)
 
 
-def png(width, height, depth, colour, rows):
+def png(width, height, depth, color, rows):
     """A PNG by hand: rows of packed bytes."""
 
     def chunk(name, content):
         check = struct.pack(">I", zlib.crc32(name + content))
         return struct.pack(">I", len(content)) + name + content + check
 
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     packed = zlib.compress(b"".join(b"\0" + row for row in rows))
     parts = chunk(b"IHDR", header), chunk(b"IDAT", packed), chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
@@ -53,7 +53,7 @@ class TestOtherFormatsUnderABorrowedName:
     def test_in_class_folders(self, tmp_path, kind, name):
         path = tmp_path / "ape" / name
         path.parent.mkdir()
-        path.write_bytes(encoded(COLOUR, kind))
+        path.write_bytes(encoded(COLOR, kind))
         source = f"folder:{tmp_path}"
         later = ju.data.load(source, channels=3, verify=False)
         for found in (message(ju.data.load, source), message(later.source.__getitem__, 0)):
@@ -63,7 +63,7 @@ class TestOtherFormatsUnderABorrowedName:
             )
 
     def test_as_images_masks_and_records(self, tmp_path, kind, name):
-        content = encoded(COLOUR, kind)
+        content = encoded(COLOR, kind)
         path = tmp_path / name
         path.write_bytes(content)
         assert f"its content is {kind}, not PNG or JPEG" in message(read_image, path, 3)
@@ -94,7 +94,7 @@ def oddity(request, tmp_path):
     """Something that is no file but called like an image, and what is said of it."""
     path = tmp_path / "ape" / "1.png"
     path.parent.mkdir()
-    (tmp_path / "ape" / "0.png").write_bytes(encoded(GREY, "PNG"))
+    (tmp_path / "ape" / "0.png").write_bytes(encoded(GRAY, "PNG"))
     if request.param == "named pipe":
         os.mkfifo(path)
     elif request.param == "directory":
@@ -129,7 +129,7 @@ class TestWhatIsNoFile:
         data = ju.data.load(f"folder:{path.parent.parent}", on_corrupt="skip")
         assert data.skipped == ("ape/1.png",)
         assert len(data) == 1
-        np.testing.assert_array_equal(data[0]["image"][..., 0], GREY)
+        np.testing.assert_array_equal(data[0]["image"][..., 0], GRAY)
 
     def test_is_named_when_it_is_reached(self, oddity):
         path, said = oddity
@@ -140,7 +140,7 @@ class TestWhatIsNoFile:
 def test_an_error_of_the_system_is_not_the_images(tmp_path, monkeypatch):
     """Else images were left out because too many files are open."""
     (tmp_path / "ape").mkdir()
-    (tmp_path / "ape" / "0.png").write_bytes(encoded(GREY, "PNG"))
+    (tmp_path / "ape" / "0.png").write_bytes(encoded(GRAY, "PNG"))
 
     system_open = os.open
 
@@ -156,26 +156,26 @@ def test_an_error_of_the_system_is_not_the_images(tmp_path, monkeypatch):
 
 
 class TestDepths:
-    def test_grey_of_16_bits_is_scaled(self):
+    def test_gray_of_16_bits_is_scaled(self):
         values = np.linspace(0, 65535, 48).round().astype(np.uint16).reshape(6, 8)
         content = encoded(values, "PNG")
         expected = np.rint(values.astype(np.float64) / 65535 * 255)
         np.testing.assert_array_equal(decode(content, None, "image")[..., 0], expected)
         np.testing.assert_array_equal(decode(content, 3, "image")[..., 2], expected)
 
-    def test_every_grey_of_16_bits(self):
+    def test_every_gray_of_16_bits(self):
         values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
         found = decode(encoded(values, "PNG"), 1, "image")[..., 0]
         np.testing.assert_array_equal(found, np.rint(values.astype(np.float64) / 257))
 
-    def test_colour_of_16_bits(self):
+    def test_color_of_16_bits(self):
         values = np.arange(0, 65536, 683, np.uint16)[:96].reshape(4, 8, 3)
         content = png(8, 4, 16, 2, [row.astype(">u2").tobytes() for row in values])
         found = decode(content, None, "image").astype(np.float64)
         np.testing.assert_allclose(found, values / 257, atol=1)
 
     @pytest.mark.parametrize("depth", [1, 2, 4])
-    def test_grey_of_few_bits(self, depth):
+    def test_gray_of_few_bits(self, depth):
         most = 2**depth - 1
         values = np.arange(8) % (most + 1)
         bits = "".join(f"{value:0{depth}b}" for value in values)
@@ -195,13 +195,13 @@ class TestDepths:
         )
 
     def test_masks_are_never_jpeg(self):
-        assert "its content is JPEG, not PNG" in message(read_mask, encoded(GREY, "JPEG"), "mask")
+        assert "its content is JPEG, not PNG" in message(read_mask, encoded(GRAY, "JPEG"), "mask")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_damaged_files_are_read_or_refused(kind):
     random = np.random.default_rng(0)
-    whole = encoded(COLOUR, kind)
+    whole = encoded(COLOR, kind)
     refused = []
     for _ in range(300):
         content = bytearray(whole[: random.integers(len(whole) // 2, len(whole))])

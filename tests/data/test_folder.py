@@ -15,14 +15,14 @@ def save(path, pixels, **options):
 
 @pytest.fixture
 def tree(tmp_path):
-    """Two classes of grey and RGB, PNG and JPEG, of several sizes, and a file that is no image."""
+    """Two classes of gray and RGB, PNG and JPEG, of several sizes, and a file that is no image."""
     random = np.random.default_rng(0)
     for number, (height, width) in enumerate([(10, 12), (31, 7), (8, 8)]):
-        grey = random.integers(0, 255, (height, width), np.uint8)
-        colour = random.integers(0, 255, (height, width, 3), np.uint8)
-        save(tmp_path / "train" / "ape" / f"{number}.png", grey)
-        save(tmp_path / "train" / "bee" / f"{number}.JPEG", colour, quality=95)
-        save(tmp_path / "val" / "bee" / f"{number}.jpg", grey)
+        gray = random.integers(0, 255, (height, width), np.uint8)
+        color = random.integers(0, 255, (height, width, 3), np.uint8)
+        save(tmp_path / "train" / "ape" / f"{number}.png", gray)
+        save(tmp_path / "train" / "bee" / f"{number}.JPEG", color, quality=95)
+        save(tmp_path / "val" / "bee" / f"{number}.jpg", gray)
     (tmp_path / "train" / "bee" / "notes.txt").write_text("no image")
     return tmp_path
 
@@ -33,16 +33,16 @@ def message(path, *args, **kwargs):
     return str(caught.value)
 
 
-def test_reads_grey_and_colour_of_any_size(tree):
+def test_reads_gray_and_color_of_any_size(tree):
     data = ju.data.load(f"folder:{tree}", "train")
     assert data.class_names == ("ape", "bee")
     assert data.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert data.channels == 3
     assert [data[index]["image"].shape[:2] for index in range(3)] == [(10, 12), (31, 7), (8, 8)]
-    grey = np.asarray(Image.open(tree / "train/ape/1.png"))
-    np.testing.assert_array_equal(data[1]["image"], np.repeat(grey[..., None], 3, axis=2))
-    colour = np.asarray(Image.open(tree / "train/bee/2.JPEG"))
-    np.testing.assert_array_equal(data[5]["image"], colour)
+    gray = np.asarray(Image.open(tree / "train/ape/1.png"))
+    np.testing.assert_array_equal(data[1]["image"], np.repeat(gray[..., None], 3, axis=2))
+    color = np.asarray(Image.open(tree / "train/bee/2.JPEG"))
+    np.testing.assert_array_equal(data[5]["image"], color)
 
 
 def test_runs_through_batches_at_the_networks_size(tree):
@@ -66,7 +66,7 @@ def test_channels_convert(tree):
     )
 
 
-def test_a_grey_folder_is_read_as_grey(tree):
+def test_a_gray_folder_is_read_as_gray(tree):
     assert ju.data.load(f"folder:{tree}", "val").channels == 1
 
 
@@ -179,8 +179,8 @@ def test_decodes_by_content(tmp_path):
     inks = random.integers(0, 255, (9, 8, 4), np.uint8)
     (tmp_path / "ape").mkdir()
     Image.fromarray(inks, "CMYK").save(tmp_path / "ape" / "0.JPEG", quality=95)
-    colour = random.integers(0, 255, (9, 8, 3), np.uint8)
-    Image.fromarray(colour).save(tmp_path / "ape" / "1.JPEG", "PNG")
+    color = random.integers(0, 255, (9, 8, 3), np.uint8)
+    Image.fromarray(color).save(tmp_path / "ape" / "1.JPEG", "PNG")
     data = ju.data.load(f"folder:{tmp_path}")
     assert data.channels == 3
     with Image.open(tmp_path / "ape" / "0.JPEG") as image:
@@ -188,7 +188,7 @@ def test_decodes_by_content(tmp_path):
         stored = np.asarray(image).astype(np.float64)
     expected = (255 - stored[..., :3]) * (255 - stored[..., 3:]) / 255
     np.testing.assert_allclose(data[0]["image"], expected, atol=1.5)
-    np.testing.assert_array_equal(data[1]["image"], colour)
+    np.testing.assert_array_equal(data[1]["image"], color)
 
 
 def test_a_file_that_was_skipped_may_as_well_be_missing(tree):
@@ -324,15 +324,15 @@ def large(tmp_path, cache, monkeypatch):
 
 
 def links(folder, files):
-    """Links to a grey and, first of each class, to a coloured image, made an hour ago."""
+    """Links to a gray and, first of each class, to a colored image, made an hour ago."""
     random = np.random.default_rng(0)
-    save(folder / "grey.png", random.integers(0, 255, (2, 3), np.uint8))
-    save(folder / "colour.png", random.integers(0, 255, (2, 3, 3), np.uint8))
+    save(folder / "gray.png", random.integers(0, 255, (2, 3), np.uint8))
+    save(folder / "color.png", random.integers(0, 255, (2, 3, 3), np.uint8))
     for number in range(CLASSES):
         place = folder / "large" / f"class{number:02d}"
         place.mkdir(parents=True)
         for file in range(files):
-            os.link(folder / ("colour.png" if file == 0 else "grey.png"), place / f"{file}.png")
+            os.link(folder / ("color.png" if file == 0 else "gray.png"), place / f"{file}.png")
         settle(place)
     return folder / "large"
 
@@ -387,8 +387,8 @@ class TestLargeTrees:
             folder, file = again.source.place(index)
             name = f"class{index // files:02d}/{expected[index % files]}"
             assert folder.path(file) == name
-            grey = np.asarray(Image.open(large / name).convert("RGB"))
-            np.testing.assert_array_equal(again[index]["image"], grey)
+            gray = np.asarray(Image.open(large / name).convert("RGB"))
+            np.testing.assert_array_equal(again[index]["image"], gray)
         (place,) = cache.iterdir()
         assert place.suffix == ".npz"
 

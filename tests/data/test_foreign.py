@@ -96,7 +96,7 @@ class TestTorchvision:
         np.testing.assert_allclose(images_of(ju.data.load(plain)), expected, atol=1e-6)
         steps.append(kinds.Normalize(MEAN, STD))
         whole = torchvision.datasets.ImageFolder(folder, kinds.Compose(steps))
-        with pytest.raises(ju.InputError, match=r"standardises its images with mean \(0.485, 0.45"):
+        with pytest.raises(ju.InputError, match=r"standardizes its images with mean \(0.485, 0.45"):
             ju.data.load(whole)
         data = ju.data.load(whole, normalized=(MEAN, STD))
         np.testing.assert_allclose(images_of(data), expected, atol=1e-6)
@@ -108,7 +108,7 @@ class TestTorchvision:
         from importlib import import_module
 
         preset = import_module("torchvision.transforms._presets").ImageClassification(crop_size=8)
-        with pytest.raises(ju.InputError, match=r"standardises its images with mean \(0.485, 0.45"):
+        with pytest.raises(ju.InputError, match=r"standardizes its images with mean \(0.485, 0.45"):
             ju.data.load(torchvision.datasets.ImageFolder(folder, preset))
 
     def test_made_up_data(self, torchvision):

@@ -1,4 +1,4 @@
-"""Image folders by format, depth, colour and orientation, against Pillow."""
+"""Image folders by format, depth, color and orientation, against Pillow."""
 
 import io
 
@@ -11,8 +11,8 @@ from jaxunits.data._decoding import decode
 from jaxunits.data.concepts._files import read_image
 
 RANDOM = np.random.default_rng(0)
-COLOUR = RANDOM.integers(0, 256, (6, 9, 3), np.uint8)
-GREY = RANDOM.integers(0, 256, (6, 9), np.uint8)
+COLOR = RANDOM.integers(0, 256, (6, 9, 3), np.uint8)
+GRAY = RANDOM.integers(0, 256, (6, 9), np.uint8)
 LOSSLESS = {"WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}}
 SUFFIX = {"WEBP": "webp", "BMP": "bmp", "TIFF": "TIF", "PNG": "png", "JPEG": "jpg"}
 
@@ -39,9 +39,9 @@ def message(function, *args, **kwargs):
 @pytest.fixture
 def mixed(tmp_path):
     """A PNG, and files of three other formats."""
-    save(tmp_path / "ape" / "0.png", encoded(COLOUR, "PNG"))
+    save(tmp_path / "ape" / "0.png", encoded(COLOR, "PNG"))
     for kind, options in LOSSLESS.items():
-        save(tmp_path / "bee" / f"0.{SUFFIX[kind]}", encoded(COLOUR, kind, **options))
+        save(tmp_path / "bee" / f"0.{SUFFIX[kind]}", encoded(COLOR, kind, **options))
     return tmp_path
 
 
@@ -50,7 +50,7 @@ class TestFormats:
         data = ju.data.load(f"folder:{mixed}", formats=["png", "webp", "bmp", "tiff"])
         assert data.labels.tolist() == [0, 1, 1, 1]
         for index in range(4):
-            np.testing.assert_array_equal(data[index]["image"], COLOUR)
+            np.testing.assert_array_equal(data[index]["image"], COLOR)
 
     def test_others_are_named_with_the_option_that_reads_them(self, mixed):
         assert message(ju.data.load, f"folder:{mixed}") == (
@@ -144,7 +144,7 @@ class TestOrientation:
 
 
 def test_an_orientation_that_does_not_exist(tmp_path):
-    save(tmp_path / "ape" / "0.png", encoded(GREY, "PNG"))
+    save(tmp_path / "ape" / "0.png", encoded(GRAY, "PNG"))
     said = message(ju.data.load, f"folder:{tmp_path}", orientation="upright")
     assert said.startswith("orientation='upright': give 'exif' (upright")
 
@@ -153,15 +153,15 @@ def test_an_orientation_that_does_not_exist(tmp_path):
 def test_orientations_beyond_the_eight_turn_nothing(value):
     exif = Image.Exif()
     exif[0x0112] = value
-    content = encoded(COLOUR, "PNG", exif=exif)
-    np.testing.assert_array_equal(decode(content, None, "image", upright=True), COLOUR)
+    content = encoded(COLOR, "PNG", exif=exif)
+    np.testing.assert_array_equal(decode(content, None, "image", upright=True), COLOR)
 
 
 def test_damaged_metadata_turn_nothing():
-    content = encoded(COLOUR, "PNG", exif=b"Exif\0\0MM\0\x2a\xff\xff\xff\xff damaged")
+    content = encoded(COLOR, "PNG", exif=b"Exif\0\0MM\0\x2a\xff\xff\xff\xff damaged")
     with pytest.warns(UserWarning, match="Corrupt EXIF data"):
         found = decode(content, None, "image", upright=True)
-    np.testing.assert_array_equal(found, COLOUR)
+    np.testing.assert_array_equal(found, COLOR)
 
 
 def test_images_with_masks_are_refused_where_they_may_lie_either_way(tmp_path):
@@ -174,7 +174,7 @@ def test_images_with_masks_are_refused_where_they_may_lie_either_way(tmp_path):
     assert read_image(path, 3).shape == (32, 48, 3)
 
 
-class TestColours:
+class TestColors:
     @pytest.mark.parametrize(
         ("mode", "kind"),
         [
@@ -183,20 +183,20 @@ class TestColours:
         ],
     )
     def test_are_those_of_torchvisions_loader(self, mode, kind):
-        picture = Image.fromarray(COLOUR).convert(mode)
+        picture = Image.fromarray(COLOR).convert(mode)
         if "A" in mode:
-            picture.putalpha(Image.fromarray(GREY))
+            picture.putalpha(Image.fromarray(GRAY))
         options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
         content = encoded(picture, kind, **options)
         expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
         found = decode(content, 3, "image", formats=(kind,))
         np.testing.assert_array_equal(found, expected)
-        grey = mode in ("LA", "1")
-        assert decode(content, None, "image", formats=(kind,)).shape[-1] == (1 if grey else 3)
+        gray = mode in ("LA", "1")
+        assert decode(content, None, "image", formats=(kind,)).shape[-1] == (1 if gray else 3)
 
     @pytest.mark.parametrize("order", ["<", ">"])
     @pytest.mark.parametrize("compression", [None, "tiff_lzw"])
-    def test_grey_tiff_of_16_bits_is_scaled(self, order, compression):
+    def test_gray_tiff_of_16_bits_is_scaled(self, order, compression):
         values = np.linspace(0, 65535, 48).round().astype(np.uint16).reshape(6, 8)
         picture = Image.fromarray(values)
         if order == ">":
@@ -205,7 +205,7 @@ class TestColours:
         found = decode(content, None, "image", formats=("TIFF",))
         np.testing.assert_array_equal(found[..., 0], (values / 257).round().astype(np.uint8))
 
-    @pytest.mark.parametrize("values", [GREY.astype(np.int32), GREY.astype(np.float32)])
+    @pytest.mark.parametrize("values", [GRAY.astype(np.int32), GRAY.astype(np.float32)])
     def test_numbers_of_32_bits_are_refused(self, values):
         content = encoded(Image.fromarray(values), "TIFF")
         said = message(decode, content, None, "image file x.tif", formats=("TIFF",))
@@ -219,14 +219,14 @@ class TestColours:
 
     @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
     def test_of_several_frames_the_first_is_read(self, kind):
-        frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+        frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue")]
         content = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
         assert Image.open(io.BytesIO(content)).n_frames == 2
         found = decode(content, None, "image", formats=(kind,)).astype(int)
         np.testing.assert_allclose(found, np.broadcast_to([255, 0, 0], found.shape), atol=2)
 
     def test_of_a_camera_that_stores_several_pictures(self):
-        frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+        frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue")]
         content = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])
         found = decode(content, None, "image").astype(int)
         np.testing.assert_allclose(found, np.broadcast_to([255, 0, 0], found.shape), atol=2)

@@ -86,7 +86,7 @@ class TestDigits:
         )
 
 
-class ThreeColours(tfds.core.GeneratorBasedBuilder):
+class ThreeColors(tfds.core.GeneratorBasedBuilder):
     """A prepared data set like any of TensorFlow Datasets."""
 
     VERSION = tfds.core.Version("2.0.0")
@@ -110,9 +110,9 @@ class ThreeColours(tfds.core.GeneratorBasedBuilder):
             yield index, {"image": picture(index % 3), "label": index % 3}
 
 
-def picture(colour):
+def picture(color):
     pixels = np.zeros((5, 4, 3), np.uint8)
-    pixels[..., colour] = 200
+    pixels[..., color] = 200
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     file.seek(0)
@@ -122,7 +122,7 @@ def picture(colour):
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tfds")
-    ThreeColours(data_dir=folder, file_format="array_record").download_and_prepare()
+    ThreeColors(data_dir=folder, file_format="array_record").download_and_prepare()
     return folder
 
 
@@ -132,16 +132,16 @@ class TestTfds:
             for index in range(count):
                 yield index, {"image": picture(index % 3), "label": (index + 1) % 3}
 
-        monkeypatch.setattr(ThreeColours, "_generate_examples", others)
-        ThreeColours(data_dir=tmp_path, file_format="array_record").download_and_prepare()
+        monkeypatch.setattr(ThreeColors, "_generate_examples", others)
+        ThreeColors(data_dir=tmp_path, file_format="array_record").download_and_prepare()
         first, again, second = (
-            ju.data.load("tfds:three_colours", "train", data_dir=folder)
+            ju.data.load("tfds:three_colors", "train", data_dir=folder)
             for folder in (prepared, prepared, tmp_path)
         )
         assert first.fingerprint == again.fingerprint != second.fingerprint
 
     def test_reads_by_name(self, prepared):
-        data = ju.data.load("tfds:three_colours", "train", data_dir=prepared)
+        data = ju.data.load("tfds:three_colors", "train", data_dir=prepared)
         assert len(data) == 9
         assert data.class_names == ("red", "green", "blue")
         assert data.channels == 3
@@ -151,7 +151,7 @@ class TestTfds:
             assert record["image"][0, 0].argmax() == record["label"]
 
     def test_reads_parts_of_splits(self, prepared):
-        part = ju.data.load("tfds:three_colours", "train[:4]+test", data_dir=prepared)
+        part = ju.data.load("tfds:three_colors", "train[:4]+test", data_dir=prepared)
         assert len(part) == 10
 
     @pytest.mark.parametrize(
@@ -164,13 +164,13 @@ class TestTfds:
     )
     def test_parts_are_those_of_the_digits(self, prepared, split):
         """Splits of ours are read as TensorFlow Datasets reads its own."""
-        chosen = positions(split, {"train": 9, "test": 6}, "three_colours")
-        expected = ju.data.load("tfds:three_colours", "train+test", data_dir=prepared)
-        found = ju.data.load("tfds:three_colours", split, data_dir=prepared)
+        chosen = positions(split, {"train": 9, "test": 6}, "three_colors")
+        expected = ju.data.load("tfds:three_colors", "train+test", data_dir=prepared)
+        found = ju.data.load("tfds:three_colors", split, data_dir=prepared)
         assert found.labels.tolist() == expected.labels[chosen].tolist()
 
     def test_labels_are_read_in_bulk_without_decoding(self, prepared, monkeypatch):
-        data = ju.data.load("tfds:three_colours", "train+test", data_dir=prepared)
+        data = ju.data.load("tfds:three_colors", "train+test", data_dir=prepared)
         expected = [data[index]["label"] for index in range(15)]
         monkeypatch.setattr(_tfds, "decode", None)
         monkeypatch.setattr(_tfds, "_AT_ONCE", 4)
@@ -178,7 +178,7 @@ class TestTfds:
 
     def test_labels_of_large_data_sets_are_kept(self, prepared, monkeypatch, tmp_path):
         def labels(split):
-            return ju.data.load("tfds:three_colours", split, data_dir=prepared).labels.tolist()
+            return ju.data.load("tfds:three_colors", split, data_dir=prepared).labels.tolist()
 
         expected, part = labels("train"), labels("train[:8]")
         monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
@@ -198,8 +198,8 @@ class TestTfds:
             assert len(kept.read_bytes()) > 100
 
     def test_unknown_split(self, prepared):
-        assert message("tfds:three_colours", "tset", data_dir=prepared) == (
-            "unknown split 'tset': data 'tfds:three_colours' has train, test. Did you mean 'test'?"
+        assert message("tfds:three_colors", "tset", data_dir=prepared) == (
+            "unknown split 'tset': data 'tfds:three_colors' has train, test. Did you mean 'test'?"
         )
 
     def test_unknown_data_set(self):

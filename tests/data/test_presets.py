@@ -19,7 +19,7 @@ SHAPES = [(300, 400), (500, 333), (256, 256), (32, 32), (224, 224)]
 
 
 def photograph(shape):
-    """Smooth colours with some noise."""
+    """Smooth colors with some noise."""
     random = np.random.default_rng(0)
     small = random.integers(0, 256, (8, 8, 3), np.uint8)
     large = np.asarray(
@@ -58,7 +58,7 @@ def test_as_torchvision_does(transforms, name, shape):
     np.testing.assert_allclose(preset(image), expected, rtol=0, atol=1e-6)
 
 
-def test_colours_of_imagenet_are_those_of_torchvisions_weights(transforms):
+def test_colors_of_imagenet_are_those_of_torchvisions_weights(transforms):
     with other_library():
         models = pytest.importorskip("torchvision.models")
     trained = models.ResNet50_Weights.IMAGENET1K_V1.transforms()

@@ -141,9 +141,9 @@ class TestImages:
         data = ju.data.load(Pairs(images), class_names=NAMES, **options)
         arrays = ju.data.load((PIXELS, LABELS), class_names=NAMES)
         preprocessing = ju.data.Preprocessing((4, 4), 3, mean=MEAN, std=STD, resize=5)
-        for standardised in (True, False):
+        for standardized in (True, False):
             found, expected = (
-                next(ju.data.batches(each, preprocessing, 5, standardised=standardised))
+                next(ju.data.batches(each, preprocessing, 5, standardized=standardized))
                 for each in (data, arrays)
             )
             np.testing.assert_array_equal(found.images, expected.images)
@@ -156,47 +156,47 @@ class TestNumbers:
         np.testing.assert_array_equal(images_of(data), PIXELS.astype(np.float32) / 255)
         assert data.image_dtype is None
 
-    def standardised(self):
+    def standardized(self):
         mean, std = (np.reshape(np.float32(each), (3, 1, 1)) for each in (MEAN, STD))
         return [tensor(each) for each in (FLOATS - mean) / std]
 
-    def test_that_were_standardised_are_refused(self):
-        said = message(Pairs(self.standardised()), class_names=NAMES)
+    def test_that_were_standardized_are_refused(self):
+        said = message(Pairs(self.standardized()), class_names=NAMES)
         assert "image 0 of data 'Pairs' has values from -2." in said
-        assert "outside 0 to 1: if a transform has standardised the images, leave it out or" in said
+        assert "outside 0 to 1: if a transform has standardized the images, leave it out or" in said
         assert "give normalized=(mean, std)" in said
 
-    def test_that_were_standardised_are_taken_back_where_one_says_so(self):
-        source = Pairs(self.standardised())
+    def test_that_were_standardized_are_taken_back_where_one_says_so(self):
+        source = Pairs(self.standardized())
         data = ju.data.load(source, class_names=NAMES, normalized=(MEAN, STD))
         np.testing.assert_allclose(images_of(data), PIXELS / 255, atol=1e-6)
         preprocessing = ju.data.Preprocessing((6, 7), 3, mean=MEAN, std=STD)
         batch = next(ju.data.batches(data, preprocessing, 5))
-        expected = np.moveaxis(np.stack(self.standardised()), 1, -1)
+        expected = np.moveaxis(np.stack(self.standardized()), 1, -1)
         np.testing.assert_allclose(batch.images, expected, atol=1e-5)
 
-    def test_of_a_transform_that_standardises_are_refused_whatever_they_are(self):
+    def test_of_a_transform_that_standardizes_are_refused_whatever_they_are(self):
         transform = Compose([Compose([Normalize(list(MEAN), np.array(STD))])])
         # In 0 to 1, as dark images may be.
         source = Pairs([tensor(each) for each in FLOATS], transform=transform)
         said = message(Subset(source, [0, 1]), class_names=NAMES)
         assert said == (
-            "a transform of data 'Subset' standardises its images with mean (0.485, 0.456, 0.406) "
+            "a transform of data 'Subset' standardizes its images with mean (0.485, 0.456, 0.406) "
             "and std (0.229, 0.224, 0.225): leave it out, since the network's preprocessing "
-            "standardises, or give normalized=((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "
+            "standardizes, or give normalized=((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "
             "which undoes it"
         )
         said = message(source, class_names=NAMES, normalized=(0.5, 0.5))
         assert "and normalized=(0.5, 0.5) says otherwise" in said
-        source = Pairs(self.standardised(), transform=transform)
+        source = Pairs(self.standardized(), transform=transform)
         data = ju.data.load(source, class_names=NAMES, normalized=(MEAN, STD))
         np.testing.assert_allclose(images_of(data), PIXELS / 255, atol=1e-6)
 
     def test_that_the_network_reads_as_they_are(self):
-        source = Pairs(self.standardised(), transform=Normalize(MEAN, STD))
+        source = Pairs(self.standardized(), transform=Normalize(MEAN, STD))
         data = ju.data.load(source, class_names=NAMES, value_range=None)
         np.testing.assert_array_equal(
-            images_of(data), np.moveaxis(np.stack(self.standardised()), 1, -1)
+            images_of(data), np.moveaxis(np.stack(self.standardized()), 1, -1)
         )
         nothing = Pairs([tensor(each) for each in FLOATS], transform=Normalize(0.0, 1.0))
         ju.data.load(nothing, class_names=NAMES)
@@ -214,7 +214,7 @@ class TestNumbers:
         source = Pairs([tensor(each) for each in FLOATS])
         assert text in message(source, class_names=NAMES, normalized=normalized)
 
-    def test_of_8_bits_are_not_standardised(self):
+    def test_of_8_bits_are_not_standardized(self):
         said = message(Pairs(pictures()), class_names=NAMES, normalized=(MEAN, STD))
         assert "image 0 of data 'Pairs' is of uint8, and normalized= is for floating-point" in said
 
@@ -248,14 +248,14 @@ class TestNumbers:
 
 
 class TestPictures:
-    def test_of_grey_are_read_as_grey_or_as_asked(self):
-        grey = [each.convert("L") for each in pictures()]
-        data = ju.data.load(Pairs(grey), class_names=NAMES)
+    def test_of_gray_are_read_as_gray_or_as_asked(self):
+        gray = [each.convert("L") for each in pictures()]
+        data = ju.data.load(Pairs(gray), class_names=NAMES)
         assert data.channels == 1
-        np.testing.assert_array_equal(data[2]["image"][..., 0], np.asarray(grey[2]))
-        colour = ju.data.load(Pairs(grey), class_names=NAMES, channels=3)
+        np.testing.assert_array_equal(data[2]["image"][..., 0], np.asarray(gray[2]))
+        color = ju.data.load(Pairs(gray), class_names=NAMES, channels=3)
         np.testing.assert_array_equal(
-            colour[2]["image"], np.repeat(np.asarray(grey[2])[..., None], 3, 2)
+            color[2]["image"], np.repeat(np.asarray(gray[2])[..., None], 3, 2)
         )
 
     def test_of_both_kinds(self):
@@ -263,7 +263,7 @@ class TestPictures:
         mixed[1] = mixed[1].convert("L")
         assert ju.data.load(Pairs(mixed), class_names=NAMES).channels == 3
         said = message(Pairs(mixed[1:], LABELS), class_names=NAMES)
-        assert said.startswith("image 1 of data 'Pairs' has colours and image 0 is grey: give chan")
+        assert said.startswith("image 1 of data 'Pairs' has colors and image 0 is gray: give chan")
         assert ju.data.load(Pairs(mixed[1:], LABELS), class_names=NAMES, channels=1).channels == 1
 
     def test_of_other_numbers(self):

@@ -84,10 +84,10 @@ def layer_birth_points(network, data, **options):
     return ju.topology.layer_birth_points(network, "conv2", data, **options)
 
 
-def maximise(network, data, **options):
+def maximize(network, data, **options):
     """Of 96 images; those of the data set are not read."""
     method = ju.synthesis.Method(steps=3)
-    return ju.synthesis.maximise(network, "conv2", method=method, num_starts=12, **options)
+    return ju.synthesis.maximize(network, "conv2", method=method, num_starts=12, **options)
 
 
 FUNCTIONS = {
@@ -104,7 +104,7 @@ FUNCTIONS = {
         top_images,
         dissect,
         layer_birth_points,
-        maximise,
+        maximize,
     )
 }
 
@@ -113,7 +113,7 @@ if EVERY:
     FUNCTIONS["shapley"] = shapley
 
 # Those that read no data set.
-WITHOUT_DATA = ("maximise",)
+WITHOUT_DATA = ("maximize",)
 
 # Those whose devices run masks; the others look at images alone.
 BY_MASKS = ("sweep", "resampled", "directions", "cumulative", "greedy", "shapley")
@@ -141,7 +141,7 @@ LEVELS = 8
 
 
 def exact_digits(images=300):
-    """Digits in few shades of grey."""
+    """Digits in few shades of gray."""
     digits = ju.data.load("digits", "validation")
     records = [digits[index] for index in range(images)]
     shades = np.rint(np.stack([record["image"] for record in records]) / 255 * LEVELS) / LEVELS
@@ -179,6 +179,6 @@ def left_beside(file):
 
 
 # One of each kind: pieces of their own, one state of all, steps on the way.
-KINDS = FUNCTIONS if EVERY else ("sweep", "greedy", "collect", "dissect", "maximise")
+KINDS = FUNCTIONS if EVERY else ("sweep", "greedy", "collect", "dissect", "maximize")
 every = pytest.mark.parametrize("name", FUNCTIONS)
 of_each_kind = pytest.mark.parametrize("name", KINDS)

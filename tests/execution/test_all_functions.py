@@ -289,7 +289,7 @@ def test_a_plan_is_that_of_the_call(name, network, few, tmp_path, capfd):
 
 
 # Images and steps of each pass, where it is not one over all images.
-PASSES = {"greedy": [(29, 2), (90, 1)], "dissect": [(90, 1)] * 2, "maximise": [(96, 3)]}
+PASSES = {"greedy": [(29, 2), (90, 1)], "dissect": [(90, 1)] * 2, "maximize": [(96, 3)]}
 
 
 def test_a_plan_of_several_layers_and_measurements(network, few):
@@ -326,7 +326,7 @@ def test_a_finished_file_is_read(name, network, few, tmp_path, monkeypatch, limi
     monkeypatch.setattr(LookEngine, "__init__", nothing)
     monkeypatch.setattr(ju.ablation._engine.Engine, "__init__", nothing)
     xr.testing.assert_identical(measured(name, network, few, file=file), first)
-    if name != "maximise":
+    if name != "maximize":
         with pytest.raises(ju.InputError) as caught:
             measured(name, network, few, file=file, precision="bfloat16")
         assert str(caught.value).startswith(

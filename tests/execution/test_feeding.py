@@ -1,4 +1,4 @@
-"""Images that go to the devices as uint8, against the same ones standardised on the host."""
+"""Images that go to the devices as uint8, against the same ones standardized on the host."""
 
 import dataclasses
 
@@ -12,14 +12,14 @@ from jax import numpy as jnp
 from PIL import Image
 
 import jaxunits as ju
-from jaxunits.execution import pieces, reading, standardised
+from jaxunits.execution import pieces, reading, standardized
 from tests.execution.functions import FUNCTIONS, measured
 
 PRESETS = {
     "cifar10": ju.data.CIFAR10,
     "imagenet": ju.data.IMAGENET,
     "keras": ju.data.KERAS_VGG16,
-    "grey": ju.data.Preprocessing((4, 4), 1),
+    "gray": ju.data.Preprocessing((4, 4), 1),
     "of one number": ju.data.Preprocessing((4, 4), 3, mean=(0.5,), std=(0.25,)),
     "five channels": ju.data.Preprocessing((4, 4), 5, mean=(0.1, 0.2, 0.3, 0.4, 0.5), std=(3.0,)),
 }
@@ -50,7 +50,7 @@ def every_value(channels):
 
 
 def on_device(pixels, preprocessing):
-    compiled = jax.jit(lambda images: standardised(images, preprocessing))
+    compiled = jax.jit(lambda images: standardized(images, preprocessing))
     return np.asarray(compiled(jnp.asarray(pixels)))
 
 
@@ -60,7 +60,7 @@ def test_every_value_to_the_bit(name):
     pixels = every_value(preprocessing.channels)
     found = on_device(pixels, preprocessing)
     assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, preprocessing.standardise(pixels))
+    np.testing.assert_array_equal(found, preprocessing.standardize(pixels))
 
 
 @settings(max_examples=20, deadline=None)
@@ -73,7 +73,7 @@ def test_any_mean_and_std_to_the_bit(mean, std, order):
     preprocessing = ju.data.Preprocessing((4, 4), 3, mean=mean, std=std, order=order)
     pixels = every_value(3)
     np.testing.assert_array_equal(
-        on_device(pixels, preprocessing), preprocessing.standardise(pixels)
+        on_device(pixels, preprocessing), preprocessing.standardize(pixels)
     )
 
 
@@ -81,13 +81,13 @@ def test_channels_are_looked_up_apart():
     pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), np.uint8)
     for name in ("imagenet", "keras"):
         np.testing.assert_array_equal(
-            on_device(pixels, PRESETS[name]), PRESETS[name].standardise(pixels)
+            on_device(pixels, PRESETS[name]), PRESETS[name].standardize(pixels)
         )
 
 
 def test_other_arrays_stay():
     inputs = {"floats": np.ones((2, 3), np.float32), "labels": np.arange(3, dtype=np.int16)}
-    found = standardised(inputs, ju.data.CIFAR10)
+    found = standardized(inputs, ju.data.CIFAR10)
     assert all(found[name] is inputs[name] for name in inputs)
 
 
@@ -109,18 +109,18 @@ def read(data, preprocessing, partners=None):
 
 
 def sources(folder):
-    grey = np.random.default_rng(0).integers(0, 256, (7, 6, 8, 3), np.uint8)
-    held = ju.data.load((grey, np.arange(7)))
+    gray = np.random.default_rng(0).integers(0, 256, (7, 6, 8, 3), np.uint8)
+    held = ju.data.load((gray, np.arange(7)))
     return {
         "folder": folder,
         "array": held,
         "subset": ju.data.subset(held, [2, 0, 5]),
-        "relabelled": ju.data.random_labels(folder, 0.5),
+        "relabeled": ju.data.random_labels(folder, 0.5),
         "computed": ju.data.concepts.images(ju.data.concepts.computed(folder)),
     }
 
 
-@pytest.mark.parametrize("name", ["folder", "array", "subset", "relabelled", "computed"])
+@pytest.mark.parametrize("name", ["folder", "array", "subset", "relabeled", "computed"])
 @pytest.mark.parametrize("resize", [9, None])
 def test_what_is_read_is_what_the_network_reads(folder, name, resize):
     data = sources(folder)[name]
@@ -151,8 +151,8 @@ def test_what_is_read_fits_the_shapes_that_are_compiled(folder):
 
 def test_a_preprocessing_of_another_class_is_asked_itself(folder):
     class Contrast(ju.data.Preprocessing):
-        def standardise(self, pixels):
-            numbers = super().standardise(pixels)
+        def standardize(self, pixels):
+            numbers = super().standardize(pixels)
             return numbers / np.abs(numbers).max()
 
     preprocessing = Contrast((6, 8), 3)
@@ -170,11 +170,11 @@ def test_a_source_that_errs_about_its_images_is_refused():
     with pytest.raises(ju.InputError, match="from a source of uint8: give uint8"):
         read(data, ju.data.Preprocessing((6, 8), 3))
     with pytest.raises(ju.InputError, match="do not say that all images are uint8"):
-        ju.data.batches(floats, ju.data.Preprocessing((6, 8), 3), 2, standardised=False)
+        ju.data.batches(floats, ju.data.Preprocessing((6, 8), 3), 2, standardized=False)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_measurement_is_that_of_images_standardised_on_the_host(name, trained, few_digits):
+def test_every_measurement_is_that_of_images_standardized_on_the_host(name, trained, few_digits):
     """On two devices, whose last batch is filled up."""
     some = ju.data.subset(few_digits, np.arange(70))
     options = {"batch_size": 16, "images_per_piece": 32, "devices": jax.devices()[:2]}
@@ -187,7 +187,7 @@ def test_every_measurement_is_that_of_images_standardised_on_the_host(name, trai
 
 @pytest.mark.parametrize("values", ["mean", "resample"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "checked"])
-def test_sweeps_of_a_network_that_standardises(trained, few_digits, values, precision):
+def test_sweeps_of_a_network_that_standardizes(trained, few_digits, values, precision):
     preprocessing = dataclasses.replace(trained.preprocessing, mean=(0.1307,), std=(0.3081,))
     network = dataclasses.replace(trained, preprocessing=preprocessing)
     some = ju.data.subset(few_digits, np.arange(70))

@@ -30,7 +30,7 @@ LEFT_OUT = {
     },
     "it holds what functions of ours give": {
         *("Plan", "data.Batch", "data.Dataset", "data.concepts.Annotated"),
-        *("data.concepts.Annotations", "data.concepts.Concepts", "networks.Centres"),
+        *("data.concepts.Annotations", "data.concepts.Concepts", "networks.Centers"),
         *("networks.Classifier", "networks.Layer", "statistics.PhaseTransition"),
     },
     "it is a module whose function, such as networks.mlp, checks the arguments": {
@@ -85,7 +85,7 @@ def _attempt(world: World, names: tuple[str, ...]) -> Callable[[np.random.Genera
     def attempt(random: np.random.Generator, place: Path) -> None:
         call = VALID[names[random.integers(len(names))]]
         args, kwargs = call.arguments(world)
-        args, kwargs, misspelt = odd_arguments(args, kwargs, random)
+        args, kwargs, misspelled = odd_arguments(args, kwargs, random)
         with contextlib.chdir(place):
             try:
                 use(call, world, args, kwargs)
@@ -95,7 +95,7 @@ def _attempt(world: World, names: tuple[str, ...]) -> Callable[[np.random.Genera
                 # Functions without options answer a typo as Python does.
                 typo = ("unexpected keyword argument", "required positional argument")
                 if (
-                    misspelt
+                    misspelled
                     and isinstance(error, TypeError)
                     and any(map(str(error).__contains__, typo))
                 ):

@@ -39,9 +39,9 @@ def _encoded(kind: str, pixels: np.ndarray, **options: object) -> bytes:
 
 
 def _images(kind: str) -> list[bytes]:
-    """Images of the depths, colours and layouts that a format has."""
+    """Images of the depths, colors and layouts that a format has."""
     random = np.random.default_rng(0)
-    colour, grey = (random.integers(0, 256, size, np.uint8) for size in ((9, 7, 3), (9, 7)))
+    color, gray = (random.integers(0, 256, size, np.uint8) for size in ((9, 7, 3), (9, 7)))
     turned = Image.Exif()
     turned[0x0112] = 6
     if kind in ("WEBP", "BMP", "TIFF"):
@@ -50,21 +50,21 @@ def _images(kind: str) -> list[bytes]:
             "BMP": [{}],
             "TIFF": [{}, {"compression": "tiff_lzw"}, {"compression": "jpeg"}, {"exif": turned}],
         }
-        return [_encoded(kind, each, **one) for each in (colour, grey) for one in layouts[kind]]
+        return [_encoded(kind, each, **one) for each in (color, gray) for one in layouts[kind]]
     if kind == "JPEG":
         options = [{}, {"progressive": True}, {"quality": 20, "subsampling": 2}, {"exif": b"Exif"}]
         options.append({"exif": turned})
         cmyk = random.integers(0, 256, (9, 7, 4), np.uint8)
-        found = [_encoded(kind, pixels, **each) for pixels in (colour, grey) for each in options]
+        found = [_encoded(kind, pixels, **each) for pixels in (color, gray) for each in options]
         content = io.BytesIO()
         Image.fromarray(cmyk, "CMYK").save(content, kind)
         return [*found, content.getvalue()]
     palette = io.BytesIO()
-    Image.fromarray(colour).quantize(16).save(palette, kind, transparency=3)
+    Image.fromarray(color).quantize(16).save(palette, kind, transparency=3)
     alpha = random.integers(0, 256, (9, 7, 4), np.uint8)
     deep = random.integers(0, 2**16, (9, 7), np.uint16)
     return [
-        *(_encoded(kind, pixels) for pixels in (colour, grey, alpha, deep, grey > 128)),
+        *(_encoded(kind, pixels) for pixels in (color, gray, alpha, deep, gray > 128)),
         palette.getvalue(),
     ]
 

@@ -55,27 +55,27 @@ _ODD: tuple[Callable[[], Any], ...] = (
 def odd_arguments(
     args: tuple[Any, ...], kwargs: Mapping[str, Any], random: np.random.Generator
 ) -> tuple[tuple[Any, ...], dict[str, Any], bool]:
-    """One or two arguments of a valid call replaced, changed within, or misspelt.
+    """One or two arguments of a valid call replaced, changed within, or misspelled.
 
-    Returns the arguments, and whether a keyword among them is misspelt.
+    Returns the arguments, and whether a keyword among them is misspelled.
     """
     found: dict[Any, Any] = {**dict(enumerate(args)), **kwargs}
     names = list(found)
-    misspelt = False
+    misspelled = False
     for _ in range(random.integers(1, 3)):
         if not names:
             break
         name = names.pop(int(random.integers(len(names))))
         if isinstance(name, str) and random.integers(12) == 0:
-            found[_misspelt(name, random)] = found.pop(name)
-            misspelt = True
+            found[_misspelled(name, random)] = found.pop(name)
+            misspelled = True
         else:
             found[name] = _odd_in_place_of(found[name], random)
     positional = tuple(found.pop(index) for index in range(len(args)))
-    return positional, found, misspelt
+    return positional, found, misspelled
 
 
-def _misspelt(name: str, random: np.random.Generator) -> str:
+def _misspelled(name: str, random: np.random.Generator) -> str:
     place = int(random.integers(len(name)))
     return name[:place] + name[place + 1 :] + ("s" if len(name) < 3 else "")
 

@@ -318,7 +318,7 @@ _SHARED = {"threads": 2, "process": 0, "processes": 1}
 _BATCHES = {"preprocessing": _SIZE, "batch_size": 4}
 _valid(
     "data.batches",
-    lambda w: ((w.data,), {**_BATCHES, "start": 0, "stop": 12, **_SHARED, "standardised": True}),
+    lambda w: ((w.data,), {**_BATCHES, "start": 0, "stop": 12, **_SHARED, "standardized": True}),
 )
 _valid(
     "data.shuffled_batches",
@@ -366,7 +366,7 @@ _valid(
 )
 _valid(
     "data.concepts.computed",
-    lambda w: ((w.data,), {"kinds": ["quadrants", "colours"], "edge_contrast": 0.1}),
+    lambda w: ((w.data,), {"kinds": ["quadrants", "colors"], "edge_contrast": 0.1}),
 )
 _valid(
     "data.concepts.annotated_images",
@@ -378,7 +378,7 @@ _valid(
             "start": 1,
             "stop": 4,
             "threads": 2,
-            "standardised": True,
+            "standardized": True,
         },
     ),
 )
@@ -598,7 +598,7 @@ _METHOD = {
     "basis": "fourier",
     "noise": 0.1,
     "values": "sigmoid",
-    "decorrelate_colours": False,
+    "decorrelate_colors": False,
     "jitter": 0.1,
     "scale": 0.1,
     "rotate": 1.0,
@@ -611,7 +611,7 @@ _valid(
     "synthesis.Method.described", lambda w: ((), {}), of=lambda w: ju.synthesis.Method().described
 )
 _valid(
-    "synthesis.maximise",
+    "synthesis.maximize",
     lambda w: (
         (w.network, "conv2"),
         {

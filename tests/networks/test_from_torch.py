@@ -9,7 +9,7 @@ import jaxunits as ju
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from tests.networks.torch_zoo import ZOO, randomised  # noqa: E402
+from tests.networks.torch_zoo import ZOO, randomized  # noqa: E402
 from tests.zoo.checks import EVERY, quick_compilation  # noqa: E402
 
 IMAGES = 6
@@ -26,14 +26,14 @@ def _quick():
 def pair(request):
     """A module, and the network that it becomes."""
     build, side = ZOO[request.param]
-    module = randomised(build())
+    module = randomized(build())
     preprocessing = ju.data.Preprocessing((side, side), 3, mean=(0.4,) * 3, std=(0.3,) * 3)
     return module, ju.networks.from_torch(module, preprocessing=preprocessing)
 
 
 @pytest.fixture(scope="module")
 def data(pair):
-    """Noise, labelled as the module sees it but for one image in three."""
+    """Noise, labeled as the module sees it but for one image in three."""
     module, network = pair
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (IMAGES, *network.preprocessing.size, 3)).astype(np.uint8)
@@ -86,7 +86,7 @@ def outputs_of(module, network, layer, images, activations):
 def test_every_unit_is_ablated_as_a_hook_ablates_it(pair, data):
     module, network = pair
     images = np.stack([data[index]["image"] for index in range(IMAGES)])
-    ours = network.preprocessing.standardise(images)
+    ours = network.preprocessing.standardize(images)
     theirs = torch_images(images, network)
     names = list(network.layers)
     activations = network.function.with_activations(network.params, ours, names)[1]
@@ -138,7 +138,7 @@ def test_the_module_is_left_as_it_was():
 def test_other_weights_are_put_in_by_their_names():
     build, side = ZOO["resnet_projection"]
     preprocessing = ju.data.Preprocessing((side, side), 3)
-    first, second = randomised(build(), seed=1), randomised(build(), seed=2)
+    first, second = randomized(build(), seed=1), randomized(build(), seed=2)
     network = ju.networks.from_torch(first, preprocessing=preprocessing)
     other = network.with_params(
         {name: second.state_dict()[name].numpy() for name in network.params}

@@ -74,7 +74,7 @@ class Compiled(Body):
         return super().__call__(x)
 
 
-class Rematerialised(Body):
+class Rematerialized(Body):
     def __call__(self, x):
         units = nnx.remat(lambda self, x: Body.units(self, x))(self, x)
         return self.head(units.mean((1, 2)))
@@ -104,7 +104,7 @@ class DroppedTwice(Body):
 
 
 @pytest.mark.parametrize(
-    "build", [Body, AsksForClasses, Counts, Compiled, Rematerialised, Aliased, DroppedTwice]
+    "build", [Body, AsksForClasses, Counts, Compiled, Rematerialized, Aliased, DroppedTwice]
 )
 def test_modules_are_measured_as_they_are(build):
     module = build(nnx.Rngs(0))

@@ -32,7 +32,7 @@ def test_known_networks(build, layer, scale, offset):
     assert down == across == (scale, offset)
 
 
-def test_a_residual_networks_fields_stay_centred_on_the_first_pixel():
+def test_a_residual_networks_fields_stay_centered_on_the_first_pixel():
     """As their padding is half a kernel everywhere, five steps of 2 leave the offset at 0."""
     network = with_random_weights(lambda: ju.networks.resnet18(10, width=0.05), 0)
     last = [layer.name for layer in network.layers.values() if layer.map_shape == (7, 7)][-1]
@@ -108,7 +108,7 @@ def parts_of(kind):
 @pytest.mark.parametrize(
     "kind", ["strides", "same", "dilated", "pools", "built-in", "products", "residual"]
 )
-def test_fields_are_centred_on_the_pixels_that_reach_a_position(kind):
+def test_fields_are_centered_on_the_pixels_that_reach_a_position(kind):
     """Kernels of ones: a pixel reaches those positions that it makes greater than 0."""
     parts = {f"part{number}": part for number, part in enumerate(parts_of(kind))}
     layer = list(parts)[-1]
@@ -121,7 +121,7 @@ def test_fields_are_centred_on_the_pixels_that_reach_a_position(kind):
         logits=nnx.Linear(2, 3, rngs=nnx.Rngs(0)),
     )
     network = network.with_params(jax.tree.map(jnp.ones_like, network.params))
-    for axis, centres in enumerate(receptive_fields(network, layer)):
+    for axis, centers in enumerate(receptive_fields(network, layer)):
         images = np.zeros((size[axis], *size, 1), np.float32)
         for pixel in range(size[axis]):
             images[pixel, ..., 0].swapaxes(0, axis)[pixel] = 1
@@ -132,7 +132,7 @@ def test_fields_are_centred_on_the_pixels_that_reach_a_position(kind):
             pixels = np.flatnonzero(reached[:, position])
             if pixels[0] > 0 and pixels[-1] < size[axis] - 1:
                 middle = (pixels[0] + pixels[-1]) / 2
-                assert middle == centres.scale * position + centres.offset
+                assert middle == centers.scale * position + centers.offset
                 tested += 1
         assert tested > 2
 

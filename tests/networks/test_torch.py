@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from torch import nn  # noqa: E402
 
 from jaxunits.networks._torch import translate  # noqa: E402
-from tests.networks.torch_zoo import ZOO, SqueezeNet, randomised, resnet20  # noqa: E402
+from tests.networks.torch_zoo import ZOO, SqueezeNet, randomized, resnet20  # noqa: E402
 
 SMALL = ju.data.Preprocessing((8, 8), 3)
 
@@ -25,7 +25,7 @@ def network(request):
     """A classifier, translated, and the side of its images."""
     build, side = ZOO[request.param]
     torch.manual_seed(0)
-    module = randomised(build())
+    module = randomized(build())
     return module, translate(module, ju.data.Preprocessing((side, side), 3)), side
 
 
@@ -91,7 +91,7 @@ def test_every_submodules_output_is_marked_with_its_path(network):
 
 
 def test_a_network_of_full_size_keeps_the_names_of_its_state_dict():
-    module = randomised(resnet20())
+    module = randomized(resnet20())
     translated = translate(module, ju.data.Preprocessing((32, 32), 3))
     state = {key: value for key, value in module.state_dict().items() if "tracked" not in key}
     assert translated.name == "CifarResNet"
@@ -102,7 +102,7 @@ def test_a_network_of_full_size_keeps_the_names_of_its_state_dict():
 
 
 def test_other_weights_can_be_put_in():
-    first, second = (randomised(SqueezeNet(), seed) for seed in (0, 1))
+    first, second = (randomized(SqueezeNet(), seed) for seed in (0, 1))
     translated = translate(first, ju.data.Preprocessing((32, 32), 3))
     params = {name: second.state_dict()[name].numpy() for name in translated.params}
     images = drawn(2, 32)
@@ -157,7 +157,7 @@ class InPlace(nn.Module):
 
 
 def test_what_works_in_place_is_marked_and_what_does_nothing_is_not():
-    module = randomised(InPlace())
+    module = randomized(InPlace())
     translated = translate(module, SMALL)
     images = drawn(2, 8)
     logits, expected = hooked(module, channels_first(images))
@@ -171,7 +171,7 @@ def test_what_works_in_place_is_marked_and_what_does_nothing_is_not():
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_precisions_become_float32_and_the_module_stays_as_it_is(kind):
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 5))
-    module = randomised(module).to(kind)
+    module = randomized(module).to(kind)
     module.train()
     module[1].eval()
     before = {name: value.clone() for name, value in module.state_dict().items()}
@@ -188,7 +188,7 @@ def test_other_precisions_become_float32_and_the_module_stays_as_it_is(kind):
 
 
 def test_later_changes_of_the_module_change_nothing():
-    module = randomised(nn.Sequential(nn.Flatten(), nn.Linear(192, 5)))
+    module = randomized(nn.Sequential(nn.Flatten(), nn.Linear(192, 5)))
     translated = translate(module, SMALL)
     images = drawn(2, 8)
     expected = module(channels_first(images))

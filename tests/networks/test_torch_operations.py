@@ -29,7 +29,7 @@ class Function(nn.Module):
 
 
 class Shared(nn.Module):
-    """Linear layers whose weights are normalised, and one that reads another's weights."""
+    """Linear layers whose weights are normalized, and one that reads another's weights."""
 
     def __init__(self):
         super().__init__()

@@ -5,7 +5,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 
-def randomised(module, seed=0):
+def randomized(module, seed=0):
     """The module in evaluation, with statistics and scales that training could have left."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -412,7 +412,7 @@ class EncoderBlock(nn.Module):
 
 
 class ViT(nn.Module):
-    """Dosovitskiy et al. 2021, with a class token and learnt positions."""
+    """Dosovitskiy et al. 2021, with a class token and learned positions."""
 
     def __init__(self, width=12, classes=7):
         super().__init__()

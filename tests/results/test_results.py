@@ -274,9 +274,9 @@ def _writing(path):
     program = """
         import os, sys
         from jaxunits import files
-        synchronise = os.fsync
+        synchronize = os.fsync
         def wait(file):
-            synchronise(file)
+            synchronize(file)
             print("written", flush=True)
             sys.stdin.readline()
         os.fsync = wait

@@ -9,9 +9,9 @@ from scipy import ndimage
 
 import jaxunits as ju
 from jaxunits.synthesis import Method
-from jaxunits.synthesis._ascent import Ascent, standardise
+from jaxunits.synthesis._ascent import Ascent, standardize
 from jaxunits.synthesis._objective import mean_of_others, penalty
-from jaxunits.synthesis._parametrisation import pixels, start
+from jaxunits.synthesis._parametrization import pixels, start
 from jaxunits.synthesis._responses import Read
 from jaxunits.synthesis._transformations import _sampled
 from tests.chains import chain, flatten
@@ -23,7 +23,7 @@ TINY = ju.data.Preprocessing(size=(6, 5), channels=3, mean=(0.4, 0.5, 0.6), std=
 EVERYTHING = Method(
     values="sigmoid",
     basis="fourier",
-    decorrelate_colours=True,
+    decorrelate_colors=True,
     noise=0.1,
     jitter=0.3,
     scale=0.2,
@@ -63,8 +63,8 @@ def test_gradients_are_finite_differences(layer, objective, activation, method):
         params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), network.params)
         ascent = Ascent(Read(network.function, layer), TINY, objective, activation, method)
         key = jax.random.key(3)
-        grey = jnp.full(ascent.shape, 0.5, jnp.float64)
-        numbers = start(method, key, grey, jnp.asarray(False))
+        gray = jnp.full(ascent.shape, 0.5, jnp.float64)
+        numbers = start(method, key, gray, jnp.asarray(False))
         cost = jax.jit(lambda numbers: ascent.cost(params, numbers, jnp.int32(1), key)[0])
         gradient = np.asarray(jax.jit(jax.grad(cost))(numbers))
         random = np.random.default_rng(0)
@@ -107,10 +107,10 @@ def test_a_unit_alone_answers_as_in_its_layer(network, layer):
     assert np.ptp(whole.before) > 0
 
 
-@pytest.mark.parametrize("decorrelate_colours", [False, True])
+@pytest.mark.parametrize("decorrelate_colors", [False, True])
 @pytest.mark.parametrize("basis", ["pixel", "fourier"])
-def test_an_image_comes_back_from_its_numbers(basis, decorrelate_colours):
-    method = Method(values="sigmoid", basis=basis, decorrelate_colours=decorrelate_colours)
+def test_an_image_comes_back_from_its_numbers(basis, decorrelate_colors):
+    method = Method(values="sigmoid", basis=basis, decorrelate_colors=decorrelate_colors)
     image = jnp.asarray(np.random.default_rng(0).uniform(0.01, 0.99, (7, 8, 3)), jnp.float32)
     numbers = start(method, jax.random.key(0), image, jnp.asarray(True))
     np.testing.assert_allclose(pixels(method, numbers, image.shape), image, atol=1e-5)
@@ -119,9 +119,9 @@ def test_an_image_comes_back_from_its_numbers(basis, decorrelate_colours):
 def test_all_frequencies_start_with_equal_energy():
     """The spectrum of many noise images falls as one over the frequency."""
     method = Method(values="sigmoid", basis="fourier", noise=0.01)
-    grey = jnp.full((32, 32, 1), 0.5)
+    gray = jnp.full((32, 32, 1), 0.5)
     begin = jax.vmap(
-        lambda key: pixels(method, start(method, key, grey, jnp.asarray(False)), grey.shape)
+        lambda key: pixels(method, start(method, key, gray, jnp.asarray(False)), gray.shape)
     )
     images = np.asarray(begin(jax.random.split(jax.random.key(0), 200)))[..., 0]
     power = (np.abs(np.fft.fft2(images - 0.5)) ** 2).mean(0)
@@ -129,18 +129,18 @@ def test_all_frequencies_start_with_equal_energy():
     assert power[3, 4] / power[0, 10] == pytest.approx(4, rel=0.3)
 
 
-def test_pixels_are_standardised_as_data_are():
+def test_pixels_are_standardized_as_data_are():
     image = np.random.default_rng(0).uniform(0, 1, (6, 5, 3)).astype(np.float32)
     for order in ("rgb", "bgr"):
         preprocessing = ju.data.Preprocessing((6, 5), 3, TINY.mean, TINY.std, order=order)
         np.testing.assert_allclose(
-            standardise(preprocessing, jnp.asarray(image)),
-            preprocessing.standardise(image),
+            standardize(preprocessing, jnp.asarray(image)),
+            preprocessing.standardize(image),
             atol=1e-6,
         )
     one = ju.data.Preprocessing((6, 5), 3, (0.5,), (0.25,))
     np.testing.assert_allclose(
-        standardise(one, jnp.asarray(image)), one.standardise(image), atol=1e-6
+        standardize(one, jnp.asarray(image)), one.standardize(image), atol=1e-6
     )
 
 

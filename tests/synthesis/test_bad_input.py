@@ -35,7 +35,7 @@ def network():
         ({"precision": "tf32"}, "precision='tf32': give one of float32"),
         ({"seed": 2**32}, "seed=4294967296: give a whole number from 0 up to 4294967295"),
         ({"max_memory": 0}, "max_memory=0: give a number above 0"),
-        ({"method": ROBUST}, "decorrelate_colours for images of 1 channels"),
+        ({"method": ROBUST}, "decorrelate_colors for images of 1 channels"),
         ({"initial": np.zeros((3, 3, 1))}, "initial images of shape (3, 3, 1): give [8, 6, 1]"),
         ({"initial": np.full((8, 6, 1), 255.0)}, "from 255.0 to 255.0: give pixels from 0 to 1"),
         ({"initial": np.full((8, 6, 1), np.nan)}, "from nan to nan: give pixels from 0 to 1"),
@@ -44,7 +44,7 @@ def network():
 def test_what_cannot_be_asked(network, arguments, message):
     arguments = {"layer": "conv1", **arguments}
     with pytest.raises(ju.InputError) as caught:
-        ju.synthesis.maximise(network, arguments.pop("layer"), **arguments)
+        ju.synthesis.maximize(network, arguments.pop("layer"), **arguments)
     assert message in str(caught.value)
 
 
@@ -53,11 +53,11 @@ def test_what_cannot_be_asked(network, arguments, message):
     [
         ({"steps": 0}, "steps=0: give at least 1"),
         ({"learning_rate": 0.0}, "learning_rate=0.0: give a number above 0"),
-        ({"optimizer": "sgd"}, "optimizer='sgd': give one of normalised, gradient, adam, or an"),
+        ({"optimizer": "sgd"}, "optimizer='sgd': give one of normalized, gradient, adam, or an"),
         ({"basis": "wavelet"}, "basis='wavelet': give one of pixel, fourier"),
         ({"values": "tanh"}, "values='tanh': give one of clip, sigmoid"),
         ({"basis": "fourier"}, "values='clip' cuts pixels after every step: give values='sigmoid'"),
-        ({"decorrelate_colours": True}, "give values='sigmoid' with"),
+        ({"decorrelate_colors": True}, "give values='sigmoid' with"),
         ({"noise": float("nan")}, "noise=nan: give a number that is not negative"),
         ({"l2": -1.0}, "l2=-1.0: give a number that is not negative"),
         ({"jitter": 1.0}, "jitter=1.0: give a share from 0 to below 1"),
@@ -71,14 +71,14 @@ def test_methods_that_cannot_be_carried_out(settings, message):
 
 
 def test_robust_images_of_other_channels(network):
-    method = dataclasses.replace(ROBUST, decorrelate_colours=False, steps=2)
-    assert ju.synthesis.maximise(network, "conv1", [0], method=method).image.shape == (1, 8, 6, 1)
+    method = dataclasses.replace(ROBUST, decorrelate_colors=False, steps=2)
+    assert ju.synthesis.maximize(network, "conv1", [0], method=method).image.shape == (1, 8, 6, 1)
 
 
 def test_an_objective_that_is_not_a_number(network):
     broken = changed(network, "conv1.kernel", lambda kernel: kernel.at[..., 2].set(3e38))
     with pytest.raises(ju.InputError) as caught:
-        ju.synthesis.maximise(broken, "conv1")
+        ju.synthesis.maximize(broken, "conv1")
     assert (
         "the objective of unit 2 of layer 'conv1' of network 'convnet' is inf before step 0: check"
     ) in str(caught.value)
@@ -97,7 +97,7 @@ def test_a_gradient_that_is_not_a_number():
     network = ju.networks.with_arrays(network, {"fc1.bias": jnp.asarray([1.0, -9.0, 1.0])})
     for steps, when in ((1, "after step 0"), (4, "before step 1")):
         with pytest.raises(ju.InputError) as caught:
-            ju.synthesis.maximise(network, "fc1", [1], method=Method(steps=steps, wake=False))
+            ju.synthesis.maximize(network, "fc1", [1], method=Method(steps=steps, wake=False))
         assert f"unit 1 of layer 'fc1' of network 'chain' is nan {when}" in str(caught.value)
 
 

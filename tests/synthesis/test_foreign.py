@@ -35,7 +35,7 @@ def weights_of(objective, chosen, units):
     return own - (1 - own) / np.float32(units - 1) if objective == "iam" else own
 
 
-def standardised(images):
+def standardized(images):
     return ((images - MEAN) / STD).astype(np.float32)
 
 
@@ -43,7 +43,7 @@ def ascended(derivatives, images, rate=RATE):
     """Images that climb for `STEPS` steps of root mean square `rate`, falling along a cosine."""
     axes = (1, 2, 3)
     for step in range(STEPS):
-        uphill = derivatives(standardised(images))
+        uphill = derivatives(standardized(images))
         # What leads beyond black or white is no part of the step.
         beyond = ((images <= 0) & (uphill < 0)) | ((images >= 1) & (uphill > 0))
         uphill[beyond] = 0
@@ -83,7 +83,7 @@ def test_images_of_units(name, objective):
     shape = (UNITS, *found.images.shape[1:])
     starts = np.random.default_rng(0).uniform(0.2, 0.8, shape).astype(np.float32)
     weights = weights_of(objective, chosen, found.units(layer))
-    result = ju.synthesis.maximise(
+    result = ju.synthesis.maximize(
         found.network,
         layer,
         chosen,
@@ -96,10 +96,10 @@ def test_images_of_units(name, objective):
     assert clear.sum() >= 2
     assert np.abs(ends - starts).max() > RATE
     np.testing.assert_allclose(result.image[clear], ends[clear], atol=CLOSE)
-    read = standardised(result.image.values)
-    np.testing.assert_allclose(result.standardised, read, atol=1e-5)
+    read = standardized(result.image.values)
+    np.testing.assert_allclose(result.standardized, read, atol=1e-5)
     check_answers(result, chosen, answers_of(found, layer, read), weights)
-    before = (answers_of(found, layer, standardised(starts)) * weights).sum(1)
+    before = (answers_of(found, layer, standardized(starts)) * weights).sum(1)
     assert (result.objective > before).all()
 
 
@@ -123,7 +123,7 @@ def test_a_dead_unit_of_mobilenet_climbs_what_goes_into_its_relu():
     before = dataclasses.replace(found, places={**found.places, layer: "features.1.conv.1.1"})
     shape = (1, *found.images.shape[1:])
     start = np.random.default_rng(0).uniform(0.2, 0.8, shape).astype(np.float32)
-    dead = answers_of(found, layer, standardised(start))[0] == 0
+    dead = answers_of(found, layer, standardized(start))[0] == 0
     # Others respond to no image, for want of inputs that are alive.
     unit = int(np.flatnonzero(dead & (found.activations(layer) > 0).any((0, 1, 2)))[0])
     weights = np.eye(found.units(layer), dtype=np.float32)[[unit]]
@@ -138,5 +138,5 @@ def test_a_dead_unit_of_mobilenet_climbs_what_goes_into_its_relu():
     assert climbed[0] is False
     assert climbed[-1] is True
     method = ju.synthesis.Method(steps=STEPS, learning_rate=0.2)
-    result = ju.synthesis.maximise(found.network, layer, [unit], initial=start, method=method)
+    result = ju.synthesis.maximize(found.network, layer, [unit], initial=start, method=method)
     np.testing.assert_allclose(result.image, end, atol=CLOSE)

@@ -41,7 +41,7 @@ def test_from_the_same_images_a_loop_reaches_no_more():
     )
     starts = np.random.default_rng(0).uniform(0.3, 0.7, (32, 16, 16, 3)).astype(np.float32)
     method = ju.synthesis.Method(steps=64)
-    made = ju.synthesis.maximise(network, "conv4", initial=starts, method=method)
+    made = ju.synthesis.maximize(network, "conv4", initial=starts, method=method)
     ascend = jax_ascent.ascent(network, "conv4", method)
     looped = np.stack([ascend(unit, start) for unit, start in enumerate(starts)])
     response = np.asarray(network.activations((jnp.asarray(looped) - 0.5) / 0.25, "conv4"))
@@ -66,13 +66,13 @@ needs_pytorch = pytest.mark.skipif(
         *(pytest.param(layer, by_pytorch, marks=needs_pytorch) for layer in ("conv2", "fc2")),
     ],
 )
-def test_activation_maximisation(layer, loop):
+def test_activation_maximization(layer, loop):
     network = with_random_weights(NETWORKS[layer], 0)
     size = network.preprocessing
     shape = (8, *size.size, size.channels)
     starts = np.random.default_rng(0).uniform(0.3, 0.7, shape).astype(np.float32)
     method = ju.synthesis.Method(steps=6)
-    made = ju.synthesis.maximise(network, layer, range(8), initial=starts, method=method)
+    made = ju.synthesis.maximize(network, layer, range(8), initial=starts, method=method)
     for unit, start in enumerate(starts):
         image = loop(network, layer, unit, start, method)
         assert abs(image - start).max() > 0.1

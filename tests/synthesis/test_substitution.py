@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 import jaxunits as ju
 
 
-def labelled(response, units):
+def labeled(response, units):
     return xr.DataArray(
         response,
         coords={"unit": units, "responding_unit": np.arange(response.shape[1])},
@@ -28,13 +28,13 @@ def test_counts_the_units_that_answer_more(seed, units, levels):
     np.testing.assert_array_equal(result.response, response)
     # In any order, and of some units alone.
     some = random.permutation(units)[: max(1, units // 2)]
-    part = ju.results.representative_substitution(labelled(response[some], some))
+    part = ju.results.representative_substitution(labeled(response[some], some))
     assert part.rs.equals(result.rs.sel(unit=some))
 
 
 def test_several_seeds_and_units_without_images():
     random = np.random.default_rng(0)
-    runs = [labelled(random.normal(size=(3, 3)), [0, 1, 2]) for _ in range(4)]
+    runs = [labeled(random.normal(size=(3, 3)), [0, 1, 2]) for _ in range(4)]
     runs[2][1] = np.nan
     together = ju.results.representative_substitution(xr.concat(runs, "seed"))
     assert dict(together.rs.sizes) == {"seed": 4, "unit": 3}
@@ -50,7 +50,7 @@ def test_several_seeds_and_units_without_images():
         (np.ones((2, 3)), "responses of shape (2, 3): give [units, units]"),
         (xr.Dataset(), "the Dataset has no variable response"),
         (xr.DataArray(np.ones((2, 2)), dims=("unit", "other")), "have no coordinate unit"),
-        (labelled(np.ones((2, 2)), [0, 5]), "unit 5 is not among the responding units"),
+        (labeled(np.ones((2, 2)), [0, 5]), "unit 5 is not among the responding units"),
     ],
 )
 def test_what_is_no_response_is_refused(responses, message):

@@ -7,7 +7,7 @@ from tests.topology.maps import KINDS, maps_of
 
 
 def ring(side):
-    """Neighbours on a circle are near, opposite vertices far."""
+    """Neighbors on a circle are near, opposite vertices far."""
     steps = np.abs(np.subtract.outer(np.arange(side), np.arange(side)))
     distance = np.minimum(steps, side - steps)
     return (side / 2 - distance + 1).astype(np.float32)[None, ..., None]

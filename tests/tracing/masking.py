@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jaxunits.tracing import RULES, Replaced, Walk, trace
 
-# Programs that run once are not worth optimising, nor failures worth shrinking.
+# Programs that run once are not worth optimizing, nor failures worth shrinking.
 QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 

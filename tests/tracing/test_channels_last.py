@@ -76,7 +76,7 @@ STEPS = {
     "turned": lambda params, x: x.transpose(0, 1, 3, 2),
     "largest": lambda params, x: x - x.max((2, 3), keepdims=True),
     "summed over channels": lambda params, x: x - x.sum(1, keepdims=True),
-    "of its neighbours": lambda params, x: x + jnp.roll(x, 1, 3),
+    "of its neighbors": lambda params, x: x + jnp.roll(x, 1, 3),
 }
 
 

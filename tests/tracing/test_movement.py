@@ -173,7 +173,7 @@ MIXES = {
         x, 0.0, jax.lax.add, (1, 1, 1, 2), (1, 1, 1, 1), "SAME"
     ),
     "gated": lambda x: x[..., :2] * jax.nn.sigmoid(x[..., 2:]),
-    "normalised": lambda x: x / jnp.linalg.norm(x, axis=-1, keepdims=True),
+    "normalized": lambda x: x / jnp.linalg.norm(x, axis=-1, keepdims=True),
 }
 
 

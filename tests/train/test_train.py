@@ -487,15 +487,15 @@ def test_settings_of_data_and_augmentation_reach_training(tmp_path):
     run(tmp_path / "plain", *longer)
     changed = {
         "augmented": ("--augmentation.crop", "padded", "--augmentation.flip"),
-        "relabelled": ("--data.random-labels", "0.5"),
+        "relabeled": ("--data.random-labels", "0.5"),
         "fewer": ("--data.fraction", "0.5"),
     }
     plain = read_metrics(tmp_path / "plain" / "metrics.jsonl")
     for name, overrides in changed.items():
         run(tmp_path / name, *longer, *overrides)
         assert not arrays_equal(parameters(tmp_path / "plain"), parameters(tmp_path / name)), name
-    relabelled = read_metrics(tmp_path / "relabelled" / "metrics.jsonl")
-    assert relabelled[-1].train_loss > plain[-1].train_loss + 0.2
+    relabeled = read_metrics(tmp_path / "relabeled" / "metrics.jsonl")
+    assert relabeled[-1].train_loss > plain[-1].train_loss + 0.2
     fewer = read_metrics(tmp_path / "fewer" / "metrics.jsonl")
     assert (plain[-1].step, fewer[-1].step) == (64, 32)
 

@@ -64,7 +64,7 @@ def kind(name):
     return _function(name)
 
 
-def randomised(build, *arguments, seed=_SEED):
+def randomized(build, *arguments, seed=_SEED):
     """An NNX module with parameters and running statistics that are neither zero nor one."""
     module = nnx.eval_shape(lambda: build(*arguments, nnx.Rngs(0)))
     random = np.random.default_rng(seed)
@@ -80,7 +80,7 @@ def randomised(build, *arguments, seed=_SEED):
 
 
 def _nnx(build, layers, side):
-    module = randomised(build, CLASSES)
+    module = randomized(build, CLASSES)
     graph, random, params = _split(module)
 
     def forward(params, images):

@@ -44,7 +44,7 @@ class Kind(abc.ABC):
 
     @abc.abstractmethod
     def unit_derivatives(self, layer, images, weights):
-        """Of weighted sums of units with respect to standardised images, of their shape.
+        """Of weighted sums of units with respect to standardized images, of their shape.
 
         Each image has weights of its own, `[images, units]`. What a unit answers to an image is
         the mean of its map.
@@ -53,7 +53,7 @@ class Kind(abc.ABC):
     @functools.cached_property
     def images(self):
         """As the network reads them."""
-        return standardised(_pixels(self.network.preprocessing))
+        return standardized(_pixels(self.network.preprocessing))
 
     @functools.cached_property
     def data(self):
@@ -96,7 +96,7 @@ def preprocessing(side, channels=3):
 
 @functools.cache
 def _pixels(expected):
-    """Coloured blobs on noise: images that differ in more than noise."""
+    """Colored blobs on noise: images that differ in more than noise."""
     random = np.random.default_rng(7)
     side, channels = expected.size[0], expected.channels
     coarse = random.uniform(0, 200, (IMAGES, 4, 4, channels))
@@ -104,7 +104,7 @@ def _pixels(expected):
     return (np.kron(coarse, np.ones((1, side // 4, side // 4, 1))) + noise).astype(np.uint8)
 
 
-def standardised(pixels):
+def standardized(pixels):
     return ((pixels / 255 - MEAN) / STD).astype(np.float32)
 
 

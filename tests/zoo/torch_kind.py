@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import jaxunits as ju
-from tests.networks.torch_zoo import MobileNetV2, randomised
+from tests.networks.torch_zoo import MobileNetV2, randomized
 from tests.zoo.kind import CLASSES, Kind, preprocessing
 
 # Two threads that share a busy machine wait for each other, fifty times as long as one works.
@@ -90,7 +90,7 @@ class TorchKind(Kind):
 
 def mobilenet():
     """MobileNetV2 with random weights, which takes images for all classes."""
-    module = randomised(MobileNetV2(CLASSES))
+    module = randomized(MobileNetV2(CLASSES))
     network = ju.networks.from_torch(module, preprocessing=preprocessing(32))
     found = TorchKind(
         network, dict.fromkeys(MOBILENET, 1), copy.deepcopy(module).double(), MOBILENET

@@ -26,7 +26,7 @@ class Annotations(NamedTuple):
 
     Attributes:
       images: preprocessed, `[images, height, width, channels]` in float32, or uint8 where
-        `standardised=False` asks for that.
+        `standardized=False` asks for that.
       label_maps: indices into the image's row of `concepts`, -1 where there is none,
         `[images, maps, rows, columns]` in int16.
       concepts: indices of the concepts in each image, rising; -1 after the last,
@@ -55,7 +55,7 @@ def annotated_images(
     stop: int | None = None,
     *,
     threads: int = 4,
-    standardised: bool = True,
+    standardized: bool = True,
 ) -> Annotations:
     """Annotated images in their order; masks are cut as the network sees the images.
 
@@ -68,7 +68,7 @@ def annotated_images(
       start: the first image.
       stop: the image after the last one; None for all.
       threads: how many threads read ahead.
-      standardised: false leaves images uint8, as in `ju.data.batches`.
+      standardized: false leaves images uint8, as in `ju.data.batches`.
 
     Raises:
       InputError: the range holds none, the images have another number of channels than the network
@@ -76,10 +76,10 @@ def annotated_images(
         images that are not known to be uint8 shall stay that.
     """
     check_channels(images(concepts), preprocessing)
-    check_uint8(concepts, standardised)
+    check_uint8(concepts, standardized)
 
     def prepare(index: int) -> _Prepared:
-        return _prepare(concepts, index, preprocessing, size, standardised)
+        return _prepare(concepts, index, preprocessing, size, standardized)
 
     chosen = range(len(concepts))[start:stop]
     check_numbers(threads=(threads, THREADS))
@@ -97,7 +97,7 @@ def _prepare(
     index: int,
     preprocessing: Preprocessing,
     size: tuple[int, int],
-    standardised: bool,
+    standardized: bool,
 ) -> _Prepared:
     image, label_maps = concepts[index]
     check_pixels(
@@ -111,11 +111,11 @@ def _prepare(
             f"label map of image {index} in data {concepts.name!r} has concept {wrong}: give 0 to "
             f"{len(concepts.names) - 1}, and -1 for none"
         )
-    labelled = present >= 0
+    labeled = present >= 0
     # With -1 among the values, their places are one too high, and its own becomes -1.
-    places = places.reshape(seen.shape) - int(not labelled.all())
-    pixels = as_read(preprocessing, preprocessing.fit(image), standardised=standardised)
-    return _Prepared(pixels, places.astype(np.int16), present[labelled].astype(np.int32))
+    places = places.reshape(seen.shape) - int(not labeled.all())
+    pixels = as_read(preprocessing, preprocessing.fit(image), standardized=standardized)
+    return _Prepared(pixels, places.astype(np.int16), present[labeled].astype(np.int32))
 
 
 def _together(prepared: Sequence[_Prepared]) -> Annotations:

@@ -1,4 +1,4 @@
-"""Broden: the densely labelled images of network dissection, and folders of its form."""
+"""Broden: the densely labeled images of network dissection, and folders of its form."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class BrodenSource:
       entries: the images.
       table: the concept of each label's number; -1 for 0, which is no label, and for labels of
         categories that are left out, -2 for numbers without a label.
-      channels: 1 reads every image as grey, 3 as RGB.
+      channels: 1 reads every image as gray, 3 as RGB.
     """
 
     root: Path

@@ -14,10 +14,10 @@ from ..._arguments import check_real, shown
 from ..._errors import InputError, unknown_name
 from .._dataset import Dataset, check_dataset
 from .._pixels import check_pixels
-from . import _colours, _edges, _quadrants
+from . import _colors, _edges, _quadrants
 from ._concepts import Annotated, Concepts
 
-KINDS = ("quadrants", "colours", "edges")
+KINDS = ("quadrants", "colors", "edges")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +61,8 @@ class ComputedSource:
     ) -> Int32[np.ndarray, "height width"]:
         if kind == "quadrants":
             return _quadrants.quadrants(image)
-        if kind == "colours":
-            return _colours.colours(image)
+        if kind == "colors":
+            return _colors.colors(image)
         return _edges.edges(image, self.contrast)
 
 
@@ -74,7 +74,7 @@ def computed(
     | kind | concepts |
     | --- | --- |
     | `"quadrants"` | the image's four quadrants |
-    | `"colours"` | the eleven basic colours: the nearest of the xkcd survey's prototypes in CIELAB; black, grey and white for images of one channel |
+    | `"colors"` | the eleven basic colors: the nearest of the xkcd survey's prototypes in CIELAB; black, gray and white for images of one channel |
     | `"edges"` | four orientations of edges, from Sobel's gradient of the brightness |
 
     Args:
@@ -103,7 +103,7 @@ def computed(
         )
     known = {
         "quadrants": _quadrants.NAMES,
-        "colours": _colours.NAMES if data.channels == 3 else _colours.GREY_NAMES,
+        "colors": _colors.NAMES if data.channels == 3 else _colors.GRAY_NAMES,
         "edges": _edges.NAMES,
     }
     sizes = [len(known[kind]) for kind in kinds]

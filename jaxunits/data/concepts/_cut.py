@@ -20,7 +20,7 @@ def cut(
 ) -> Shaped[np.ndarray, "maps height width"]:
     """Resize and crop masks as `Preprocessing.fit` does their image, by the nearest pixel.
 
-    Exactly as Pillow's `NEAREST`: a pixel takes the value of the stored pixel that its centre falls
+    Exactly as Pillow's `NEAREST`: a pixel takes the value of the stored pixel that its center falls
     into, and where that is the line between two the one that Pillow's rounding finds. The whole
     mask is resampled and then cropped; where `size` asks for a resolution at which the crop does
     not begin and end at whole pixels, the crop's box is resampled in one step.

@@ -15,12 +15,12 @@ from .._decoding import decode, open_image, orientation, stored_bytes
 
 WAY_OUT = "replace it, or take its image out of the data"
 _SINGLE = {"1", "L", "P", "I", "I;16"}
-# Pillow spreads grey of 2 and 4 bits over 0 to 255, and keeps of 16 bits of colour the upper 8.
+# Pillow spreads gray of 2 and 4 bits over 0 to 255, and keeps of 16 bits of color the upper 8.
 _SPREAD = {"L;2": 85, "L;4": 17}
 
 
 def read_image(path: Path, channels: int) -> UInt8[np.ndarray, "height width channels"]:
-    """The pixels of a PNG or JPEG, grey (1 channel) or RGB (3).
+    """The pixels of a PNG or JPEG, gray (1 channel) or RGB (3).
 
     Raises:
       InputError: the file is missing, corrupt or of another format, or has an EXIF orientation,
@@ -38,7 +38,7 @@ def read_image(path: Path, channels: int) -> UInt8[np.ndarray, "height width cha
 
 
 def read_mask(file: bytes | Path, place: str) -> Int[np.ndarray, "rows columns channels"]:
-    """What the pixels of a PNG store, never the colours they show: of a palette the indices.
+    """What the pixels of a PNG store, never the colors they show: of a palette the indices.
 
     Args:
       file: its content or its path.

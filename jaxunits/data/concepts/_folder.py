@@ -16,7 +16,7 @@ from ._files import WAY_OUT, as_table, files_fingerprint, lookup, read_image, re
 from ._tables import Row, read_table, whole_number
 
 _IMAGES = {".png", ".jpg", ".jpeg"}
-_NO_CONCEPT = "unlabelled"
+_NO_CONCEPT = "unlabeled"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class FolderSource:
     Attributes:
       pairs: the files of each image and its mask.
       table: the concept of each pixel value; -1 for none.
-      channels: 1 reads every image as grey, 3 as RGB.
+      channels: 1 reads every image as gray, 3 as RGB.
     """
 
     pairs: tuple[tuple[Path, Path], ...]

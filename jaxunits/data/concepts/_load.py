@@ -41,9 +41,9 @@ def load(
     Args:
       source: one of the above.
       split: which part of it; for folders and Broden all without one.
-      channels: 3 reads every image as RGB, 1 as grey.
+      channels: 3 reads every image as RGB, 1 as gray.
       categories: for Broden: the only categories to read.
-      ignore: for folders: names in `concepts.csv` that are no concepts; `unlabelled`, where there is
+      ignore: for folders: names in `concepts.csv` that are no concepts; `unlabeled`, where there is
         one, by default.
       verify: read every image and mask once now, so that one that cannot be used is found before
         anything expensive. Without it the error comes when the file is reached.
@@ -53,7 +53,7 @@ def load(
       InputError: the source, split or files cannot be used; the message says what to do.
     """  # noqa: E501
     if channels not in (1, 3):
-        raise InputError(f"channels={channels}: give 1 (grey) or 3 (RGB)")
+        raise InputError(f"channels={channels}: give 1 (gray) or 3 (RGB)")
     kind, _, rest = source.partition(":")
     if kind == "broden" and rest:
         concepts = _broden.load(rest, split, channels, categories)
@@ -72,12 +72,12 @@ def load(
 
 
 def _verify(concepts: Concepts) -> None:
-    """Read everything once; refuse data without a single labelled pixel."""
+    """Read everything once; refuse data without a single labeled pixel."""
 
-    def labelled(index: int) -> bool:
+    def labeled(index: int) -> bool:
         return bool((concepts[index].label_maps >= 0).any())
 
-    if not any(list(in_threads(labelled, range(len(concepts))))):
+    if not any(list(in_threads(labeled, range(len(concepts))))):
         raise InputError(
             f"no pixel of the {len(concepts)} masks of data {concepts.name!r} has a concept: check "
             "that their values are the concepts' numbers"

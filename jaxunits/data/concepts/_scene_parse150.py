@@ -43,7 +43,7 @@ class SceneParseSource:
 
     Attributes:
       records: random access to `image` and `annotation`, as bytes.
-      channels: 1 reads every image as grey, 3 as RGB.
+      channels: 1 reads every image as gray, 3 as RGB.
       name: for errors.
     """
 

@@ -56,7 +56,7 @@ def _is_one(alpha: Operand) -> bool:
 
 
 def divide(x: Operand, y: Operand, *, rounding_mode: str | None = None) -> Array:
-    """X / y, rounded towards zero or down if asked for."""
+    """X / y, rounded toward zero or down if asked for."""
     if rounding_mode == "floor":
         return _broadcasting(jnp.floor_divide)(x, y)
     quotient = _broadcasting(jnp.true_divide)(x, y)

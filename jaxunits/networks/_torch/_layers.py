@@ -121,14 +121,14 @@ def norm_of_batch(
     momentum: float,
     epsilon: float,
 ) -> tuple[Float[Array, "images channels *map"], None, None]:
-    """Each channel standardised over images and map; instance norm is this on one image."""
+    """Each channel standardized over images and map; instance norm is this on one image."""
     axes = (0, *range(2, x.ndim))
-    standardised = _standardised(x, axes, epsilon)
+    standardized = _standardized(x, axes, epsilon)
     if weight is not None:
-        standardised = standardised * _per_channel(weight, x.ndim)
+        standardized = standardized * _per_channel(weight, x.ndim)
     if bias is not None:
-        standardised = standardised + _per_channel(bias, x.ndim)
-    return standardised, None, None
+        standardized = standardized + _per_channel(bias, x.ndim)
+    return standardized, None, None
 
 
 def layer_norm(
@@ -138,8 +138,8 @@ def layer_norm(
     bias: Float[Array, ...] | None,
     epsilon: float,
 ) -> tuple[Float[Array, ...], None, None]:
-    """Standardised over the last axes, then scaled and shifted."""
-    outputs = _standardised(x, tuple(range(x.ndim - len(shape), x.ndim)), epsilon)
+    """Standardized over the last axes, then scaled and shifted."""
+    outputs = _standardized(x, tuple(range(x.ndim - len(shape), x.ndim)), epsilon)
     outputs = outputs if weight is None else outputs * aligned(outputs, weight)[1]
     return outputs if bias is None else add(outputs, bias), None, None
 
@@ -154,17 +154,17 @@ def group_norm(
     groups: int,
     epsilon: float,
 ) -> tuple[Float[Array, "images channels *map"], None, None]:
-    """Standardised over the map and a group of channels, then scaled and shifted."""
+    """Standardized over the map and a group of channels, then scaled and shifted."""
     grouped = x.reshape(x.shape[0], groups, channels // groups, *x.shape[2:])
-    outputs = _standardised(grouped, tuple(range(2, grouped.ndim)), epsilon).reshape(x.shape)
+    outputs = _standardized(grouped, tuple(range(2, grouped.ndim)), epsilon).reshape(x.shape)
     outputs = outputs if weight is None else outputs * _per_channel(weight, x.ndim)
     return outputs if bias is None else outputs + _per_channel(bias, x.ndim), None, None
 
 
-def _standardised(x: Float[Array, ...], axes: tuple[int, ...], epsilon: float) -> Float[Array, ...]:
-    centred = x - jnp.mean(x, axes, keepdims=True)
-    variance = jnp.mean(jnp.square(centred), axes, keepdims=True)
-    return centred * lax.rsqrt(variance + epsilon)
+def _standardized(x: Float[Array, ...], axes: tuple[int, ...], epsilon: float) -> Float[Array, ...]:
+    centered = x - jnp.mean(x, axes, keepdims=True)
+    variance = jnp.mean(jnp.square(centered), axes, keepdims=True)
+    return centered * lax.rsqrt(variance + epsilon)
 
 
 RULES: dict[str, Callable[..., Any]] = {

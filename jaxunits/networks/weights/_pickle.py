@@ -30,7 +30,7 @@ from ._pickle_names import (
 from ._stored import damaged, shortened
 
 MOST_BYTES = 2**27
-# Ten times what the state dict and optimiser of a network of 1,000 arrays take.
+# Ten times what the state dict and optimizer of a network of 1,000 arrays take.
 _MOST_OPERATIONS = 2_000_000
 _MOST_AXES = 64
 _MOST_BITS = 128

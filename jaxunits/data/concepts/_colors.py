@@ -1,15 +1,15 @@
-"""The eleven basic colours as concepts."""
+"""The eleven basic colors as concepts."""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int32, Num
 
-# The colours that most people chose for these names on their screens: the colour name survey of
+# The colors that most people chose for these names on their screens: the color name survey of
 # xkcd, 2010, 222,500 sessions, released into the public domain. Those of one channel come first.
 PROTOTYPES = {
     "black": (0, 0, 0),
-    "grey": (146, 149, 145),
+    "gray": (146, 149, 145),
     "white": (255, 255, 255),
     "red": (229, 0, 0),
     "green": (21, 176, 26),
@@ -21,7 +21,7 @@ PROTOTYPES = {
     "purple": (126, 30, 156),
 }
 NAMES = tuple(PROTOTYPES)
-GREY_NAMES = NAMES[:3]
+GRAY_NAMES = NAMES[:3]
 
 # IEC 61966-2-1: linear sRGB to CIE XYZ; a row's sum is the white point's (D65).
 _XYZ = np.asarray(
@@ -29,25 +29,25 @@ _XYZ = np.asarray(
 )
 
 
-def colours(
+def colors(
     image: Num[np.ndarray, "height width channels"],
 ) -> Int32[np.ndarray, "height width"]:
-    """The basic colour nearest to each pixel's in CIELAB (Euclidean, CIE 1976); of grey images 3.
+    """The basic color nearest to each pixel's in CIELAB (Euclidean, CIE 1976); of gray images 3.
 
-    The eleven terms are Berlin and Kay's (1969). Broden's own colours come from a table learnt from
+    The eleven terms are Berlin and Kay's (1969). Broden's own colors come from a table learned from
     photographs (van de Weijer et al. 2009), so its masks differ.
     """
-    names = NAMES if image.shape[-1] == 3 else GREY_NAMES
+    names = NAMES if image.shape[-1] == 3 else GRAY_NAMES
     prototypes = cielab(np.asarray([PROTOTYPES[name] for name in names], np.uint8))
     pixels = cielab(np.broadcast_to(image, (*image.shape[:2], 3)))
     distances = [((pixels - prototype) ** 2).sum(-1) for prototype in prototypes]
     return np.argmin(distances, 0).astype(np.int32)
 
 
-def cielab(colours: Num[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:
+def cielab(colors: Num[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:
     """From sRGB, uint8 in 0 to 255 or floating point in 0 to 1, to CIELAB under D65."""
-    values = colours.astype(np.float32)
-    if colours.dtype == np.uint8:
+    values = colors.astype(np.float32)
+    if colors.dtype == np.uint8:
         values /= 255
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     ratio = linear @ _XYZ.T / _XYZ.sum(1)

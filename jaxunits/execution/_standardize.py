@@ -1,4 +1,4 @@
-"""Images standardised on the devices."""
+"""Images standardized on the devices."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from jaxtyping import Array, Float32, PyTree, UInt8
 from ..data import Preprocessing
 
 
-def standardised(inputs: PyTree, preprocessing: Preprocessing) -> PyTree:
-    """Images of uint8 as `Preprocessing.standardise` gives them, to the bit, in float32.
+def standardized(inputs: PyTree, preprocessing: Preprocessing) -> PyTree:
+    """Images of uint8 as `Preprocessing.standardize` gives them, to the bit, in float32.
 
     Args:
       inputs: what is read of images, in which pixels alone are uint8; all else stays as it is.
@@ -31,7 +31,7 @@ def _looked_up(
     """
     channels = preprocessing.channels
     values = np.repeat(np.arange(256, dtype=np.uint8), channels).reshape(1, 256, channels)
-    table = jnp.asarray(preprocessing.standardise(values)).reshape(-1)
+    table = jnp.asarray(preprocessing.standardize(values)).reshape(-1)
     ordered = pixels[..., ::-1] if preprocessing.order == "bgr" else pixels
     channel = jax.lax.broadcasted_iota(jnp.int32, pixels.shape, pixels.ndim - 1)
     return table.at[ordered.astype(jnp.int32) * channels + channel].get(mode="promise_in_bounds")

@@ -11,10 +11,10 @@ from ._method import Method
 
 Shape = tuple[int, int, int]
 
-# Square root of the covariance of ImageNet's colours, as in Lucid (Apache-2.0), whose largest
-# column has length 1: from principal colours to red, green and blue.
-_COLOURS = np.asarray([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
-_COLOURS /= np.linalg.norm(_COLOURS, axis=0).max()
+# Square root of the covariance of ImageNet's colors, as in Lucid (Apache-2.0), whose largest
+# column has length 1: from principal colors to red, green and blue.
+_COLORS = np.asarray([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
+_COLORS /= np.linalg.norm(_COLORS, axis=0).max()
 
 # Black and white as a sigmoid can give them.
 _DARKEST = 1e-3
@@ -49,7 +49,7 @@ def free(
 ) -> Float[Array, ...]:
     """The part of a cost's gradient that does not lead beyond black or white.
 
-    Without the rest the length of a normalised step is that of what can still change.
+    Without the rest the length of a normalized step is that of what can still change.
     """
     if method.values != "clip":
         return gradient
@@ -62,8 +62,8 @@ def pixels(
 ) -> Float[Array, "height width channels"]:
     """The image that the numbers stand for, from 0 to 1, red before green before blue."""
     image = _from_frequencies(numbers, shape) if method.basis == "fourier" else numbers
-    if method.decorrelate_colours:
-        image = image @ jnp.asarray(_COLOURS.T)
+    if method.decorrelate_colors:
+        image = image @ jnp.asarray(_COLORS.T)
     return jax.nn.sigmoid(image) if method.values == "sigmoid" else image
 
 
@@ -71,8 +71,8 @@ def _numbers(method: Method, image: Float[Array, "height width channels"]) -> Fl
     """The numbers that stand for an image: what `pixels` undoes."""
     if method.values == "sigmoid":
         image = jax.scipy.special.logit(jnp.clip(image, _DARKEST, 1 - _DARKEST))
-    if method.decorrelate_colours:
-        image = image @ jnp.asarray(np.linalg.inv(_COLOURS.T))
+    if method.decorrelate_colors:
+        image = image @ jnp.asarray(np.linalg.inv(_COLORS.T))
     if method.basis == "pixel":
         return image
     height, width, _ = image.shape

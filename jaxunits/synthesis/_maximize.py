@@ -1,4 +1,4 @@
-"""Images that units respond to most: activation maximisation for a whole layer at once."""
+"""Images that units respond to most: activation maximization for a whole layer at once."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from ._ascent import Ascent
 from ._checks import check_kept, check_question
 from ._climb import AscentEngine, Climbing, joined
 from ._method import Method
-from ._result import Climbed, labelled
+from ._result import Climbed, labeled
 from ._starts import Initial, Starts, checked_initial, starts_of
 
 _COUNT = Range(1, whole=True)
 
 
-def maximise(
+def maximize(
     network: Classifier,
     layer: str,
     units: Sequence[int] | None = None,
@@ -57,7 +57,7 @@ def maximise(
 ) -> xr.Dataset:
     """Make for each unit of a layer an image that it responds to most, by gradient ascent.
 
-    Activation maximisation (AM) climbs x_u; independent activation maximisation (IAM) climbs x_u
+    Activation maximization (AM) climbs x_u; independent activation maximization (IAM) climbs x_u
     less the mean of x_j over the layer's other units j (paper C eq. 2 and 3). Many images climb at
     once in one compiled program, which evaluates the network up to the layer alone, and for AM of
     the layer itself the unit's own channel. An image depends on the seed,
@@ -85,9 +85,9 @@ def maximise(
       num_starts: how many starting images a unit has. The best image is kept, one that the unit
         responds to before one that it does not.
       seed: of the starting noise and of random movements.
-      initial: images to start from instead of mid grey, pixels from 0 to 1: one for all units
+      initial: images to start from instead of mid gray, pixels from 0 to 1: one for all units
         `[height, width, channels]`, one for each `[units, height, width, channels]`, or the result
-        of another `maximise` (mid grey for units without an image there). The first start is the
+        of another `maximize` (mid gray for units without an image there). The first start is the
         image itself, without noise.
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`. What is done so far are
         images that have arrived. It needs a method without functions of one's own.
@@ -101,7 +101,7 @@ def maximise(
       A Dataset with the dimensions `unit`, `height`, `width`, `channel`, `responding_unit` (all
       units of the layer), `start` and `step`:
 
-      - `image`: pixels from 0 to 1, red before green before blue; `standardised`: what the network
+      - `image`: pixels from 0 to 1, red before green before blue; `standardized`: what the network
         read.
       - `activation`, x_u on the image; `objective`; `response`, x_j of every unit j of the layer.
       - `active`: whether the unit responds to its image. A unit that does not (its ReLU was dead
@@ -118,7 +118,7 @@ def maximise(
     """
     check_progress(progress)
     check_path_or_none(file=file)
-    execution = from_options(Climbing, options, maximise)
+    execution = from_options(Climbing, options, maximize)
     check_classifier(network)
     check_parameters(network)
     check_readable(network, layer)
@@ -137,21 +137,21 @@ def maximise(
     asked = Measurement(
         settings={
             place.name: {
-                **provenance("maximise", network, place.name, None, execution),
+                **provenance("maximize", network, place.name, None, execution),
                 "units": fingerprint(chosen),
-                "maximised": objective,
+                "maximized": objective,
                 "activation_of_a_map": activation,
                 "method": method.described(),
                 "num_starts": str(num_starts),
                 "seed": str(seed),
-                "initial": "grey" if initial is None else fingerprint(first),
+                "initial": "gray" if initial is None else fingerprint(first),
             }
         },
         compile=lambda read: AscentEngine(network, place, ascent, read, execution),
         observe=lambda seen: joined(each.found for each in seen),
         kind=Climbed,
         merge=None,
-        finish=lambda states: {place.name: labelled(joined(states()), chosen, num_starts)},
+        finish=lambda states: {place.name: labeled(joined(states()), chosen, num_starts)},
         files=Files.of(file, [place.name], several=False),
     )
     read = _reading(chosen, num_starts, seed, first)

@@ -1,4 +1,4 @@
-"""Images that a transform has standardised before anybody here sees them."""
+"""Images that a transform has standardized before anybody here sees them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Normalized = tuple[Any, Any]
 _DEPTH = 5
 
 
-class Standardising(NamedTuple):
+class Standardizing(NamedTuple):
     """Mean and standard deviation of a transform, one of each channel."""
 
     mean: tuple[float, ...]
@@ -31,7 +31,7 @@ class Standardising(NamedTuple):
         )
 
 
-def checked(normalized: Any) -> Standardising:
+def checked(normalized: Any) -> Standardizing:
     """Mean and standard deviation as the user gives them.
 
     Raises:
@@ -45,18 +45,18 @@ def checked(normalized: Any) -> Standardising:
     if not values or not numbers or not all(np.isfinite(each).all() for each in values):
         raise InputError(
             f"normalized={shown(normalized)}: give the mean and the standard deviation by which "
-            "images are standardised, such as ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))"
+            "images are standardized, such as ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))"
         )
     mean, std = (tuple(map(float, each.tolist())) for each in values)
     if min(std) <= 0:
         raise InputError(f"normalized={shown(normalized)}: give standard deviations above 0")
-    return Standardising(mean, std)
+    return Standardizing(mean, std)
 
 
 def undone(
     image: Num[np.ndarray, "height width channels"], normalized: Normalized, place: str
 ) -> Float32[np.ndarray, "height width channels"]:
-    """An image before it was standardised.
+    """An image before it was standardized.
 
     Raises:
       InputError: there are other numbers of channels.
@@ -72,12 +72,12 @@ def undone(
     return image.astype(np.float32) * scale + shift
 
 
-def standardised_by(source: Any) -> Standardising | None:
-    """What the transform of a data set of torchvision's standardises by, if it does."""
+def standardized_by(source: Any) -> Standardizing | None:
+    """What the transform of a data set of torchvision's standardizes by, if it does."""
     for transform in _transforms(source, _DEPTH):
         mean, std = (_numbers(getattr(transform, name, None)) for name in ("mean", "std"))
         if mean and std and (set(mean), set(std)) != ({0.0}, {1.0}):
-            return Standardising(mean, std)
+            return Standardizing(mean, std)
     return None
 
 

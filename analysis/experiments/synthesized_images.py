@@ -80,7 +80,7 @@ def _covered(runs: Runs, run: Run) -> Figure | None:
 
 def selective_unit(run: Run, layer: str) -> int | None:
     """The most selective unit with RS above 0 under IAM; None where there is none."""
-    made = run.kind("synthesis")[layer].isel(noise_seed=0).sel(maximised="iam")
+    made = run.kind("synthesis")[layer].isel(noise_seed=0).sel(maximized="iam")
     selectivity = run.kind("attributes")[layer]["class_selectivity"].sel(unit=made["unit"])
     covered = selectivity.where(made["rs"] > 0).values
     if not np.isfinite(covered).any():
@@ -103,12 +103,12 @@ def covering_units(made: xr.Dataset, unit: int, most: int) -> Int[np.ndarray, " 
 
 def _draw_row(line: np.ndarray, run: Run, layer: str, unit: int) -> None:
     images = run.kind("synthesis")[layer]
-    made = images.isel(noise_seed=0).sel(maximised="iam")
+    made = images.isel(noise_seed=0).sel(maximized="iam")
     selectivity = run.kind("attributes")[layer]["class_selectivity"]
     rs = float(made["rs"].sel(unit=unit))
     _show(
         line[0],
-        images["image"].sel(maximised="am", unit=unit),
+        images["image"].sel(maximized="am", unit=unit),
         f"{layer}, unit {unit}, AM\nselectivity {float(selectivity.sel(unit=unit)):.2f}",
     )
     _show(line[1], made["image"].sel(unit=unit), f"{layer}, unit {unit}, IAM\nRS {rs:.2f}")
@@ -135,14 +135,14 @@ def _sheets(runs: Runs, run: Run) -> list[Figure]:
     return [
         Figure(
             f"images{_suffix(runs, run)}_{layer}_{objective}",
-            sheet(made.sel(maximised=objective).isel(noise_seed=0)),
+            sheet(made.sel(maximized=objective).isel(noise_seed=0)),
             f"{run.name + ', ' if runs.several else ''}{layer}: images of "
             f"{made.sizes['unit']} units under {objective.upper()}. A crossed square: the unit "
             "does not respond to its image. Click to enlarge.",
             zoomable=True,
         )
         for layer, made in run.kind("synthesis").items()
-        for objective in made["maximised"].values.tolist()
+        for objective in made["maximized"].values.tolist()
     ]
 
 
@@ -187,5 +187,5 @@ def _picture(image: UInt8[np.ndarray, "y x channels"], factor: int) -> Image.Ima
 
 
 experiment = Experiment(
-    "synthesised_images", _section, needs=(attributes, synthesis), paper="C", figures="2"
+    "synthesized_images", _section, needs=(attributes, synthesis), paper="C", figures="2"
 )
