@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import xarray as xr
-from jaxtyping import PyTree
 
 import jaxunits as ju
 
@@ -20,8 +21,11 @@ from .devices import Devices
 from .metrics import EpochMetrics
 from .optimizers import build_optimizer, learning_rate
 from .progress import Progress
-from .step import State, Sums, build_step, network_arrays
+from .step import State, Step, Sums, build_step, network_arrays, no_sums
 from .together import batched, one_of, stack
+
+# Steps that are started before the one that runs is done, so that the device never waits.
+_AHEAD = 2
 
 
 class Program(NamedTuple):
@@ -53,7 +57,8 @@ def prepare(
     step = build_step(
         network, build_optimizer(config, steps), config.precision, config.regularizers
     )
-    compiled = devices.compile(batched(step, len(grouped[0]), (False, False, False, True)))
+    shared = (False, False, False, False, True)
+    compiled = devices.compile(batched(_adding(step), len(grouped[0]), shared))
     return [
         Program(
             config=config,
@@ -84,13 +89,19 @@ def run_epoch(
     Raises:
       InputError: a loss or a parameter is NaN.
     """
-    started, total, runs = time.perf_counter(), _Total(), len(program.seeds)
+    started, runs = time.perf_counter(), len(program.seeds)
+    sums = program.devices.replicate(stack([no_sums()] * runs))
+    under_way: deque[Sums] = deque()
     for number, batch in enumerate(_training_batches(program, epoch)):
         count = np.int32(epoch * program.steps_per_epoch + number)
-        state, sums = program.step(state, batch, program.keys, count)
-        total.add(sums)
+        state, sums = program.step(state, sums, batch, program.keys, count)
+        under_way.append(sums)
+        if len(under_way) > _AHEAD:
+            jax.block_until_ready(under_way.popleft())
+            progress.step()
+    seen = _of_runs(sums, runs)
+    for _ in under_way:
         progress.step()
-    seen = total.of_runs(runs)
     for each in seen:
         _check_loss(program, epoch, each.loss, each.penalty)
     held_out = [_evaluated(program, one_of(state, run, runs)) for run in range(runs)]
@@ -136,21 +147,26 @@ def _evaluated(program: Program, state: State) -> xr.Dataset:
     )
 
 
-class _Total:
-    """Sums of batches, fetched from the devices only once they are asked for."""
+def _adding(step: Step) -> Callable[..., Any]:
+    """A step that adds its sums to those of the steps before.
 
-    def __init__(self) -> None:
-        self._sums: PyTree = None
+    One program a step: on CPUs a small one, such as a sum, would wait for the step, and the host
+    would prepare no batch meanwhile.
+    """
 
-    def add(self, sums: Sums) -> None:
-        """Add a batch."""
-        held = self._sums
-        self._sums = sums if held is None else jax.tree.map(jax.numpy.add, held, sums)
+    def added(
+        state: State, before: Sums, batch: ju.data.Batch, key: Any, number: Any
+    ) -> tuple[State, Sums]:
+        state, sums = step(state, batch, key, number)
+        return state, jax.tree.map(jnp.add, before, sums)
 
-    def of_runs(self, runs: int) -> list[Sums]:
-        """The sums of each run."""
-        host = jax.tree.map(np.asarray, self._sums)
-        return [one_of(host, run, runs) for run in range(runs)]
+    return added
+
+
+def _of_runs(sums: Sums, runs: int) -> list[Sums]:
+    """The sums of each run."""
+    host = jax.tree.map(np.asarray, sums)
+    return [one_of(host, run, runs) for run in range(runs)]
 
 
 def _metrics(

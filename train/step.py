@@ -49,6 +49,12 @@ class Sums(NamedTuple):
 Step = Callable[[State, ju.data.Batch, Any, Any], tuple[State, Sums]]
 
 
+def no_sums() -> Sums:
+    """The sums before the first step of an epoch."""
+    nats, count = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
+    return Sums(loss=nats, penalty=nats, correct=count, images=count)
+
+
 def initial_state(
     network: ju.networks.Classifier, optimizer: optax.GradientTransformation
 ) -> State:
