@@ -17,3 +17,4 @@ from ._shapley import shapley as shapley
 from ._sweep import Sweep as Sweep
 from ._sweep import sweep as sweep
 from ._sweep import sweep_settings as sweep_settings
+from ._synergies import synergies as synergies

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
@@ -18,15 +16,15 @@ from .._arguments import check_path_or_none, check_real, from_options
 from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
 from ..data import Dataset
-from ..execution import Enough, Files, Progress, Reducer, trial
+from ..execution import Files, Progress
 from ..networks import Classifier
 from ..networks._checks import check_classifier
 from ..results import class_coordinates
-from ._counts import LOSS_UNITS, as_integers
-from ._engine import Answers, Engine
+from ._counts import LOSS_UNITS
 from ._execution import Execution, Options
 from ._orders import masks_of_orders
-from ._question import Question, Values, question_of
+from ._question import Values, question_of
+from ._rounds import Sums, in_rounds, reducer
 
 # Of one round, at most: a batch is evaluated under all of them before the next.
 _MASKS = 2048
@@ -45,20 +43,6 @@ _DESCRIPTIONS = {
     "correct_before": ("images", "correct images with all units"),
     "correct_without": ("images", "correct images with none of the units"),
 }
-
-
-class Curves(NamedTuple):
-    """Sums over some images, under every mask of a round.
-
-    Attributes:
-      images: of each class.
-      correct: correct images.
-      loss: cross-entropies, in `1 / LOSS_UNITS` nats.
-    """
-
-    images: Int64[np.ndarray, " classes"]
-    correct: Int64[np.ndarray, "masks classes"]
-    loss: Int64[np.ndarray, " masks"]
 
 
 class Contributions(NamedTuple):
@@ -168,60 +152,33 @@ def shapley(
     ):
         if made is not None:
             return made[place.name]
-        run = _Rounds(network, question.with_means(network, carried_out), data, carried_out)
         spread = Spread.of_none(place.num_units, len(data.class_names))
-        for number in range(rounds):
-            found = run.round(
-                _orders(place.num_units, pairs, [seed, number]),
-                settings={**settings, "measured": f"shapley: round {number}"},
-                file=files.on_the_way and files.on_the_way / f"{number}.nc",
-                progress=_shifted(report, number, rounds),
-            )
-            if planned := trial():
-                planned.passes[-1] = dataclasses.replace(planned.passes[-1], steps=rounds)
-                raise Enough
-            spread = _joined(spread, found)
+        passes: list[Mapping[str, Any]] = []
+
+        def orders(number: int) -> Int64[np.ndarray, "orders units"]:
+            return _orders(place.num_units, pairs, [seed, number])
+
+        for sums, how in in_rounds(
+            network,
+            question,
+            data,
+            carried_out,
+            lambda _: reducer(Sums, lambda answers: Sums.of(answers, len(data.class_names))),
+            lambda number: masks_of_orders(orders(number), place.num_units, inserted=False),
+            rounds,
+            settings=settings,
+            files=files,
+            progress=report,
+        ):
+            spread = _joined(spread, _spread(sums, orders(len(passes))))
+            passes.append(how)
             if standard_error is not None and _is_known(spread, standard_error * len(data)):
                 break
-        timing, how = execution.together(run.passes)
-        result = _labeled(spread, run.ends, data.class_names)
+        timing, how = execution.together(passes)
+        ends = np.stack([sums.images, *sums.correct[[0, place.num_units + 1]]])
+        result = _labeled(spread, ends, data.class_names)
         result = result.assign_attrs({**how, **settings})
         return files.write({place.name: result}, timing)[place.name]
-
-
-class _Rounds:
-    """Orders of a layer under way.
-
-    Attributes:
-      ends: the images of each class, and how many are correct with all units and with none.
-      passes: how each round was carried out.
-    """
-
-    ends: Int64[np.ndarray, "3 classes"]
-
-    def __init__(
-        self, network: Classifier, question: Question, data: Dataset, carried_out: Execution
-    ) -> None:
-        self._network, self._question, self._data = network, question, data
-        self._carried_out = carried_out
-        self.passes: list[Mapping[str, Any]] = []
-
-    def round(self, orders: Int[np.ndarray, "orders units"], **where: Any) -> Spread:
-        """What units contribute in some orders, each followed by its reverse."""
-        network, data, carried_out = self._network, self._data, self._carried_out
-        masks = masks_of_orders(orders, orders.shape[1], inserted=False)
-        question = self._question.under(masks)
-        classes = len(data.class_names)
-        curves, how = execution.reduced(
-            Reducer(Curves, lambda seen: _curves(seen, classes), _merged),
-            lambda read: Engine(network, question, read, carried_out, data.name),
-            question.read(network, data, carried_out),
-            carried_out,
-            **where,
-        )
-        self.passes.append(how)
-        self.ends = np.stack([curves.images, *curves.correct[[0, orders.shape[1] + 1]]])
-        return _spread(curves, orders)
 
 
 def _rounds(units: int, num_orders: int) -> tuple[int, int]:
@@ -239,28 +196,11 @@ def _orders(units: int, pairs: int, seed: list[int]) -> Int64[np.ndarray, "order
     return np.asarray([order for each in drawn for order in (each, each[::-1])], np.int64)
 
 
-def _curves(seen: Iterator[Answers], classes: int) -> Curves:
-    return functools.reduce(_merged, (_of_batch(each, classes) for each in seen))
-
-
-def _of_batch(answers: Answers, classes: int) -> Curves:
-    right = (answers.prediction == answers.labels).astype(np.float32)
-    of_class = np.eye(classes, dtype=np.float32)[answers.labels]
-    # Whole numbers of images, which float32 holds.
-    correct = (right @ of_class).astype(np.int64)
-    images = np.bincount(answers.labels, minlength=classes).astype(np.int64)
-    return Curves(images, correct, as_integers(answers.loss).sum(1))
-
-
-def _merged(one: Curves, other: Curves) -> Curves:
-    return Curves(*(a + b for a, b in zip(one, other, strict=True)))
-
-
-def _spread(curves: Curves, orders: Int[np.ndarray, "orders units"]) -> Spread:
+def _spread(sums: Sums, orders: Int[np.ndarray, "orders units"]) -> Spread:
     """What the steps of cumulative ablation take away, by unit."""
     count, units = orders.shape
-    correct = curves.correct[1:].reshape(count, units + 1, -1)
-    loss = curves.loss[1:].reshape(count, units + 1)
+    correct = sums.correct[1:].reshape(count, units + 1, -1)
+    loss = sums.loss[1:].sum(1).reshape(count, units + 1)
     back = np.argsort(orders, axis=1)
     images = np.take_along_axis(correct[:, :-1] - correct[:, 1:], back[:, :, None], 1)
     gained = np.take_along_axis(loss[:, 1:] - loss[:, :-1], back, 1) / LOSS_UNITS
@@ -328,8 +268,3 @@ def _labeled(
     for name, (unit, description) in _DESCRIPTIONS.items():
         result[name].attrs = {"units": unit, "long_name": description}
     return result
-
-
-def _shifted(progress: Progress, number: int, rounds: int) -> Progress:
-    """Progress of one round as progress of all."""
-    return lambda done, total: progress(number * total + done, rounds * total)

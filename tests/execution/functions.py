@@ -62,6 +62,10 @@ def shapley(network, data, **options):
     return ju.ablation.shapley(network, "conv3", data, num_orders=4, **options)
 
 
+def synergies(network, data, **options):
+    return ju.ablation.synergies(network, "conv3", data, num_pairs=12, **options)
+
+
 def evaluate(network, data, **options):
     """Of the network as it is, no layer."""
     return ju.evaluate(network, data, **options)
@@ -110,13 +114,13 @@ FUNCTIONS = {
 
 EVERY = "JAXUNITS_TEST_ALL" in os.environ
 if EVERY:
-    FUNCTIONS["shapley"] = shapley
+    FUNCTIONS |= {"shapley": shapley, "synergies": synergies}
 
 # Those that read no data set.
 WITHOUT_DATA = ("maximize",)
 
 # Those whose devices run masks; the others look at images alone.
-BY_MASKS = ("sweep", "resampled", "directions", "cumulative", "greedy", "shapley")
+BY_MASKS = ("sweep", "resampled", "directions", "cumulative", "greedy", "shapley", "synergies")
 
 
 def exact_network():

@@ -246,6 +246,11 @@ _valid(
     may_raise=(OSError,),
 )
 _valid(
+    "ablation.synergies",
+    _run(pairs=[[0, 1], [2, 0]], num_pairs=None, **_VALUES, **_FILE, **_EXECUTION),
+    may_raise=(OSError,),
+)
+_valid(
     "plan",
     lambda w: ((ju.ablation.cumulative, w.network, "conv2", w.data, [0]), {"batch_size": 4}),
 )
