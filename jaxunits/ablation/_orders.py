@@ -1,8 +1,8 @@
-"""Cumulative ablation and insertion: units one after another."""
+"""Cumulative ablation and insertion: units one after another, of one layer or of several."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -31,7 +31,7 @@ from ._question import Question, Values, question_of
 
 def cumulative(
     network: Classifier,
-    layer: str,
+    layers: str | Sequence[str] | None,
     data: Dataset,
     orders: ArrayLike,
     *,
@@ -49,11 +49,12 @@ def cumulative(
 
     Args:
       network: as in `sweep`.
-      layer: the layer.
+      layers: the layer; or several, or None for all, whose units are in one order.
       data: the images.
       orders: `[units]` or `[orders, units]`: the units in their order. An order may leave units
-        out, which are never ablated.
-      values: what an ablated unit gives, as in `sweep`.
+        out, which are never ablated. The units of several layers are numbered through, in the
+        network's order of the layers: those of the second follow the last of the first.
+      values: what an ablated unit gives, as in `sweep`; of several layers zero.
       reference: images for the means, or to draw from; `data` by default.
       seed: of the draw of `values="resample"`.
       file: where the result is kept, as in `sweep`.
@@ -62,15 +63,17 @@ def cumulative(
 
     Returns:
       What `sweep` returns, with the dimensions `order` (where several are given), `step` (0 before
-      the first unit) and `class`, and as `ordered_unit` the unit of each step, −1 at step 0.
+      the first unit) and `class`, and as `ordered_unit` the unit of each step, −1 at step 0; of
+      several layers as `ordered_layer` its layer too, empty at step 0.
 
     Raises:
-      InputError: an order names a unit that does not exist or one twice; and as in `sweep`.
+      InputError: an order names a unit that does not exist or one twice, there are several layers
+        and other values than zero; and as in `sweep`.
     """
     return _along(
         "cumulative",
         network,
-        layer,
+        layers,
         data,
         orders,
         {"values": values, "reference": reference, "seed": seed},
@@ -82,7 +85,7 @@ def cumulative(
 
 def insertion(
     network: Classifier,
-    layer: str,
+    layers: str | Sequence[str] | None,
     data: Dataset,
     orders: ArrayLike,
     *,
@@ -101,7 +104,7 @@ def insertion(
     return _along(
         "insertion",
         network,
-        layer,
+        layers,
         data,
         orders,
         {"values": values, "reference": reference, "seed": seed},
@@ -114,7 +117,7 @@ def insertion(
 def _along(
     kind: str,
     network: Classifier,
-    layer: str,
+    layers: str | Sequence[str] | None,
     data: Dataset,
     orders: ArrayLike,
     ablated: Mapping[str, Any],
@@ -125,18 +128,27 @@ def _along(
     check_progress(progress)
     check_path_or_none(file=file)
     check_classifier(network)
-    given = whole_array(orders, "orders", f" for layer {layer!r}")
+    first, *others = (network.layers[name] for name in network.chosen_layers(layers))
+    where = ", ".join(each.name for each in (first, *others))
+    if others and not (isinstance(ablated["values"], str) and ablated["values"] == "zero"):
+        raise InputError(f"values for the layers {where}: leave them out, which gives zero")
+    given = whole_array(orders, "orders", f" for layer {where!r}")
     single = given.ndim == 1
-    several = checked_orders(given[None] if single else given, network.layer(layer))
-    question = question_of(network, layer, data, **ablated)
+    several = checked_orders(
+        given[None] if single else given, sum(each.num_units for each in (first, *others)), where
+    )
+    question = question_of(network, first.name, data, **ablated)
     settings = question.settings(
         kind, network, data, carried_out, masks=f"{kind} {fingerprint(several)}"
     )
+    if others:
+        settings |= {"layer": where, "other_masks": "along the orders"}
     return measure_orders(
         network,
         question,
         data,
         several,
+        others=others,
         inserted=kind == "insertion",
         single=single,
         settings={**settings, "orders": "one" if single else str(len(several))},
@@ -152,6 +164,7 @@ def measure_orders(
     data: Dataset,
     orders: Int[np.ndarray, "orders steps"],
     *,
+    others: Sequence[Layer] = (),
     inserted: bool = False,
     single: bool = False,
     variables: Mapping[str, Any] | None = None,
@@ -164,22 +177,40 @@ def measure_orders(
       question: the layer, and what ablated units give.
       data: the images.
       orders: distinct units in each row.
+      others: layers whose units follow those of the question's.
       inserted: insert instead of ablate.
       single: leave out the dimension `order`.
       variables: what is added to the result.
       **arguments: of `answer`.
     """
+    layers = (question.layer, *others)
+    starts = np.cumsum([0, *(each.num_units for each in layers)])
+    masks = masks_of_orders(orders, int(starts[-1]), inserted=inserted)
+    first, *rest = np.split(masks, starts[1:-1], axis=1)
+    along = {each.name: own for each, own in zip(others, rest, strict=True)}
     named: dict[str, Any] = {} if single else {"order": np.arange(len(orders))}
-    changed = np.pad(orders, ((0, 0), (1, 0)), constant_values=-1)
-    ordered = ((*named, "step"), changed[0] if single else changed)
+    place = np.searchsorted(starts, orders, side="right") - 1
+    ordered = {"ordered_unit": _from_step_1(orders - starts[place], -1)}
+    if others:
+        names = np.asarray([each.name for each in layers], object)
+        ordered["ordered_layer"] = _from_step_1(names[place], "")
+    steps = (*named, "step")
     return answer(
         network,
-        question.under(masks_of_orders(orders, question.layer.num_units, inserted=inserted)),
+        question.under(first, along),
         data,
         coordinates={**named, "step": np.arange(orders.shape[1] + 1)},
-        variables={"ordered_unit": ordered, **(variables or {})},
+        variables={
+            **{name: (steps, each[0] if single else each) for name, each in ordered.items()},
+            **(variables or {}),
+        },
         **arguments,
     )
+
+
+def _from_step_1(values: np.ndarray, before: Any) -> np.ndarray:
+    """A column more, for step 0."""
+    return np.insert(values, 0, before, axis=1)
 
 
 def random_orders(
@@ -213,28 +244,33 @@ def masks_of_orders(
     return (changed == inserted).reshape(-1, units).astype(np.float32)
 
 
-def checked_orders(orders: Int[np.ndarray, ...], layer: Layer) -> Int[np.ndarray, "orders steps"]:
-    """Orders of distinct units of a layer.
+def checked_orders(
+    orders: Int[np.ndarray, ...], units: int, layer: str
+) -> Int[np.ndarray, "orders steps"]:
+    """Orders of distinct units of a layer, or of several.
+
+    Args:
+      orders: what is given.
+      units: how many units there are.
+      layer: the name, for messages.
 
     Raises:
       InputError: they are not; the first wrong unit is named.
     """
     if orders.ndim != 2 or orders.size == 0:
         raise InputError(
-            f"orders of shape {orders.shape} for layer {layer.name!r}: give [units] or [orders, "
-            "units]"
+            f"orders of shape {orders.shape} for layer {layer!r}: give [units] or [orders, units]"
         )
     for number, order in enumerate(orders):
-        outside = order[(order < 0) | (order >= layer.num_units)]
+        outside = order[(order < 0) | (order >= units)]
         if len(outside):
             raise InputError(
-                f"unit {outside[0]} in order {number} of layer {layer.name!r}: give 0 to "
-                f"{layer.num_units - 1}"
+                f"unit {outside[0]} in order {number} of layer {layer!r}: give 0 to {units - 1}"
             )
         values, times = np.unique(order, return_counts=True)
         if (times > 1).any():
             raise InputError(
                 f"unit {values[times > 1][0]} comes {times.max()} times in order {number} of layer "
-                f"{layer.name!r}: give every unit once at most"
+                f"{layer!r}: give every unit once at most"
             )
     return orders

@@ -103,9 +103,14 @@ class Question:
     held: Mapping[str, np.ndarray] = field(default_factory=dict)
     along: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def under(self, masks: Float32[np.ndarray, "masks units"]) -> Question:
-        """The same of other masks, after one that keeps everything."""
-        return dataclasses.replace(self, masks=_with_first(masks), each_unit=False)
+    def under(
+        self,
+        masks: Float32[np.ndarray, "masks units"],
+        along: Mapping[str, Float32[np.ndarray, "masks _"]] | None = None,
+    ) -> Question:
+        """The same of other masks, after one that keeps everything, along with other layers'."""
+        others = {name: _with_first(each) for name, each in (along or {}).items()}
+        return dataclasses.replace(self, masks=_with_first(masks), each_unit=False, along=others)
 
     def with_means(self, network: Classifier, carried_out: Execution) -> Question:
         """The same with numbers where ablated units give their means."""

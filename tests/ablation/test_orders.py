@@ -13,6 +13,7 @@ import jaxunits as ju
 from jaxunits.ablation._encoding import encode
 from tests.outcomes import assert_counts, assert_greedy, before
 from tests.reference import SMALL, forward, images_of
+from tests.zoo import LAYERS, kind
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +52,46 @@ def test_several_orders_that_leave_units_out(trained, few_digits):
         for step in range(4):
             logits = forward(trained, images, ("conv2", order[:step]), 0.5)
             assert_counts(result.isel(order=number, step=step), logits, labels)
+
+
+@pytest.mark.parametrize("insertion", [False, True])
+def test_an_order_of_all_layers_equals_masks_by_hand(trained, few_digits, insertion):
+    along = ju.ablation.insertion if insertion else ju.ablation.cumulative
+    layers = trained.layers
+    total = sum(each.num_units for each in layers.values())
+    order = np.random.default_rng(4).permutation(total)[:20]
+    found = along(trained, None, few_digits, order, progress=False)
+    units = [(name, unit) for name, each in layers.items() for unit in range(each.num_units)]
+    masks = {name: np.full(each.num_units, not insertion, float) for name, each in layers.items()}
+    batch = next(iter(ju.data.batches(few_digits, trained.preprocessing, len(few_digits))))
+    assert (int(found.ordered_unit[0]), str(found.ordered_layer.values[0])) == (-1, "")
+    for step in range(21):
+        if step:
+            name, unit = units[order[step - 1]]
+            masks[name][unit] = insertion
+            assert (found.ordered_layer.values[step], found.ordered_unit[step]) == (name, unit)
+        logits = trained(
+            batch.images, {name: jnp.asarray(m, jnp.float32) for name, m in masks.items()}
+        )
+        right = np.asarray(logits).argmax(1) == batch.labels
+        counts = np.bincount(batch.labels[right], minlength=10)
+        np.testing.assert_array_equal(found.correct[step], counts)
+
+
+@pytest.mark.parametrize("name", ["transformer", "linen", "masked", "mobilenet"])
+def test_an_order_of_two_layers_of_any_network(name):
+    found, layers = kind(name), LAYERS[name][:2]
+    network, data = found.network, found.data
+    layers = network.chosen_layers(layers)
+    first, second = (network.layers[each].num_units for each in layers)
+    order = [first + 1, 0, first, 2]
+    curve = ju.ablation.cumulative(network, layers, data, order, progress=False)
+    masks, others = np.ones((5, first)), np.ones((5, second))
+    others[1:, 1] = others[3:, 0] = masks[2:, 0] = masks[4:, 2] = 0
+    swept = ju.ablation.sweep(
+        network, layers[0], data, masks, other_masks={layers[1]: others}, progress=False
+    )
+    np.testing.assert_array_equal(curve.correct, swept.correct)
 
 
 def test_long_orders_do_not_gather_rounding_errors(few_digits):
