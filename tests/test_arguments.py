@@ -422,7 +422,15 @@ class TestDataSets:
 
 
 @pytest.mark.parametrize("layers", [1, [], 2.5])
-@pytest.mark.parametrize("call", [ju.ablation.sweep, ju.attributes.collect])
+@pytest.mark.parametrize(
+    "call",
+    [
+        ju.ablation.sweep,
+        ju.attributes.collect,
+        lambda network, layers, data: ju.ablation.cumulative(network, layers, data, [0]),
+        lambda network, layers, data: ju.ablation.insertion(network, layers, data, [0]),
+    ],
+)
 def test_layers_that_are_none(trained, call, layers):
     assert refused(call, trained, layers, DATA) == (
         f"layers={layers!r}: give the name of a layer, a list of at least one, or None for all"
@@ -433,8 +441,9 @@ def test_layers_that_are_none(trained, call, layers):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda network, layer: ju.ablation.cumulative(network, layer, DATA, [0]),
         lambda network, layer: ju.ablation.greedy(network, layer, DATA),
+        lambda network, layer: ju.ablation.shapley(network, layer, DATA),
+        lambda network, layer: ju.ablation.synergies(network, layer, DATA),
         lambda network, layer: ju.ablation.unit_means(network, layer, DATA),
         lambda network, layer: ju.attributes.top_images(network, layer, DATA, [0]),
         lambda network, layer: ju.attributes.l1_norm(network, layer),
