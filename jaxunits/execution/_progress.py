@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 
 from .._arguments import check_function_or_none, shown
 from .._errors import InputError
@@ -54,8 +55,8 @@ def reporting(
     """A function of how many are done and in all.
 
     Args:
-      progress: called instead of a bar; False for silence. The bar of None shows in a terminal or a
-        notebook alone.
+      progress: called instead of a bar; False for silence. The bar of None shows in a terminal
+        alone, and in a notebook where ipywidgets is installed.
       title: what is done.
       of: what is counted.
     """
@@ -70,7 +71,8 @@ def reporting(
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    shown = progress is None and (console.is_terminal or console.is_jupyter)
+    # Rich's bar in a notebook is a widget; without ipywidgets it would be a warning.
+    visible = find_spec("ipywidgets") if console.is_jupyter else console.is_terminal
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     bar = Bar(
         *columns,
@@ -78,7 +80,7 @@ def reporting(
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not shown,
+        disable=progress is not None or not visible,
     )
     with bar:
         task = bar.add_task(title, total=None)
