@@ -25,7 +25,7 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class ConvNet:
-    """The convolutional network of paper C."""
+    """The convolutional network of *Representative Substitution* (arXiv 1911.05586)."""
 
     widths: tuple[int, ...] = (64, 64, 128, 128)
     """Units of each convolution."""
@@ -49,7 +49,7 @@ class ConvNet:
 
 @dataclass(frozen=True)
 class MLP:
-    """The multi-layer perceptron of paper C."""
+    """The multi-layer perceptron of *Representative Substitution* (arXiv 1911.05586)."""
 
     widths: tuple[int, ...] = (128, 512, 2048, 2048)
     """Units of each layer."""
