@@ -57,7 +57,7 @@ def is_real_type(kind: Any) -> bool:
 
 
 def check_whole(**numbers: Any) -> None:
-    """Refuse what is no whole number.
+    """Refuse what is not an integer.
 
     Args:
       **numbers: the arguments, by their names.

@@ -334,9 +334,15 @@ class TestCounts:
     @pytest.mark.parametrize(
         ("call", "expected"),
         [
-            (lambda: ju.ablation.single_units(-1), "num_units=-1: give the units of a layer"),
+            (
+                lambda: ju.ablation.single_units(-1),
+                "num_units=-1: give the number of units of the layer",
+            ),
             (lambda: ju.ablation.single_units(2.5), "units=2.5: give a whole number"),
-            (lambda: ju.ablation.groups(-1, [[0]]), "num_units=-1: give the units of a layer"),
+            (
+                lambda: ju.ablation.groups(-1, [[0]]),
+                "num_units=-1: give the number of units of the layer",
+            ),
             (
                 lambda: ju.ablation.random_groups(8, 2, -1, seed=0),
                 "num_groups=-1: give a whole",

@@ -53,7 +53,7 @@ def directions(
         one at a time.
       file: where the result is kept, as in `sweep`.
       progress: as in `sweep`.
-      **options: how it is carried out, see `Execution`.
+      **options: execution options, see `Execution`.
 
     Returns:
       What `sweep` returns, with the dimension `direction` instead of `unit`.
@@ -89,7 +89,7 @@ def directions(
 
 
 def haar(num_units: int, *, seed: int = 0) -> Float32[np.ndarray, "units directions"]:
-    """A random orthogonal matrix, every rotation as likely as any other.
+    """A random orthogonal matrix, uniformly distributed.
 
     QR of a Gaussian matrix, signs fixed by R's diagonal (Mezzadri 2007; Zhou et al. 2018, §3.4).
 

@@ -1,4 +1,4 @@
-"""Cumulative ablation and insertion: units one after another."""
+"""Cumulative ablation and insertion of units, one after another."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def cumulative(
       network: as in `sweep`.
       layer: the layer.
       data: the images.
-      orders: `[units]` or `[orders, units]`: the units in their order. An order may leave units
-        out, which are never ablated.
+      orders: `[units]` or `[orders, units]`: the units in their order. Units that an order
+        leaves out are never ablated.
       values: what an ablated unit gives, as in `sweep`.
       reference: images for the means, or to draw from; `data` by default.
-      seed: of the draw of `values="resample"`.
+      seed: the seed of the draw of `values="resample"`.
       file: where the result is kept, as in `sweep`.
       progress: as in `sweep`.
-      **options: how it is carried out, see `Execution`.
+      **options: execution options, see `Execution`.
 
     Returns:
-      What `sweep` returns, with the dimensions `order` (where several are given), `step` (0 before
+      What `sweep` returns, with the dimensions `order` (if several are given), `step` (0 before
       the first unit) and `class`, and as `ordered_unit` the unit of each step, −1 at step 0.
 
     Raises:
@@ -185,10 +185,10 @@ def measure_orders(
 def random_orders(
     num_units: int, num_orders: int, *, seed: int = 0
 ) -> Int[np.ndarray, "orders units"]:
-    """Random orders of all units of a layer, to compare with.
+    """Random orders of all units of a layer, for comparison.
 
     Raises:
-      InputError: there are no units, their number is negative, or the seed is outside 0 to
+      InputError: there are no units, the number of orders is negative, or the seed is outside 0 to
         2^32 - 1.
     """
     check_whole(num_units=num_units)
@@ -235,6 +235,6 @@ def checked_orders(orders: Int[np.ndarray, ...], layer: Layer) -> Int[np.ndarray
         if (times > 1).any():
             raise InputError(
                 f"unit {values[times > 1][0]} comes {times.max()} times in order {number} of layer "
-                f"{layer.name!r}: give every unit once at most"
+                f"{layer.name!r}: give every unit at most once"
             )
     return orders

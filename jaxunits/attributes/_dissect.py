@@ -117,8 +117,8 @@ def dissect(
         half each, beside the network's own.
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
       progress: called with the images done and the images in all, over all passes, after a batch;
-        False for silence, None for a bar where somebody looks.
-      **options: how it is carried out, see `ju.Execution`.
+        False for silence, None for a bar in a terminal or notebook.
+      **options: execution options, see `ju.Execution`.
 
     Returns:
       A Dataset with the dimensions `unit` and `concept` (with its `category`): `iou`, and the

@@ -79,8 +79,8 @@ def top_images(
       quantile: the share of all positions of all images that lies above the threshold.
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
       progress: called with the images done and the images in all, after every batch; False for
-        silence, None for a bar where somebody looks.
-      **options: how it is carried out, see `ju.Execution`.
+        silence, None for a bar in a terminal or notebook.
+      **options: execution options, see `ju.Execution`.
 
     Returns:
       A Dataset with the dimensions `unit`, `rank`, `row` and `column`: `image` (an index into

@@ -79,7 +79,7 @@ class Dataset:
         """The label of every image; no image is decoded where the source knows its labels.
 
         Raises:
-          InputError: one is no whole number or outside the classes.
+          InputError: one is not an integer or outside the classes.
         """
         known = getattr(self.source, "labels", None)
         if known is None:
@@ -130,7 +130,7 @@ class Dataset:
         """Return the label of an image if it names a class.
 
         Raises:
-          InputError: it is no whole number or outside the classes.
+          InputError: it is not an integer or outside the classes.
         """
         if not is_whole(label):
             raise InputError(

@@ -86,7 +86,7 @@ def evaluate(
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
       progress: called with the images done and in all, after every batch; False for silence, None
         for a bar where somebody looks.
-      **options: how it is carried out, see `Execution`.
+      **options: execution options, see `Execution`.
 
     Returns:
       A Dataset with the dimension `class`: `n_images`, `correct`, `loss_sum` (nats),

@@ -73,7 +73,7 @@ def measure(
         `ju.ablation.sweep`.
       progress: called with the images done and in all, after every batch; False for silence, None
         for a bar where somebody looks.
-      **options: how it is carried out, see `Execution`.
+      **options: execution options, see `Execution`.
 
     Returns:
       For each thing that is wanted, in order, its results by layer.

@@ -37,7 +37,7 @@ class Layer:
         """Some of the layer's units, in the order given; all for None.
 
         Raises:
-          InputError: there are none, one is no whole number or not of the layer, or comes twice.
+          InputError: there are none, one is not an integer or not of the layer, or comes twice.
         """
         if units is None:
             return np.arange(self.num_units)

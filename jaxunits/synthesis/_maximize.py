@@ -93,8 +93,8 @@ def maximize(
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`. What is done so far are
         images that have arrived. It needs a method without functions of one's own.
       progress: called after every step with the steps done and the steps in all, of all images,
-        from any thread; False for silence, None for a bar where somebody looks.
-      **options: how it is carried out, see `ju.Execution`. `batch_size` is the number of images
+        from any thread; False for silence, None for a bar in a terminal or notebook.
+      **options: execution options, see `ju.Execution`. `batch_size` is the number of images
         that climb together on a device; by default as many as are fast, on CPUs two batches side by
         side. `images_per_piece` is by default what climbs at the same time, `precision` float32.
 

@@ -86,8 +86,8 @@ def layer_birth_points(
       processes: as for `birth_points`.
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
       progress: called with the images done and the images in all, after every batch; False for
-        silence, None for a bar where somebody looks.
-      **options: how it is carried out, see `ju.Execution`.
+        silence, None for a bar in a terminal or notebook.
+      **options: execution options, see `ju.Execution`.
 
     Returns:
       A Dataset by `image` (an index into `data`) and `unit`: `birth_point`, 0 for none; `class`

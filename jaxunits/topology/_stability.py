@@ -23,7 +23,7 @@ def random_subsets(
       num_images: how many there are.
       size: images per subset, K.
       num_subsets: how many.
-      seed: of the draw.
+      seed: the seed of the draw.
 
     Raises:
       InputError: a number is below 1, a subset is larger than the set, the subsets hold more

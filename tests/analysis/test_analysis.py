@@ -159,7 +159,7 @@ def test_the_plan_is_printed_and_nothing_measured(trained_run, tmp_path, capsys)
     out = capsys.readouterr().out
     assert "sweep of conv2: 300 images, 32 at once" in out
     assert re.search(
-        r"method: fast \([\d,]+ multiply-adds per image on the fast path, [\d,]+ else\)", out
+        r"method: fast \([\d,]+ multiply-adds per image on the fast path, [\d,]+ otherwise\)", out
     )
     assert not (folder / "measurements").exists()
 
