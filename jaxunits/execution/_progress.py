@@ -1,4 +1,4 @@
-"""How far a measurement is: a bar where somebody looks, or a function of the caller's."""
+"""Progress of a measurement: a bar in terminals and notebooks, or the caller's function."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Progress = Callable[[int, int], None]
 
 
 def check_progress(progress: Progress | bool | None) -> None:
-    """Refuse what is neither a function, nor False for silence, nor None for a bar."""
+    """Refuse anything but a function, False for silence and None for a bar."""
     if isinstance(progress, type):
         raise InputError(
             f"progress={shown(progress)}: give a function of what is done and what there is in all"
@@ -25,7 +25,7 @@ def check_progress(progress: Progress | bool | None) -> None:
 
 
 class Tally:
-    """Adds up what several threads have done, and tells of it where it is more than ever before."""
+    """Adds up what several threads have done, and reports it when it exceeds every value before."""
 
     def __init__(self, done: int, total: int, progress: Progress, *, share: int = 1) -> None:
         """Begin.
@@ -52,7 +52,7 @@ class Tally:
 def reporting(
     progress: Progress | bool | None, title: str, of: str = "images"
 ) -> Iterator[Progress]:
-    """A function of how many are done and in all.
+    """A function of how many are done and the total.
 
     Args:
       progress: called instead of a bar; False for silence. The bar of None shows in a terminal
