@@ -66,8 +66,8 @@ def top_images(
 ) -> xr.Dataset:
     """Find the images that activate units most, with their maps and a threshold for cutting out.
 
-    One pass over the images; memory grows with their number only by the `quantile` largest values of
-    each unit, which make the threshold exact.
+    One pass over the images; memory grows with their number only by the `quantile` largest
+    values of each unit, which make the threshold exact.
 
     Args:
       network: the network.
