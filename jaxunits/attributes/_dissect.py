@@ -112,7 +112,7 @@ def dissect(
         give `(scale, offset)`, in pixels: between the centers of neighbors, and from the center of
         the first pixel to that of the first position (16 and 15 for AlexNet's conv5).
       outside: what a map is beyond the centers of its outermost positions, in place of the
-        convention's: `"edge"`, the values at the edge, or `"zero"`, falling to 0 within one position.
+        convention's: `"edge"`, the edge values, or `"zero"`, falling to 0 within one position.
       grid_memory: bytes that upsampled maps and the values kept for thresholds may take, at most
         half each, in addition to the network's.
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`.

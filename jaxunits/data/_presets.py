@@ -1,4 +1,4 @@
-"""Preprocessing as well-known networks were trained with it."""
+"""The preprocessing with which well-known networks were trained."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KERAS_VGG16 = Preprocessing(
     std=(1 / 255,) * 3,
     order="bgr",
 )
-"""Keras's VGG16, whose weights come from Caffe: blue first, 0 to 255, less the mean color."""
+"""Keras's VGG16, whose weights come from Caffe: blue first, 0 to 255, minus the mean color."""
 
 CIFAR10 = Preprocessing((32, 32), 3, mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616))
 """CIFAR-10, by the mean and standard deviation of its training images."""

@@ -117,7 +117,7 @@ def read_regular(path: Path, kind: str) -> bytes:
       OSError: it is missing or must not be read.
     """
     if path.exists() and not path.is_file():
-        raise InputError(f"{kind} {path} is no regular file: give the path of one")
+        raise InputError(f"{kind} {path} is not a regular file: give the path of one")
     return path.read_bytes()
 
 

@@ -84,7 +84,7 @@ def test_no_changed_piece_is_read(tmp_path, content):
             store[7]
     path.unlink()
     path.mkdir()
-    with pytest.raises(ju.InputError, match="piece-000000007 is no regular file"):
+    with pytest.raises(ju.InputError, match="piece-000000007 is not a regular file"):
         store[7]
 
 

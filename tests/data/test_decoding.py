@@ -111,11 +111,11 @@ def oddity(request, tmp_path):
     else:
         path.symlink_to("nowhere.png" if request.param == "gone" else path.name)
     said = {
-        "gone": "the link leads nowhere",
+        "gone": "it is a broken link",
         "loop": os.strerror(errno.ELOOP),
         "socket": os.strerror(errno.ENXIO),
     }
-    return path, said.get(request.param, "it is no regular file")
+    return path, said.get(request.param, "it is not a regular file")
 
 
 class TestWhatIsNoFile:

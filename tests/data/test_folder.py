@@ -301,7 +301,7 @@ def test_class_folders_that_are_links(tree, target):
     (tree / "train" / "cat").symlink_to(target)
     for on_corrupt in ("raise", "skip"):
         assert message(tree, "train", on_corrupt=on_corrupt) == (
-            f"link {tree}/train/cat leads nowhere: mend or delete it, since a class may be missing"
+            f"link {tree}/train/cat is broken: repair or delete it, since a class may be missing"
         )
 
 

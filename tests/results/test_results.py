@@ -123,7 +123,7 @@ class TestNetcdf:
         os.mkfifo(tmp_path / "pipe.nc")
         for path in (tmp_path, tmp_path / "pipe.nc"):
             assert message(ju.results.read, path) == (
-                f"result file {path} is no regular file: give the path of one"
+                f"result file {path} is not a regular file: give the path of one"
             )
 
 
