@@ -127,7 +127,7 @@ def test_a_typo_is_answered_as_python_does():
         (lambda: ju.networks.with_arrays(NETWORK, {"fc9.bias": 1}), "unknown array 'fc9.bias'"),
         (lambda: ju.networks.with_arrays(NETWORK, {"fc1.bias": 1}), "'fc1.bias' of shape ()"),
         (lambda: ju.networks.with_arrays(NETWORK, {"fc1.bias": "x"}), "fc1.bias"),
-        (lambda: check_readable(3, "fc1"), "network of type int: bring it in by"),
+        (lambda: check_readable(3, "fc1"), "network of type int: make it one with"),
         (lambda: ju.networks.tagged(3), "module=3: give a flax.nnx"),
         (lambda: ju.statistics.uncertainty([]), "sweep of type list: give a result"),
         (lambda: ju.statistics.rank_correlation(1, 2), "attributes=1: give a result"),

@@ -367,9 +367,9 @@ def test_a_loss_that_becomes_nan(tmp_path, capsys):
         (("--data.train-split", "trian"), "unknown split 'trian': data 'digits' has train"),
         (("--data.source", "digit"), "unknown data 'digit'"),
         (("--preprocessing.channels", "3"), "have 1 channels and the network reads 3"),
-        (("--network.widths", "0"), "give at least one layer, and whole numbers above 0"),
+        (("--network.widths", "0"), "give at least one layer, and positive integers"),
         (("--network.widths", "1000000000000"), "or more, and at most 536,870,912 fit"),
-        (("--network.dropout", "nan"), "dropout of rate nan: give a number from 0 on and below 1"),
+        (("--network.dropout", "nan"), "dropout of rate nan: give a number from 0 to below 1"),
         (("--batch-size", "100000000"), "batch_size=100000000 gives 100,000,000 × 784 numbers"),
     ],
 )
