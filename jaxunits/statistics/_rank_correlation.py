@@ -1,4 +1,4 @@
-"""Does an attribute of units tell how much their ablation damages?"""
+"""Does an attribute of units predict how much damage their ablation does?"""
 
 from __future__ import annotations
 

@@ -44,13 +44,13 @@ def unit_roles(
 
     Args:
       accuracy: of the class on its training and on its test images, as shares, by inserted units
-        from none on, the most important first, `[steps, 2]`.
-      penalty: of a further stretch, against the summed squares that it saves: the larger, the
-        fewer stretches.
-      min_units: units that a stretch has at least.
-      level: of the intervals, from a percentile bootstrap over the steps of a stretch.
+        starting with none, the most important first, `[steps, 2]`.
+      penalty: the cost of a further stretch, against the summed squares that it saves: the larger,
+        the fewer stretches.
+      min_units: the least number of units of a stretch.
+      level: the level of the intervals, from a percentile bootstrap over the steps of a stretch.
       num_resamples: bootstrap samples per stretch.
-      seed: of the bootstrap.
+      seed: the seed of the bootstrap.
 
     Returns:
       A Dataset by `stretch`: `first_step` and `last_step`, inserted units at its ends, which
@@ -59,7 +59,7 @@ def unit_roles(
 
     Raises:
       InputError: ruptures is missing, the curves have another shape or fewer than two steps, a
-        number is no share from 0 to 1, or an option is outside its range.
+        number is not a share from 0 to 1, or an option is outside its range.
     """
     check_installed("ruptures", "roles", "unit_roles")
     check_numbers(

@@ -23,8 +23,8 @@ def checked_maps(maps: Any) -> Num[np.ndarray, "images height height units"]:
     """The maps as an array.
 
     Raises:
-      InputError: they are no real numbers, have not four axes, are not square, or a value is NaN
-        or infinite.
+      InputError: they are not real numbers, do not have four axes, are not square, or a value is
+        NaN or infinite.
     """
     values = as_array(maps, "maps")
     if values.dtype == bool:
@@ -83,7 +83,7 @@ def edge_ranks(
 def edge_keys(
     maps: Float32[Array, "images height height units"], *, signed: bool
 ) -> Int32[Array, "edges images*units"]:
-    """For each edge an integer, a column a map: larger ones enter earlier, `NEVER` never.
+    """For each edge an integer, one column per map: larger ones enter earlier, `NEVER` never.
 
     Floating-point numbers without a sign are in the order of their bits. Integers are compared
     faster, and exactly on devices that take the smallest numbers for 0.
@@ -103,7 +103,7 @@ def edge_keys(
 def in_float32(
     maps: Num[np.ndarray, "images height height units"], *, signed: bool
 ) -> Float32[np.ndarray, "images height height units"]:
-    """The maps if float32 can hold them, else whole numbers in the order in which they enter."""
+    """The maps if float32 can hold them, otherwise integers in the order in which they enter."""
     if np.can_cast(maps.dtype, np.float32):
         return maps.astype(np.float32, copy=False)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):

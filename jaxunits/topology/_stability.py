@@ -20,9 +20,9 @@ def random_subsets(
     """Random sets of images, each without repetition: 𝒢 of Zhao and Zhang 2021.
 
     Args:
-      num_images: how many there are.
+      num_images: the number of images.
       size: images per subset, K.
-      num_subsets: how many.
+      num_subsets: the number of subsets.
       seed: the seed of the draw.
 
     Raises:
@@ -54,7 +54,7 @@ def importance_orders(
       convention: as for `effectiveness`.
 
     Raises:
-      InputError: as `effectiveness`, or an index names no image.
+      InputError: as `effectiveness`, or an index is out of range.
     """
     values, chosen = as_array(births, "birth points"), whole_array(subsets, "subsets")
     if values.ndim != 2 or chosen.ndim != 2:
@@ -81,7 +81,7 @@ def times_in_top(ranks: Any, *, top: int = 20) -> Int64[np.ndarray, " units"]:
       top: how many units are the first.
 
     Raises:
-      InputError: there are fewer units, or a rank names none of them.
+      InputError: there are fewer units, or a rank names one that does not exist.
     """
     values = whole_array(ranks, "ranks")
     if values.ndim != 2:
@@ -104,7 +104,7 @@ def most_often_in_top(
     Args:
       ranks: as for `times_in_top`.
       top: as for `times_in_top`.
-      num_units: how many are given, most often first; of equal ones the lower index first.
+      num_units: how many are returned, most often first; ties go to the lower index.
 
     Raises:
       InputError: there are fewer units.
@@ -126,7 +126,7 @@ def stability_ratio(
       ranks: of the subsets, as for `times_in_top`.
       reference: the importance rank of all images, `[units]`.
       top: as for `times_in_top`.
-      num_units: over how many units the mean is.
+      num_units: the number of units in the mean.
       reference_top: how many units are the first of the reference.
 
     Raises:
@@ -149,4 +149,4 @@ def stability_ratio(
 def _check_share(number: int, units: int, name: str) -> None:
     check_whole(**{name: number})
     if not 1 <= number <= units:
-        raise InputError(f"{name}={number}: give a number from 1 to {units}, the units there are")
+        raise InputError(f"{name}={number}: give a number from 1 to {units}, the number of units")
