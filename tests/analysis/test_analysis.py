@@ -166,7 +166,7 @@ def test_the_plan_is_printed_and_nothing_measured(trained_run, tmp_path, capsys)
 
 def test_a_process_outside_a_cluster_is_no_part_of_a_job(trained_run, capsys):
     found = refused(capsys, trained_run, "--distributed")
-    assert "--distributed: this process is not part of a cluster job that JAX knows" in found
+    assert "this process is not part of a cluster job that JAX knows" in found
 
 
 def test_the_processes_of_a_slurm_job_share_the_images(trained_run, analyzed, tmp_path):

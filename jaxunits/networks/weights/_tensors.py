@@ -52,7 +52,7 @@ def _state_dict(content: Any, path: Path, entry: str | None) -> dict[str, Tensor
     if not isinstance(content, dict):
         kind = "another type" if content is IGNORED else f"type {type(content).__name__}"
         raise InputError(
-            f"weights file {path} holds an object of {kind} and not a state dict. {WAY_OUT}"
+            f"weights file {path} holds an object of {kind} and no state dict. {WAY_OUT}"
         )
     content = weights_entry(content, entry, _is_tensor, f"weights file {path}")
     tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
