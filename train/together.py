@@ -34,7 +34,8 @@ def lanes(runs: int, how: SideBySide, network: ju.networks.Classifier) -> list[l
       runs: how many there are.
       how: `"vmap"`: all are one. `"threads"`: each is its own, with the same numbers as alone.
         `"auto"`: vmap, except on CPUs, where only small dense networks gain from it; XLA's
-        convolutions with a kernel for each run take several times as long there as one run after another.
+        convolutions with a kernel for each run take several times as long there as one run after
+        another.
       network: one of them.
     """
     if how == "vmap" or (how == "auto" and _gains_by_vmap(network)):
