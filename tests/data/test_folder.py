@@ -131,8 +131,8 @@ def test_unknown_class_name(tree):
 def test_empty_folder(tmp_path):
     (tmp_path / "ape").mkdir()
     assert message(tmp_path) == (
-        f"folder {tmp_path} holds no images: put PNG or JPEG files into one folder a class, as "
-        f"{tmp_path}/CLASS/image.png"
+        f"folder {tmp_path} holds no images: put PNG or JPEG files into one folder per class, "
+        f"as {tmp_path}/CLASS/image.png"
     )
 
 

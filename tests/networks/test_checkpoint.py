@@ -72,8 +72,8 @@ def test_another_architecture(run):
         f"checkpoint {run}/checkpoints/2 has another architecture than network 'convnet': "
         "conv2.bias is (4,) there and (6,) here; conv2.kernel is (3, 3, 3, 4) there and "
         "(3, 3, 3, 6) here; logits.kernel is (784, 10) there and (1176, 10) here. Build the "
-        "network with the arguments that it was trained with, or leave the network out to have it "
-        "built from the folder"
+        "network with the arguments that it was trained with, or leave the network out to build "
+        "it from the folder"
     )
 
 

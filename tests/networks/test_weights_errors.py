@@ -174,7 +174,7 @@ def test_two_arrays_of_one_name(network, path, arrays):
 
 
 def test_checkpoints_without_arrays(network, path):
-    assert "holds no state dict but a dictionary with epoch, arch. Where you" in message(
+    assert "holds no state dict but a dictionary with epoch, arch. If you" in message(
         network, write_zip(path, {"epoch": 3, "arch": "x"}, {})
     )
     assert "holds an object of type list and no state dict" in message(
