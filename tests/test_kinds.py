@@ -147,7 +147,7 @@ def test_a_typo_is_answered_as_python_does():
         (lambda: list(ju.data.batches(DATA, SIZE, 2, processes=0)), "processes=0: give a whole"),
         (lambda: ju.data.concepts.computed(DATA, "edges"), "kinds='edges': give a list"),
         (lambda: ju.data.concepts.computed(DATA, [[]]), "unknown kind []"),
-        (lambda: check_data("x", DATA), "network of type str: bring it"),
+        (lambda: check_data("x", DATA), "network of type str: make it"),
         (lambda: NETWORK(np.zeros((1, 2, 2, 1)), [1]), "masks of type list: give a dictionary"),
         (lambda: NETWORK(np.zeros((1, 2, 2, 1)), {"fc1": [1, 1]}), "mask of type list for layer"),
         (lambda: NETWORK("x"), "images of type str for network 'mlp': give an array"),
