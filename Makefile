@@ -4,6 +4,7 @@
 # make paper-c  paper C's experiments on two seeds of three small networks
 # make test     run the tests; test-quick leaves the slow ones out
 # make test-torch  install PyTorch, and test what comes in from it
+# make notebooks  execute the tutorials of docs/tutorials and keep their outputs
 # make fuzz     40 seconds of damaged files and odd arguments, see tests/fuzz
 # All make the environment first where it is missing. Needs Python 3.11 or newer, and make.
 
@@ -16,7 +17,7 @@ PIP := $(IN) -m pip install --quiet --disable-pip-version-check
 PYTEST := $(IN) -m pytest --numprocesses auto --dist loadfile --durations 10
 NUMERICAL := -k trained tests/ablation/test_fast.py
 
-.PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch fuzz lint format lock clean
+.PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch notebooks fuzz lint format lock clean
 
 demo: $(VENV)/.ready
 	$(IN) -m train digits_convnet --run-folder $(RUN_FOLDER)
@@ -53,7 +54,11 @@ test-torch: $(VENV)/.ready
 	$(PYTEST) -k mobilenet tests/ablation/test_foreign.py tests/ablation/test_foreign_layers.py \
 		tests/attributes/test_foreign.py tests/topology/test_foreign.py \
 		tests/synthesis/test_foreign.py
-	$(PYTEST) -k torch tests/analysis/test_any_network.py
+	$(PYTEST) -k torch tests/analysis/test_any_network.py tests/test_tutorials.py
+
+# The one of PyTorch needs PyTorch: make test-torch installs it.
+notebooks: $(VENV)/.ready
+	$(IN) -m tests.notebooks
 
 fuzz: $(VENV)/.ready
 	$(IN) -m tests.fuzz --seconds 40 --seed 0

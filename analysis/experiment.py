@@ -107,20 +107,24 @@ def _of_packages() -> Iterator[Experiment]:
         yield found
 
 
-def chosen(names: Sequence[str], networks: int) -> list[Experiment]:
+def chosen(names: Sequence[str | Experiment], networks: int) -> list[Experiment]:
     """The experiments that some names stand for; where there are none, those that take little time.
 
     Args:
-      names: of experiments and of groups of them.
+      names: of experiments and of groups of them, or experiments themselves.
       networks: how many networks are measured.
 
     Raises:
-      InputError: there is no such experiment or group.
+      InputError: there is no such experiment or group, or two experiments have one name.
     """
     known = experiments()
     found: dict[str, Experiment] = {}
     for name in names or (_OF_ONE if networks == 1 else _OF_SEVERAL):
-        if name in known:
+        if isinstance(name, Experiment):
+            if {**known, **found}.get(name.name, name) != name:
+                raise ju.InputError(f"two experiments are called {name.name!r}: rename one")
+            found[name.name] = name
+        elif name in known:
             found[name] = known[name]
         elif name in groups():
             found |= {key: each for key, each in known.items() if name in each.in_groups}
@@ -144,9 +148,9 @@ def measurements_of(wanted: Sequence[Experiment]) -> list[tuple[Measurement, Exp
 
 
 @functools.cache
-def config() -> type[Settings]:
-    """The settings with the options of all experiments and of what they measure."""
-    every = experiments().values()
+def config(others: tuple[Experiment, ...] = ()) -> type[Settings]:
+    """The settings with the options of all experiments, and of others, and of what they measure."""
+    every = (*experiments().values(), *others)
     sections = [section for each in every for section in each.options]
-    sections += [part for each, _ in measurements_of([*every]) for part in each.sections()]
+    sections += [part for each, _ in measurements_of(every) for part in each.sections()]
     return config_class([*experiments(), *groups()], sections)

@@ -22,7 +22,7 @@ class Figure:
     """
 
     name: str
-    png: bytes
+    png: bytes = field(repr=False)
     caption: str
     zoomable: bool = False
 

@@ -63,7 +63,7 @@ def study(
     network: Any,
     data: Any,
     folder: str | Path,
-    experiments: Sequence[str] = (),
+    experiments: str | Experiment | Sequence[str | Experiment] = (),
     layers: Sequence[str] = (),
     *,
     train_data: Any = None,
@@ -86,8 +86,8 @@ def study(
         and its variables or of a function and its parameters.
       data: the images to measure on: a `ju.data.Dataset`, or what `ju.data.load` takes.
       folder: the run folder, which is made where it is missing.
-      experiments: names of experiments, or `paper_a`, `paper_b`, `paper_c` for all of a paper's; by
-        default those that take little longer than the sweeps.
+      experiments: names of experiments, or `paper_a`, `paper_b`, `paper_c` for all of a paper's, or
+        an `Experiment` of your own; by default those that take little longer than the sweeps.
       layers: which layers; all by default.
       train_data: the images that the network was trained on, for experiments that need them.
       preprocessing: what a module expects of images; a `Classifier` knows.
@@ -106,10 +106,10 @@ def study(
         experiment, layer or option, or an experiment needs training images and none are given. All
         of this before anything is measured.
     """
-    names = [experiments] if isinstance(experiments, str) else experiments
-    wanted = chosen(names, 1)
+    given = [experiments] if isinstance(experiments, str | Experiment) else experiments
+    wanted = chosen(given, 1)
     images = as_dataset(data)
-    settings = config()(
+    settings = config(tuple(each for each in given if isinstance(each, Experiment)))(
         run=Path(folder),
         experiments=tuple(each.name for each in wanted),
         layers=(layers,) if isinstance(layers, str) else tuple(layers),

@@ -1,4 +1,4 @@
-"""AlexNet on ImageNet, plain, with batch norm and with channel dropout at conv5 (paper A).
+"""AlexNet on ImageNet, plain, with batch norm, with channel dropout at conv5 (Zhou et al. 2018).
 
 Run it with `python -m train a_alexnet_imagenet`; five seeds each. `a_alexnet_digits` is the same
 for 2 cores. Not trained with this program yet.

@@ -1,4 +1,4 @@
-"""ResNet18 on ImageNet, plain and with channel dropout behind its last block (paper A).
+"""ResNet18 on ImageNet, plain and with channel dropout behind its last block (Zhou et al. 2018).
 
 Run it with `python -m train a_resnet18_imagenet`; five seeds each. `a_resnet18_digits` is the same
 for 2 cores. Not trained with this program yet.

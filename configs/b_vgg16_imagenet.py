@@ -1,4 +1,4 @@
-"""VGG16 on ImageNet with all, half, a quarter and a tenth of the images (paper B).
+"""VGG16 on ImageNet with all, half, a quarter and a tenth of the images (Zhao and Zhang 2021).
 
 Four models that generalize differently. Run it with `python -m train b_vgg16_imagenet`;
 `b_vgg16_digits` is the same for 2 cores. Not trained with this program yet.

@@ -1,4 +1,4 @@
-"""The conv net of paper C on CIFAR-10.
+"""The conv net of *Representative Substitution* on CIFAR-10.
 
 Run it with `python -m train c_convnet_cifar10`. `digits_convnet_wide` is the same for 2 cores.
 Not trained with this program yet.

@@ -1,4 +1,4 @@
-"""The multi-layer perceptron of paper C on CIFAR-10.
+"""The multi-layer perceptron of *Representative Substitution* on CIFAR-10.
 
 Run it with `python -m train c_mlp_cifar10`. `digits_mlp` is the same for 2 cores.
 Not trained with this program yet.

@@ -1,4 +1,4 @@
-"""VGG16 with batch norm on CIFAR-10 (paper C).
+"""VGG16 with batch norm on CIFAR-10 (*Representative Substitution*).
 
 Run it with `python -m train c_vgg16_cifar10`. `c_vgg16_digits` is the same for 2 cores.
 Not trained with this program yet; 93 to 94 % on the test images are usual for this recipe.

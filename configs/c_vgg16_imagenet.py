@@ -1,4 +1,4 @@
-"""VGG16 on ImageNet (paper C).
+"""VGG16 on ImageNet (*Representative Substitution*).
 
 Run it with `python -m train c_vgg16_imagenet`, or load published weights instead
 (`ju.networks.load_weights`). `c_vgg16_digits` is the same for 2 cores.

@@ -1,4 +1,4 @@
-"""The conv net of paper C at a quarter of its width on the embedded digits: the demo.
+"""The conv net of *Representative Substitution*, a quarter as wide, on the digits: the demo.
 
 Run it with `python -m train digits_convnet`.
 Takes 25 to 35 s on 2 cores. Validation accuracy 97.7 %.

@@ -1,4 +1,4 @@
-"""The multi-layer perceptron of paper C on the embedded digits.
+"""The multi-layer perceptron of *Representative Substitution* on the embedded digits.
 
 Run it with `python -m train digits_mlp`.
 Takes 20 s on 2 cores. Validation accuracy 94.4 %.

@@ -1,4 +1,4 @@
-"""Paper A on the embedded digits: a conv net, plain, with batch norm and with channel dropout.
+"""Zhou et al. 2018 on the embedded digits: a conv net, plain, with batch norm or channel dropout.
 
 Run it with `make paper-a`, or `python -m train paper_a_digits` and
 `python -m analysis runs/paper_a_digits paper_a --concepts.quantile 0.05`; five seeds each.

@@ -1,4 +1,4 @@
-"""Paper B on the embedded digits: four networks that generalize differently, two seeds each.
+"""Zhao and Zhang 2021 on the embedded digits: four networks that generalize differently, two seeds.
 
 Run it with `make paper-b`, or `python -m train paper_b_digits` and
 `python -m analysis runs/paper_b_digits paper_b --layers conv2`, whose maps are 14×14.

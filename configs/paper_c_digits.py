@@ -1,4 +1,4 @@
-"""Paper C on the embedded digits: its MLP, its conv net and its VGG16, all narrow.
+"""*Representative Substitution* on the embedded digits: its MLP, conv net and VGG16, all narrow.
 
 Run it with `make paper-c`, or `python -m train paper_c_digits` and
 `python -m analysis runs/paper_c_digits paper_c --synthesis.steps 64 --synthesis.noise-seeds 2`;

@@ -46,7 +46,7 @@ _NAMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is used first then: programs begin, and draw from files, without JAX."""
+    """Import packages on first use: programs start, and draw from files, without JAX."""
     if name in _PACKAGES:
         return importlib.import_module(f".{name}", __name__)
     if name in _NAMES:

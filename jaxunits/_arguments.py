@@ -31,17 +31,17 @@ def _is_type(kind: Any, above: type) -> bool:
 
 
 def is_whole(value: Any) -> bool:
-    """Whether this is one whole number, of Python, NumPy or JAX; True and False are none."""
+    """Whether this is one integer, of Python, NumPy or JAX; True and False are not."""
     kind = getattr(value, "dtype", None)
     if kind is None:
         return isinstance(value, int) and not isinstance(value, bool)
-    # Types of other libraries, such as PyTorch's, are none of NumPy's.
+    # Types of other libraries, such as PyTorch, are not NumPy types.
     integer = isinstance(kind, np.dtype) and _is_type(kind, np.integer)
     return integer and np.ndim(value) == 0
 
 
 def is_real(value: Any) -> bool:
-    """Whether this is one real number, NaN and infinity among them; True and False are none."""
+    """Whether this is one real number, including NaN and infinity; True and False are not."""
     kind = getattr(value, "dtype", None)
     if kind is None:
         return isinstance(value, int | float) and not isinstance(value, bool)
@@ -57,7 +57,7 @@ def is_real_type(kind: Any) -> bool:
 
 
 def check_whole(**numbers: Any) -> None:
-    """Refuse what is no whole number.
+    """Refuse what is not an integer.
 
     Args:
       **numbers: the arguments, by their names.
@@ -71,12 +71,12 @@ def check_whole(**numbers: Any) -> None:
 
 
 def check_whole_or_none(**numbers: Any) -> None:
-    """Refuse what is neither a whole number nor None; see `check_whole`."""
+    """Refuse what is neither an integer nor None; see `check_whole`."""
     check_whole(**{name: value for name, value in numbers.items() if value is not None})
 
 
 def check_real(**numbers: Any) -> None:
-    """Refuse what is no real number; see `check_whole`."""
+    """Refuse what is not a real number; see `check_whole`."""
     for name, value in numbers.items():
         if not is_real(value):
             raise InputError(f"{name}={shown(value)}: give a number")
@@ -124,7 +124,7 @@ def real_array(values: Any, name: str, place: str = "") -> Shaped[np.ndarray, ..
       place: what it is for, such as `" for layer 'conv1'"`.
 
     Raises:
-      InputError: these are no real numbers (text, complex numbers, objects), or the array is
+      InputError: these are not real numbers (text, complex numbers, objects), or the array is
         ragged.
     """
     array = as_array(values, name + place)
@@ -138,7 +138,7 @@ def whole_array(values: Any, name: str, place: str = "") -> Int64[np.ndarray, ..
     """Whole numbers as int64; see `real_array`.
 
     Raises:
-      InputError: a number is a fraction or beyond int64, these are no numbers, or the array is
+      InputError: a number is a fraction or beyond int64, these are not numbers, or the array is
         ragged.
     """
     array = as_array(values, name + place)

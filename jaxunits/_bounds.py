@@ -1,4 +1,4 @@
-"""What numbers may be, and how large a table of numbers that somebody asked for may become."""
+"""Ranges of numbers, and limits on the size of requested tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Range:
       least: the smallest number.
       most: the largest.
       open: the ends that are left out: `""`, `"least"`, `"most"` or `"both"`.
-      whole: whether whole numbers alone are in the range.
+      whole: whether only integers are in the range.
     """
 
     least: int | float = -math.inf

@@ -12,7 +12,7 @@ _refused: set[Path] = set()
 
 
 def user_cache() -> Path | None:
-    """The folder of jaxunits in the user's cache; None, with one warning, where none can be had."""
+    """The folder of jaxunits in the user's cache; None, with one warning, if there is none."""
     path = platformdirs.user_cache_path("jaxunits")
     return path if is_writable(path) else None
 

@@ -11,12 +11,12 @@ def join_cluster() -> None:
     """Find the other processes of this cluster job (SLURM, a TPU pod); before any other use of JAX.
 
     Raises:
-      InputError: this is no job of a cluster that JAX knows.
+      InputError: this is not part of a cluster job that JAX knows.
     """
     try:
         jax.distributed.initialize()
     except (ValueError, RuntimeError) as error:
         raise InputError(
-            f"--distributed: this process is not part of a cluster job that JAX knows ({error}). "
-            "Start it with srun, on a TPU pod, or leave --distributed out"
+            f"this process is not part of a cluster job that JAX knows ({error}): start it with "
+            "srun or on a TPU pod, or leave out ju.join_cluster() (of the commands, --distributed)"
         ) from error

@@ -12,15 +12,15 @@ from ._cache_folder import is_writable, user_cache
 def use_compilation_cache(folder: str | Path | None = None) -> Path | None:
     """Keep compiled programs in a folder, so that the next run does not compile them again.
 
-    Programs call this once, before anything is compiled; the library never does by itself. What
-    the folder holds is run as code: it has to be the user's own.
+    Programs call this once, before anything is compiled; the library never does so itself. The
+    content of the folder is run as code: it has to be the user's own.
 
     Args:
-      folder: where; by default what `JAX_COMPILATION_CACHE_DIR` says, or else a folder of jaxunits
-        in the user's cache.
+      folder: the folder; by default that of `JAX_COMPILATION_CACHE_DIR`, otherwise a folder of
+        jaxunits in the user's cache.
 
     Returns:
-      The folder; None where it cannot be written, with a warning, and nothing is kept.
+      The folder; None if it cannot be written, with a warning, and nothing is kept.
     """
     given = folder or jax.config.values["jax_compilation_cache_dir"]
     above = Path(given).absolute() if given else user_cache()

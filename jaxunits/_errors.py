@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Something handed to jaxunits cannot be used; the message says what, where and the way out."""
+    """Input to jaxunits cannot be used; the message says what, where and the way out."""
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))

@@ -70,7 +70,7 @@ class TestClassNames:
         ({"a", "b", "c", "d"}, "class_names of type set for {}"),
         (dict.fromkeys("abcd"), "class_names of type dict for {}"),
         (4, "class_names of type int for {}"),
-        ([], "class_names for {} are empty: name at least one class"),
+        ([], "class_names for {} are empty: give at least one name"),
         (["a", "", "c", "d"], "class name '' for {}: give a text that is not empty"),
         (["a", " ", "c", "d"], "class name ' ' for {}: give a text"),
         (["a", None, "c", "d"], "class name None for {}: give a text"),
@@ -177,7 +177,10 @@ class TestPreprocessing:
             ({"std": (np.inf,)}, "std=(inf,): give finite numbers in a tuple"),
             ({"std": (np.nan,)}, "std=(nan,): give finite numbers in a tuple"),
             ({"std": (-1.0,)}, "std=(-1.0,): give numbers above 0"),
-            ({"std": (1e-300,)}, "make of white [inf]: give numbers whose quotients float32 holds"),
+            (
+                {"std": (1e-300,)},
+                "turn white into [inf]: give numbers whose quotients float32 can represent",
+            ),
         ],
     )
     def test_what_it_cannot_be(self, settings, expected):
@@ -334,9 +337,15 @@ class TestCounts:
     @pytest.mark.parametrize(
         ("call", "expected"),
         [
-            (lambda: ju.ablation.single_units(-1), "num_units=-1: give the units of a layer"),
+            (
+                lambda: ju.ablation.single_units(-1),
+                "num_units=-1: give the number of units of the layer",
+            ),
             (lambda: ju.ablation.single_units(2.5), "units=2.5: give a whole number"),
-            (lambda: ju.ablation.groups(-1, [[0]]), "num_units=-1: give the units of a layer"),
+            (
+                lambda: ju.ablation.groups(-1, [[0]]),
+                "num_units=-1: give the number of units of the layer",
+            ),
             (
                 lambda: ju.ablation.random_groups(8, 2, -1, seed=0),
                 "num_groups=-1: give a whole",

@@ -26,7 +26,7 @@ _ROOM = 1.2
 class CheckpointFolder:
     """The checkpoints of a run: `network` and `optimizer`, one step per epoch.
 
-    A context manager. Checkpoints that a kill left unfinished are removed on opening.
+    A context manager. Checkpoints that an interruption left unfinished are removed on opening.
     """
 
     def __init__(self, path: Path, settings: Checkpoints) -> None:
@@ -53,7 +53,7 @@ class CheckpointFolder:
 
     @property
     def epochs(self) -> int:
-        """Epochs that the latest checkpoint has behind it; 0 without one."""
+        """The number of epochs of the latest checkpoint; 0 without one."""
         latest = self._checkpointer.latest
         return 0 if latest is None else int(latest.step)
 
@@ -102,7 +102,7 @@ class CheckpointFolder:
         """Save a state after `epochs` epochs, and all epochs' metrics.
 
         Raises:
-          OSError: the disk has no room for it; earlier checkpoints are still there.
+          OSError: the disk is full; earlier checkpoints are still there.
         """
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         if shutil.disk_usage(self.path).free < _ROOM * size:

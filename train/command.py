@@ -46,7 +46,7 @@ def _of_module(name: str, module: ModuleType) -> Named | None:
 
 
 def _of_file(path: Path) -> Named:
-    """The configuration or study of a file of the user's.
+    """The configuration or study of a user's file.
 
     Raises:
       InputError: there is no such file, or it has none.
@@ -105,9 +105,9 @@ def _run_config(
         config = tyro.extras.overridable_config_cli(
             single,
             prog=prog,
-            description="Train a network. A run that was stopped goes on where it was. Studies, "
+            description="Train a network. A run that was stopped resumes where it was. Studies, "
             f"which train several, have their own --help: {', '.join(studies)}. The path of a "
-            "Python file with a `config` or `study` of your own stands for its name.",
+            "Python file with your own `config` or `study` can replace the name.",
             args=arguments,
             config=(tyro.conf.AvoidSubcommands,),
         )
@@ -121,7 +121,7 @@ def _run_config(
 
 
 def _typed(config: Config) -> Config:
-    """A configuration whose class says the type of its network, for the options that it has."""
+    """A configuration whose class has the type of its network, for its options."""
     made = dataclasses.make_dataclass(
         "Config",
         [("network", Annotated[type(config.network), tyro.conf.arg(help="The network.")])],

@@ -1,4 +1,4 @@
-"""What to train, on what, and how: frozen dataclasses, one sentence a field."""
+"""What to train, on what, and how: frozen dataclasses, one sentence per field."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ class Data:
     validation_split: str = "validation"
     """The held-out split, on which accuracy is reported and units are ablated."""
     data_dir: str | None = None
-    """The folder of prepared TensorFlow data sets; None for the usual one."""
+    """The folder of prepared TensorFlow data sets; None for the default one."""
     on_corrupt: Literal["raise", "skip"] = "raise"
     """What to do about files of a folder that cannot be decoded."""
     verify: bool = True
-    """Decode every file of a folder before the first epoch, so that a corrupt one is found."""
+    """Decode every file of a folder before the first epoch, to find corrupt ones."""
     fraction: Annotated[float, ju.Range(0, 1, open="least")] = 1.0
     """Share of each class's training images that is used."""
     random_labels: Annotated[float, ju.Range(0, 1)] = 0.0
     """Share of the training images whose labels are drawn at random (Morcos et al. 2018)."""
     seed: Annotated[int, ju.SEEDS] = 0
-    """Of the choice of training images and of the random labels."""
+    """The seed of the choice of training images and of the random labels."""
     in_memory: bool = False
-    """Decode all images once and keep them: images of one size, up to 2 GiB a split."""
+    """Decode all images once and keep them: images of one size, up to 2 GiB per split."""
     threads: Annotated[int, ju.THREADS] = 4
-    """How many threads decode images."""
+    """The number of threads that decode images."""
 
     def load_train(self) -> ju.data.Dataset:
         """Load the training split, with its sample and random labels.
@@ -66,7 +66,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate goes over the steps."""
+    """How the learning rate changes over the steps."""
 
     kind: Literal["constant", "cosine"] = "cosine"
     """Constant, or a cosine down to zero at the last step."""
@@ -83,7 +83,7 @@ class SGD:
     momentum: Annotated[float, _DECAY] = 0.9
     """Share of the last update that is kept."""
     nesterov: bool = True
-    """Look ahead along the momentum."""
+    """Use Nesterov momentum."""
     weight_decay: Annotated[float, ju.Range(0)] = 0.0
     """L2 penalty on kernels, added to the gradient."""
 
@@ -95,7 +95,7 @@ class AdamW:
     learning_rate: Annotated[float, _ABOVE_ZERO] = 1e-3
     """The peak of the learning rate."""
     weight_decay: Annotated[float, ju.Range(0)] = 1e-4
-    """Share of the kernels taken off a step, times the learning rate."""
+    """Share of the kernels subtracted per step, times the learning rate."""
     b1: Annotated[float, _DECAY] = 0.9
     """Decay of the mean of the gradients."""
     b2: Annotated[float, _DECAY] = 0.999
@@ -107,11 +107,11 @@ class Checkpoints:
     """Which epochs are kept."""
 
     every: Annotated[int, ju.Range(1)] = 1
-    """Save after every so many epochs; the last epoch is always saved."""
+    """Save every this many epochs; the last epoch is always saved."""
     keep: Literal["all", "latest"] = "latest"
     """Keep them all (to study training) or the latest few."""
     latest: Annotated[int, ju.Range(1)] = 2
-    """How many the latest few are."""
+    """The number of latest checkpoints to keep."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Config:
     network: Network = field(default_factory=ConvNet)
     """The network."""
     weights: Path | None = None
-    """Start from the weights of this file; what it lacks of the network stays random."""
+    """Start from the weights of this file; parameters that it lacks stay random."""
     data: Data = field(default_factory=Data)
     """The images."""
     optimizer: SGD | AdamW = field(default_factory=SGD)
@@ -139,17 +139,17 @@ class Config:
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     """What is saved."""
     epochs: Annotated[int, ju.Range(1, 10**6)] = 10
-    """How many times every training image is seen."""
+    """The number of passes over the training images."""
     batch_size: Annotated[int, ju.Range(1)] = 128
     """Images per step."""
     seed: Annotated[int, ju.SEEDS] = 0
-    """Of the weights, the order of the images, their augmentation and dropout."""
+    """The seed of the weights, the order of the images, their augmentation and dropout."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of activations and gradients; parameters stay in float32."""
+    """The precision of activations and gradients; parameters stay in float32."""
     run_folder: Path | None = None
-    """Where everything goes; `runs/NAME` by default."""
+    """The run folder; `runs/NAME` by default."""
     distributed: bool = False
-    """This process is one of several of a cluster job, which train together."""
+    """This process is one of several in a cluster job that train together."""
 
     def __post_init__(self) -> None:
         ju.check_settings(self)
@@ -174,6 +174,6 @@ class Config:
 
 
 def _digest(path: Path) -> str:
-    """What tells a file from others, wherever it lies."""
+    """The digest of a file, independent of its path."""
     with path.open("rb") as file:
         return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"

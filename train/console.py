@@ -1,4 +1,4 @@
-"""Consoles that print names as they are, and how a program ends that was told to."""
+"""Consoles that print names as they are, and how a program ends on request."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def plain_console(**options: Any) -> Console:
 
 
 def run_program(run: Callable[[list[str], Console], None], arguments: list[str] | None) -> int:
-    """Run a command line; what cannot be used is printed as an error.
+    """Run a command line; invalid input is printed as an error.
 
     Args:
       run: the program, of its arguments and the console to print on.
-      arguments: those of the process by default.
+      arguments: the command line; that of the process by default.
 
     Returns:
       The exit status.

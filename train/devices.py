@@ -1,4 +1,4 @@
-"""The devices of all processes, which share out the images of every batch."""
+"""The devices of all processes, which share the images of every batch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Devices:
         """Take all devices.
 
         Raises:
-          InputError: a batch cannot be shared out among them.
+          InputError: a batch cannot be divided among them.
         """
         count = jax.device_count()
         if batch_size % count:
@@ -44,7 +44,7 @@ class Devices:
         return self.process == 0
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Compile a function whose results every device shall hold."""
+        """Compile a function whose results every device holds."""
         return jax.jit(function, out_shardings=self.everywhere)
 
     def replicate(self, tree: PyTree) -> PyTree:

@@ -1,4 +1,4 @@
-"""Train networks, or go on where an earlier run was stopped."""
+"""Train networks, or resume where an earlier run was stopped."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def train_together(
     parameters as one that was not.
 
     Args:
-      configs: what to train; they differ in their seeds alone.
+      configs: what to train; they differ only in their seeds.
       paths: the run folder of each.
-      progress: where to tell of it.
+      progress: reports the progress.
       how: how several are trained side by side, see `lanes`.
 
     Returns:
@@ -156,7 +156,7 @@ def _saved(
     devices = programs[0].devices
     optimizer = build_optimizer(programs[0].config, programs[0].steps_per_epoch)
     fresh = [initial_state(network, optimizer) for network in networks]
-    # Runs that were stopped between two of their saves go on from where the last of them was.
+    # Runs that were stopped between two of their saves resume from where the last of them was.
     while done := min(folder.epochs for folder in folders):
         loaded = [
             _whole(folder, done, state, devices, progress)
@@ -171,7 +171,7 @@ def _saved(
 def _whole(
     folder: CheckpointFolder, done: int, like: State, devices: Devices, progress: Progress
 ) -> tuple[State, list[EpochMetrics]] | None:
-    """What a checkpoint holds; nothing if it is damaged, which is told, and it is set aside."""
+    """What a checkpoint holds; nothing if it is damaged, which is reported, and it is set aside."""
     try:
         return folder.load(done, like, devices.everywhere)
     except ju.networks.DamagedCheckpointError as error:

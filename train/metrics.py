@@ -13,12 +13,12 @@ from jaxunits import files
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """What one epoch came to.
+    """The metrics of one epoch.
 
     Attributes:
       epoch: epochs done.
       step: steps done.
-      learning_rate: of the last step.
+      learning_rate: the learning rate of the last step.
       train_loss: mean cross-entropy in nats over the epoch's training images, as they were seen.
       train_penalty: mean over its steps of what regularizers added to it.
       train_accuracy: share of them that were classified correctly.
@@ -53,7 +53,7 @@ def read_metrics(path: Path) -> list[EpochMetrics]:
     except (TypeError, ValueError, RecursionError) as error:
         raise ju.InputError(
             f"{path} is damaged at line {len(epochs) + 1} ({error}): train again with the same "
-            "command, which writes it anew from the last checkpoint"
+            "command, which rewrites it from the last checkpoint"
         ) from error
     return epochs
 
@@ -64,14 +64,14 @@ def write_metrics(path: Path, metrics: list[EpochMetrics]) -> None:
 
 
 def restore_metrics(path: Path, metrics: list[EpochMetrics], tell: Callable[[str], None]) -> None:
-    """Make a metrics file hold the epochs of a checkpoint; tell where it was damaged."""
+    """Make a metrics file hold the epochs of a checkpoint; report if it was damaged."""
     wanted = _lines(metrics).encode()
     found = path.read_bytes() if path.exists() else b""
     if found == wanted:
         return
     # A run that was stopped between two saves has epochs of which no checkpoint tells.
     if not found.startswith(wanted):
-        tell(f"{path} was damaged or missing: it is written anew from the last checkpoint")
+        tell(f"{path} was damaged or missing: it is rewritten from the last checkpoint")
     write_metrics(path, metrics)
 
 

@@ -13,7 +13,7 @@ import jaxunits as ju
 class Network(Protocol):
     """The settings of a network: a frozen dataclass that builds it.
 
-    Of one of a user's own `build` wraps a module: `ju.networks.from_nnx(module, preprocessing=…)`.
+    For your own network, `build` wraps a module: `ju.networks.from_nnx(module, preprocessing=…)`.
     """
 
     def build(
@@ -25,7 +25,7 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class ConvNet:
-    """The convolutional network of paper C."""
+    """The convolutional network of *Representative Substitution* (arXiv 1911.05586)."""
 
     widths: tuple[int, ...] = (64, 64, 128, 128)
     """Units of each convolution."""
@@ -49,7 +49,7 @@ class ConvNet:
 
 @dataclass(frozen=True)
 class MLP:
-    """The multi-layer perceptron of paper C."""
+    """The multi-layer perceptron of *Representative Substitution* (arXiv 1911.05586)."""
 
     widths: tuple[int, ...] = (128, 512, 2048, 2048)
     """Units of each layer."""
@@ -70,7 +70,7 @@ class AlexNet:
     batch_norm: bool = False
     """Batch norm on the five convolutions."""
     width: float = 1.0
-    """Every layer has so many times the units of the original."""
+    """Factor on the number of units of every layer."""
     dropout: float = 0.0
     """Probability that a number read by fc6 or fc7 is dropped."""
     channel_dropout: dict[str, float] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class VGG16:
     batch_norm: bool = False
     """Batch norm on the convolutions."""
     width: float = 1.0
-    """Every layer has so many times the units of the original."""
+    """Factor on the number of units of every layer."""
     dropout: float = 0.0
     """Probability that a unit of the dense layers is dropped."""
     channel_dropout: dict[str, float] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class ResNet18:
     stem: Literal["imagenet", "cifar"] = "imagenet"
     """A 7×7 convolution of stride 2 and a pool, or a 3×3 convolution for images of 32×32."""
     width: float = 1.0
-    """Every layer has so many times the units of the original."""
+    """Factor on the number of units of every layer."""
     channel_dropout: dict[str, float] = field(default_factory=dict)
     """Layers behind which channels are dropped, with the probability."""
 
@@ -134,6 +134,6 @@ def _built(
     *,
     without: str | None = None,
 ) -> ju.networks.Classifier:
-    """A network whose builder has the settings' fields as arguments, but for one of them."""
+    """A network whose builder has the settings' fields as arguments, except for one of them."""
     arguments = {name: value for name, value in vars(settings).items() if name != without}
     return builder(classes, preprocessing=preprocessing, seed=seed, **arguments)

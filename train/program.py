@@ -135,7 +135,7 @@ def _training_batches(program: Program, epoch: int) -> Iterator[ju.data.Batch]:
 
 
 def _evaluated(program: Program, state: State) -> xr.Dataset:
-    """How often a run's network is right on the held-out images."""
+    """Accuracy and loss of a run's network on the held-out images."""
     # What all processes hold is an array of this one too.
     arrays = {name: np.asarray(array) for name, array in network_arrays(state).items()}
     return ju.evaluate(
@@ -187,10 +187,10 @@ def _metrics(
 
 
 def _check_loss(program: Program, epoch: int, *losses: Any) -> None:
-    """Refuse to go on once training has failed.
+    """Refuse to continue once training has failed.
 
     Raises:
-      InputError: a loss is no number.
+      InputError: a loss is not a number.
     """
     if not np.isfinite(losses).all():
         raise ju.InputError(

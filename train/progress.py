@@ -1,4 +1,4 @@
-"""How training is told: a bar on a terminal, a line per epoch elsewhere."""
+"""How training is reported: a bar on a terminal, a line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Progress:
         self._bar.stop()
 
     def start(self, epochs: int, done: int, steps_per_epoch: int) -> None:
-        """Tell how much there is to do, and how much is done already."""
+        """Report how much there is to do, and how much is done already."""
         self._epochs = epochs
         for task in self._bar.task_ids:
             self._bar.remove_task(task)
@@ -50,11 +50,11 @@ class Progress:
             "training", total=epochs * steps_per_epoch, completed=done * steps_per_epoch
         )
         if done:
-            left = "nothing is left to do" if done >= epochs else "going on from there"
+            left = "nothing is left to do" if done >= epochs else "resuming from there"
             self.console.print(f"{done} of {epochs} epochs are done: {left}")
 
     def tell(self, message: str) -> None:
-        """Tell something about the run."""
+        """Report something about the run."""
         self.console.print(message)
 
     def step(self) -> None:
@@ -62,7 +62,7 @@ class Progress:
         self._bar.advance(self._task)
 
     def epoch(self, runs: Sequence[EpochMetrics]) -> None:
-        """One epoch of these runs is done; of several, their means are told."""
+        """One epoch of these runs is done; of several, their means are reported."""
         first = runs[0]
         several = f"mean of {len(runs)} seeds:  " if len(runs) > 1 else ""
         self.console.print(

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 import jaxunits as ju
 
-# Leavitt and Morcos take 1e-7, so that units that hardly answer do not rule the gradient.
+# Leavitt and Morcos take 1e-7, so that units that hardly respond do not dominate the gradient.
 _EPSILON = 1e-7
 
 
@@ -21,14 +21,15 @@ class Regularizers:
     """Penalties on units; weight decay is the optimizer's, dropout and batch norm the network's."""
 
     l1_weights: Annotated[float, ju.Range(0)] = 0.0
-    """Times the L1 norms of all units' incoming weights, added up."""
+    """Weight of the summed L1 norms of all units' incoming weights."""
     l1_activations: Annotated[float, ju.Range(0)] = 0.0
-    """Times the mean absolute activation of a layer, averaged over layers."""
+    """Weight of the mean absolute activation of a layer, averaged over layers."""
     class_selectivity: Annotated[float, ju.Range()] = 0.0
-    """Times a layer's mean class selectivity in the batch, averaged over layers and taken off the
-    loss: above 0 units become selective, below 0 the opposite (Leavitt and Morcos 2020)."""
+    """Weight of a layer's mean class selectivity in the batch, averaged over layers and subtracted
+    from the loss; above 0 units become selective, below 0 the opposite (Leavitt and Morcos
+    2020)."""
     layers: tuple[str, ...] = ()
-    """The layers whose activations count; by default all that have a non-linearity."""
+    """The layers whose activations are regularized; by default all with a non-linearity."""
 
     def chosen_layers(self, network: ju.networks.Classifier) -> tuple[str, ...]:
         """The layers whose activations have to be kept."""
@@ -61,7 +62,7 @@ def penalty(
     """What the regularizers add to the loss of a batch.
 
     Args:
-      settings: how much of each.
+      settings: the weight of each.
       params: the network's parameters; every array of two or more axes is a kernel.
       activations: of the layers that count, units on the last axis.
       labels: the images' classes.

@@ -1,4 +1,4 @@
-"""Interrupts and limits; imports the standard library alone, so that it is there at once."""
+"""Interrupts and limits; imports the standard library alone, so that it loads at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
-STOPPED = "stopped: the same command goes on from here"
+STOPPED = "stopped: the same command resumes from here"
 # What the shell says of a program that Ctrl-C ended.
 STOPPED_STATUS = 128 + signal.SIGINT
 # JAX, Orbax and the image readers have some 100 open at once.
@@ -48,7 +48,7 @@ def stoppable() -> Iterator[None]:
 
 
 def end_program(status: int) -> NoReturn:
-    """End with a status: what is done cannot be stopped any more.
+    """End with a status: from here on nothing can be interrupted.
 
     Python gives signals back to the system while it ends, and that would end it with another.
     """

@@ -21,7 +21,7 @@ class State(NamedTuple):
 
     Attributes:
       params: the network's parameters by their names, float32.
-      statistics: batch norm's running averages likewise; empty without batch norm.
+      statistics: batch norm's running averages by name; empty without batch norm.
       optimizer: Optax's state.
     """
 
@@ -94,7 +94,7 @@ def build_step(
       regularizers: what is added to the cross-entropy.
 
     Returns:
-      The step; `key` holds the words of the key that a run draws its dropouts of, `number` counts
+      The step; `key` holds the words of the key that a run draws its dropouts from, `number` counts
       its steps.
     """
     layers = regularizers.chosen_layers(network)

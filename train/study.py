@@ -28,8 +28,8 @@ class Study:
     """Configurations by name, each to be trained with every seed.
 
     Attributes:
-      configs: the configurations; their own seeds do not count.
-      seeds: of weights, order of images, augmentation and dropout.
+      configs: the configurations; their own seeds are not used.
+      seeds: the seeds of weights, order of images, augmentation and dropout.
     """
 
     configs: Mapping[str, Config]
@@ -38,25 +38,25 @@ class Study:
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """How to train a study; what follows `--` goes to every configuration of it."""
+    """How to train a study; what follows `--` applies to each of its configurations."""
 
     seeds: Annotated[tuple[int, ...], ju.SEEDS] = ()
-    """Seeds instead of the study's own."""
+    """Seeds to train, instead of the study's."""
     only: tuple[str, ...] = ()
     """Some of its configurations; all by default."""
     together: Annotated[int, ju.Range(1)] = 5
-    """How many seeds are trained at once."""
+    """The number of seeds trained at once."""
     side_by_side: SideBySide = "auto"
-    """How they are: as one batched computation, or in threads (on CPUs)."""
+    """How they are trained: as one batched computation, or in threads (on CPUs)."""
     run_folder: Path | None = None
     """The folder above the run folders CONFIGURATION/seedN; `runs/NAME` by default."""
     distributed: bool = False
-    """This process is one of several of a cluster job, which train together."""
+    """This process is one of several in a cluster job that train together."""
 
     def __post_init__(self) -> None:
         ju.check_settings(self)
         if len(set(self.seeds)) < len(self.seeds):
-            raise ju.InputError(f"seeds={self.seeds}: give different whole numbers")
+            raise ju.InputError(f"seeds={self.seeds}: give distinct integers")
 
 
 def grid(
@@ -92,7 +92,7 @@ def train_study(
       seeds: the seeds.
       path: the folder above the run folders, `path/CONFIGURATION/seedN`.
       together: how many seeds are trained at once.
-      progress: where to tell of it.
+      progress: reports the progress.
       how: how they are trained side by side.
 
     Returns:

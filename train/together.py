@@ -1,4 +1,4 @@
-"""Several runs that differ in their seeds alone, side by side."""
+"""Several runs that differ only in their seeds, side by side."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ def lanes(runs: int, how: SideBySide, network: ju.networks.Classifier) -> list[l
     Args:
       runs: how many there are.
       how: `"vmap"`: all are one. `"threads"`: each is its own, with the same numbers as alone.
-        `"auto"`: vmap, but for CPUs, where only small dense networks gain by it; XLA's convolutions
-        with a kernel for each run take several times as long there as one run after another.
+        `"auto"`: vmap, except on CPUs, where only small dense networks gain from it; XLA's
+        convolutions with a kernel for each run take several times as long there as one run after
+        another.
       network: one of them.
     """
     if how == "vmap" or (how == "auto" and _gains_by_vmap(network)):
@@ -67,7 +68,7 @@ def in_threads(act: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[
     """`act` of every item, at the same time where that is safe.
 
     Programs of several devices are started one after another: started from several threads, they
-    could wait for each other for ever.
+    could wait for each other forever.
     """
     if len(items) == 1 or jax.device_count() > 1:
         return [act(item) for item in items]

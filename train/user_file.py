@@ -12,7 +12,7 @@ import jaxunits as ju
 
 
 def load_file(path: Path) -> ModuleType:
-    """Run a Python file, which finds what lies beside it as a program would.
+    """Run a Python file, which can import what lies beside it as a program would.
 
     Only for files that a user names to be run.
 
@@ -25,7 +25,7 @@ def load_file(path: Path) -> ModuleType:
     name = f"_jaxunits_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ju.InputError(f"{path} is no Python file: give one whose name ends in .py")
+        raise ju.InputError(f"{path} is not a Python file: give one whose name ends in .py")
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
     module = importlib.util.module_from_spec(spec)
@@ -42,7 +42,7 @@ def is_function(text: str) -> bool:
 
 
 def call(text: str) -> Any:
-    """What the function of FILE:FUNCTION gives.
+    """The result of the function of FILE:FUNCTION.
 
     Raises:
       InputError: there is no such file or function.

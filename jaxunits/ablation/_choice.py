@@ -1,4 +1,4 @@
-"""Which method answers a question, and how many masks go together."""
+"""Which method evaluates the masks, and how many masks are evaluated together."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _CPU_REFERENCE = 2
 
 
 class Choice(NamedTuple):
-    """How a question is answered.
+    """How masks are evaluated.
 
     Attributes:
       method: the method.
       reason: why this one.
-      work: what it costs for an image.
+      work: what it costs per image.
     """
 
     method: type[Method]
@@ -40,10 +40,10 @@ class Choice(NamedTuple):
 
 
 def choose(network: Classifier, question: Question, method: str) -> Choice:
-    """The method that is asked for, or the one that costs less.
+    """The requested method, or the one that costs less.
 
     Raises:
-      InputError: the method that is asked for cannot serve, or values are given for a layer whose
+      InputError: the requested method cannot be used, or values are given for a layer whose
         activations are not known.
     """
     if question.values is not None:
@@ -57,7 +57,9 @@ def choose(network: Classifier, question: Question, method: str) -> Choice:
     if obstacles["fast"]:
         return Choice(Reference, obstacles["fast"], Reference.work(network, question))
     fast, reference = Fast.work(network, question), Reference.work(network, question)
-    numbers = f"{fast.total:,} multiply-adds per image on the fast path, {reference.total:,} else"
+    numbers = (
+        f"{fast.total:,} multiply-adds per image on the fast path, {reference.total:,} otherwise"
+    )
     if reference.total <= fast.total:
         return Choice(Reference, numbers, reference)
     return Choice(Fast, numbers, fast)

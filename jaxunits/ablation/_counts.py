@@ -13,7 +13,7 @@ from ..results import class_coordinates
 from ._engine import Answers
 
 # Losses are added as multiples of this part of a nat, in integers: their sum does not depend on
-# the order in which images come, nor on who adds them.
+# the order in which images come, nor on which process adds them.
 LOSS_UNITS = 2**24
 _LARGEST_LOSS = 1e9
 
@@ -42,7 +42,7 @@ _DESCRIPTIONS = {
 
 
 class Outcomes(NamedTuple):
-    """What is kept of some images.
+    """Per-image outcomes that are kept for some images.
 
     Attributes:
       labels: the images' classes.
@@ -74,10 +74,10 @@ def as_integers(loss: Float32[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shap
 
 
 def outcomes(seen: Iterable[Answers], classes: int) -> Outcomes:
-    """What is kept of the answers of several batches, in the order of the images.
+    """The outcomes of several batches, in the order of the images.
 
     Args:
-      seen: the answers of each batch.
+      seen: the outcomes of each batch.
       classes: how many classes there are.
     """
     answers = list(seen)
@@ -126,8 +126,8 @@ def tally(parts: Callable[[], Iterable[Outcomes]], rows: int, classes: int) -> C
     """Sum up outcomes, in two rounds: the confusion is that of the class that the first finds.
 
     Args:
-      parts: gives all outcomes, each time it is called.
-      rows: masks, and one row more without ablation.
+      parts: yields all outcomes whenever it is called.
+      rows: the masks, plus one row without ablation.
       classes: how many classes there are.
     """
     images = np.zeros(classes, np.int64)
@@ -159,7 +159,7 @@ def _sums(values: np.ndarray, starts: np.ndarray) -> Int64[np.ndarray, "rows cla
 def _most_damaged(
     correct: Int64[np.ndarray, "rows classes"], images: Int64[np.ndarray, " classes"]
 ) -> Int64[np.ndarray, " rows"]:
-    """The class with the largest accuracy drop, the first of equals."""
+    """The class with the largest accuracy drop; ties go to the first."""
     drop = np.full(correct.shape, -np.inf)
     np.divide(
         correct[:1] - correct, images, out=drop, where=np.broadcast_to(images > 0, drop.shape)
@@ -174,7 +174,7 @@ def labeled(
     class_names: Sequence[str],
     attributes: Mapping[str, Any],
 ) -> xr.Dataset:
-    """Counts as a labeled Dataset, with the accuracy drops of paper A §2.1.
+    """Counts as a labeled Dataset, with the accuracy drops of Zhou et al. 2018, §2.1.
 
     Args:
       counts: sums over images; accuracy, drop and loss of a class without images are NaN.

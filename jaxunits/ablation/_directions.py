@@ -1,4 +1,4 @@
-"""Ablating directions: coordinates of a rotated basis instead of units (paper A §3.4)."""
+"""Ablating directions: coordinates of a rotated basis instead of units (Zhou et al. 2018, §3.4)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def directions(
         one at a time.
       file: where the result is kept, as in `sweep`.
       progress: as in `sweep`.
-      **options: how it is carried out, see `Execution`.
+      **options: execution options, see `Execution`.
 
     Returns:
       What `sweep` returns, with the dimension `direction` instead of `unit`.
@@ -89,9 +89,9 @@ def directions(
 
 
 def haar(num_units: int, *, seed: int = 0) -> Float32[np.ndarray, "units directions"]:
-    """A random orthogonal matrix, every rotation as likely as any other.
+    """A random orthogonal matrix, uniformly distributed.
 
-    QR of a Gaussian matrix, signs fixed by R's diagonal (Mezzadri 2007; paper A §3.4).
+    QR of a Gaussian matrix, signs fixed by R's diagonal (Mezzadri 2007; Zhou et al. 2018, §3.4).
 
     Raises:
       InputError: there are no units, or the seed is outside 0 to 2^32 - 1.

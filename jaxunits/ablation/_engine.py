@@ -1,4 +1,4 @@
-"""Outcomes of a question over images: memory that runs out, low precision checked."""
+"""Outcomes over images, with recovery from memory shortage and checks of low precision."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Answers(NamedTuple):
       repeated: whether an image was evaluated again in float32.
       prediction: predicted classes.
       loss: cross-entropies in nats.
-      margin: the largest logit less the second largest; None where nobody asked.
+      margin: the largest logit minus the second largest; None where not requested.
     """
 
     image: Int[np.ndarray, " images"]
@@ -44,12 +44,12 @@ class Answers(NamedTuple):
 
 
 class Engine(execution.Engine):
-    """Answers one question over images; see `jaxunits.execution.Engine`.
+    """Evaluates the masks over images; see `jaxunits.execution.Engine`.
 
     Attributes:
       question: the masks.
       carried_out: how.
-      program: the compiled programs; in low precision where that is asked for.
+      program: the compiled programs; in low precision where requested.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Engine(execution.Engine):
           data: the data set's name, for messages.
 
         Raises:
-          InputError: the path cannot serve, or memory is too small.
+          InputError: the method cannot be used, or memory is too small.
         """
         self._network, self._read, self._data = network, read, data
         self.question = question
@@ -84,7 +84,7 @@ class Engine(execution.Engine):
         return self.program.batch_size
 
     def attributes(self) -> dict[str, str | int | float]:
-        """How the question is answered, as attributes of the result."""
+        """How the masks are evaluated, as attributes of the result."""
         program = self.program
         return {
             "method": program.laid_out.method.name,
@@ -104,8 +104,8 @@ class Engine(execution.Engine):
 method: {program.laid_out.method.name} ({program.reason})
 multiply-adds per image:
   shared prefix       {_short(work.prefix)}
-  a base mask         {_short(work.base)} ({work.bases} of them)
-  behind, each mask   {_short(work.each)}
+  each base mask      {_short(work.base)} ({work.bases} of them)
+  suffix, each mask   {_short(work.each)}
   {f"all {work.masks:,} masks":<20}{_short(work.total)}
 plain passes: {work.total / plain:.2f}; by the reference method {whole.total / plain:.2f}
 {program.masks_at_once} masks at once"""
@@ -131,7 +131,7 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
         if masks == 1 and images == 1:
             raise InputError(
                 "the device ran out of memory with one image under one mask of layer "
-                f"{self.question.layer.name!r}: free memory on it, or use another"
+                f"{self.question.layer.name!r}: free memory on it, or use another device"
             )
         smaller = (max(1, masks // 2), images) if masks > 1 else (1, images // 2)
         self._compile(
@@ -145,7 +145,7 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
         """Low precision where margins are beyond the error bound, float32 for the other images.
 
         The bound is measured on the first batch, under every mask, and doubled where an image that
-        is repeated later exceeds it. Everything comes at the end, so that nothing is counted twice.
+        is repeated later exceeds it. Outcomes come at the end, so that nothing is counted twice.
         """
         size = self.program.batch_size
         first, rest = piece.chosen(slice(size)), piece.chosen(slice(size, None))
@@ -192,7 +192,7 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
 
 
 def _run(program: Program, piece: Piece, *, repeated: bool = False) -> Iterator[Answers]:
-    """Answers in order, the device already at work on the batch that follows."""
+    """Outcomes in order, while the device already works on the next batch."""
     waiting: Callable[[], Answers] | None = None
     for part in piece.parts(program.batch_size):
         ready = _pending(program, part, program.run(part.inputs), repeated)
@@ -204,7 +204,7 @@ def _run(program: Program, piece: Piece, *, repeated: bool = False) -> Iterator[
 
 
 def _pending(program: Program, part: Part, outcome: Any, repeated: bool) -> Callable[[], Answers]:
-    """A function that waits for the device and gives the answers of a batch."""
+    """A function that waits for the device and returns the outcomes of a batch."""
 
     def answers() -> Answers:
         images = len(part.image)
@@ -226,7 +226,7 @@ def _chosen(answers: Answers, images: np.ndarray) -> Answers:
 
 def _margin(answers: Answers) -> Float32[np.ndarray, "masks images"]:
     if answers.margin is None:
-        raise ValueError("these answers were compiled without margins")
+        raise ValueError("these outcomes were compiled without margins")
     return answers.margin
 
 
@@ -238,7 +238,7 @@ def _margin_error(low: Answers, full: Answers) -> float:
 
 
 def _short(count: int) -> str:
-    """A count with a unit: 1.2 M."""
+    """A count with a metric prefix: 1.2 M."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if count >= size:
             return f"{count / size:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""How masks are evaluated: nothing here changes what is asked."""
+"""How masks are evaluated: nothing here changes what is measured."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class Options(execution.Options, total=False):
 
 @dataclass(frozen=True)
 class Execution(execution.Execution):
-    """How masks are evaluated, beside what `ju.Execution` says.
+    """How masks are evaluated, in addition to the options of `ju.Execution`.
 
-    Precision can be `"checked"` too: bfloat16 first and float32 again for every image whose two
+    Precision can also be `"checked"`: bfloat16 first, and float32 again for every image whose two
     best logits are, under some mask, as close as bfloat16 can be wrong. The bound is four times the
     largest error of a margin under all masks on the first batch of each piece, and grows where a
     repeated image exceeds it. Predictions are then those of float32; losses of images that were not
-    repeated are bfloat16's. The share repeated is the attribute `repeated_share`. Where a device
-    runs out of memory the masks and then the images at once are halved.
+    repeated are bfloat16's. The share repeated is the attribute `repeated_share`. If a device
+    runs out of memory, first the masks and then the images per batch are halved.
 
     Attributes:
       method: `"fast"` computes what a changed unit reaches behind the layer; `"reference"` computes
-        all that lies behind it under every mask, for any masks; `"auto"` takes the one of fewer
+        all that lies behind it under every mask, for any masks; `"auto"` uses the one with fewer
         multiply-adds and says why.
       masks_at_once: masks evaluated together, at most; by default as many as the memory allows, on
-        CPUs one after another where a convolution follows (two on the reference path), else as many
-        as fill a matrix product.
+        CPUs one at a time where a convolution follows (two on the reference path), otherwise as
+        many as fill a matrix product.
     """
 
     method: str = "auto"

@@ -1,4 +1,4 @@
-"""Greedy ablation: again and again the unit whose loss hurts a class most (paper A §3.2)."""
+"""Greedy ablation: step by step the unit whose loss hurts a class most (Zhou et al. 2018, §3.2)."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def greedy(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
-    """For each class a series of ablations that hurts it most, with random orders beside it.
+    """For each class, ablate step by step the unit that hurts it most; compare with random orders.
 
-    The unit that is ablated next is the one that leaves the fewest images of the class correct,
-    given those ablated already; ties go to the larger loss on the class, then to the lower index.
+    The next unit is the one whose ablation leaves the fewest images of the class correct,
+    given those already ablated; ties go to the larger loss on the class, then to the lower index.
     The chosen orders are then measured by `cumulative`, on the same images or on others.
 
     Args:
@@ -79,14 +79,14 @@ def greedy(
       data: the images to choose by.
       classes: names of the classes; all by default.
       steps: how many units to ablate; all by default.
-      measure_on: the images to measure on; those of `data` by default (as paper A does).
+      measure_on: the images to measure on; those of `data` by default (as in Zhou et al. 2018).
       random: how many random orders to measure too.
-      seed: of the random orders, and of the draw of `values="resample"`.
+      seed: the seed of the random orders, and of the draw of `values="resample"`.
       values: what an ablated unit gives, as in `sweep`.
       reference: images for the means, or to draw from; `data` by default.
-      file: where the result is kept, as in `sweep`; a kill loses the series of one class at most.
-      progress: called with the units chosen and to choose, all classes together.
-      **options: how it is carried out, see `Execution`.
+      file: where the result is kept, as in `sweep`; an interruption loses at most one class.
+      progress: called with the units chosen and to be chosen, over all classes.
+      **options: execution options, see `Execution`.
 
     Returns:
       What `cumulative` returns, with the dimensions `order`, `step` and `class`. The variable
@@ -114,7 +114,7 @@ def greedy(
     if not 1 <= length <= place.num_units or random < 0 or not names:
         raise InputError(
             f"classes={classes}, steps={steps}, random={random}: give at least one class, 1 to "
-            f"{place.num_units} steps in layer {layer!r}, and no fewer than 0 random orders"
+            f"{place.num_units} steps in layer {layer!r}, and at least 0 random orders"
         )
     measured = measure_on or data
     check_data(network, measured)
@@ -160,7 +160,7 @@ def _choose(
     carried_out: Execution,
     progress: Progress,
 ) -> Int64[np.ndarray, "classes steps"]:
-    """The greedy order of every class; what is chosen already is kept."""
+    """The greedy order of every class; finished steps are kept."""
     if planned := trial():
         return _plan(network, question, images, length, carried_out, planned)
     there = agree(set(kept), list(images))
@@ -252,7 +252,7 @@ def _candidates(
     states: Iterable[tuple[Part, PyTree, jax.Array]],
     kept: Float32[np.ndarray, " units"],
 ) -> tuple[Int64[np.ndarray, " units"], Int64[np.ndarray, " units"]]:
-    """Correct images and sums of losses after each unit more is ablated."""
+    """Correct images and sums of losses after each further unit is ablated."""
     program = engine.program
     arguments = program.laid_out.method.from_base(program.arguments, kept)
     correct, loss = np.zeros((2, len(kept)), np.int64)

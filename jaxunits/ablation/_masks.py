@@ -1,4 +1,4 @@
-"""Masks for the common questions: which units are silenced together."""
+"""Masks for common experiments: which units are ablated together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Masks = Float32[np.ndarray, "masks units"]
 
 
 def single_units(num_units: int) -> Float32[np.ndarray, "units units"]:
-    """Every unit of a layer ablated alone: mask i ablates unit i (paper A §2.1).
+    """Every unit of a layer ablated alone: mask i ablates unit i (Zhou et al. 2018, §2.1).
 
     Raises:
       InputError: the layer has no units.
@@ -34,7 +34,7 @@ def groups(num_units: int, members: Any) -> Masks:
       members: the units of each group; an empty group ablates nothing.
 
     Raises:
-      InputError: a unit does not exist or is no whole number, or this is no list of groups.
+      InputError: a unit does not exist or is not an integer, or `members` is not a list of groups.
     """
     _check_units(num_units)
     if isinstance(members, str) or not isinstance(members, Sequence | np.ndarray):
@@ -50,14 +50,14 @@ def groups(num_units: int, members: Any) -> Masks:
 
 
 def all_but(num_units: int, members: Any) -> Masks:
-    """Groups of units, each the only ones that stay.
+    """Groups of units that are kept, with all other units ablated.
 
     Args:
       num_units: how many units the layer has.
-      members: the units that stay, group by group.
+      members: the units to keep, group by group.
 
     Raises:
-      InputError: a unit does not exist or is no whole number, or this is no list of groups.
+      InputError: a unit does not exist or is not an integer, or `members` is not a list of groups.
     """
     return 1 - groups(num_units, members)
 
@@ -69,10 +69,10 @@ def random_groups(num_units: int, size: int, num_groups: int, *, seed: int = 0) 
       num_units: how many units the layer has.
       size: units per group.
       num_groups: how many groups.
-      seed: of the draw.
+      seed: the seed of the draw.
 
     Raises:
-      InputError: the group is larger than the layer, their number is negative, or the seed is
+      InputError: a group is larger than the layer, the number of groups is negative, or the seed is
         outside 0 to 2^32 - 1.
     """
     _check_units(num_units)
@@ -103,4 +103,6 @@ def _indices(num_units: int, group: Any, number: int) -> Int64[np.ndarray, " mem
 def _check_units(num_units: int) -> None:
     check_whole(num_units=num_units)
     if num_units < 1:
-        raise InputError(f"num_units={num_units}: give the units of a layer, at least 1")
+        raise InputError(
+            f"num_units={num_units}: give the number of units of the layer, at least 1"
+        )

@@ -1,4 +1,4 @@
-"""What a unit answers on average: a value to ablate to."""
+"""The mean activation of a unit: a value to ablate to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..networks._function import MaskedFunction
 
 
 class _Sums(NamedTuple):
-    """Over some images.
+    """Sums over some images.
 
     Attributes:
       images: how many.
@@ -70,8 +70,8 @@ def unit_means(
       data: the reference images.
       file: where they are kept (netCDF), as in `sweep`.
       progress: called with the images done and the images in all, after every batch; False for
-        silence, None for a bar where somebody looks.
-      **options: how it is carried out, see `ju.Execution`.
+        silence, None for a bar in a terminal or notebook.
+      **options: execution options, see `ju.Execution`.
 
     Raises:
       InputError: there is no such layer, or the network does not show its activations.

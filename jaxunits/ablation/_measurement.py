@@ -1,4 +1,4 @@
-"""A question as what is asked of the images."""
+"""Masks of a layer as a measurement."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def measurement(
     files: Files,
     carried_out: Execution,
 ) -> Measurement:
-    """What is asked of the images.
+    """The measurement.
 
     Args:
       network: the network.
       question: the masks.
       data: the images.
-      coordinates: the dimensions that the masks are laid out in.
+      coordinates: the dimensions of the masks, with their coordinates.
       variables: what is added to the result.
       settings: what the numbers depend on.
       files: where the result is kept.
@@ -78,7 +78,7 @@ def answer(
     carried_out: Execution,
     **layout: Any,
 ) -> xr.Dataset:
-    """The result of one question.
+    """The result of evaluating the masks of a layer.
 
     Args:
       network: the network.

@@ -1,4 +1,4 @@
-"""A method to evaluate the masks of a question, and what is kept of the logits."""
+"""Methods that evaluate masks, and what is kept of the logits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ._question import Inputs, Question, Resampling
 
 @dataclass(frozen=True)
 class Work:
-    """The work of a question, for one image.
+    """The work per image of evaluating the masks.
 
     Attributes:
       prefix: multiply-adds that all masks share.
@@ -107,17 +107,17 @@ class Method(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def obstacle(cls, network: Classifier, question: Question) -> str:
-        """Why a question cannot be answered so; empty where it can."""
+        """Why the method cannot be used; empty where it can."""
 
     @classmethod
     @abc.abstractmethod
     def work(cls, network: Classifier, question: Question) -> Work:
-        """What a question costs, for one image."""
+        """The cost per image."""
 
     @classmethod
     @abc.abstractmethod
     def lay_out(cls, question: Question, at_once: int) -> LaidOut:
-        """The masks of a question as arguments, so many together."""
+        """The masks as arguments, so many at once."""
 
     @abc.abstractmethod
     def functions(self, traced: Traced, layer: str, shapes: Mapping[str, Any]) -> Functions:
@@ -206,9 +206,9 @@ class Outcome(NamedTuple):
     """What is kept of the logits of one image under one mask.
 
     Attributes:
-      prediction: the class with the largest logit, the first of equals.
+      prediction: the class with the largest logit; ties go to the first.
       loss: cross-entropy in nats.
-      margin: the largest logit less the second largest.
+      margin: the largest logit minus the second largest.
     """
 
     prediction: Int32[Array, "*masks images"]
@@ -221,7 +221,7 @@ def classify(logits: Float[Array, "images classes"], labels: Int32[Array, " imag
     logits = logits.astype(jnp.float32)
     classes = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 1)
     largest = jnp.max(logits, axis=1)
-    # The first of equals. XLA's argmax does the same and is five times as slow on CPUs.
+    # Ties go to the first. XLA's argmax does the same and is five times as slow on CPUs.
     first = jnp.where(logits == largest[:, None], classes, logits.shape[1])
     prediction = jnp.min(first, axis=1)
     label = jnp.take_along_axis(logits, labels[:, None], axis=1)[:, 0]

@@ -45,24 +45,24 @@ def cumulative(
     """Ablate units one after another.
 
     Each step costs the contribution of one unit to the next affine stage, a running sum, and what
-    lies behind it (paper B §3.4; paper M).
+    lies behind it (Zhao and Zhang 2021, §3.4; Morcos et al. 2018).
 
     Args:
       network: as in `sweep`.
       layers: the layer; or several, or None for all, whose units are in one order.
       data: the images.
-      orders: `[units]` or `[orders, units]`: the units in their order. An order may leave units
-        out, which are never ablated. The units of several layers are numbered through, in the
+      orders: `[units]` or `[orders, units]`: the units in their order. Units that an order
+        leaves out are never ablated. The units of several layers are numbered through, in the
         network's order of the layers: those of the second follow the last of the first.
       values: what an ablated unit gives, as in `sweep`; of several layers zero.
       reference: images for the means, or to draw from; `data` by default.
-      seed: of the draw of `values="resample"`.
+      seed: the seed of the draw of `values="resample"`.
       file: where the result is kept, as in `sweep`.
       progress: as in `sweep`.
-      **options: how it is carried out, see `Execution`.
+      **options: execution options, see `Execution`.
 
     Returns:
-      What `sweep` returns, with the dimensions `order` (where several are given), `step` (0 before
+      What `sweep` returns, with the dimensions `order` (if several are given), `step` (0 before
       the first unit) and `class`, and as `ordered_unit` the unit of each step, −1 at step 0; of
       several layers as `ordered_layer` its layer too, empty at step 0.
 
@@ -96,7 +96,7 @@ def insertion(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
-    """Insert units one after another into the layer with every unit ablated (paper B §3.6).
+    """Insert units one by one into the layer with every unit ablated (Zhao and Zhang 2021, §3.6).
 
     Arguments, result and errors are those of `cumulative`; units that an order leaves out are never
     inserted.
@@ -216,10 +216,10 @@ def _from_step_1(values: np.ndarray, before: Any) -> np.ndarray:
 def random_orders(
     num_units: int, num_orders: int, *, seed: int = 0
 ) -> Int[np.ndarray, "orders units"]:
-    """Random orders of all units of a layer, to compare with.
+    """Random orders of all units of a layer, for comparison.
 
     Raises:
-      InputError: there are no units, their number is negative, or the seed is outside 0 to
+      InputError: there are no units, the number of orders is negative, or the seed is outside 0 to
         2^32 - 1.
     """
     check_whole(num_units=num_units)
@@ -271,6 +271,6 @@ def checked_orders(
         if (times > 1).any():
             raise InputError(
                 f"unit {values[times > 1][0]} comes {times.max()} times in order {number} of layer "
-                f"{layer!r}: give every unit once at most"
+                f"{layer!r}: give every unit at most once"
             )
     return orders

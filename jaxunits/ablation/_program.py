@@ -1,4 +1,4 @@
-"""The compiled programs of a question, within a budget of memory."""
+"""Compiled programs for masks, within a memory budget."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Program:
       work: what it costs.
       batch_size: images per batch, all devices together.
       masks_at_once: masks evaluated together.
-      peak: bytes that a device holds at most, by the compiler's account.
+      peak: bytes that a device holds at most, as the compiler reports.
       prepare: from a batch's inputs and the masks' arguments to what all masks share.
       evaluate: from that, labels and the masks' arguments to outcomes `[rows, images]`.
       arguments: the masks' arguments, on the devices.
@@ -101,7 +101,7 @@ def compile_program(
       execution: the settings.
       images: how many images there are.
       pixels: the type in which they come to the devices.
-      precision: of these programs.
+      precision: the precision of these programs.
       margins: whether margins are wanted too.
 
     Raises:

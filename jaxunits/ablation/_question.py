@@ -1,4 +1,4 @@
-"""What is asked of a layer: its masks, and what ablated units give instead."""
+"""The masks of a layer, and the values that ablated units take."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Resampling:
 
     Attributes:
       reference: the images to draw from.
-      seed: of the draw.
+      seed: the seed of the draw.
     """
 
     reference: Dataset

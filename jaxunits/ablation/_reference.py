@@ -1,4 +1,4 @@
-"""The reference path: what follows a layer, whole, under every mask.
+"""The reference path: all that follows a layer, evaluated under every mask.
 
 It serves any network and any mask, and the fast path is tested against it.
 """

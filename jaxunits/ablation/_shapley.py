@@ -1,4 +1,4 @@
-"""Shapley values: what a unit adds to the units that are there, over random orders of a layer."""
+"""Shapley values: what a unit adds to those already present, over random orders of a layer."""
 
 from __future__ import annotations
 
@@ -101,31 +101,31 @@ def shapley(
     The mean of what a unit adds to the accuracy of the network, or takes from its loss, when it
     joins the units after it in a random order of the layer: the mean of a cumulative ablation's
     steps. Orders come in pairs, each with its reverse, which cancels much of the noise. The values
-    of a layer sum to the accuracy with all units less that with none, exactly, in every order.
+    of a layer sum exactly to the accuracy with all units minus that with none, in every order.
 
     Args:
       network: as in `sweep`.
       layer: the layer.
       data: the images.
-      num_orders: how many orders, at most; rounded up to whole pairs and rounds of them.
-      standard_error: stop as soon as the overall value of each unit is known to so much (one
-        standard error, share of images), after 16 orders at the earliest; None for all orders.
+      num_orders: the maximum number of orders; rounded up to whole pairs and rounds of pairs.
+      standard_error: stop as soon as the standard error of every unit's overall value (share of
+        images) is at most this, after at least 16 orders; None for all orders.
       values: what an ablated unit gives, as in `sweep`.
       reference: images for the means, or to draw from; `data` by default.
-      seed: of the orders, and of the draw of `values="resample"`.
-      file: where the result is kept, as in `sweep`; a kill loses one round of orders at most.
-      progress: called with the images done and in all, of all rounds.
-      **options: how it is carried out, see `Execution`.
+      seed: the seed of the orders, and of the draw of `values="resample"`.
+      file: where the result is kept, as in `sweep`; an interruption loses at most one round.
+      progress: called with the images done and the total, over all rounds.
+      **options: execution options, see `Execution`.
 
     Returns:
       By `unit`: `shapley`, `loss_shapley` (positive where the unit lowers the loss) and their
       standard errors over pairs, `_error`. By `unit` and `class`: `shapley_by_class`, its
       `_error`, and `contributed`, the same in images, summed over orders. By `class`: `n_images`,
       `correct_before` with all units, `correct_without` with none. A class without images has NaN.
-      The attribute `orders` tells how many there were.
+      The attribute `orders` is the number of orders used.
 
     Raises:
-      InputError: num_orders is below 4, standard_error is no positive number; and as in `sweep`.
+      InputError: num_orders is below 4, standard_error is not a positive number; and as in `sweep`.
     """
     execution.check_progress(progress)
     check_path_or_none(file=file)

@@ -84,27 +84,27 @@ def sweep(
       masks: `[masks, units]`: 1 keeps a unit, 0 ablates it. None ablates every unit of the layer,
         one at a time.
       values: what an ablated unit gives: `"zero"`, `"mean"` (its mean over `reference`), one number
-        a unit, or `"resample"`, its activations on another image of `reference`, drawn at random
+        per unit, or `"resample"`, its activations on another image of `reference`, drawn at random
         for each image and the same for all units.
       reference: images for the means, or to draw from; `data` by default.
-      seed: of the draw.
+      seed: the seed of the draw.
       other_masks: masks of other layers, to zero: `[units]` applies throughout, before ablation
         too, `[masks, units]` goes along with `masks`.
-      file: where the result is kept (netCDF). What is done so far lies beside it, so that the same
-        call goes on after a kill; a finished one is read, one of other settings refused, and one
-        that another process is measuring waited for, of which the log tells.
-        For several layers it is a folder, with a file for each.
-      progress: called with the images done and the images in all, after every batch; False for
-        silence, None for a bar where somebody looks.
-      **options: how it is carried out, see `Execution`.
+      file: where the result is kept (netCDF). Progress is kept beside it, so that rerunning
+        the call resumes; a finished file is read, one with other settings is refused, and if
+        another process is measuring it, the log says so and the call waits.
+        For several layers it is a folder with a file per layer.
+      progress: called with the images done and the total, after every batch; False for
+        silence, None for a bar in a terminal or notebook.
+      **options: execution options, see `Execution`.
 
     Returns:
       For one layer a Dataset, for several a dictionary of them in the network's order, with the
       dimensions `unit` (or `mask`) and `class`: `correct`, `correct_before`, `broken`, `count`,
-      `loss`, the accuracies and accuracy drops of paper A §2.1, and as `confusion`
+      `loss`, the accuracies and accuracy drops of Zhou et al. 2018, §2.1, and as `confusion`
       and `confusion_before` the classes that the images of the most damaged class are taken for;
-      each with its unit of measure, and provenance as attributes: the path taken and why, sizes,
-      the peak of memory, seconds. Of masks, `kept` tells which units each keeps. A class without
+      each with its unit of measure, and provenance as attributes: the method and why, sizes,
+      peak memory, seconds. For masks, `kept` says which units each keeps. A class without
       images has NaN for its drop and is named in the attribute `empty_classes`.
 
     Raises:
@@ -153,7 +153,7 @@ def _asked(
     files: Files,
     carried_out: Execution,
 ) -> Measurement:
-    """What a sweep asks of a layer."""
+    """The masks and values of a sweep over a layer."""
     rows = question.masks[1:]
     return measurement(
         network,
@@ -174,9 +174,9 @@ class Sweep(Wanted):
     Attributes:
       layers: a layer, several of them, or None for all.
       values: what an ablated unit gives: `"zero"`, or `"mean"`, its mean over `reference`.
-      reference: images for the means; those that are measured by default.
+      reference: images for the means; the measured images by default.
       method: as in `Execution`.
-      masks_at_once: likewise.
+      masks_at_once: as in `Execution`.
     """
 
     kind = "ablation"

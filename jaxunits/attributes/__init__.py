@@ -1,4 +1,4 @@
-"""What a unit answers to, read from its activations, its weights and the loss."""
+"""What a unit responds to, read from its activations, its weights and the loss."""
 
 from ._choices import Choices as Choices
 from ._choices import Options as Options

@@ -36,7 +36,7 @@ class Alignment:
     outside: str
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Refuse invalid values.
 
         Raises:
           InputError: naming the value.
@@ -78,7 +78,7 @@ class Alignment:
         """The interpolation of a layer's maps to the grid.
 
         Raises:
-          InputError: the network does not tell where the layer's receptive fields lie.
+          InputError: the receptive fields of the layer are not available.
         """
         seen = maps.network.preprocessing.size
         grid = self.grid or seen

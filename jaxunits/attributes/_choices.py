@@ -1,4 +1,4 @@
-"""What is collected of units."""
+"""Which attributes of units are collected."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ class Options(execution.Options, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What is collected of units.
+    """Which attributes of units are collected.
 
     Attributes:
       activation: what a unit's activation on an image is: the `"mean"` of its map or its largest
         value, `"max"`.
-      selectivity: what weighs the same in the mean of a class's others: `"classes"` or `"images"`.
-      gradients: whether to run the network backwards too, for `gradient` and `taylor`.
-      top_images: how many of the images that activate a unit most are named.
-      seed: of the attribute `random`.
+      selectivity: what has equal weight in the mean over the other classes: `"classes"` or
+        `"images"`.
+      gradients: whether to run a backward pass too, for `gradient` and `taylor`.
+      top_images: how many of the images that activate a unit most are listed.
+      seed: the seed of the attribute `random`.
     """
 
     activation: str = "mean"
@@ -49,7 +50,7 @@ class Choices:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be collected.
+        """Refuse invalid choices.
 
         Raises:
           InputError: a name is unknown or a number is out of its range.
@@ -63,7 +64,7 @@ class Choices:
         check_numbers(top_images=(self.top_images, Range(0, whole=True)), seed=(self.seed, SEEDS))
 
     def collectors(self) -> list[Collector[Any]]:
-        """The collectors that serve these choices, paper A's attributes first."""
+        """The collectors that serve these choices, those of Zhou et al. 2018 first."""
         found: list[Collector[Any]] = [correlation, class_means(self.selectivity), statistics]
         found += [derivatives] if self.gradients else []
         return found + ([top(self.top_images)] if self.top_images else [])

@@ -13,7 +13,7 @@ from ._selectivity import class_selectivity
 
 
 class ClassSums(NamedTuple):
-    """Of some images.
+    """Sums over some images.
 
     Attributes:
       images: of each class.
@@ -40,7 +40,7 @@ def class_means(weigh: str) -> Collector[ClassSums]:
     """The collector of class selectivity.
 
     Args:
-      weigh: what weighs the same in the mean of the other classes: `"classes"` or `"images"`.
+      weigh: what has equal weight in the mean over the other classes: `"classes"` or `"images"`.
     """
 
     def finish(state: ClassSums) -> dict[str, Variable]:
@@ -52,7 +52,9 @@ def class_means(weigh: str) -> Collector[ClassSums]:
             weights=state.images.astype(np.float64) if weigh == "images" else None,
         )
         preferred = np.where(present, means, -np.inf).argmax(1)
-        signed = "; not confined to 0 to 1: class means are negative" if (means < 0).any() else ""
+        signed = (
+            "; not limited to 0 to 1: some class means are negative" if (means < 0).any() else ""
+        )
         pairs = ("unit", "class")
         return {
             "class_mean": Variable(
@@ -62,7 +64,7 @@ def class_means(weigh: str) -> Collector[ClassSums]:
                 "mean activation over the images of the class",
             ),
             "class_selectivity_by_class": Variable(
-                pairs, vector, "", f"class selectivity, paper A eq. 3{signed}"
+                pairs, vector, "", f"class selectivity, Zhou et al. 2018, eq. 3{signed}"
             ),
             "class_selectivity": Variable(
                 ("unit",),

@@ -1,4 +1,4 @@
-"""Every attribute of units that activations and derivatives tell, in one pass over the images."""
+"""Every attribute of units from activations and derivatives, in one pass over the images."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def collect(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset | dict[str, xr.Dataset]:
-    """Measure the attributes of units of paper A §2.2 and their rivals, in one pass.
+    """Measure the unit attributes of Zhou et al. 2018, §2.2, and alternatives to them, in one pass.
 
     Images are shared out among all local devices and, in a cluster job, among its processes; every
-    process gets the whole result. Sums are taken in float64, so that numbers do not depend on who
-    took which image but for rounding at its last digits. Memory does not grow with the images.
+    process gets the whole result. Sums are accumulated in float64, so that numbers do not depend on
+    which process took which image, up to rounding. Memory does not grow with the images.
 
     Args:
       network: any network that shows its activations.
@@ -84,10 +84,9 @@ def collect(
       data: the images.
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`; for several layers a
         folder with a file for each.
-      progress: called with the images done and in all, after every batch; False for silence, None
-        for a bar where somebody looks.
-      **options: what is collected, see `Choices`, and how it is carried out, see
-        `ju.Execution`.
+      progress: called with the images done and the total, after every batch; False for silence,
+        None for a bar in a terminal or notebook.
+      **options: what is collected, see `Choices`, and execution options, see `ju.Execution`.
 
     Returns:
       For one layer a Dataset, for several a dictionary of them in the network's order. By `unit`:
@@ -100,8 +99,8 @@ def collect(
       `unit` and `class`: `class_mean`, `class_correlation_by_class`, `class_selectivity_by_class`,
       `taylor_by_class`, `gradient_by_class`. By `unit` and `rank`: `top_image`, `top_activation`.
       A class without images has NaN or 0 and is named in the attribute `empty_classes`. Class
-      selectivity lies in 0 to 1 only for activations that are nowhere negative; where a class mean
-      is negative the variable's `long_name` says so.
+      selectivity lies in 0 to 1 only for non-negative activations; where a class mean
+      is negative, the variable's `long_name` says so.
 
     Raises:
       InputError: a layer does not exist, the network does not show its activations, images or
@@ -140,7 +139,7 @@ class Attributes(Choices, Wanted):
         carried_out: Execution,
         files: Callable[[Sequence[str]], Files],
     ) -> list[Measurement]:
-        """One of all layers."""
+        """One measurement of all layers."""
         names = network.chosen_layers(self.layers)
         given = {each.name: getattr(self, each.name) for each in fields(Choices)}
         return [_measurement(network, names, data, Choices(**given), carried_out, files(names))]
@@ -154,7 +153,7 @@ def _measurement(
     execution: Execution,
     files: Files,
 ) -> Measurement:
-    """The attributes of some layers, as what is asked of the images."""
+    """The attributes of some layers, as a measurement."""
     collectors = choices.collectors()
     looking = look(network, names, activation=choices.activation, gradients=choices.gradients)
 
@@ -207,7 +206,7 @@ def collect_settings(
     See `collect` for the arguments.
 
     Raises:
-      InputError: as `collect`, but for what only activations show.
+      InputError: as `collect`, except for what only activations show.
     """
     check_classifier(network)
     choices, execution = several_from_options((Choices, Execution), options, collect_settings)
@@ -244,7 +243,7 @@ def _labeled(
     norms = known_l1_norm(network, layer)
     if norms is not None:
         variables["l1_norm"] = Variable(
-            ("unit",), norms, "", "L1 norm of the incoming weights, paper A eq. 1"
+            ("unit",), norms, "", "L1 norm of the incoming weights, Zhou et al. 2018, eq. 1"
         )
     for collector, state in zip(collectors, states, strict=True):
         variables |= collector.finish(state)

@@ -1,4 +1,4 @@
-"""What a collector is: a summary of images that grows, and merges with another's."""
+"""What a collector is: a summary of images that grows and can be merged with another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Variable(NamedTuple):
     Attributes:
       dims: its dimensions' names.
       values: the numbers.
-      units: of measure; empty for none.
+      units: the unit of measure; empty for none.
       description: what it is.
     """
 
@@ -32,7 +32,7 @@ class Variable(NamedTuple):
 
 @dataclass(frozen=True)
 class Collector(Generic[State]):
-    """An attribute family, in three functions.
+    """A family of attributes, as three functions.
 
     The state is a NamedTuple of arrays in float64 and integers. States of parts of the images,
     merged in any way, give what one state of all of them gives, up to float64's rounding.

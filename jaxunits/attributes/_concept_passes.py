@@ -35,7 +35,7 @@ from ._thresholds import Reduction, Values
 
 
 class Counts(NamedTuple):
-    """Pixels, over some images.
+    """Pixel counts over some images.
 
     Attributes:
       intersection: active ones with the concept.
@@ -63,7 +63,7 @@ class _Overlap(Look):
     def __call__(
         self, params: PyTree, inputs: Annotations, arguments: tuple[Array, Upsampling]
     ) -> tuple[Array, Array, Array]:
-        """Pixels of both, pixels of each concept, and a number of each image that shows NaN."""
+        """Pixels of both, pixels of each concept, and a marker of NaN for each image."""
         thresholds, upsampling = arguments
         maps = self.maps(params, inputs, ())
         both, pixels = overlaps(
@@ -79,7 +79,7 @@ class _Overlap(Look):
 
 @dataclass(frozen=True, eq=False)
 class Passes:
-    """What is read, and how it is carried out.
+    """What is read, and the execution options.
 
     Attributes:
       maps: of the layer's units.
@@ -87,11 +87,11 @@ class Passes:
       upsampling: of the maps to the grid on which they are compared with the masks.
       upsampled: whether thresholds are of maps on the grid, or as the layer gives them.
       grid_memory: bytes that upsampled maps may take.
-      execution: how it is carried out.
+      execution: the execution options.
       settings: what the numbers depend on.
-      folder: where passes leave what they found; None for nowhere.
+      folder: where passes keep their results; None for nowhere.
       passes: how many there are.
-      progress: called with the images done and in all, over all passes.
+      progress: called with the images done and the total, over all passes.
     """
 
     maps: UnitMaps
@@ -189,7 +189,7 @@ class Passes:
             read,
             self.execution,
             settings={**self.settings, "measured": f"dissect: {name}"},
-            # What earlier passes found depends on the memory that there was.
+            # The results of earlier passes depend on the memory that was available.
             file=None if self.folder is None else self.folder / f"{number} {name}.nc",
             progress=report,
         )

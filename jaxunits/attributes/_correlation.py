@@ -14,7 +14,7 @@ from ._seen import Seen
 
 
 class Moments(NamedTuple):
-    """Of one group of variables over some images.
+    """Moments of one group of variables over some images.
 
     Attributes:
       mean: of each.
@@ -30,7 +30,7 @@ class Moments(NamedTuple):
 
 
 class Comoments(NamedTuple):
-    """Of activations and probabilities over some images.
+    """Moments of activations and probabilities over some images.
 
     Attributes:
       images: how many.
@@ -46,7 +46,7 @@ class Comoments(NamedTuple):
 
 
 def class_correlation(activation: Any, probability: Any) -> Float64[np.ndarray, "units classes"]:
-    """Pearson's correlation of units with predicted probabilities over images (paper A eq. 2).
+    """Pearson's correlation of units with predicted probabilities (Zhou et al. 2018, eq. 2).
 
     Args:
       activation: `[images, units]`.
@@ -56,7 +56,7 @@ def class_correlation(activation: Any, probability: Any) -> Float64[np.ndarray, 
       `[units, classes]`; 0 for a unit or a probability that is the same on all images.
 
     Raises:
-      InputError: the images are not as many, or there are none.
+      InputError: the numbers of images differ, or there are none.
     """
     a = real_array(activation, "activations").astype(np.float64)
     p = real_array(probability, "probabilities").astype(np.float64)
@@ -87,7 +87,7 @@ def _moments(values: Float64[np.ndarray, "images variables"]) -> Moments:
 
 
 def _merge(one: Comoments, other: Comoments) -> Comoments:
-    """Chan, Golub and LeVeque's update, which loses no digits."""
+    """Chan, Golub and LeVeque's update, which is numerically stable."""
     images = one.images + other.images
     share, weight = other.images / images, one.images * other.images / images
     apart = (
@@ -130,7 +130,7 @@ def _finish(state: Comoments) -> dict[str, Variable]:
     vector = _correlation(state)
     return {
         "class_correlation_by_class": Variable(
-            ("unit", "class"), vector, "", "class correlation, paper A eq. 2"
+            ("unit", "class"), vector, "", "class correlation, Zhou et al. 2018, eq. 2"
         ),
         "class_correlation": Variable(
             ("unit",), vector.max(1), "", "largest class correlation over the classes"

@@ -1,4 +1,4 @@
-"""Concept alignment of units: network dissection (paper A §2.2)."""
+"""Concept alignment of units: network dissection (Zhou et al. 2018, §2.2)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Convention(NamedTuple):
     Attributes:
       quantile: the share above the threshold.
       upsampled: whether thresholds come from the maps on the grid, or as the layer gives them.
-      grid: as an argument of `dissect`; the others likewise.
+      grid: as the argument of `dissect`; so are the others.
     """
 
     quantile: float
@@ -90,11 +90,11 @@ def dissect(
     estimates quantiles, which are exact here, and aligns VGG16 and ResNet152 by corners. The
     original NetDissect aligns maps by receptive fields. NetDissect-Lite counts a unit's active
     pixels only on images with a labeled pixel of the concept's category, and counts a pixel twice
-    to which two masks give one concept: its IoU is another number, and larger for rare categories.
-    A dense layer's unit has one value an image: it is active on the whole image or nowhere.
+    to which two masks give one concept: its IoU is a different number, larger for rare categories.
+    A dense layer's unit has one value per image: it is active on the whole image or nowhere.
 
-    Images are read once a pass: once to count, and before that once for the thresholds, or two to
-    four times where their values exceed the memory. What is held does not grow with their number.
+    Images are read once per pass: once to count, and before that once for the thresholds, or two to
+    four times if the values exceed the memory. Memory does not grow with the number of images.
 
     Args:
       network: the network.
@@ -112,13 +112,13 @@ def dissect(
         give `(scale, offset)`, in pixels: between the centers of neighbors, and from the center of
         the first pixel to that of the first position (16 and 15 for AlexNet's conv5).
       outside: what a map is beyond the centers of its outermost positions, in place of the
-        convention's: `"edge"`, their values go on, or `"zero"`, they fall to 0 within one position.
-      grid_memory: bytes that upsampled maps and what is kept for thresholds may take, at most a
-        half each, beside the network's own.
+        convention's: `"edge"`, the edge values, or `"zero"`, falling to 0 within one position.
+      grid_memory: bytes that upsampled maps and the values kept for thresholds may take, at most
+        half each, in addition to the network's.
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
-      progress: called with the images done and the images in all, over all passes, after a batch;
-        False for silence, None for a bar where somebody looks.
-      **options: how it is carried out, see `ju.Execution`.
+      progress: called with the images done and the total over all passes, after every batch;
+        False for silence, None for a bar in a terminal or notebook.
+      **options: execution options, see `ju.Execution`.
 
     Returns:
       A Dataset with the dimensions `unit` and `concept` (with its `category`): `iou`, and the
@@ -129,7 +129,7 @@ def dissect(
     Raises:
       InputError: the layer does not exist or has no maps, the network does not show its
         activations, these are not finite, an argument is out of range, no pixel of a mask has a
-        concept, or the network does not tell the receptive fields by which maps shall be aligned.
+        concept, or the receptive fields needed to align the maps are not available.
     """
     check_progress(progress)
     check_path_or_none(file=file)
@@ -214,7 +214,7 @@ def _measure(
 
 
 def _check(share: float, detector_iou: float, grid_memory: int) -> None:
-    """Refuse numbers that cannot be."""
+    """Refuse numbers out of range."""
     check_real(quantile=share, detector_iou=detector_iou)
     check_whole(grid_memory=grid_memory)
     if not 0 < share < 1 or not 0 <= detector_iou < 1:

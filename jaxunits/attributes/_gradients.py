@@ -1,4 +1,4 @@
-"""What a loss's derivative says of a unit: attributes of one backward pass."""
+"""What the derivative of the loss says about a unit: attributes from one backward pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._seen import Seen
 
 
 class Derivatives(NamedTuple):
-    """Of some images.
+    """Sums over some images.
 
     Attributes:
       images: of each class.

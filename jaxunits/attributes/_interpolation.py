@@ -59,7 +59,7 @@ def interpolation_matrix(
     Args:
       points: in pixels of the map, whose centers are 0, 1, ….
       stored: values of the line; a single one is the same everywhere.
-      outside: beyond the first and the last center the values go on with `"edge"`, and fall to 0
+      outside: beyond the first and the last center the values continue with `"edge"`, and fall to 0
         within one step with `"zero"` (PyTorch's `padding_mode="zeros"`).
     """
     if stored == 1:

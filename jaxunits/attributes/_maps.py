@@ -1,4 +1,4 @@
-"""What the units of a layer answer, as maps."""
+"""The activations of a layer's units, as maps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Maps(Look):
     def __call__(
         self, params: PyTree, inputs: Any, arguments: PyTree
     ) -> Float[Array, "images rows columns units"]:
-        """Maps of the units that the further array names, of all where there is none.
+        """Maps of the units that the extra array names; of all units without one.
 
         A dense layer's are 1×1, those of tokens have one column.
         """
@@ -63,7 +63,7 @@ class UnitMaps:
 
         Raises:
           InputError: there is no such layer, the network does not show its activations, or they are
-            no maps.
+            not maps.
         """
         place = network.layer(layer)
         check_readable(network, layer)
@@ -71,7 +71,7 @@ class UnitMaps:
         if len(shape) != 2:
             given = (*shape, place.num_units)
             raise InputError(
-                f"layer {place.name!r} of network {network.name!r} gives {given} an image: "
-                "maps of rows and columns are needed, or one value a unit"
+                f"layer {place.name!r} of network {network.name!r} gives {given} per image: "
+                "maps of rows and columns are needed, or one value per unit"
             )
         return cls(network, place.name, (shape[0], shape[1]), place.num_units)

@@ -30,7 +30,7 @@ def rows_at_once(
       units: how many maps there are.
       size: rows and columns of the grid to which they are interpolated.
       max_memory: bytes to take.
-      counted: whether they are counted on the device, or else handed to the host.
+      counted: whether they are counted on the device, or otherwise sent to the host.
     """
     piece = _COUNTED if counted else _STREAMED
     if jax.default_backend() != "cpu":
@@ -74,7 +74,7 @@ def overlaps(
       label_maps: the image's own concepts on the grid, -1 where there is none.
       upsampling: of the maps to the grid.
       rows: rows of the grid that are held at once, of all units of one image.
-      present: concepts an image, at most.
+      present: concepts per image, at most.
     """
     height = label_maps.shape[2]
     down = _padded(jnp.asarray(upsampling.down), rows)
@@ -120,7 +120,7 @@ def _one_hot(
 
 
 def _padded(weights: Float[Array, "height stored"], rows: int) -> Float[Array, "all stored"]:
-    """With rows of 0, to a multiple of `rows`."""
+    """Padded with rows of 0 to a multiple of `rows`."""
     missing = math.ceil(len(weights) / rows) * rows - len(weights)
     return jnp.pad(weights, ((0, missing), (0, 0)))
 

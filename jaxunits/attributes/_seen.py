@@ -1,4 +1,4 @@
-"""What one pass sees of images: the numbers that collectors read."""
+"""What one pass records of images: the numbers that collectors read."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Units(NamedTuple):
       largest: the largest value of the map.
       zeros: positions of the map that are zero.
       positions: of the map.
-      gradient: derivative of the image's loss with respect to the unit's mask; None where nobody
-        asked.
+      gradient: derivative of the image's loss with respect to the unit's mask; None if not
+        requested.
     """
 
     activation: Float32[Array | np.ndarray, "images units"]
@@ -38,7 +38,7 @@ class Units(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Some images, as one layer and the logits answer them.
+    """Some images, with the activations of one layer and the predictions.
 
     Attributes:
       image: indices into the data set.
@@ -63,7 +63,7 @@ class UnitLook(Look):
       function: the network.
       layers: the layers, and how many units each has.
       activation: what an image's activation is: the map's `"mean"` or `"max"`.
-      gradients: whether derivatives are wanted, for which the network runs backwards too.
+      gradients: whether derivatives are wanted, which takes a backward pass too.
     """
 
     function: MaskedFunction
@@ -114,7 +114,7 @@ def look(
     activation: str,
     gradients: bool,
 ) -> UnitLook:
-    """What one pass sees of a network's layers; the arguments are `UnitLook`'s.
+    """What one pass records of a network's layers; the arguments are `UnitLook`'s.
 
     Raises:
       InputError: the network does not show its activations.
@@ -137,7 +137,7 @@ def _summary(answers: Float[Array, "images *map units"], activation: str) -> Uni
 
 
 def joined(batches: Iterable[BatchSeen], data: str) -> dict[str, Seen]:
-    """What was seen of several batches, by layer.
+    """What was recorded of several batches, by layer.
 
     Raises:
       InputError: an activation, probability or derivative is not a number.

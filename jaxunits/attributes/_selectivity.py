@@ -17,24 +17,24 @@ def class_selectivity(
     weights: Any | None = None,
     epsilon: float = 1e-12,
 ) -> Float[Any, "*units classes"]:
-    """(μ_k − μ_¬k) / (μ_k + μ_¬k + ε) for every unit and class k (paper A eq. 3).
+    """(μ_k − μ_¬k) / (μ_k + μ_¬k + ε) for every unit and class k (Zhou et al. 2018, eq. 3).
 
-    μ_¬k is the mean of the other classes' means, so that each class weighs the same. The scalar of
-    Morcos et al. 2018 is the value of the class with the largest mean, which for activations that
-    are nowhere negative is the largest of the vector. In 0 to 1 only for such activations; 0 for a
-    unit that never answers.
+    μ_¬k is the mean of the other classes' means, so that each class has equal weight. The scalar of
+    Morcos et al. 2018 is the value of the class with the largest mean, which for non-negative
+    activations is the largest of the vector. In 0 to 1 only for such activations; 0 for a
+    unit that never responds.
 
     Args:
       class_means: `[*units, classes]`, mean activation of each unit over the images of each class;
         an array of NumPy or JAX.
-      present: `[classes]`, false for classes without images, which get 0 and count nowhere. All are
+      present: `[classes]`, false for classes without images, which get 0 and do not count. All are
         present by default.
-      weights: `[classes]`, what each class weighs in μ_¬k; its number of images makes each image
-        weigh the same. All weigh the same by default.
+      weights: `[classes]`, the weight of each class in μ_¬k; with the number of images as weight,
+        each image counts equally. Equal weights by default.
       epsilon: ε.
 
     Raises:
-      InputError: these are no arrays of real numbers, or their classes are not as many.
+      InputError: these are not arrays of real numbers, or their numbers of classes differ.
     """
     arrays = {"class_means": class_means, "present": present, "weights": weights}
     for name, array in arrays.items():
@@ -53,7 +53,7 @@ def class_selectivity(
 
 
 def _check(array: Any, name: str, class_means: Any) -> None:
-    """Refuse what is no array of real numbers by class; it may be traced, and is not read."""
+    """Refuse what is not an array of real numbers by class; it may be traced, and is not read."""
     if array is None and name != "class_means":
         return
     kind = getattr(array, "dtype", None)

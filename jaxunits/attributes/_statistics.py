@@ -12,7 +12,7 @@ from ._seen import Seen
 
 
 class Statistics(NamedTuple):
-    """Of some images.
+    """Statistics over some images.
 
     Attributes:
       images: how many.
@@ -49,7 +49,7 @@ def _observe(seen: Seen) -> Statistics:
 
 
 def _merge(one: Statistics, other: Statistics) -> Statistics:
-    """Chan, Golub and LeVeque's update, which loses no digits."""
+    """Chan, Golub and LeVeque's update, which is numerically stable."""
     images = one.images + other.images
     distance = other.mean - one.mean
     return Statistics(

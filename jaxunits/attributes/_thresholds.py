@@ -18,7 +18,7 @@ _DIGITS = (16, 11, 8)
 
 @dataclass(frozen=True)
 class Reduction:
-    """What one pass over all values keeps of them.
+    """What one pass keeps of all values.
 
     Attributes:
       name: what is kept.
@@ -47,7 +47,7 @@ class Largest(NamedTuple):
 
 
 class Histogram(NamedTuple):
-    """How many of the values that begin with the known bits go on with each digit.
+    """How many of the values that begin with the known bits continue with each digit.
 
     Attributes:
       counts: too small where a value is surely smaller than the one sought.
@@ -66,14 +66,14 @@ def upper_quantile(
     order and the pieces in which the values come. Where the k + 1 largest values of every unit fit
     into the memory they are kept, in one pass. Otherwise it is found by its bits, the leading ones
     first (radix selection): every pass counts, among the values that begin with the bits known so
-    far, those that go on with each of the possible next ones. Two passes settle all 32 bits, with a
-    MiB a unit, and four do with 4 KiB, however many values there are.
+    far, those that continue with each of the possible next ones. Two passes settle all 32 bits with
+    1 MiB per unit, and four passes with 4 KiB, however many values there are.
 
     Args:
-      one_pass: gives the state of all values, each time that it is called.
+      one_pass: returns the state of all values, each time it is called.
       units: how many units there are.
-      positions: values a unit.
-      share: of the values, at most above the result; in 0 to 1.
+      positions: values per unit.
+      share: the largest share of the values above the result, from 0 to 1.
       max_memory: bytes to take, apart from the pieces.
     """
     above = math.floor(share * positions)
@@ -195,7 +195,7 @@ def _range(
     rest = np.uint32(32 - settled)
     first = (known << rest) if settled < 32 else known
     last = first | np.uint32(2 ** (32 - settled) - 1)
-    # Patterns beyond the infinities are no numbers.
+    # Patterns beyond the infinities are not numbers.
     return (
         np.nan_to_num(_values(first), nan=-np.inf, posinf=np.inf, neginf=-np.inf),
         np.nan_to_num(_values(last), nan=np.inf, posinf=np.inf, neginf=-np.inf),

@@ -12,11 +12,11 @@ from ._seen import Seen
 
 
 class Top(NamedTuple):
-    """The best of some images.
+    """The top images among some images.
 
     Attributes:
       activation: falling.
-      image: indices into the data set; of equals the first comes first.
+      image: indices into the data set; ties go to the first.
     """
 
     activation: Float32[np.ndarray, "units ranks"]

@@ -1,4 +1,4 @@
-"""The images that activate a unit most, and where in them (paper A §2.2, unit visualization)."""
+"""The images that activate a unit most, and where in them (Zhou et al. 2018, §2.2)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ._maps import Maps
 
 
 class _Top(NamedTuple):
-    """The best of some images.
+    """The top images among some images.
 
     Attributes:
       activation: of the best images, falling.
@@ -66,21 +66,21 @@ def top_images(
 ) -> xr.Dataset:
     """Find the images that activate units most, with their maps and a threshold for cutting out.
 
-    One pass over the images; memory does not grow with their number but for the `quantile` largest
-    values of each unit, so that the threshold is exact.
+    One pass over the images; memory grows with their number only by the `quantile` largest
+    values of each unit, which make the threshold exact.
 
     Args:
       network: the network.
       layer: one of its layers.
       data: the images.
-      units: the units that are looked at.
+      units: which units.
       num_images: images per unit.
       activation: what ranks the images: `"mean"` of a unit's map, or its largest value, `"max"`.
       quantile: the share of all positions of all images that lies above the threshold.
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
-      progress: called with the images done and the images in all, after every batch; False for
-        silence, None for a bar where somebody looks.
-      **options: how it is carried out, see `ju.Execution`.
+      progress: called with the images done and the total, after every batch; False for
+        silence, None for a bar in a terminal or notebook.
+      **options: execution options, see `ju.Execution`.
 
     Returns:
       A Dataset with the dimensions `unit`, `rank`, `row` and `column`: `image` (an index into
@@ -159,7 +159,7 @@ def _start(seen: Seen, activation: str, layer: str, data: str) -> _Top:
 
 
 def _best(parts: Sequence[_Top], ranks: int, values: int) -> _Top:
-    """The best of several; of equal images the first one."""
+    """The best of several; ties go to the first image."""
     new = _Top(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
     order = np.lexsort((new.image, -new.activation), axis=1)[:, :ranks]
     kept = new.values

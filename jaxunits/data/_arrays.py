@@ -1,4 +1,4 @@
-"""Images in memory, and random-access sources of a user's own."""
+"""Images in memory, and random-access sources of the user's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ._dataset import Dataset, Held, checked_class_names
 from ._pixels import ValueRange, check_pixels
 from ._records import RecordOptions, is_foreign, load_records, split_of
 
-# Of arrays that do not name their classes; the largest public sets have some twenty thousand.
+# For arrays without class names; the largest public sets have some twenty thousand.
 _MOST_CLASSES = 100_000
 
 
@@ -52,7 +52,7 @@ def load(
     class_names: Sequence[str] | None,
     value_range: ValueRange,
 ) -> Dataset:
-    """Arrays as a data set; without `class_names` the classes are called by their numbers.
+    """Arrays as a data set; without `class_names` the classes are named by their numbers.
 
     Raises:
       InputError: shapes, types, pixels or labels cannot be used.
@@ -73,7 +73,7 @@ def load(
     if class_names is None and count > _MOST_CLASSES:
         raise InputError(
             f"label {count - 1} of image {labels.argmax()} without class_names: there would be "
-            f"{count:,} classes. Number the classes from 0 on, or give class_names"
+            f"{count:,} classes. Number the classes from 0, or give class_names"
         )
     data = Dataset(
         source=ArraySource(images, labels),
@@ -101,10 +101,10 @@ def load_source(
 ) -> Dataset:
     """A random-access source as a data set; its labels are checked as they are read.
 
-    Records of PyTorch's and Hugging Face's are told from ours by what they hold.
+    Records of PyTorch and Hugging Face are recognized by their content.
 
     Raises:
-      InputError: it is empty, its records are not of the form, or the classes are not named.
+      InputError: it is empty, its records have another form, or the classes are not named.
     """
     source = split_of(source, split)
     name = type(source).__name__
@@ -142,12 +142,12 @@ def load_source(
 
 
 def _way_out(source: Any) -> str:
-    """What to give in place of something that is no random-access source."""
+    """What to give in place of something that is not a random-access source."""
     if hasattr(source, "dataset") and hasattr(source, "batch_size"):
         return "give the data set that it loads, its attribute dataset, with random access"
     if hasattr(source, "__iter__") and not isinstance(source, str | bytes | Mapping):
         return (
-            "it is read from front to back alone; give one with __len__ and __getitem__ (of "
+            "it can only be read from front to back; give one with __len__ and __getitem__ (of "
             "Hugging Face's load it without streaming)"
         )
     return (

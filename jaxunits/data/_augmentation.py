@@ -41,10 +41,10 @@ class Augmentation:
     """
 
     crop: Literal["none", "padded", "resized"] = "none"
-    """Which part is seen: the one of evaluation, that one moved by up to `padding` pixels, or an
+    """Which part the network sees: that of evaluation, moved by up to `padding` pixels, or an
     area of random size and shape, resized."""
     flip: bool = True
-    """Mirror every second image, left to right, at random."""
+    """Flip images left to right at random, half of them on average."""
     padding: int = 4
     """Black pixels on each side before a padded crop."""
     scale: tuple[float, float] = (0.08, 1.0)
@@ -71,7 +71,7 @@ class Augmentation:
 
     @checks_kinds
     def numbers(self, seed: int, epoch: int, images: int) -> Float[np.ndarray, "images numbers"]:
-        """Random numbers in 0 to 1, a row per image; a row depends on seed, epoch and index alone.
+        """Random numbers from 0 to 1, one row per image; it depends only on seed, epoch and index.
 
         The first decides on the flip, the next two on the place of the crop, the others on its area
         and shape.
@@ -99,7 +99,7 @@ class Augmentation:
         pixels: Num[np.ndarray, "images rows columns channels"],
         numbers: Float[np.ndarray, "images numbers"],
     ) -> Num[np.ndarray, "images rows columns channels"]:
-        """Images that have the network's size already, all at once; not for resized crops."""
+        """Images that already have the network's size, all at once; not for resized crops."""
         if self.crop == "padded":
             places = _places(numbers[:, 1:3], 2 * self.padding + 1)
             pixels = _moved(pixels, places, self.padding)
@@ -139,7 +139,7 @@ class Augmentation:
 def _places(
     numbers: Float[np.ndarray, "*places"], room: int | Int[np.ndarray, "*places"]
 ) -> Int[np.ndarray, "*places"]:
-    """Whole numbers from 0 to below `room`."""
+    """Integers from 0 to `room` − 1."""
     # In float32 a number just below 1 times the room would be rounded up to it.
     return np.floor(numbers.astype(np.float64) * room).astype(np.int64)
 

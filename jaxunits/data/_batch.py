@@ -12,10 +12,10 @@ class Batch(NamedTuple):
     """Images of one batch; a last batch that is not full is padded.
 
     Attributes:
-      images: `[batch, height, width, channels]`, preprocessed in float32, or uint8 where
-        `standardized=False` asks for that; where padded 0, or in training the epoch's first images
+      images: `[batch, height, width, channels]`, preprocessed in float32, or uint8 with
+        `standardized=False`; padding is 0, or in training the epoch's first images
         again.
-      labels: `[batch]`, class indices; padded likewise.
+      labels: `[batch]`, class indices; padded in the same way.
       valid: `[batch]`, false where padded.
     """
 

@@ -39,16 +39,17 @@ def batches(
       start: the first image.
       stop: the image after the last one; None for all.
       threads: how many threads decode ahead.
-      process: which of several processes asks, each for its own rows of every batch.
+      process: the index of this process, which gets its own rows of every batch.
       processes: how many there are.
-      standardized: false gives uint8 in 0 to 255, resized and cropped alone, of data that are
+      standardized: False returns uint8 from 0 to 255, only resized and cropped, for data that are
         uint8: a quarter of the bytes, for `Preprocessing.standardize` later.
 
     Raises:
       InputError: the images have another number of channels than the network reads, the batch size
-        is not positive, cannot be shared out or takes more than 8 GiB a process, there are fewer
-        images than processes, the threads are not 1 to 1024, a label is outside the classes, an
-        image holds NaN or infinity, or images that are not known to be uint8 shall stay that.
+        is not positive, cannot be divided among the processes or takes more than 8 GiB in one of
+        them, there are fewer images than processes, the threads are not 1 to 1024, a label is
+        outside the classes, an image holds NaN or infinity, or images not known to be uint8 are to
+        stay uint8.
     """
     _check(data, preprocessing, batch_size, threads, processes)
     check_uint8(data, standardized)
@@ -78,15 +79,15 @@ def shuffled_batches(
 ) -> Iterator[Batch]:
     """All images once, in an order that depends on `seed` and `epoch` alone, for training.
 
-    A last batch that is not full goes on with the epoch's first images, `valid` false, so that
+    A last batch that is not full is completed with the epoch's first images, `valid` false, so that
     batch norm's statistics see real images only.
 
     Args:
       data: the images.
       preprocessing: what the network expects.
       batch_size: images per batch.
-      seed: of the order and of the augmentation.
-      epoch: likewise, from 0 on.
+      seed: the seed of the order and of the augmentation.
+      epoch: the epoch, which the order depends on too; the first is 0.
       augmentation: random changes of the images; what happens to an image depends on `seed`,
         `epoch` and its index alone.
       threads: how many threads decode ahead.
@@ -117,10 +118,10 @@ def shuffled_batches(
 
 @checks_kinds
 def check_uint8(data: Any, standardized: bool) -> None:
-    """Refuse to leave images uint8 that are not known to be.
+    """Refuse to leave images as uint8 that are not known to be uint8.
 
     Raises:
-      InputError: these are such images, or `standardized` is neither true nor false.
+      InputError: they are not known to be uint8, or `standardized` is neither true nor false.
     """
     if not standardized and data.image_dtype != np.uint8:
         raise InputError(
@@ -139,7 +140,7 @@ def check_batch(preprocessing: Preprocessing, batch_size: int, processes: int = 
       processes: how many processes share a batch.
 
     Raises:
-      InputError: there is less than an image, or a process would hold more than 8 GiB.
+      InputError: there is less than one image, or a process would hold more than 8 GiB.
     """
     check_whole(batch_size=batch_size)
     check_numbers(processes=(processes, Range(1, whole=True)))
@@ -153,7 +154,7 @@ def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
     """Refuse images that the network cannot read.
 
     Raises:
-      InputError: this is no data set, or the number of channels differs.
+      InputError: this is not a data set, or the number of channels differs.
     """
     check_dataset(data)
     if not isinstance(preprocessing, Preprocessing):

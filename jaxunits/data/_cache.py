@@ -1,4 +1,4 @@
-"""What takes long to find out about large data sets, in the user's cache folder."""
+"""Listings and labels of large data sets, in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..files import read_regular, seal, unseal, write_atomically
 
 
 def path_of(kind: str, key: str) -> Path | None:
-    """Where the arrays of a key are kept; None where nothing can be."""
+    """Where the arrays of a key are kept; None if nothing can be kept."""
     folder = user_cache()
     return None if folder is None else folder / kind / f"{key}.npz"
 
@@ -32,7 +32,7 @@ def read(path: Path | None) -> dict[str, np.ndarray]:
 
 
 def write(path: Path | None, arrays: Mapping[str, np.ndarray]) -> None:
-    """Keep arrays; where nothing can be written they will be found out again."""
+    """Keep arrays; if nothing can be written, they are computed again."""
     if path is None:
         return
     content = io.BytesIO()

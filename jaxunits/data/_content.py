@@ -14,7 +14,7 @@ from ..results import fingerprint
 
 # Files or records whose content counts: a fraction of a second, however many there are.
 SAMPLE = 64
-# Records that are read for their labels too, where the source does not tell these without.
+# Records that are read for their labels too, if the source has no list of labels.
 _LABELED = 1024
 
 
@@ -29,18 +29,18 @@ def sampled(images: int, most: int = SAMPLE) -> Int64[np.ndarray, " sampled"]:
 
 
 def source_fingerprint(source: Any, settings: Sequence[Any]) -> str:
-    """Of a random-access source of records.
+    """The fingerprint of a random-access source of records.
 
-    A list, of records of any form, counts with every record. Of others all labels count where
-    `source.labels` tells them, with the records of a sample; else the records of a larger sample,
-    with their labels.
+    A list, of records of any form, counts with every record. Of others all labels count if
+    `source.labels` has them, with the records of a sample; otherwise the records of a larger
+    sample, with their labels.
 
     Args:
       source: records of `image` and `label`.
       settings: what counts beside the records, as text would show it.
 
     Raises:
-      InputError: `source.labels` are no whole numbers, or an image is ragged.
+      InputError: `source.labels` are not integers, or an image is ragged.
     """
     labels = getattr(source, "labels", None)
     most = SAMPLE if labels is not None else _LABELED
@@ -64,6 +64,6 @@ def source_fingerprint(source: Any, settings: Sequence[Any]) -> str:
 def _digest(record: Mapping[str, Any], name: str) -> bytes:
     image, label = as_array(record["image"], name), record["label"]
     described = fingerprint({"image": image}) if image.dtype != object else repr(image)
-    # What is no label is refused where it is read.
+    # An invalid label is refused where it is read.
     shown = int(label) if is_whole(label) else label
     return hashlib.sha256(f"{described} {shown!r}\n".encode()).digest()

@@ -23,7 +23,7 @@ class Source(Protocol):
     The protocol of Grain's and of TensorFlow Datasets' data sources. Images are uint8 in 0 to 255
     or floating point in 0 to 1. A source whose images are all uint8 may say so by an attribute
     `image_dtype`, `np.uint8`: they are then standardized on the devices, where floating-point
-    numbers would take four times as long to get to.
+    numbers would take four times as long to transfer.
     """
 
     def __len__(self) -> int: ...
@@ -76,10 +76,10 @@ class Dataset:
 
     @functools.cached_property
     def labels(self) -> Int[np.ndarray, " images"]:
-        """The label of every image; no image is decoded where the source knows its labels.
+        """The label of every image; no image is decoded if the source knows its labels.
 
         Raises:
-          InputError: one is no whole number or outside the classes.
+          InputError: one is not an integer or outside the classes.
         """
         known = getattr(self.source, "labels", None)
         if known is None:
@@ -130,7 +130,7 @@ class Dataset:
         """Return the label of an image if it names a class.
 
         Raises:
-          InputError: it is no whole number or outside the classes.
+          InputError: it is not an integer or outside the classes.
         """
         if not is_whole(label):
             raise InputError(
@@ -154,8 +154,8 @@ def checked_class_names(names: Any, place: str) -> tuple[str, ...]:
       place: whose classes they are, for messages.
 
     Raises:
-      InputError: they are one text or in no order, there are none, or one is empty, of another
-        type or like another one but for how its accents are encoded.
+      InputError: they are a single text or unordered, there are none, or one is empty, of another
+        type, or equal to another one except for how its accents are encoded.
     """
     if isinstance(names, str | bytes | Mapping | set | frozenset) or not isinstance(
         names, Iterable
@@ -166,7 +166,7 @@ def checked_class_names(names: Any, place: str) -> tuple[str, ...]:
         )
     known = list(names)
     if not known:
-        raise InputError(f"class_names for {place} are empty: name at least one class")
+        raise InputError(f"class_names for {place} are empty: give at least one name")
     for name in known:
         if not (isinstance(name, str) or is_whole(name)) or not str(name).strip():
             raise InputError(f"class name {name!r} for {place}: give a text that is not empty")
@@ -182,7 +182,7 @@ def checked_class_names(names: Any, place: str) -> tuple[str, ...]:
 
 
 def check_dataset(data: Any) -> None:
-    """Refuse what is no data set, such as what `load` makes one of.
+    """Refuse what is not a data set, such as what `load` turns into one.
 
     Raises:
       InputError: it is of another type; the message says how to load it.

@@ -36,7 +36,7 @@ _UNREADABLE = {
 }
 _WAY_OUT = "replace or delete it, or load the folder with on_corrupt='skip'"
 
-# What files of each format are called. Pillow's other formats stay closed: PostScript is a program.
+# Suffixes of each format. Pillow's other formats are not tried: PostScript is a program.
 SUFFIXES = {
     "PNG": ("png",),
     "JPEG": ("jpg", "jpeg", "jpe", "jfif"),
@@ -74,13 +74,13 @@ def decode(
       channels: 1 for gray or 3 for RGB (an image of the other kind is converted); None for the
         kind that is stored.
       place: what the file is called, for the error.
-      way_out: what can be done about a corrupt one, likewise.
+      way_out: what can be done about a corrupt one, for the error.
       formats: the only ones to decode, names in `SUFFIXES`.
       upright: whether the image is turned as its EXIF orientation says.
 
     Raises:
-      InputError: the file is missing, corrupt, no regular file, of another format or of numbers
-        that are no 8 or 16 bits.
+      InputError: the file is missing, corrupt, not a regular file, of another format, or
+        does not have 8 or 16 bits per channel.
     """
     image, stored = open_image(file, place, way_out, formats)
     turn = _TURNS.get(orientation(image)) if upright else None
@@ -91,7 +91,7 @@ def decode(
 def eight_bits(
     image: Image.Image, channels: int | None, place: str, way_out: str, stored: str = ""
 ) -> UInt8[np.ndarray, "height width channels"]:
-    """The pixels of an image of Pillow's, as torchvision's loaders convert them.
+    """The pixels of a Pillow image, as torchvision's loaders convert them.
 
     Palettes give their colors, alpha is dropped, CMYK and YCbCr become RGB without a color
     profile. Gray of 16 bits is scaled by 255 / 65535 and rounded; of color of 16 bits Pillow
@@ -101,11 +101,11 @@ def eight_bits(
       image: what Pillow decoded.
       channels: as for `decode`.
       place: what is wrong with which image, for the error.
-      way_out: what can be done about it, likewise.
+      way_out: what can be done about it, for the error.
       stored: the layout of its pixels in the file, where that is known.
 
     Raises:
-      InputError: its numbers are no 8 or 16 bits, or its colors none that Pillow converts.
+      InputError: its numbers do not have 8 or 16 bits, or Pillow does not convert its colors.
     """
     # Numbers of 32 bits have no white.
     deep = image.mode == "I" and stored not in _SIXTEEN
@@ -125,8 +125,8 @@ def stored_channels(image: Image.Image) -> int:
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation of an image, 1 (upright as stored) to 8; 1 where it has none.
 
-    Pillow turns TIFF itself, and they have none any more. Damaged metadata say nothing: the pixels
-    are whole, and what shows pictures shows them as stored.
+    Pillow turns TIFF itself, so that they have none any more. Damaged metadata are ignored: the
+    pixels are intact, and viewers show them as stored.
     """
     try:
         found = image.getexif().get(ExifTags.Base.Orientation, 1)
@@ -146,7 +146,7 @@ class Opened(NamedTuple):
 
     Attributes:
       image: in the mode that Pillow reads it in.
-      stored: the layout of its pixels in the file, by Pillow's names, such as `"L;4"`; none of
+      stored: the layout of its pixels in the file, by Pillow's names, such as `"L;4"`; none for
         a WebP.
     """
 
@@ -164,11 +164,11 @@ def open_image(
     Args:
       file: its content or its path.
       place: what the file is called, for the error.
-      way_out: what can be done about one that cannot be used, likewise.
+      way_out: what can be done about one that cannot be used, for the error.
       formats: the only ones to decode, by Pillow's names.
 
     Raises:
-      InputError: the file is missing, corrupt, no regular file or of another format.
+      InputError: the file is missing, corrupt, not a regular file or of another format.
     """
     try:
         with _stream(file) as stream:
@@ -212,12 +212,12 @@ def _stream(file: bytes | Path) -> io.BytesIO | io.BufferedReader:
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
-    raise ValueError("it is no regular file")
+    raise ValueError("it is not a regular file")
 
 
 def _reason(error: Exception, file: bytes | Path) -> str:
     if isinstance(error, FileNotFoundError) and isinstance(file, Path) and file.is_symlink():
-        return "the link leads nowhere"
+        return "it is a broken link"
     return getattr(error, "strerror", None) or str(error)
 
 

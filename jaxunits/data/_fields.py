@@ -50,8 +50,8 @@ def record_fields(
       source: the data set.
       first: its first record.
       image: the field of the image, if the user names it.
-      label: likewise.
-      name: of the data, for messages.
+      label: the field of the label, if the user names it.
+      name: the name of the data, for messages.
 
     Raises:
       InputError: it is not certain which field is meant, or a record has none.
@@ -161,7 +161,7 @@ def number_of(label: Any) -> Any:
 
 
 def _whole(labels: Any) -> Int[np.ndarray, " images"] | None:
-    """Labels as whole numbers; None of others, which are refused where they are read."""
+    """Labels as integers; None for others, which are refused where they are read."""
     values = [number_of(each) for each in labels]
     return np.asarray(values, np.int64) if all(map(is_whole, values)) else None
 

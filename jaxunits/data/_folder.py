@@ -1,4 +1,4 @@
-"""A tree of image files with one folder a class."""
+"""A tree of image files with one folder per class."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def load(
 
     Raises:
       InputError: a folder is missing or empty, an option is unknown, a file is corrupt, names of
-        classes are not UTF-8 or alike, or the split has folders that are no classes of the training
-        split.
+        classes are not UTF-8 or alike, or the split has folders that are not classes of the
+        training split.
     """
     _check_options(channels, on_corrupt, verify, orientation)
     read = _checked_formats(formats)
@@ -100,7 +100,7 @@ def _checked_formats(formats: Any) -> tuple[str, ...]:
     """Formats by their names in Pillow, each once, in the order of `SUFFIXES`.
 
     Raises:
-      InputError: these are none, or one is not to be had.
+      InputError: these are not formats, or one is not available.
     """
     if isinstance(formats, str) or not isinstance(formats, Iterable):
         raise InputError(f"formats={shown(formats)}: give a list, such as ['PNG', 'JPEG', 'WEBP']")
@@ -146,7 +146,7 @@ def _classes(path: Path, split: str | None) -> list[str]:
                 f"{message}: rename or remove them, or name all classes in the order of their "
                 "labels with class_names"
             )
-        warnings.warn(f"{message}: they are no classes of {split!r}", stacklevel=2)
+        warnings.warn(f"{message}: they are not classes of {split!r}", stacklevel=2)
     return sorted(known[first])
 
 
@@ -186,14 +186,14 @@ def _by_label(
             raise unknown_name("class", name, classes, "class_names")
     if not any(map(len, listing.folders)):
         raise InputError(
-            f"folder {listing.root} holds no images: put {either(formats)} files into one folder a "
-            f"class, as {listing.root / 'CLASS' / 'image.png'}"
+            f"folder {listing.root} holds no images: put {either(formats)} files into one folder "
+            f"per class, as {listing.root / 'CLASS' / 'image.png'}"
         )
     for folder in listing.folders:
         if not len(folder):
             warnings.warn(
                 f"folder {listing.root / folder.name} holds no {either(formats)} files and counts "
-                "as a class: remove it if it is none",
+                "as a class: remove it if it is not one",
                 stacklevel=2,
             )
     absent = ClassFolder.of("", 0, {}, ())

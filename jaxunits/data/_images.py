@@ -24,7 +24,7 @@ class ImageReader:
 
     Attributes:
       channels: of every image.
-      converts: whether images of Pillow's that are colored may become gray.
+      converts: whether colored Pillow images may become gray.
       is_uint8: whether images are uint8, all of them, or floating point.
       channels_first: whether arrays and tensors are `[channels, height, width]`; None for tensors
         alone.
@@ -70,7 +70,7 @@ class ImageReader:
         """An image as an array.
 
         Args:
-          image: of Pillow's, a tensor of PyTorch's or an array.
+          image: a Pillow image, a PyTorch tensor or an array.
           place: what it is called, for messages.
 
         Raises:
@@ -84,8 +84,8 @@ class ImageReader:
         if array.shape[-1] != self.channels:
             raise InputError(
                 f"{place} of shape {array.shape} has {array.shape[-1]} channels and not "
-                f"{self.channels}: give images of as many channels each, or say where the channels "
-                "are with channels_first"
+                f"{self.channels}: give images with equal numbers of channels, or say where the "
+                "channels are with channels_first"
             )
         if (array.dtype == np.uint8) != self.is_uint8:
             other = "uint8" if self.is_uint8 else "floating point"
@@ -129,7 +129,7 @@ class ImageReader:
 
 
 def is_tensor(image: Any) -> bool:
-    """Whether this is a tensor of PyTorch's, which is not imported for it."""
+    """Whether this is a PyTorch tensor; PyTorch is not imported for it."""
     return any(each.__module__.partition(".")[0] == "torch" for each in type(image).__mro__)
 
 
@@ -139,17 +139,16 @@ def _channels_last(
     """A tensor or array as `[height, width, channels]`.
 
     Raises:
-      InputError: it is none, or its channels are not where they should be.
+      InputError: it is neither, or its channels are on another axis.
     """
     array = _as_array(image, place)
     if array.dtype == object:
         raise InputError(
-            f"{place} is of type {type(image).__name__}: give an image of Pillow's, a tensor or an "
-            "array"
+            f"{place} is of type {type(image).__name__}: give a Pillow image, a tensor or an array"
         )
     if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
         raise InputError(
-            f"{place} is of type {array.dtype}: give an image of Pillow's, or uint8 (0 to 255) or "
+            f"{place} is of type {array.dtype}: give a Pillow image, or uint8 (0 to 255) or "
             "floating point (0 to 1)"
         )
     if array.ndim == 2:
@@ -183,12 +182,12 @@ def _as_array(image: Any, place: str) -> Shaped[np.ndarray, ...]:
     """What was given as an array.
 
     Raises:
-      InputError: NumPy cannot read it, such as a tensor that is on an accelerator.
+      InputError: NumPy cannot read it, such as a tensor on an accelerator.
     """
     try:
         return as_array(image, place)
     except (TypeError, RuntimeError) as error:
         raise InputError(
-            f"{place} of type {type(image).__name__} is no array ({error}): give a tensor on the "
-            "CPU that needs no gradient, of float32 or uint8"
+            f"{place} of type {type(image).__name__} is not an array ({error}): give a tensor on "
+            "the CPU that needs no gradient, of float32 or uint8"
         ) from error

@@ -20,7 +20,7 @@ from ._threads import in_threads
 def in_memory(data: Dataset, *, max_bytes: int = 2 * 2**30, threads: int = 4) -> Dataset:
     """The same data set, its images decoded now and kept as they are stored, in one array.
 
-    Batches of images that have the network's size already are then made at once, without the cost
+    Batches of images that already have the network's size are then made at once, without the cost
     of single records.
 
     Args:

@@ -133,10 +133,10 @@ class Listing:
 def subfolders(root: Path) -> list[str]:
     """Names of the folders in a folder, in alphabetical order.
 
-    Left out are hidden ones and those that hold no images of anybody's (`__MACOSX`).
+    Hidden ones and those of systems (`__MACOSX`) are left out.
 
     Raises:
-      InputError: a link leads nowhere, or the folder cannot be listed.
+      InputError: a link is broken, or the folder cannot be listed.
     """
     try:
         with os.scandir(root) as items:
@@ -153,7 +153,7 @@ def _may_be_class(item: os.DirEntry[str]) -> bool:
     path = Path(item.path)
     if not path.exists():
         raise InputError(
-            f"link {path} leads nowhere: mend or delete it, since a class may be missing"
+            f"link {path} is broken: repair or delete it, since a class may be missing"
         )
     return path.is_dir()
 

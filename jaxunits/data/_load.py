@@ -1,4 +1,4 @@
-"""The one door to data."""
+"""Loading labeled images from any source."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def load(
 
     | source | what it is | its splits | its fingerprint covers |
     | --- | --- | --- | --- |
-    | `"digits"` | 5,000 MNIST digits, 500 a class, offline | `train` (4,000), `validation` (1,000), `train[:10%]` too | every byte |
-    | `"tfds:NAME"` | a TensorFlow data set, read without TensorFlow (extra `tfds`) | its own, likewise | name, version, sizes, and 64 of its records |
-    | `"folder:PATH"` | one folder a class, PNG and JPEG of any size; WebP, BMP and TIFF by `formats` | folders above the classes; none | names, sizes and times of the files, and the content of 64 of them |
+    | `"digits"` | 5,000 MNIST digits, 500 per class, offline | `train` (4,000), `validation` (1,000), also `train[:10%]` | every byte |
+    | `"tfds:NAME"` | a TensorFlow data set, read without TensorFlow (extra `tfds`) | its own, and parts of them | name, version, sizes, and 64 of its records |
+    | `"folder:PATH"` | one folder per class, PNG and JPEG of any size; WebP, BMP and TIFF by `formats` | folders above the classes; none | names, sizes and times of the files, and the content of 64 of them |
     | `(images, labels)` | arrays `[images, height, width, channels]`, `[images]` | a name of yours | every byte |
-    | a data set of PyTorch or Hugging Face | records `(image, label)`, or of an image and a label among others; images of Pillow's, tensors `[channels, height, width]` or arrays; class names from `classes` and `features` | its own, of a dictionary of splits; else a name of yours | as the next |
-    | any random-access source | records of `image` and `label` | a name of yours | length, class names, split; all labels where the source has them as `labels`, and 64 of its records, else 1,024 of its records; of a list every record |
+    | a data set of PyTorch or Hugging Face | records `(image, label)`, or of an image and a label among others; Pillow images, tensors `[channels, height, width]` or arrays; class names from `classes` and `features` | its own, if it is a dictionary of splits; otherwise a name of yours | as the next |
+    | any random-access source | records of `image` and `label` | a name of yours | length, class names, split; all labels if the source has them as `labels`, and 64 of its records, otherwise 1,024 of its records; of a list every record |
 
-    Results in files are known by the fingerprint, so that another data set's result is not taken
-    for one's own. TFDS's images are read as TensorFlow reads them, whatever their EXIF orientation.
+    Results in files are identified by the fingerprint, so that the result of another data set is
+    not mistaken for this one's. TFDS's images are read as TensorFlow reads them, whatever their EXIF orientation.
     Records and files that count are evenly spaced, the first and the last among
-    them. Where a change of other images has to count as well, hold the images in arrays.
+    them. If a change of other images has to count as well, load the images as arrays.
 
     Args:
       source: one of the above.
@@ -60,30 +60,30 @@ def load(
       class_names: the classes' names, for arrays and sources that do not know them, or other names
         for them; for folders,
         the folders' names in the order of the labels (alphabetical by default).
-      channels: for folders and images of Pillow's: 1 reads every image as gray, 3 as RGB; as
+      channels: for folders and Pillow images: 1 reads every image as gray, 3 as RGB; as
         stored by default, which is RGB for a folder that mixes both, and as the first for others.
       on_corrupt: for folders: what to do about files that cannot be decoded, or that are of other
         formats than `formats` by their names. `"skip"` leaves them out and lists them in `skipped`.
       verify: for folders: decode every file once now, so that a corrupt one is found before
-        anything expensive. Without it the error comes when the file is reached.
+        anything expensive. Otherwise the error is raised when the file is reached.
       relist: for folders: the list of more than 10,000 files, and what verifying them found, is
         kept in the user's cache folder, and a class folder is listed again when files came or went.
         A file that was overwritten in place is noticed only with `relist=True`.
       data_dir: for `tfds:`: the folder of prepared data sets; TFDS's own by default.
       value_range: for arrays and sources: the least and the largest value of floating-point images.
         Images beyond it are refused; they reach the network's preprocessing as they are, whatever
-        the range. None for any values. Images of uint8 are 0 to 255 and scaled by the preprocessing.
+        the range. None for any values. uint8 images are 0 to 255 and scaled by the preprocessing.
       formats: for folders: which are read, of `PNG`, `JPEG`, `WEBP`, `BMP` and `TIFF`. Of several
-        frames or pages the first is; palettes give their colors, alpha is dropped, CMYK becomes
+        frames or pages, the first is read; palettes give their colors, alpha is dropped, CMYK becomes
         RGB without a color profile, as torchvision's loader does it; gray of 16 bits is scaled to
         8. Numbers of 32 bits are refused.
-      orientation: for folders: `"exif"` turns images upright, as their files' metadata say, which
-        viewers of images do and Hugging Face's loader; `"stored"` leaves their pixels as they lie in
+      orientation: for folders: `"exif"` turns images upright, as their files' metadata say, as
+        image viewers and Hugging Face's loader do; `"stored"` leaves their pixels as they lie in
         the file, which is what torchvision's and TensorFlow's loaders do, in published evaluations
         too. TIFF is turned by Pillow itself.
       image: for PyTorch and Hugging Face: the field of the image, a name or a number in a tuple;
         by default `image` or the only one that is an image, and the first of a tuple.
-      label: likewise; by default `label` or the only one that is a `ClassLabel`, and the second.
+      label: the field of the label; by default `label` or the only one that is a `ClassLabel`, and the second.
       channels_first: for PyTorch and Hugging Face: whether arrays are `[channels, height, width]`;
         by default tensors are, and arrays are not.
       normalized: for PyTorch and Hugging Face: mean and standard deviation by which a transform has

@@ -24,7 +24,7 @@ def check_pixels(
 ) -> None:
     """Refuse images whose pixels are not numbers that float32 holds, or not in their range.
 
-    On the host, because a network need not tell: XLA's windowed maximum drops NaN for some shapes.
+    On the host, because a network may hide them: XLA's windowed maximum drops NaN for some shapes.
 
     Args:
       images: as they are stored.
@@ -60,7 +60,7 @@ def check_pixels(
 
 
 def is_within(image: Num[np.ndarray, ...], value_range: ValueRange) -> bool:
-    """Whether the numbers of an image are in a range, but for rounding."""
+    """Whether the numbers of an image are in a range, up to rounding."""
     return value_range is None or bool(_inside(image.min(), image.max(), value_range))
 
 
@@ -95,6 +95,6 @@ def _not_finite(image: Num[np.ndarray, ...], name: str, images: int) -> InputErr
     others = f", and {images - 1} more images hold such numbers" if images > 1 else ""
     return InputError(
         f"{name} holds {image[place]} at row {row}, column {column}, channel {channel}{others}: "
-        "every pixel has to be a finite number of float32; mend the image or leave it out "
+        "every pixel has to be a finite number of float32; repair the image or leave it out "
         "(ju.data.subset)"
     )

@@ -24,7 +24,7 @@ class Window(NamedTuple):
 
     Attributes:
       height: of the resized image.
-      width: likewise.
+      width: of the resized image.
       top: the first row that is kept.
       left: the first column.
     """
@@ -42,8 +42,8 @@ class Preprocessing:
     Attributes:
       size: height and width that the network reads, in pixels.
       channels: channels that the network reads.
-      mean: subtracted from each channel, in units where white is 1; one number serves all channels.
-      std: each channel is divided by it afterwards; likewise.
+      mean: subtracted from each channel, where white is 1; one number applies to all channels.
+      std: each channel is divided by it afterwards, in the same form.
       resize: the shorter side before the central crop to `size`, in pixels; None resizes the whole
         image to `size`, whatever its shape.
       order: of the three channels of a color image, as the network reads them; `mean` and `std`
@@ -77,8 +77,8 @@ class Preprocessing:
             white = (1 - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
         if not np.isfinite(white).all():
             raise InputError(
-                f"mean={self.mean} and std={self.std} make of white {white.tolist()}: give numbers "
-                "whose quotients float32 holds"
+                f"mean={self.mean} and std={self.std} turn white into {white.tolist()}: give "
+                "numbers whose quotients float32 can represent"
             )
         if self.resize is not None and self.resize < max(self.size):
             raise InputError(f"resize={self.resize} is smaller than the crop to {self.size}")
@@ -131,7 +131,7 @@ class Preprocessing:
     def standardize(
         self, pixels: Num[np.ndarray, "*images rows columns channels"]
     ) -> Float32[np.ndarray, "*images rows columns channels"]:
-        """Order, scale and standardize the channels alone, of one image or of many at once.
+        """Only order, scale and standardize the channels, of one image or of many at once.
 
         Raises:
           InputError: there is another number of channels, or another type.
@@ -153,7 +153,7 @@ class Preprocessing:
     def fit(
         self, image: Num[np.ndarray, "height width channels"]
     ) -> Num[np.ndarray, "rows columns channels"]:
-        """Resize and crop alone: what the network sees of the image, its numbers as they were.
+        """Only resize and crop: what the network sees of the image, with its values unchanged.
 
         Raises:
           InputError: the image is so narrow that the longer side would not fit into memory.
@@ -215,7 +215,7 @@ def resize(
     """Bilinear, with a wider filter when shrinking, as Pillow and torchvision do.
 
     Raises:
-      InputError: the image is neither of uint8 nor of floating point.
+      InputError: the image is neither uint8 nor floating point.
     """
     _check_type(image)
     if image.shape[:2] == size:

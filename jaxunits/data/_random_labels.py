@@ -1,4 +1,4 @@
-"""Labels that are wrong on purpose."""
+"""Random labels, for networks that memorize."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def random_labels(data: Dataset, fraction: float, *, seed: int = 0) -> Dataset:
     Args:
       data: the images.
       fraction: share of the images, rounded to whole images; from 0 to 1.
-      seed: of the choice of images and of their labels.
+      seed: the seed of the choice of images and of their labels.
 
     Raises:
       InputError: the fraction is outside 0 to 1, or a label is outside the classes.

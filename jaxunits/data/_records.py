@@ -1,4 +1,4 @@
-"""Data sets of PyTorch and Hugging Face, known by what they have, as random-access sources."""
+"""Data sets of PyTorch and Hugging Face, recognized by content, as random-access sources."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TWICE = 16
 
 @dataclass(frozen=True)
 class RecordOptions:
-    """What a user says of records, beside what they say themselves; see `jaxunits.data.load`."""
+    """What the user specifies about records; see `jaxunits.data.load`."""
 
     image: str | int | None = None
     label: str | int | None = None
@@ -105,7 +105,7 @@ def load_records(
 
     Raises:
       InputError: fields are missing, images cannot be read or change when they are read again,
-        classes are not named, or images are standardized already and nobody said so.
+        classes are not named, or images are standardized already without `normalized=`.
     """
     name = name_of(source)
     fields = record_fields(source, first, options.image, options.label, name)
@@ -141,7 +141,7 @@ def load_records(
 
 
 def _check_normalized(source: Any, normalized: Normalized | None, name: str) -> None:
-    """Refuse images that a transform standardizes, where the user says nothing or otherwise."""
+    """Refuse images that a transform standardizes unless `normalized=` says the same."""
     found = next(filter(None, map(standardized_by, wrapped(source))), None)
     if found is None or (normalized is not None and found.is_like(normalized)):
         return
@@ -159,17 +159,17 @@ def _checked_twice(
     """The labels that are known beforehand, if records have the same ones.
 
     Raises:
-      InputError: a record is another one when it is read again.
+      InputError: a record differs when it is read again.
     """
     if labels is not None and labels.shape != (len(source),):
         labels = None
     for index in sampled(len(source), _TWICE).tolist():
         once, again = source[index], source[index]
-        # What is no label is refused where it is read.
+        # An invalid label is refused where it is read.
         changed = is_whole(once["label"]) and not _same(once["label"], again["label"])
         if changed or not np.array_equal(once["image"], again["image"], equal_nan=True):
             raise InputError(
-                f"image {index} of data {source.name!r} is another one when it is read again: "
+                f"image {index} of data {source.name!r} differs when it is read again: "
                 "leave random changes out of its transform (ju.data.Augmentation is for training)"
             )
         if labels is not None and not _same(once["label"], labels[index]):
@@ -178,5 +178,5 @@ def _checked_twice(
 
 
 def _same(label: Any, other: Any) -> bool:
-    """Whether two labels are one whole number."""
+    """Whether two labels are the same integer."""
     return is_whole(label) and is_whole(other) and int(label) == int(other)

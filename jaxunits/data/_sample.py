@@ -20,18 +20,18 @@ def sample(
     fraction: float | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """Some images at random, in the data's order; which ones depends on `seed` and the data alone.
+    """Random images, in the data's order; which ones depends only on `seed` and the data.
 
-    Of one seed, a larger sample of the same kind holds a smaller one. For images of one class:
+    For one seed, a larger sample of the same kind contains a smaller one. For images of one class:
     `sample(of_class(data, "zebra"), 100)`.
 
     Args:
       data: the images.
       num_images: how many, whatever their classes.
       per_class: how many of each class.
-      fraction: which share of each class, rounded, and at least one image of every class that has
+      fraction: the share of each class, rounded, with at least one image of every class that has
         any.
-      seed: another one gives another sample.
+      seed: the seed of the sample.
 
     Raises:
       InputError: not exactly one of the three is given, it is out of range, or a class has fewer

@@ -1,4 +1,4 @@
-"""Images that a transform has standardized before anybody here sees them."""
+"""Images that a transform has already standardized."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def checked(normalized: Any) -> Standardizing:
     """Mean and standard deviation as the user gives them.
 
     Raises:
-      InputError: these are no two lists of numbers, or a standard deviation is not above 0.
+      InputError: these are not two lists of numbers, or a standard deviation is not above 0.
     """
     pair = normalized if isinstance(normalized, tuple | list) and len(normalized) == 2 else ()
     values = [np.atleast_1d(as_array(each, "normalized")) for each in pair]

@@ -64,7 +64,7 @@ def checked_indices(indices: ArrayLike, images: int, name: str) -> Int[np.ndarra
     Args:
       indices: what was given.
       images: how many there are.
-      name: of the data, for messages.
+      name: the name of the data, for messages.
 
     Raises:
       InputError: there are none, or an index is outside the data.

@@ -1,4 +1,4 @@
-"""Work in threads, of which only so much is begun at a time."""
+"""Work in threads, with a bounded number of items at a time."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _NAMED = 5
 
 
 def refuse_unread(listing: Listing, formats: Sequence[str]) -> None:
-    """Refuse files that are images by their names, of formats that shall not be read.
+    """Refuse files that are images by their names, of formats that are not to be read.
 
     Raises:
       InputError: there are such files; the first are named.
@@ -44,7 +44,7 @@ def verify_files(files: FolderSource, listing: Listing, on_corrupt: str) -> None
     """Decode every file that was not decoded before, and write down its channels in the listing.
 
     Raises:
-      InputError: some cannot be decoded and shall not be skipped; the first are named.
+      InputError: some cannot be decoded and are not to be skipped; the first are named.
     """
 
     def probe(index: int) -> int | InputError:
@@ -54,7 +54,7 @@ def verify_files(files: FolderSource, listing: Listing, on_corrupt: str) -> None
             return error
 
     known = np.concatenate([folder.channels for folder in listing.folders])
-    # A file that was corrupt is looked at again: it raises, or it was mended.
+    # A file that was corrupt is looked at again: it raises, or it was repaired.
     wanted = (UNKNOWN,) if on_corrupt == "skip" else (UNKNOWN, CORRUPT)
     unverified = np.flatnonzero(np.isin(known, wanted)).tolist()
     failed: list[tuple[str, InputError]] = []

@@ -1,4 +1,4 @@
-"""Programs for several devices: where arrays go, how exact products are, what memory holds."""
+"""Programs for several devices: placement of arrays, precision of products, memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
-# Of matrix products and convolutions; accelerators take less than float32 where nothing is said.
+# Of matrix products and convolutions; accelerators use less than float32 by default.
 _PRODUCTS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "highest"}
 
 
 @contextlib.contextmanager
 def products(precision: str = "float32") -> Iterator[None]:
-    """Products of what is traced within are taken as a precision of `Execution` says."""
+    """Products traced within have the given precision of `Execution`."""
     with jax.default_matmul_precision(_PRODUCTS[precision]):
         yield
 
@@ -107,7 +107,7 @@ def array_bytes(arrays: PyTree) -> int:
 
 
 def fitting(at_once: int, peak: int, fixed: int, budget: int) -> int:
-    """How many together should fit into a budget, fewer than so many.
+    """How many at once should fit into a budget, fewer than so many.
 
     Args:
       at_once: so many.

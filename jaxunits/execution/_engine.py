@@ -1,4 +1,4 @@
-"""What looks at images, batch by batch, and with less at once where memory runs out."""
+"""Engines that evaluate images batch by batch, with less at once if memory runs out."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ._pieces import Piece
 
 
 class Seen(NamedTuple):
-    """What was seen of some images.
+    """What was computed for some images.
 
     Attributes:
-      image: which they are, as indices into the data set.
-      inputs: what was read of them.
-      found: what the network gave.
+      image: the images, as indices into the data set.
+      inputs: what was read for them.
+      found: what the network returned.
     """
 
     image: Int[np.ndarray, " images"]
@@ -31,14 +31,14 @@ class Seen(NamedTuple):
 
 
 def _nobody(steps: int) -> None:
-    """Nobody wants to know."""
+    """Ignores progress."""
 
 
 class Engine(abc.ABC):
-    """Looks at images, batch by batch.
+    """Evaluates images, batch by batch.
 
     Attributes:
-      steps: that an image takes.
+      steps: steps per image.
       report: called with steps that are done, by several threads; of fewer than none where what was
         done is lost. `seen` tells of all but the last step of each image.
       compile_seconds: what compiling took.
@@ -57,10 +57,10 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def attributes(self) -> Mapping[str, str | int | float]:
-        """How it is done, as attributes of the result."""
+        """How it is executed, as attributes of the result."""
 
     def account(self) -> str:
-        """Further lines for people who want to know what it costs."""
+        """Further lines about the cost, for people."""
         return ""
 
     @abc.abstractmethod
@@ -73,10 +73,10 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def seen(self, piece: Piece) -> Generator[Any]:
-        """What is seen of the images of a piece, in order; each has an `image`."""
+        """The outcomes of the images of a piece, in order; each has an `image`."""
 
     def all_seen(self, piece: Piece) -> Iterator[Any]:
-        """What is seen of a piece; where a device runs out of memory, of fewer images at once.
+        """The outcomes of a piece; if a device runs out of memory, with fewer images at once.
 
         Raises:
           InputError: memory is too small for one image.

@@ -1,4 +1,4 @@
-"""How often a network is right, before anything is ablated."""
+"""The accuracy of a network, before anything is ablated."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _DESCRIPTIONS = {
 
 
 class _Sums(NamedTuple):
-    """Over some images, by class."""
+    """Sums over some images, by class."""
 
     n_images: Int64[np.ndarray, " classes"]
     correct: Int64[np.ndarray, " classes"]
@@ -49,7 +49,7 @@ class _Sums(NamedTuple):
 
 @dataclass(frozen=True)
 class _Answers(Look):
-    """What a network takes images for.
+    """The predictions of a network.
 
     Attributes:
       function: the network.
@@ -75,18 +75,18 @@ def evaluate(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
-    """Accuracy and loss of a network as it is, nothing ablated.
+    """Accuracy and loss of a network with nothing ablated.
 
-    What to look at first: a network whose accuracy is not the published one reads other images, or
-    reads them otherwise, than it was trained on.
+    Check this first: if the accuracy is not the published one, the images or their preprocessing
+    differ from those in training.
 
     Args:
       network: the network.
       data: the images.
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
-      progress: called with the images done and in all, after every batch; False for silence, None
-        for a bar where somebody looks.
-      **options: how it is carried out, see `Execution`.
+      progress: called with the images done and the total, after every batch; False for silence,
+        None for a bar in a terminal or notebook.
+      **options: execution options, see `Execution`.
 
     Returns:
       A Dataset with the dimension `class`: `n_images`, `correct`, `loss_sum` (nats),
@@ -94,7 +94,7 @@ def evaluate(
       `loss` (nats per image). Provenance is in its attributes.
 
     Raises:
-      InputError: there are no images, they have other channels or classes than the network, or a
+      InputError: there are no images, their channels or classes differ from the network's, or a
         parameter or logit is not a number.
     """
     check_progress(progress)

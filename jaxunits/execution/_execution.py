@@ -1,4 +1,4 @@
-"""How a measurement is carried out: nothing here changes what is measured."""
+"""How a measurement is executed: nothing here changes what is measured."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Execution:
-    """How a measurement is carried out.
+    """How a measurement is executed.
 
     Attributes:
       precision: `"float32"`, with exact products on accelerators too; `"tf32"`, whose products have
-        10 bits of mantissa where the accelerator can; or `"bfloat16"`, for activations and weights.
+        10 bits of mantissa where supported; or `"bfloat16"`, for activations and weights.
       batch_size: images per batch and device, at most; by default 32 on CPUs (measured to be the
-        fastest there) and 256 elsewhere, fewer where memory asks for it.
+        fastest there) and 256 elsewhere, fewer if memory requires it.
       max_memory: bytes that the compiled programs may take on a device, their arguments included;
-        by default four fifths of an accelerator's memory, a quarter of the host's on CPUs. Where a
-        device runs out all the same, what is computed at once is halved.
+        by default four fifths of an accelerator's memory, a quarter of the host's on CPUs. If a
+        device still runs out of memory, what is computed at once is halved.
       devices: where to compute; all local devices by default. Images are shared out among them.
-      images_per_piece: images after which what is done is kept, rounded up to whole batches: what a
-        kill can lose; fewer where they take more than 256 MiB of the host's memory.
+      images_per_piece: images after which progress is saved, rounded up to whole batches: the most
+        that an interruption can lose; fewer if they take more than 256 MiB of the host's memory.
       decoding_threads: how many threads read images ahead.
     """
 
@@ -54,11 +54,11 @@ class Execution:
     numbers: ClassVar[Sequence[str]] = ("batch_size", "max_memory", "images_per_piece")
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be carried out.
+        """Refuse invalid options.
 
         Raises:
-          InputError: a name is unknown, a number is not a whole one above 0, there are more than
-            1024 threads, or what was given for devices are none.
+          InputError: a name is unknown, a number is not a positive integer, there are more than
+            1024 threads, or `devices` holds no JAX devices.
         """
         for name, known in self.choices.items():
             value: Any = getattr(self, name)

@@ -1,4 +1,4 @@
-"""Where results are kept, and beside them what is done so far."""
+"""Where results are kept, and progress beside them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ class Files:
 
     Attributes:
       paths: by result; empty where results are kept in memory alone.
-      steps: the name of a folder for what is found on the way, beside what is done so far; empty
-        for none.
+      steps: the name of a folder for intermediate results, beside the progress; empty for none.
     """
 
     paths: Mapping[str, Path]
@@ -67,19 +66,19 @@ class Files:
 
     @property
     def unfinished(self) -> Path | None:
-        """The folder of what is done so far; None for in memory."""
+        """The folder of the progress; None for in memory."""
         return self._folder("pieces")
 
     @property
     def on_the_way(self) -> Path | None:
-        """The folder of what is found on the way; None for in memory, or where there is none."""
+        """The folder of intermediate results; None for in memory, or where there is none."""
         return self._folder(self.steps) if self.steps else None
 
     @contextlib.contextmanager
     def made(
         self, settings: Mapping[str, Mapping[str, str]]
     ) -> Iterator[dict[str, xr.Dataset] | None]:
-        """The results, where all are there; else the files are held for this job meanwhile.
+        """The results, if all are there; otherwise the files are locked for this job meanwhile.
 
         Raises:
           InputError: one was measured with other settings, every difference named, or is damaged.
@@ -99,7 +98,7 @@ class Files:
     def write(
         self, results: Mapping[str, xr.Dataset], timing: Mapping[str, Any]
     ) -> dict[str, xr.Dataset]:
-        """Write results, and how long they took beside them; gives both together."""
+        """Write results, and how long they took beside them; returns both together."""
         if jax.process_index() == 0:
             for name, path in self.paths.items():
                 write_json(timing_of(path), timing)
@@ -112,7 +111,7 @@ class Files:
         return found if found and len(found) == len(self.paths) else None
 
     def _tidy(self) -> None:
-        """Remove what a kill leaves between writing the results and removing what led to them."""
+        """Remove progress that an interruption left beside finished results."""
         for place in filter(None, (self.unfinished, self.on_the_way)):
             remove(place)
             release(place)

@@ -1,4 +1,4 @@
-"""What a network gives has to be numbers."""
+"""Outputs of networks have to be finite."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def finite_mark(values: Float[Array, "images ..."]) -> Float[Array, " images"]:
 def check_finite(
     values: Float[np.ndarray, "images ..."], image: Int[np.ndarray, " images"], what: str, data: str
 ) -> None:
-    """Refuse what a network gives that is NaN or infinite.
+    """Refuse outputs of a network that are NaN or infinite.
 
     Args:
-      values: what it gives.
+      values: the outputs.
       image: which images these are.
-      what: what was looked at, such as `"activation of layer 'conv1'"`.
+      what: what they are, such as `"activation of layer 'conv1'"`.
       data: the data set's name.
 
     Raises:
@@ -33,6 +33,6 @@ def check_finite(
     if len(wrong):
         raise InputError(
             f"{what} on image {image[wrong[0]]} of data {data!r} is NaN or infinite "
-            f"({len(wrong)} images of this batch): check the network and its preprocessing; larger "
-            "numbers than float32 holds are a common cause"
+            f"({len(wrong)} images of this batch): check the network and its preprocessing; values "
+            "beyond the range of float32 are a common cause"
         )

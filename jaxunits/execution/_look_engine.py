@@ -1,4 +1,4 @@
-"""Looks at images by compiled programs on all devices, within a budget of memory."""
+"""Evaluates images by compiled programs on all devices, within a memory budget."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Turns:
 
 
 class LookEngine(Engine):
-    """Looks at images by one program on all devices; see `Engine`."""
+    """Evaluates images by one program on all devices; see `Engine`."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class LookEngine(Engine):
           network: the network.
           look: what is read of it.
           read: reads the images.
-          execution: how it is carried out.
+          execution: the execution options.
           arguments: further arrays that the look takes.
           what: what is looked at, for messages.
 
@@ -105,7 +105,7 @@ class LookEngine(Engine):
         return self._size * len(self._execution.places)
 
     def attributes(self) -> dict[str, str | int | float]:
-        """How images are looked at."""
+        """How images are evaluated."""
         return {"batch_size": self.batch_size, "peak_bytes": self.program.peak}
 
     def shrink(self) -> None:
@@ -113,12 +113,12 @@ class LookEngine(Engine):
         if self._size == 1:
             raise InputError(
                 f"the device ran out of memory with one image for {self._what}: free memory on it, "
-                "or use another"
+                "or use another device"
             )
         self._fit(self.even(self._size // 2))
 
     def seen(self, piece: Piece) -> Generator[Seen]:
-        """What is seen of each batch in order, the devices already at work on those that follow."""
+        """The outcomes of each batch in order, while the devices already work on the next ones."""
         if (inputs := _of_one(piece.inputs)) != self._inputs:
             self._inputs = inputs
             self._fit(self._size)
@@ -146,7 +146,7 @@ class LookEngine(Engine):
         return _compiled(build)
 
     def found(self, part: Part, turns: Turns) -> Any:
-        """A batch's numbers on the host, without what was filled up."""
+        """A batch's numbers on the host, without padding."""
         with turns:
             placed = jax.device_put(part.inputs, self.program.places.by_image)
             found = self.program.run(self.params, placed, self._placed)
@@ -157,7 +157,7 @@ class LookEngine(Engine):
         return Seen(part.image, inputs, self.found(part, turns))
 
     def _fit(self, size: int) -> None:
-        """The programs for so many images per device, or for fewer where memory asks for it."""
+        """The programs for so many images per device, or for fewer if memory requires it."""
         began = time.perf_counter()
         compilations: list[str] = []
         build = Build(

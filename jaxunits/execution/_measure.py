@@ -1,4 +1,4 @@
-"""From what is asked of a data set to labeled results: pieces, processes, finished files."""
+"""From measurements of a data set to labeled results: pieces, processes, finished files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PIECE_BYTES = 2**28
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """What is asked of the images of a data set.
+    """A measurement over the images of a data set.
 
     A state is what is kept of some images. The states of several parts of the images, merged in any
     way, give what one state of all of them gives, up to the rounding of float64.
@@ -63,15 +63,15 @@ def in_one_pass(
     """Measure in one pass over the images, or read the results where files hold them.
 
     Args:
-      measurements: what is asked.
+      measurements: the measurements.
       read: reads the images.
-      execution: how it is carried out.
-      progress: called with the images done and in all, after every batch; with steps, where an
+      execution: the execution options.
+      progress: called with the images done and the total, after every batch; with steps if an
         image takes several.
       last: whether no other pass builds on this one; a plan ends there.
 
     Raises:
-      InputError: what is asked cannot be measured, or a file holds what was measured otherwise.
+      InputError: something cannot be measured, or a file holds a result with other settings.
     """
     with contextlib.ExitStack() as stack:
         made = [stack.enter_context(each.files.made(each.settings)) for each in measurements]
@@ -104,7 +104,7 @@ class _Work:
         self.done: set[int] = set()
 
     def open(self, stack: contextlib.ExitStack, ranges: Sequence[tuple[int, int]]) -> None:
-        """Take up what is done already."""
+        """Resume from what is done already."""
         first = next(iter(self.asked.settings.values()))
         piece = ranges[0][1] - ranges[0][0] if ranges else 0
         chosen = {key: value for key, value in self.engine.attributes().items() if key == "method"}
@@ -117,7 +117,7 @@ class _Work:
     def plan(
         self, stack: contextlib.ExitStack, read: Read, execution: Execution, planned: Trial
     ) -> None:
-        """Look at the first batches alone, whose state stands for that of all images."""
+        """Evaluate the first batches alone, whose state stands for that of all images."""
         engine = self.engine
         first = first_batches(read, engine.batch_size * execution.side_by_side)
         state, seconds = timed(engine, first.piece, self.asked.observe)
@@ -126,7 +126,7 @@ class _Work:
         self.states.add(0, seconds, engine.attributes(), state)
 
     def look(self, piece: Piece, report: Callable[[int], None]) -> None:
-        """Look at a piece that is missing."""
+        """Evaluate a piece that is missing."""
         self.engine.report = report
         began = time.perf_counter()
         start = int(piece.image[0])
@@ -135,7 +135,7 @@ class _Work:
         self.states.add(start, time.perf_counter() - began, how, state)
 
     def finish(self, execution: Execution) -> dict[str, xr.Dataset]:
-        """The results, kept in files where that is asked for."""
+        """The results, kept in files if requested."""
         states, seconds, how = self.states.all()
         timing = times(self.engine.compilations, self.engine.compile_seconds, seconds)
         common = {**how, **environment(execution.places)}
@@ -157,7 +157,7 @@ def ranges(read: Read, execution: Execution) -> list[tuple[int, int]]:
 def _work(
     works: Sequence[_Work], read: Read, ranges: Sequence[tuple[int, int]], progress: Progress
 ) -> None:
-    """Look at every piece that somebody misses."""
+    """Evaluate every piece that some measurement still needs."""
     if not works:
         return
     everywhere = set.intersection(*(work.done for work in works))

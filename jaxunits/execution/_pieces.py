@@ -1,4 +1,4 @@
-"""Images of a data set, a piece after another, each read once for all who look at it."""
+"""Images of a data set, piece by piece, each read once for all measurements."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class Images(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Some images of a piece, filled up to the size of a batch.
+    """Some images of a piece, padded to the size of a batch.
 
     Attributes:
-      image: which images they are, as indices into the data set, without what fills up.
-      inputs: what is read of them; 0 where filled up.
+      image: which images they are, as indices into the data set, without padding.
+      inputs: what is read of them; 0 in the padding.
     """
 
     image: Int64[np.ndarray, " images"]
@@ -171,7 +171,7 @@ def _read(
 
 
 def pieces(read: Read, ranges: Sequence[tuple[int, int]]) -> Iterator[Piece]:
-    """Pieces of images in order, the next one read while somebody looks at one.
+    """Pieces of images in order, the next one read while one is evaluated.
 
     Args:
       read: reads the images from one to another.

@@ -1,4 +1,4 @@
-"""What a call will cost, before it runs."""
+"""The cost of a call, before it runs."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Pass:
 
     Attributes:
       measured: what is measured.
-      layers: of which layers; none where the network is looked at as a whole.
+      layers: of which layers; none if the network is measured as a whole.
       images: how many images are read.
-      steps: that an image takes.
-      how: how it will be carried out, as attributes of the result: `batch_size`, `peak_bytes`, for
+      steps: steps per image.
+      how: how it will be executed, as attributes of the result: `batch_size`, `peak_bytes`, for
         ablation `method`, `method_reason`, `multiply_adds`, `masks_at_once`.
-      account: further lines for people.
+      account: further lines about the cost.
       compile_seconds: what compiling took just now.
       batch_seconds: what a step of one batch took just now.
-      read_seconds: estimate for reading all images, which goes on meanwhile.
+      read_seconds: estimate for reading all images, which runs in parallel.
     """
 
     measured: str
@@ -90,7 +90,7 @@ class Plan:
 
     @property
     def peak_bytes(self) -> int:
-        """What a device holds at most, by the compiler's account."""
+        """The most that a device holds, as the compiler reports."""
         return max((int(each.how["peak_bytes"]) for each in self.passes), default=0)
 
     def __str__(self) -> str:
@@ -103,13 +103,13 @@ def plan(function: Any, *args: Any, **kwargs: Any) -> Plan:
     """What a call of a measuring function will cost: compiled, and timed on its first batch.
 
     `ju.plan(ju.ablation.sweep, network, "conv3", data)` is the plan of
-    `ju.ablation.sweep(network, "conv3", data)`. No file is written. What is found of one batch
-    stands for what a first pass finds where a second one needs it.
+    `ju.ablation.sweep(network, "conv3", data)`. No file is written. If a second pass needs the
+    result of a first one, the result of one batch stands in for it.
 
     Args:
       function: a function that measures, such as `ju.ablation.sweep` or `ju.measure`.
       *args: its arguments.
-      **kwargs: likewise.
+      **kwargs: its keyword arguments.
 
     Raises:
       InputError: as the function does.
@@ -155,7 +155,7 @@ class Trial:
 
         Args:
           settings: by result, what its numbers depend on.
-          engine: looks at the images.
+          engine: evaluates the images.
           read: reads them.
           first: the first of them.
           batch_seconds: what a step of one batch took.
@@ -216,7 +216,7 @@ def timed(
     Where images take several steps nothing is kept: a few steps are made.
 
     Args:
-      engine: looks at the images.
+      engine: evaluates the images.
       piece: the images.
       observe: see `Measurement`.
     """

@@ -1,10 +1,11 @@
-"""How far a measurement is: a bar where somebody looks, or a function of the caller's."""
+"""Progress of a measurement: a bar in terminals and notebooks, or the caller's function."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 
 from .._arguments import check_function_or_none, shown
 from .._errors import InputError
@@ -14,7 +15,7 @@ Progress = Callable[[int, int], None]
 
 
 def check_progress(progress: Progress | bool | None) -> None:
-    """Refuse what is neither a function, nor False for silence, nor None for a bar."""
+    """Refuse anything but a function, False for silence and None for a bar."""
     if isinstance(progress, type):
         raise InputError(
             f"progress={shown(progress)}: give a function of what is done and what there is in all"
@@ -24,7 +25,7 @@ def check_progress(progress: Progress | bool | None) -> None:
 
 
 class Tally:
-    """Adds up what several threads have done, and tells of it where it is more than ever before."""
+    """Adds up what several threads have done, and reports it when it exceeds every value before."""
 
     def __init__(self, done: int, total: int, progress: Progress, *, share: int = 1) -> None:
         """Begin.
@@ -51,11 +52,11 @@ class Tally:
 def reporting(
     progress: Progress | bool | None, title: str, of: str = "images"
 ) -> Iterator[Progress]:
-    """A function of how many are done and in all.
+    """A function of how many are done and the total.
 
     Args:
-      progress: called instead of a bar; False for silence. The bar of None shows in a terminal or a
-        notebook alone.
+      progress: called instead of a bar; False for silence. The bar of None shows in a terminal
+        alone, and in a notebook where ipywidgets is installed.
       title: what is done.
       of: what is counted.
     """
@@ -70,7 +71,8 @@ def reporting(
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    shown = progress is None and (console.is_terminal or console.is_jupyter)
+    # Rich's bar in a notebook is a widget; without ipywidgets it would be a warning.
+    visible = find_spec("ipywidgets") if console.is_jupyter else console.is_terminal
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     bar = Bar(
         *columns,
@@ -78,7 +80,7 @@ def reporting(
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not shown,
+        disable=progress is not None or not visible,
     )
     with bar:
         task = bar.add_task(title, total=None)

@@ -1,4 +1,4 @@
-"""What every result says of where it comes from."""
+"""The provenance of every result."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def provenance(
     Args:
       measured: what is measured, by the function's name.
       network: the network.
-      layer: the layer's name; None where no layer is looked at.
+      layer: the layer's name; None if no layer is measured.
       data: the images; None where none are read.
-      execution: how it is carried out.
+      execution: the execution options.
     """
     images: dict[str, str] = {}
     if data is not None:

@@ -51,10 +51,10 @@ def reduced(
       reducer: what is kept of the images.
       compiled: from what reads them to what looks at them.
       read: reads the images.
-      execution: how it is carried out.
+      execution: the execution options.
       settings: everything that the state depends on.
       file: where it is kept; None for nowhere.
-      progress: called with the images done and in all.
+      progress: called with the images done and the total.
     """
 
     def finish(states: Callable[[], Iterator[State]]) -> dict[str, xr.Dataset]:

@@ -1,4 +1,4 @@
-"""What is done so far of a measurement, so that a kill loses one piece at most."""
+"""Progress of a measurement, so that an interruption loses at most one piece."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Store:
             return bytes(unseal(read_regular(path, "piece")))
         except (OSError, DamagedError) as error:
             raise InputError(
-                f"piece {path} cannot be read ({error}): delete it and run the same command again"
+                f"piece {path} cannot be read ({error}): delete it and repeat the call"
             ) from error
 
     def __setitem__(self, number: int, content: bytes) -> None:
@@ -120,7 +120,7 @@ def _lock(place: Path) -> Path:
 
 @contextlib.contextmanager
 def open_store(folder: Path | None, settings: Mapping[str, Any]) -> Iterator[Store]:
-    """Open the pieces of a measurement, or begin them; when all went well they are removed.
+    """Open the pieces of a measurement, or start them; they are removed after success.
 
     Args:
       folder: where they are kept; None for in memory.
@@ -165,5 +165,5 @@ def _claim(folder: Path, settings: Mapping[str, Any]) -> None:
         ),
         settings,
         place=f"the unfinished measurement {folder}",
-        way_out="Give the same settings to go on with it, or delete the folder to begin anew",
+        way_out="Give the same settings to resume it, or delete the folder to start again",
     )

@@ -1,4 +1,4 @@
-"""How long a measurement took: what equal measurements differ in."""
+"""Durations of a measurement: what equal measurements differ in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def times(programs: int, compile_seconds: float, run_seconds: float) -> dict[str
 
 
 def together(passes: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """How long several passes took, and how the last one was carried out.
+    """How long several passes took, and how the last one was executed.
 
     Args:
       passes: the attributes of each.

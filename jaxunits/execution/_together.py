@@ -24,7 +24,7 @@ from ._progress import Progress, check_progress, reporting
 
 @dataclass(frozen=True)
 class Wanted(abc.ABC):
-    """What `measure` is asked for.
+    """A kind of measurement for `measure`.
 
     Attributes:
       kind: what it is called in file names.
@@ -40,7 +40,7 @@ class Wanted(abc.ABC):
         carried_out: Execution,
         files: Callable[[Sequence[str]], Files],
     ) -> list[Measurement]:
-        """What is asked of the images, by layer.
+        """The measurements, one per layer.
 
         Args:
           network: the network.
@@ -71,15 +71,15 @@ def measure(
         `ju.topology.BirthPoints`.
       file: a folder for the results, with a file for each kind and layer, as in
         `ju.ablation.sweep`.
-      progress: called with the images done and in all, after every batch; False for silence, None
-        for a bar where somebody looks.
-      **options: how it is carried out, see `Execution`.
+      progress: called with the images done and the total, after every batch; False for silence,
+        None for a bar in a terminal or notebook.
+      **options: execution options, see `Execution`.
 
     Returns:
-      For each thing that is wanted, in order, its results by layer.
+      For each element of `wanted`, in order, its results by layer.
 
     Raises:
-      InputError: nothing is wanted, one kind twice, or as the functions of these names.
+      InputError: `wanted` is empty or names one kind twice, or as for the functions.
     """
     check_progress(progress)
     check_path_or_none(file=file)

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, sealed, held by one job."""
+"""Files that are whole or not there: written under a temporary name, sealed, locked by one job."""
 
 from ._files import no_space as no_space
 from ._files import read_regular as read_regular

@@ -23,7 +23,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def write_atomically(path: str | Path, content: bytes | memoryview | str) -> None:
     """Write a file under a temporary name beside its place, then rename it.
 
-    What killed processes of this machine left of the same file is removed.
+    Leftovers of killed processes of this machine are removed.
 
     Args:
       path: the file's place; missing parent folders are made.
@@ -59,7 +59,7 @@ def write_atomically(path: str | Path, content: bytes | memoryview | str) -> Non
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what kills left of files that were being written into a folder or its subfolders.
+    """Remove what killed processes left of files in a folder or its subfolders.
 
     Args:
       folder: where no other machine writes now.
@@ -117,7 +117,7 @@ def read_regular(path: Path, kind: str) -> bytes:
       OSError: it is missing or must not be read.
     """
     if path.exists() and not path.is_file():
-        raise InputError(f"{kind} {path} is no regular file: give the path of one")
+        raise InputError(f"{kind} {path} is not a regular file: give the path of one")
     return path.read_bytes()
 
 
@@ -125,6 +125,6 @@ def no_space(path: Path, size: int, code: int = errno.ENOSPC) -> OSError:
     """The error for `size` bytes that do not fit at `path`."""
     return OSError(
         code,
-        f"no space left for {path} ({size:,} bytes): free some space and run the same command "
-        "again; what was there before is unchanged",
+        f"no space left for {path} ({size:,} bytes): free some space and repeat the call or "
+        "command; what was there before is unchanged",
     )

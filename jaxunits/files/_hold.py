@@ -1,4 +1,4 @@
-"""What one process at a time works on."""
+"""Locks for what one process at a time works on."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def hold(lock: Path, what: str, *, otherwise: str | None = None) -> Iterator[Non
     Args:
       lock: the lock file; a note beside it says who holds it. Both are removed at the end.
       what: what is held, such as `"measurement conv3.nc"`.
-      otherwise: what to do instead of waiting; None to wait.
+      otherwise: advice on what to do instead of waiting; None to wait.
 
     Raises:
-      InputError: another process holds it, and there is something else to do than wait.
+      InputError: another process holds it, and `otherwise` is given.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     note = lock.with_name(f"{lock.name}.holder")

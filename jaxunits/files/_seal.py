@@ -1,4 +1,4 @@
-"""Digests by which a file of ours is told from one that was damaged since it was written."""
+"""Digests that detect files damaged since they were written."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def unseal(content: bytes) -> memoryview:
     body = memoryview(content)[: max(0, len(content) - _SEAL_LENGTH)]
     if content[len(body) : len(body) + len(_MARK)] != _MARK:
         raise DamagedError(
-            "its digest is missing from the end: it is truncated, or not of jaxunits"
+            "its digest is missing from the end: it is truncated, or not written by jaxunits"
         )
     if hashlib.sha256(body).digest() != content[-hashlib.sha256().digest_size :]:
-        raise DamagedError("it does not have its digest: it was changed after it was written")
+        raise DamagedError("its digest does not match: it was changed after it was written")
     return body
 
 

@@ -1,4 +1,4 @@
-"""Image classifiers whose units can be masked: built in, and anybody's."""
+"""Image classifiers whose units can be masked: built in, and the user's own."""
 
 from ..tracing import unit as unit
 from ._alexnet import AlexNet as AlexNet

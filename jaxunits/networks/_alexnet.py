@@ -92,15 +92,15 @@ def alexnet(
     """AlexNet: `conv1` to `conv5`, `fc6`, `fc7`, and `fc8` for the logits.
 
     Args:
-      classes: how many classes it tells apart.
-      width: every layer has so many times the units of the original.
+      classes: number of classes.
+      width: factor on the number of units of every layer.
       dropout: probability that a number read by `fc6` or `fc7` is dropped in training; torchvision
         takes 0.5.
       channel_dropout: for some of the convolutions, the probability that a channel is dropped in
         training.
       preprocessing: size, channels and standardization of its images. Maps of other sizes than 6×6
         before `fc6` are averaged to that, so that weights fit images of any size.
-      seed: of the initial weights (He normal; biases 0).
+      seed: the seed of the initial weights (He normal; biases 0).
 
     Raises:
       InputError: a number of classes or a width that leaves nothing, an unknown layer, a rate that
@@ -120,7 +120,7 @@ def alexnet_bn(
     preprocessing: Preprocessing = IMAGENET,
     seed: int = 0,
 ) -> Classifier:
-    """AlexNet with batch norm on the five convolutions (paper A §3.5); see `alexnet`."""
+    """AlexNet with batch norm on the five convolutions (Zhou et al. 2018, §3.5); see `alexnet`."""
     return _build("alexnet_bn", True, classes, width, dropout, channel_dropout, preprocessing, seed)
 
 

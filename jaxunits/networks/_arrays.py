@@ -26,7 +26,7 @@ def with_arrays(network: Classifier, values: Mapping[str, Any]) -> Classifier:
     """A network like another, with other values of some of its arrays.
 
     Args:
-      network: keeps its values.
+      network: the network, which is not changed.
       values: arrays by the names that `arrays` gives.
 
     Raises:
@@ -46,7 +46,7 @@ def _check_fits(value: Any, own: Any, name: str, place: str) -> None:
     check_arrays({name: value}, place)
     shape, expected = getattr(value, "shape", ()), jnp.shape(own)
     if tuple(shape) != expected:
-        raise InputError(f"array {name} of shape {shape} for {place}: its own is of {expected}")
+        raise InputError(f"array {name} of shape {shape} for {place}: expected {expected}")
 
 
 def named_leaves(tree: PyTree) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Functions of a user's own."""
+"""The user's own functions as networks."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def from_callable(
       function: a pure JAX function of images `[images, height, width, channels]`.
       params: its first argument, any pytree of arrays.
       preprocessing: what it expects of images.
-      layers: where the function takes masks: how many units each layer has.
-      output: which of several outputs are the logits: a key, a place, or a function of them.
+      layers: for a function that takes masks, the number of units of each layer.
+      output: which of several outputs are the logits: a key, an index, or a function of them.
       unit_axis: for some layers the axis of units in their activations.
-      name: what it is called in messages and results.
+      name: its name in messages and results.
       allow_probabilities: as for `from_nnx`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What is asked of a network that comes in, once, before anything is measured."""
+"""Checks of a user's network, once, before anything is measured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ._classifier import Classifier
 Output = str | int | Callable[[Any], Any] | None
 # Of a sum of a thousand numbers in bfloat16.
 _PROBABILITY_ERROR = 1e-2
-# Of logits that do not depend on the images beside, against the largest: rounding.
+# Of logits that do not depend on the other images, relative to the largest: rounding.
 _NEIGHBOR_ERROR = 1e-3
 _REFUSED = (
     ArithmeticError,
@@ -93,14 +93,14 @@ def check_options(
 
 
 def chosen_output(outputs: Any, output: Output) -> Any:
-    """The logits among what a network gives."""
+    """The logits among the outputs of a network."""
     if callable(output):
         return output(outputs)
     return outputs if output is None else outputs[output]
 
 
 def check_arrays(params: PyTree, place: str) -> None:
-    """Refuse parameters among which something is no array of numbers.
+    """Refuse parameters that are not arrays of numbers.
 
     Raises:
       InputError: naming the first.
@@ -136,7 +136,7 @@ def check_network(network: Classifier, *, allow_probabilities: bool) -> None:
     if len(shapes) != 1:
         raise InputError(
             f"{place} gives {len(shapes)} arrays of shapes {shapes}: say which are the logits by "
-            "output=, a key, a place or a function of them"
+            "output=, a key, an index or a function of them"
         )
     if len(shapes[0]) != 2 or shapes[0][0] != 2:
         raise InputError(
@@ -162,12 +162,12 @@ def _check_logits(network: Classifier, allow_probabilities: bool) -> None:
         for images in (noise[:2], others[:2])
     )
     if not np.isfinite(first).all():
-        # Parameters that are no numbers are refused where they are measured, by their names.
+        # Parameters that are not numbers are refused where they are measured, by their names.
         return
     if np.abs(first[0] - second[0]).max() > _NEIGHBOR_ERROR * max(1e-6, np.abs(first).max()):
         raise InputError(
-            f"{place} gives an image other logits beside other images: it takes statistics of the "
-            "batch, as batch norm does in training. Set it to evaluation: arguments={'train': "
+            f"{place} gives an image different logits beside other images: it uses statistics of "
+            "the batch, as batch norm does in training. Set it to evaluation: arguments={'train': "
             "False} or {'use_running_average': True}, or module.eval()"
         )
     if allow_probabilities or first.shape[1] == 1:
@@ -176,7 +176,7 @@ def _check_logits(network: Classifier, allow_probabilities: bool) -> None:
         raise InputError(
             f"{place} gives numbers that are all non-negative and sum to one: these look "
             "like probabilities, and the loss takes the softmax itself. Leave the softmax at its "
-            "end out, or say allow_probabilities=True if they are meant as logits"
+            "end out, or give allow_probabilities=True if they are meant as logits"
         )
 
 

@@ -1,4 +1,4 @@
-"""Trained networks out of run folders."""
+"""Trained networks from run folders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ._squeezenet import squeezenet1_0, squeezenet1_1
 from ._vgg import vgg16, vgg16_bn
 from .checkpoints import abstract, describe_state, load_state, open_checkpoints, save_state, shapes
 
-# Every function of this library that makes a network, by its name.
+# Every builder of networks in this library, by name.
 BUILDERS: Mapping[str, Callable[..., Classifier]] = {
     "alexnet": alexnet,
     "alexnet_bn": alexnet_bn,
@@ -41,7 +41,7 @@ BUILDERS: Mapping[str, Callable[..., Classifier]] = {
 
 @checks_kinds
 def save_architecture(network: Classifier, run_folder: str | Path) -> None:
-    """Write down how to build a network again.
+    """Save how to build a network again.
 
     Raises:
       InputError: no builder of this library made the network, so that none could build it again.
@@ -63,8 +63,8 @@ def save_architecture(network: Classifier, run_folder: str | Path) -> None:
 def save(network: Classifier, run_folder: str | Path) -> None:
     """Write a network as a run folder, from which `restore` reads it.
 
-    A network that was saved there before is replaced. One of a module of your own is read back into
-    a network that is built in the same way: `restore(run_folder, network)`.
+    A network saved there before is replaced. A network of your own module is restored into one
+    built in the same way: `restore(run_folder, network)`.
 
     Args:
       network: the network.
@@ -76,7 +76,7 @@ def save(network: Classifier, run_folder: str | Path) -> None:
     folder = RunFolder(Path(run_folder))
     if folder.configuration.exists():
         raise InputError(
-            f"run folder {folder.path} is of a training run, which goes on from its checkpoints: "
+            f"run folder {folder.path} is of a training run, which resumes from its checkpoints: "
             "give another folder"
         )
     if network.architecture is None:
@@ -96,9 +96,9 @@ def restore(
 
     Args:
       run_folder: the folder that the training program wrote.
-      network: a network of the same architecture, which gives all but the parameters and is not
-        changed; by default it is built as the folder says.
-      epoch: after how many epochs; the last checkpoint by default.
+      network: a network of the same architecture, which provides all but the parameters and is not
+        changed; by default it is built from the folder.
+      epoch: the number of epochs of training; the last checkpoint by default.
 
     Raises:
       InputError: there is no such folder or checkpoint, the checkpoint is of another architecture,
@@ -125,7 +125,7 @@ def saved_metrics(run_folder: str | Path, *, epoch: int | None = None) -> list[d
 
     Args:
       run_folder: the folder that the training program wrote.
-      epoch: of the checkpoint; the last by default.
+      epoch: the epoch of the checkpoint; the last by default.
 
     Raises:
       InputError: there is no such folder or checkpoint, or it is damaged.
@@ -136,7 +136,7 @@ def saved_metrics(run_folder: str | Path, *, epoch: int | None = None) -> list[d
 
 @contextlib.contextmanager
 def _opened(folder: RunFolder, epoch: int | None) -> Iterator[tuple[Any, int, str]]:
-    """The checkpoints, the step of the one that is meant, and what to do where it is damaged."""
+    """The checkpoints, the step of the chosen one, and what to do if it is damaged."""
     nothing = InputError(
         f"run folder {folder.path} has no checkpoint yet: train it (jaxunits train)"
     )
@@ -153,7 +153,7 @@ def _opened(folder: RunFolder, epoch: int | None) -> Iterator[tuple[Any, int, st
         yield (
             checkpointer,
             step,
-            "train again with the same command, which goes on from the last whole checkpoint"
+            "train again with the same command, which resumes from the last intact checkpoint"
             + (f", or restore another one ({others})" if others else ""),
         )
 
@@ -179,9 +179,9 @@ def check_same_arrays(
     if differences:
         more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
         raise InputError(
-            f"{place} is of another architecture than network {network.name!r}: "
+            f"{place} has another architecture than network {network.name!r}: "
             f"{'; '.join(differences[:3])}{more}. Build the network with the arguments that it was "
-            "trained with, or leave the network out to have it built from the folder"
+            "trained with, or leave the network out to build it from the folder"
         )
 
 

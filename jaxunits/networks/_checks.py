@@ -1,4 +1,4 @@
-"""What every measurement refuses of a network and its images, before anything expensive."""
+"""Checks of a network and its images for every measurement, before anything expensive."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ._layer import Layer
 
 
 def check_classifier(network: Any) -> None:
-    """Refuse what is no network of ours, before anything is asked of it.
+    """Refuse what is not a `Classifier`.
 
     Raises:
-      InputError: the message says by which function it comes in.
+      InputError: the message names the functions that make one.
     """
     if not isinstance(network, Classifier):
         raise InputError(
-            f"network of type {type(network).__name__}: bring it in by ju.networks.from_nnx (a "
+            f"network of type {type(network).__name__}: make it one with ju.networks.from_nnx (a "
             "Flax NNX module), from_linen (a Linen module and its variables), from_torch (a "
             "PyTorch module) or from_callable (a function)"
         )
@@ -54,7 +54,7 @@ def check_data(network: Classifier, data: Dataset) -> None:
 
 
 def check_readable_on(network: Classifier, layer: str, data: Dataset) -> Layer:
-    """The layer, where its activations on these images can be had.
+    """The layer, if its activations on these images are available.
 
     Raises:
       InputError: there is no such layer, its activations are not known, there are no images or they
@@ -68,7 +68,7 @@ def check_readable_on(network: Classifier, layer: str, data: Dataset) -> Layer:
 
 
 def check_images(data: Dataset) -> None:
-    """Refuse a data set that holds none.
+    """Refuse a data set without images.
 
     Raises:
       InputError: there are no images.

@@ -71,22 +71,22 @@ def cifar_resnet(
     preprocessing: Preprocessing = CIFAR10,
     seed: int = 0,
 ) -> Classifier:
-    """ResNet-20, -32, -44, -56, … for CIFAR-10: `conv1`, blocks `layer1.0` on, `linear`.
+    """ResNet-20, -32, -44, -56, … for CIFAR-10: `conv1`, blocks from `layer1.0`, `linear`.
 
     Args:
-      depth: how many layers have weights, 6n + 2.
-      classes: how many classes it tells apart.
+      depth: the number of layers with weights, 6n + 2.
+      classes: number of classes.
       shortcut: where a block changes the shapes, `"A"`: every second pixel, and channels of zeros
         on both sides; `"B"`: a 1×1 convolution with batch norm.
-      width: every layer has so many times the units of the original.
+      width: factor on the number of units of every layer.
       channel_dropout: for some of the layers, the probability that a channel is dropped in
         training.
       preprocessing: size, channels and standardization of its images.
-      seed: of the initial weights (He normal; batch norms 1 and 0).
+      seed: the seed of the initial weights (He normal; batch norms 1 and 0).
 
     Raises:
       InputError: another depth, an unknown shortcut or layer, a number of classes or a width that
-        leaves nothing, a rate that is no probability, or a seed outside 0 to 2^32 - 1.
+        leaves nothing, a rate that is not a probability, or a seed outside 0 to 2^32 - 1.
     """
     check_sizes("cifar_resnet", classes, width, seed)
     if depth < _OUTSIDE + _PER_BLOCK or (depth - _OUTSIDE) % _PER_BLOCK:

@@ -1,4 +1,4 @@
-"""An image classifier whose units can be masked: what every network is here."""
+"""An image classifier whose units can be masked: the type of every network here."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from ._masking import Masks, check_masks
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Classifier:
-    """An image classifier whose units can be masked, whoever wrote it.
+    """An image classifier whose units can be masked.
 
     `network(images, masks)` is a pure function of parameters, images and masks, so `jax.vmap` over
     masks evaluates many ablations at once.
 
     Attributes:
-      name: what it is called in messages and results.
+      name: its name in messages and results.
       function: the network as a pure function of parameters, images and masks.
       params: every array that it depends on.
       preprocessing: what it expects of images.
-      architecture: how to build it again; None where only its author can.
+      architecture: how to build it again; None if the library cannot.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Classifier:
 
     @functools.cached_property
     def classes(self) -> int:
-        """How many logits it gives."""
+        """The number of logits."""
         program = self.function.traced(self.params, self.example).program
         return int(program.outputs[0].aval.shape[-1])
 
@@ -74,15 +74,15 @@ class Classifier:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Of the parameters, see `ju.results.fingerprint`."""
+        """The fingerprint of the parameters, see `ju.results.fingerprint`."""
         return fingerprint(self.params)
 
     @property
     def module(self) -> nnx.Module:
-        """The NNX module with the network's parameters, in evaluation; a new one at every call.
+        """The NNX module with the network's parameters, in evaluation; a new one at every access.
 
         Raises:
-          InputError: the network is no NNX module.
+          InputError: the network is not an NNX module.
         """
         build = getattr(self.function.forward, "module", None)
         if build is None:
@@ -132,8 +132,8 @@ class Classifier:
 
         Args:
           images: preprocessed images.
-          masks: for each layer with ablated units one number per unit: 1 keeps it, 0 ablates it.
-          values: for each of these layers what its ablated units give; zero by default.
+          masks: for each layer with ablated units, one number per unit: 1 keeps it, 0 ablates it.
+          values: for each of these layers, the values of its ablated units; zero by default.
 
         Raises:
           InputError: images or masks are not of the network's shape.

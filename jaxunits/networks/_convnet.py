@@ -1,4 +1,4 @@
-"""The convolutional network of paper C."""
+"""The convolutional network of *Representative Substitution* (arXiv 1911.05586)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ConvNet(nnx.Module):
         """Draw its weights; see `convnet` for the other arguments.
 
         Args:
-          classes: how many classes it tells apart.
+          classes: number of classes.
           map_size: rows and columns of the last maps.
           widths: units of each convolution.
           pool_after: the convolutions that a 2×2 max-pool follows.
@@ -49,7 +49,7 @@ class ConvNet(nnx.Module):
           batch_norm: whether each convolution has a batch norm.
           dropout: probability that a unit of the dense layers is dropped.
           channel_dropout: for some convolutions the probability that a channel is dropped.
-          seed: of the weights.
+          seed: the seed of the weights.
         """
         kernels = InitialKernels(seed)
         rates = dict(channel_dropout or {})
@@ -103,23 +103,25 @@ def convnet(
     preprocessing: Preprocessing = CIFAR10,
     seed: int = 0,
 ) -> Classifier:
-    """3×3 convolutions of stride 1 with ReLU, `conv1`, `conv2`, …, then `logits` (paper C's).
+    """3×3 convolutions of stride 1 with ReLU, `conv1`, `conv2`, …, then `logits`.
+
+    By default that of *Representative Substitution* (arXiv 1911.05586).
 
     Args:
-      classes: how many classes it tells apart.
+      classes: number of classes.
       widths: units of each convolution.
       pool_after: the convolutions that are followed by a 2×2 max-pool.
-      dense: units of dense layers between the convolutions and the logits, named `fc5`, … on.
+      dense: units of dense layers between the convolutions and the logits, named `fc5`, ….
       batch_norm: whether each convolution has a batch norm before its non-linearity.
       dropout: probability that a unit of the dense layers is dropped in training.
       channel_dropout: for some of the convolutions, the probability that a channel is dropped in
         training.
       preprocessing: size, channels and standardization of its images.
-      seed: of the initial weights (He normal; biases 0).
+      seed: the seed of the initial weights (He normal; biases 0).
 
     Raises:
       InputError: no layers, a width or number of classes below 1, a pool or dropout after a layer
-        that does not exist, a rate that is no probability, images too small for the pools, more
+        that does not exist, a rate that is not a probability, images too small for the pools, more
         than 2^29 parameters, or a seed outside 0 to 2^32 - 1.
     """
     check_widths("convnet", classes, [*widths, *dense], seed)

@@ -31,7 +31,7 @@ def convolution(
 
     Args:
       inputs: channels that it reads.
-      outputs: channels that it gives.
+      outputs: channels of its output.
       size: side of the window in pixels.
       strides: step in pixels.
       padding: pixels of zeros on each side.
@@ -72,7 +72,7 @@ def convolve(
 ) -> Float[Array, "images out_height out_width outputs"]:
     """`jax.lax.conv_general_dilated` of undilated kernels, and by a matrix product on small maps.
 
-    XLA on CPUs convolves maps that are smaller than the kernel 60 times as slowly.
+    XLA on CPUs convolves maps that are smaller than the kernel 60 times slower.
     """
     if all(side >= window for side, window in zip(maps.shape[1:3], kernel.shape[:2], strict=True)):
         return jax.lax.conv_general_dilated(maps, kernel, strides, padding, **options)
@@ -87,7 +87,7 @@ def _windows(
     strides: tuple[int, int],
     padding: Sequence[tuple[int, int]],
 ) -> Float[Array, "images out_height out_width places inputs"]:
-    """For each place of the kernel the pixels that it meets."""
+    """For each position of the kernel, the pixels under it."""
     padded = jnp.pad(maps, [(0, 0), *padding, (0, 0)])
     # Nothing is left of maps that are too small even with their border.
     height, width = (

@@ -46,8 +46,8 @@ def from_torch(
 ) -> Classifier:
     """A PyTorch module as a network that can be measured, without PyTorch from then on.
 
-    `torch.export` gives the module's forward pass in evaluation, operation by operation, which
-    becomes JAX. Its layers are its submodules, named by their paths (`features.0`,
+    `torch.export` gives the module's forward pass in evaluation, operation by operation, which is
+    translated to JAX. Its layers are its submodules, named by their paths (`features.0`,
     `layer1.0.conv1`); what their units are, and what the arguments mean, is as for `from_nnx`.
     Parameters are those of its state dict, by their names. Needs the extra `jaxunits[torch]`.
 
@@ -55,11 +55,11 @@ def from_torch(
       module: a `torch.nn.Module` that reads images `[images, channels, height, width]`; it is not
         changed.
       preprocessing: what it expects of images.
-      arguments: keyword arguments of its call beside the images.
+      arguments: further keyword arguments of its call.
       output: which of several outputs are the logits.
       hook: `"output"` for units as the submodules themselves give them.
       unit_axis: for some layers the axis of units in their activations, as PyTorch has them.
-      name: what it is called in messages and results; the class's name by default.
+      name: its name in messages and results; the class's name by default.
       allow_probabilities: as for `from_nnx`.
 
     Raises:

@@ -38,9 +38,9 @@ class MaskedFunction:
     Equal for networks of equal builds, which can share compiled programs.
 
     Attributes:
-      forward: `(params, images) → logits`, which names what its modules give.
-      hook: `"unit"` for units after their non-linearity, `"output"` for what a module itself gives.
-      unit_axis: the axis of units of some layers, where it is not the one that is found.
+      forward: `(params, images) → logits`, which names the outputs of its modules.
+      hook: `"unit"` for units after their non-linearity, `"output"` for outputs of modules.
+      unit_axis: the axis of units of some layers, if it is not the inferred one.
     """
 
     forward: Forward
@@ -109,7 +109,7 @@ class MaskedFunction:
         layer: str,
         unit: Int[Array, ""] | None = None,
     ) -> tuple[Array | None, Array]:
-        """What goes into a layer's non-linearity, None where it is not known, and what comes out.
+        """What goes into a layer's non-linearity, None if it is not known, and what comes out.
 
         Of one unit alone, or of all; `[images, *map, units]`.
         """

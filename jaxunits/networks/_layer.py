@@ -15,16 +15,16 @@ from .._errors import InputError, unknown_name
 
 @dataclass(frozen=True)
 class Layer:
-    """A place of a network where units can be read and masked.
+    """A hook point of a network, where units can be read and masked.
 
     Attributes:
       name: the layer's name in its network.
       num_units: how many channels or neurons it has; they are the last axis of its activations.
       map_shape: the shape of one unit's map: `(height, width)`, `(tokens,)`, empty for a dense
         layer; None where it is not known.
-      unit_is: `"post-activation"` where the unit is what a non-linearity gives, else
-        `"pre-activation"`; `"unknown"` where the map is not.
-      aliases: other modules that end in the same units, such as the batch norm behind.
+      unit_is: `"post-activation"` if the unit is the output of a non-linearity, otherwise
+        `"pre-activation"`; `"unknown"` if the map is unknown.
+      aliases: other modules that end in the same units, such as the batch norm that follows.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Layer:
         """Some of the layer's units, in the order given; all for None.
 
         Raises:
-          InputError: there are none, one is no whole number or not of the layer, or comes twice.
+          InputError: there are none, one is not an integer or not of the layer, or comes twice.
         """
         if units is None:
             return np.arange(self.num_units)
@@ -59,12 +59,12 @@ def find_layer(layers: Mapping[str, Layer], name: Any, place: str) -> Layer:
     """A layer by its name.
 
     Args:
-      layers: the layers that there are.
+      layers: the existing layers.
       name: what was given.
       place: whose layers they are, such as `"network 'convnet'"`.
 
     Raises:
-      InputError: this is no name, or there is no such layer; the nearest name is offered.
+      InputError: this is not a name, or there is no such layer; the nearest name is offered.
     """
     if not isinstance(name, str):
         raise InputError(

@@ -77,11 +77,11 @@ def from_linen(
       module: the module.
       variables: its variables, as `module.init` returns them.
       preprocessing: what it expects of images.
-      arguments: keyword arguments of its call beside the images, such as `{"train": False}`.
+      arguments: further keyword arguments of its call, such as `{"train": False}`.
       output: which of several outputs are the logits.
       hook: `"output"` for units as the submodules themselves give them.
       unit_axis: for some layers the axis of units in their activations.
-      name: what it is called in messages and results; the class's name by default.
+      name: its name in messages and results; the class's name by default.
       allow_probabilities: as for `from_nnx`.
 
     Raises:

@@ -21,13 +21,13 @@ def ablate(
     *,
     axis: int = -1,
 ) -> Float[Array, "images ..."]:
-    """Replace ablated units by another value: mask · a + (1 − mask) · value (paper A §2.1).
+    """Replace ablated units by a value: mask · a + (1 − mask) · value (Zhou et al. 2018, §2.1).
 
     Args:
       activations: of some images.
-      mask: 1 keeps a unit, 0 ablates it, anything between mixes.
-      value: what an ablated unit gives: a number for every input, `[units]`, or activations of the
-        same shape; zero by default.
+      mask: 1 keeps a unit, 0 ablates it, values between mix.
+      value: the value of an ablated unit: a number for every input, `[units]`, or activations of
+        the same shape; zero by default.
       axis: the axis of units.
     """
     shape = [1] * activations.ndim
@@ -44,7 +44,7 @@ def check_masks(masks: Masks, layers: Iterable[Layer], place: str) -> None:
     """Check names and shapes of masks, before and under tracing alike.
 
     Raises:
-      InputError: a layer does not exist, or a mask has not one entry per unit, or is complex.
+      InputError: a layer does not exist, or a mask does not have one entry per unit, or is complex.
     """
     if not isinstance(masks, Mapping):
         raise InputError(

@@ -1,4 +1,4 @@
-"""The multi-layer perceptron of paper C."""
+"""The multi-layer perceptron of *Representative Substitution* (arXiv 1911.05586)."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class MLP(nnx.Module):
         Args:
           inputs: numbers per image.
           widths: units of each layer.
-          classes: how many classes it tells apart.
+          classes: number of classes.
           dropout: probability that a unit is dropped in training.
-          seed: of the weights.
+          seed: the seed of the weights.
         """
         self.dense = (*(f"fc{number}" for number in range(1, len(widths) + 1)), "logits")
         add_dense(
@@ -64,18 +64,20 @@ def mlp(
     preprocessing: Preprocessing = CIFAR10,
     seed: int = 0,
 ) -> Classifier:
-    """Dense layers with ReLU, `fc1`, `fc2`, …, then `logits` (paper C's MLP by default).
+    """Dense layers with ReLU, `fc1`, `fc2`, …, then `logits`.
+
+    By default that of *Representative Substitution* (arXiv 1911.05586).
 
     Args:
-      classes: how many classes it tells apart.
+      classes: number of classes.
       widths: units of each layer.
       dropout: probability that a unit is dropped in training.
       preprocessing: size, channels and standardization of its images.
-      seed: of the initial weights (He normal; biases 0).
+      seed: the seed of the initial weights (He normal; biases 0).
 
     Raises:
       InputError: no layers, a width or number of classes below 1, more than 2^29 parameters, a rate
-        that is no probability, or a seed outside 0 to 2^32 - 1.
+        that is not a probability, or a seed outside 0 to 2^32 - 1.
     """
     check_widths("mlp", classes, widths, seed)
     module = MLP(preprocessing.numbers, widths, classes, dropout=dropout, seed=seed)

@@ -65,18 +65,18 @@ def from_nnx(
     Args:
       module: the module; it is not changed.
       preprocessing: what it expects of images.
-      arguments: keyword arguments of its call beside the images, such as `{"train": False}`.
-      output: which of several outputs are the logits: a key, a place, or a function of them.
+      arguments: further keyword arguments of its call, such as `{"train": False}`.
+      output: which of several outputs are the logits: a key, an index, or a function of them.
       hook: `"output"` for units as the submodules themselves give them.
       unit_axis: for some layers the axis of units in their activations, such as `{"query": 2}` for
         the heads of `[images, tokens, heads, features]`.
-      name: what it is called in messages and results; the class's name by default.
-      allow_probabilities: take what is all non-negative and sums to one for logits, which is
-        refused otherwise: the loss takes the softmax itself.
+      name: its name in messages and results; the class's name by default.
+      allow_probabilities: accept outputs that are non-negative and sum to one as logits; they
+        are refused otherwise, since the loss takes the softmax itself.
 
     Raises:
-      InputError: the module cannot be called so, does not give logits `[images, classes]` or gives
-        probabilities, or an image's logits depend on the images beside it.
+      InputError: the module cannot be called this way, does not give logits `[images, classes]` or
+        gives probabilities, or an image's logits depend on the other images of its batch.
     """
     network = nnx_classifier(
         module,
@@ -98,7 +98,7 @@ def nnx_classifier(
     arguments: Mapping[str, Any] | None = None,
     function: Any = None,
 ) -> Classifier:
-    """An NNX module as a network, without checking what it gives."""
+    """An NNX module as a network, without checking its outputs."""
     hook, unit_axis, output = function or ("unit", (), None)
     view = nnx.view(module, raise_if_not_found=False, deterministic=True, use_running_average=True)
     graph, random, params = nnx.split(view, nnx.RngState, ...)  # type: ignore[misc]

@@ -30,7 +30,7 @@ def add_convolution(
       network: gets the attributes.
       name: what follows `conv`.
       inputs: channels that it reads.
-      outputs: channels that it gives.
+      outputs: channels of its output.
       normalized: whether it has a batch norm.
       dropout: the probability that a channel is dropped.
       kernels: draws the kernel.
@@ -59,7 +59,7 @@ def add_dense(
     dropout: float,
     kernels: InitialKernels,
 ) -> None:
-    """Give a network dense layers one behind another, each but the last with its dropout.
+    """Give a network dense layers one after another, each but the last with its dropout.
 
     Args:
       network: gets the attributes.
@@ -103,7 +103,7 @@ def channel_dropout(rate: float, rngs: nnx.Rngs) -> Callable[[Array], Array]:
 
 def _dropout(rate: float, shared: tuple[int, ...], rngs: nnx.Rngs) -> Callable[[Array], Array]:
     if not 0 <= rate < 1:
-        raise InputError(f"dropout of rate {rate}: give a number from 0 on and below 1")
+        raise InputError(f"dropout of rate {rate}: give a number from 0 to below 1")
     return nnx.Dropout(rate, broadcast_dims=shared, rngs=rngs) if rate else nnx.identity
 
 

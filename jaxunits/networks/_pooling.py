@@ -32,7 +32,7 @@ def max_pool(
       size: side of the window in pixels.
       strides: step in pixels.
       padding: pixels of minus infinity on each side.
-      ceil: whether windows that hang over the lower and right edges count (PyTorch's `ceil_mode`).
+      ceil: whether windows beyond the lower and right edges count (PyTorch's `ceil_mode`).
     """
     pads = _pads(maps.shape, size, strides, padding, ceil)
     return nnx.max_pool(maps, (size, size), (strides, strides), pads)
@@ -81,11 +81,11 @@ def average_to(
 ) -> Float[Array, "images rows columns units"]:
     """The means of so many windows, whatever the size of the maps (PyTorch's adaptive pool).
 
-    Window i of n covers the rows from ⌊i · height / n⌋ up to ⌈(i + 1) · height / n⌉, columns
-    likewise. Windows overlap where the division leaves a remainder.
+    Window i of n covers the rows from ⌊i · height / n⌋ up to ⌈(i + 1) · height / n⌉, and columns
+    in the same way. Windows overlap where the division leaves a remainder.
 
     Args:
-      maps: the activations; maps of that size already are given back.
+      maps: the activations; maps that already have that size are returned unchanged.
       size: rows and columns that are left.
     """
     if maps.shape[1:3] == size:

@@ -39,8 +39,8 @@ def receptive_fields(network: Classifier, layer: str) -> tuple[Centers, Centers]
       layer: one of its layers, with maps.
 
     Raises:
-      InputError: there is no such layer, it has no maps, or something that is no convolution, pool
-        or the like lies between the image and the layer.
+      InputError: there is no such layer, it has no maps, or something other than a convolution,
+        pool or similar lies between the image and the layer.
     """
     place = network.layer(layer)
     way_out = "give the centers themselves, (scale, offset) in pixels, or align by corners"
@@ -51,14 +51,14 @@ def receptive_fields(network: Classifier, layer: str) -> tuple[Centers, Centers]
     axes = [axis for axis in (1, 2, 3) if axis != traced.axes[place.name]]
     if fields is None or any(axis not in fields for axis in axes):
         raise InputError(
-            f"network {network.name!r} does not tell the receptive fields of layer {layer!r}: "
+            f"receptive fields of layer {layer!r} of network {network.name!r} are not available: "
             f"{way_out}"
         )
     return fields[axes[0]], fields[axes[1]]
 
 
 def _fields(graph: Graph, variable: Any, known: dict[Any, _Fields | None]) -> _Fields | None:
-    """The centers of a value's positions, by axis; None where they cannot be told."""
+    """The centers of a value's positions, by axis; None if they are not available."""
     if variable in graph.images:
         return {1: Centers(1.0, 0.0), 2: Centers(1.0, 0.0)}
     if variable not in known:

@@ -15,7 +15,7 @@ from ._parts import channel_dropout
 
 
 class Block(nnx.Module):
-    """Two 3×3 convolutions with batch norm, a shortcut round them, and ReLU after the sum.
+    """Two 3×3 convolutions with batch norm, a shortcut around them, and ReLU after the sum.
 
     Where the shapes change, the shortcut takes every second pixel and pads the channels with zeros
     on both sides (option A), or is a 1×1 convolution with batch norm (option B).
@@ -35,7 +35,7 @@ class Block(nnx.Module):
 
         Args:
           inputs: channels that it reads.
-          outputs: channels inside it and that it gives.
+          outputs: channels inside it and of its output.
           strides: step of the first convolution in pixels.
           shortcut: `"A"` or `"B"`.
           rates: the probabilities that a channel inside the block, and of its output, is dropped.

@@ -85,15 +85,15 @@ def resnet18(
     `layer4.1`, whose units are the block's output after the shortcut is added.
 
     Args:
-      classes: how many classes it tells apart.
+      classes: number of classes.
       stem: `"imagenet"`: a 7×7 convolution of stride 2 and a max-pool; `"cifar"`: a 3×3 convolution
         of stride 1, for images of 32×32.
-      width: every layer has so many times the units of the original.
+      width: factor on the number of units of every layer.
       channel_dropout: for some of the layers, the probability that a channel is dropped in
         training.
       preprocessing: size, channels and standardization of its images; by default torchvision's for
         ImageNet, or 32×32.
-      seed: of the initial weights (He normal; batch norms 1 and 0).
+      seed: the seed of the initial weights (He normal; batch norms 1 and 0).
 
     Raises:
       InputError: an unknown stem or layer, a number of classes or a width that leaves nothing, a

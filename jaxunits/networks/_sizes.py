@@ -1,4 +1,4 @@
-"""How many units and pixels a network's layers have, and which sizes make none."""
+"""Numbers of units and pixels of a network's layers, and invalid sizes."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class MapSize:
         """The size behind a convolution or pool.
 
         Args:
-          module: what it is called, for errors.
+          module: its name, for errors.
           window: side of its window in pixels.
           strides: its step.
           padding: pixels on each side.
-          ceil: whether windows that hang over the edges count.
+          ceil: whether windows that extend beyond the edges count.
 
         Raises:
           InputError: nothing is left of the maps.
@@ -84,7 +84,7 @@ def check_widths(builder: str, classes: int, widths: Sequence[int], seed: int) -
     if not widths or min(*widths, classes) < 1:
         raise InputError(
             f"{builder} with widths={tuple(widths)} and classes={classes}: give at least one "
-            "layer, and whole numbers above 0"
+            "layer, and positive integers"
         )
     sizes = [*widths, classes]
     check_parameter_count(

@@ -108,16 +108,16 @@ def squeezenet1_1(
     """SqueezeNet 1.1: `conv1`, `fire2` to `fire9`, `conv10`, a global average.
 
     Args:
-      classes: how many classes it tells apart.
-      width: every layer has so many times the units of the original.
+      classes: number of classes.
+      width: factor on the number of units of every layer.
       dropout: probability that a number read by `conv10` is dropped in training; torchvision takes
         0.5.
       preprocessing: size, channels and standardization of its images.
-      seed: of the initial weights (He normal; biases 0).
+      seed: the seed of the initial weights (He normal; biases 0).
 
     Raises:
-      InputError: a number of classes or a width that leaves nothing, a rate that is no probability,
-        images too small for the pools, or a seed outside 0 to 2^32 - 1.
+      InputError: a number of classes or a width that leaves nothing, a rate that is not a
+        probability, images too small for the pools, or a seed outside 0 to 2^32 - 1.
     """
     return _build("squeezenet1_1", classes, width, dropout, preprocessing, seed)
 

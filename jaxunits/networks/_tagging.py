@@ -1,4 +1,4 @@
-"""NNX modules whose submodules name what they give."""
+"""NNX modules whose submodules name their outputs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def tagged(module: Module) -> Module:
     by the first.
 
     Args:
-      module: is changed; make it inside the function that is traced.
+      module: the module, which is changed; make it inside the function that is traced.
 
     Raises:
-      InputError: this is no NNX module.
+      InputError: this is not an NNX module.
     """
     for path, part in nnx.iter_modules(module):
         if path and callable(part):

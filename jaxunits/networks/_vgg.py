@@ -46,15 +46,15 @@ class VGG16(nnx.Module):
         """Draw its weights; see `vgg16` for the other arguments.
 
         Args:
-          classes: how many classes it tells apart.
+          classes: number of classes.
           map_size: rows and columns to which the last maps are averaged.
           hidden: units of the dense layers before the logits.
           channels: of its images.
-          width: every layer has so many times its units.
+          width: factor on the number of units of every layer.
           batch_norm: whether each convolution has a batch norm.
           dropout: probability that a unit of the dense layers is dropped.
           channel_dropout: for some convolutions the probability that a channel is dropped.
-          seed: of the weights.
+          seed: the seed of the weights.
         """
         kernels = InitialKernels(seed)
         rates = dict(channel_dropout or {})
@@ -111,10 +111,10 @@ def vgg16(
     """VGG16: `conv1_1` to `conv5_3`, then dense layers, the last for the logits.
 
     Args:
-      classes: how many classes it tells apart.
+      classes: number of classes.
       head: `"imagenet"`: `fc6` and `fc7` of 4,096 units and `fc8`, in torchvision's layout;
         `"cifar"`: `fc6` of 512 units and `fc7`, for images of 32×32.
-      width: every layer has so many times the units of the original.
+      width: factor on the number of units of every layer.
       dropout: probability that a unit of the dense layers is dropped in training; torchvision
         takes 0.5.
       channel_dropout: for some of the convolutions, the probability that a channel is dropped in
@@ -122,7 +122,7 @@ def vgg16(
       preprocessing: size, channels and standardization of its images; by default torchvision's for
         ImageNet, or 32×32. Under the ImageNet head maps of other sizes than 7×7 before `fc6` are
         averaged to that, so that weights fit images of any size.
-      seed: of the initial weights (He normal; biases 0).
+      seed: the seed of the initial weights (He normal; biases 0).
 
     Raises:
       InputError: an unknown head or layer, a number of classes or a width that leaves nothing, a

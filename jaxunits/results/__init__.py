@@ -1,4 +1,4 @@
-"""What is measured: labeled arrays with provenance, and the folder that holds them."""
+"""Results of measurements: labeled arrays with provenance, and the folder that holds them."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs JAX when it is used: results are read without."""
+    """Import what needs JAX on first use: results are read without it."""
     if name in ("environment", "fingerprint"):
         return getattr(importlib.import_module("._fingerprint", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

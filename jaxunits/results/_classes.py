@@ -12,9 +12,9 @@ from .._kinds import checks_kinds
 
 @checks_kinds
 def class_coordinates(names: Sequence[str]) -> dict[str, Any]:
-    """The coordinates of the dimension `class`: its names, and `class_index`, as labels count.
+    """The coordinates of the dimension `class`: its names, and `class_index`, the labels.
 
-    The second has no index of its own: xarray refuses to align what has it with what has not.
+    The second has no index of its own: xarray refuses to align arrays with it and arrays without.
 
     Args:
       names: of all classes, in the order of the labels.

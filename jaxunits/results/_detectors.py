@@ -1,4 +1,4 @@
-"""Units that detect concepts, counted (paper A fig. 9)."""
+"""Units that detect concepts, counted (Zhou et al. 2018, fig. 9)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ def detectors_by_concept(result: xr.Dataset) -> xr.DataArray:
       result: of `dissect`.
 
     Returns:
-      Whole numbers with the dimension `concept` and its `category`; of equal ones the first concept
-      of `result` comes first.
+      Integers with the dimension `concept` and its `category`; ties are in the order of `result`.
     """
     best = result["best_concept"].values[result["detector"].values]
     counts = (result["concept"].values[:, None] == best).sum(1)
@@ -38,7 +37,7 @@ def detectors_by_concept(result: xr.Dataset) -> xr.DataArray:
 
 @checks_kinds
 def detectors_by_category(result: xr.Dataset) -> xr.Dataset:
-    """How many detectors, and how many concepts that have any, each category has.
+    """The number of detectors, and of concepts with any, in each category.
 
     Args:
       result: of `dissect`.

@@ -1,4 +1,4 @@
-"""What tells arrays apart, and what computed them: fingerprints, versions, devices."""
+"""Identity of arrays and of what computed them: fingerprints, versions, devices."""
 
 from __future__ import annotations
 

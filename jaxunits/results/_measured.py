@@ -1,4 +1,4 @@
-"""What a measurement left: a result, and beside it how long it took."""
+"""The files of a measurement: a result, and beside it how long it took."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read_result(file: str | Path) -> xr.Dataset:
     timing = timing_of(path)
     if not timing.exists():
         return result
-    way_out = "delete it; how long the measurement took is lost then, and nothing else"
+    way_out = "delete it; only how long the measurement took is lost"
     return result.assign_attrs(read_json(timing, "no times", way_out=way_out))
 
 

@@ -19,10 +19,10 @@ def most_damaging(result: xr.Dataset, num_units: int = 10) -> Int[np.ndarray, " 
 
     Args:
       result: of `sweep`.
-      num_units: how many, at most; at least 1.
+      num_units: the maximum number of units, at least 1.
 
     Raises:
-      InputError: their number is below 1 or no whole number, or this is no result of `sweep`.
+      InputError: `num_units` is not a positive integer, or this is not a result of `sweep`.
     """
     check_whole(num_units=num_units)
     if num_units < 1:

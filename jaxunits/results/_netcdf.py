@@ -12,7 +12,7 @@ from .._kinds import checks_kinds
 from .._optional import is_installed
 from ..files import read_regular, seal, unseal, write_atomically
 
-# What netCDF4, h5netcdf and xarray raise for files of other making.
+# What netCDF4, h5netcdf and xarray raise for files of other formats.
 _NOT_A_RESULT = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
 
 

@@ -59,7 +59,7 @@ class RunFolder:
         """Hold the folder for this process; the hold ends with the process, however it ends.
 
         Raises:
-          InputError: another process holds it, or it holds files but is no run folder.
+          InputError: another process holds it, or it holds files but is not a run folder.
         """
         self._refuse_strangers()
         way_out = "wait for it to end, or choose another folder"
@@ -103,6 +103,6 @@ class RunFolder:
         """The settings that the network was trained with.
 
         Raises:
-          InputError: this is no run folder, or its configuration is damaged.
+          InputError: this is not a run folder, or its configuration is damaged.
         """
         return read_json(self.configuration, f"{self.path} is not a run folder")

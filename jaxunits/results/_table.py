@@ -13,18 +13,18 @@ from .._kinds import checks_kinds
 
 @checks_kinds
 def table(result: xr.Dataset, by: str | Sequence[str] = "unit") -> pd.DataFrame:
-    """What a result says of each unit, or of each label of other dimensions.
+    """A result as a table by unit, or by the labels of other dimensions.
 
     Args:
       result: of any measurement.
       by: a dimension of the result, or several.
 
     Returns:
-      One row a label (or combination of labels), one column a variable or coordinate that has no
-      other dimensions.
+      One row per label (or combination of labels), one column per variable or coordinate that has
+      no other dimensions.
 
     Raises:
-      InputError: this is no result, it has no such dimension, or none is given.
+      InputError: this is not a result, it has no such dimension, or none is given.
     """
     wanted = [by] if isinstance(by, str) else list(by)
     if not wanted:

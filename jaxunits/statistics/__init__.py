@@ -1,4 +1,4 @@
-"""How sure a drop is, which attributes go with drops, and what curves of ablation say."""
+"""Uncertainty of drops, attributes that go with drops, and readings of ablation curves."""
 
 from ._chance import chance_drops as chance_drops
 from ._intervals import paired_interval as paired_interval

@@ -21,21 +21,21 @@ def chance_drops(
 ) -> Float64[np.ndarray, "draws units"]:
     """Max class accuracy drops if every image that changes had gone either way by chance.
 
-    Without an effect the direction of each change is a coin's: drop after drop is drawn again with
-    the changes that there were, and the largest over the classes kept.
+    Without an effect the direction of each change is a coin flip: every drop is drawn again with
+    the observed changes, and the largest over the classes is kept.
 
     Args:
       broken: `[units, classes]`, images that are right before and wrong after.
       repaired: `[units, classes]`, images that are wrong before and right after.
       n_images: `[classes]`, all images.
-      num_draws: how many times.
-      seed: of the draws.
+      num_draws: the number of draws.
+      seed: the seed of the draws.
 
     Returns:
       For each draw the units' max class accuracy drops, sorted, the largest first, as in a curve.
 
     Raises:
-      InputError: the counts cannot be, no class has images, there are no draws, they and the
+      InputError: the counts are impossible, no class has images, there are no draws, they and the
         units make more than 2^26 numbers, or the seed is outside 0 to 2^32 - 1.
     """
     b, c, n = checked_counts(broken, repaired, n_images)

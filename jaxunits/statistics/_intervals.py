@@ -19,8 +19,8 @@ def paired_interval(
 ) -> tuple[Float64[np.ndarray, "*shape"], Float64[np.ndarray, "*shape"]]:
     """The score interval of an accuracy drop on the same images before and after (Tango 1998).
 
-    It keeps its level where few images change, which a bootstrap of such counts does not, and is
-    not empty where none does.
+    It keeps its level if few images change, unlike a bootstrap of such counts, and is not empty
+    if none does.
 
     Args:
       broken: images that are right before and wrong after.
@@ -32,7 +32,7 @@ def paired_interval(
       Lower and upper end, as shares of images; NaN where there are no images.
 
     Raises:
-      InputError: the counts cannot be, or the level is not between 0 and 1.
+      InputError: the counts are impossible, or the level is not between 0 and 1.
     """
     b, c, n = checked_counts(broken, repaired, n_images)
     check_real(level=level)
@@ -51,7 +51,7 @@ def checked_counts(
     """Counts as arrays of one shape.
 
     Raises:
-      InputError: one is negative, NaN or no number, shapes do not match, or more images changed
+      InputError: one is negative, NaN or not a number, shapes do not match, or more images changed
         than there are.
     """
     given = [
@@ -71,7 +71,7 @@ def checked_counts(
         first = wrong[0]
         raise InputError(
             f"{b.ravel()[first]:g} broken and {c.ravel()[first]:g} repaired of "
-            f"{n.ravel()[first]:g} images: give counts from 0 on, together at most all images"
+            f"{n.ravel()[first]:g} images: give non-negative counts, together at most all images"
         )
     return b, c, n
 
@@ -80,7 +80,7 @@ def _end(
     b: np.ndarray, c: np.ndarray, n: np.ndarray, drop: np.ndarray, limit: float, quantile: float
 ) -> Float64[np.ndarray, "*shape"]:
     """Where the score statistic reaches the quantile, between the drop and a limit."""
-    # Half a second, for those who only import the library.
+    # Importing it takes half a second.
     from scipy.optimize import elementwise
 
     result = np.full(b.shape, np.nan)

@@ -22,7 +22,7 @@ def damage_p_values(broken: Any, repaired: Any) -> Float64[np.ndarray, "*shape"]
       repaired: images that are wrong before and right after.
 
     Raises:
-      InputError: a count is negative or no number, or shapes do not match.
+      InputError: a count is negative or not a number, or shapes do not match.
     """
     b, c, _ = checked_counts(broken, repaired, np.inf)
     changed = b + c

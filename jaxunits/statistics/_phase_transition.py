@@ -1,4 +1,4 @@
-"""Where a curve of accuracy peaks, and how steeply it falls behind its peak (paper B §3.4)."""
+"""Where an accuracy curve peaks, and how steeply it falls then (Zhao and Zhang 2021, §3.4)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class PhaseTransition(NamedTuple):
 
     Attributes:
       peak: the largest accuracy.
-      peak_step: ablated units at it; the most of them where it is reached more than once.
-      width: over how many units accuracy falls from 90 % to 10 % of the peak; None where it does
-        not fall to 10 %.
-      end_step: ablated units where it has fallen; None likewise.
+      peak_step: the number of ablated units there; the largest if it is reached more than once.
+      width: the number of units over which accuracy falls from 90 % to 10 % of the peak; None if it
+        does not fall to 10 %.
+      end_step: the number of ablated units after the fall; None in the same case.
     """
 
     peak: float
@@ -29,14 +29,14 @@ class PhaseTransition(NamedTuple):
 
 
 def phase_transition(accuracy: Any) -> PhaseTransition:
-    """The phase transition of cumulative ablation, least important unit first (paper B §3.4).
+    """Phase transition of ablation with the least important unit first (Zhao and Zhang 2021, §3.4).
 
     Args:
       accuracy: of a class or over all of them, as shares of images, by ablated units from none on,
         `[steps]`.
 
     Raises:
-      InputError: the curve is empty or of another shape, or a number is no share from 0 to 1.
+      InputError: the curve is empty or of another shape, or a number is not a share from 0 to 1.
     """
     curve = checked_shares(accuracy, "accuracy", "[steps]")
     peak = float(curve.max())

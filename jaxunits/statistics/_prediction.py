@@ -1,4 +1,4 @@
-"""Do a unit's attributes tell which class it serves?"""
+"""Do a unit's attributes predict which class it serves?"""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def predict_damaged_class(
     minimum_drop: float | None = None,
     regularization: float = 1.0,
 ) -> xr.Dataset:
-    """Predict the class that a unit's ablation damages most from its attributes (paper A §3.3).
+    """Predict which class a unit's ablation damages most from attributes (Zhou et al. 2018, §3.3).
 
-    A multinomial logistic regression is fitted on the units of some networks, which differ in their
-    seeds alone, and tested on the units of the others; every way of choosing them is tried, where
-    paper A tries one. The ensemble averages the features' predicted probabilities. Needs the extra
-    `jaxunits[prediction]`.
+    A multinomial logistic regression is fitted on the units of some networks, which differ only in
+    their seeds, and tested on the units of the others; every way of choosing them is tried, where
+    Zhou et al. 2018 try one. The ensemble averages the features' predicted probabilities. Needs the
+    extra `jaxunits[prediction]`.
 
     Args:
       attributes: for each network numbers by `unit` and another dimension, of one layer.
       sweeps: for each network the sweep over single units of that layer.
-      features: the attributes to predict from, each a vector a unit; standardized.
-      fitted_on: how many networks to fit on; the others are tested.
+      features: the attributes to predict from, each one vector per unit; standardized.
+      fitted_on: the number of networks to fit on; the others are tested.
       minimum_drop: units with a smaller max class accuracy drop are left out; none by default.
       regularization: scikit-learn's C: the larger, the closer the fit.
 
@@ -53,19 +53,19 @@ def predict_damaged_class(
       `probability` by `network`, `unit` and `class` of the ensemble.
 
     Raises:
-      InputError: scikit-learn is missing, there are too few networks, a feature is no vector a
-        unit, or networks do not match, or regularization is not above 0.
+      InputError: scikit-learn is missing, there are too few networks, a feature is not one vector
+        per unit, or networks do not match, or regularization is not above 0.
     """
     check_installed("sklearn", "prediction", "predict_damaged_class")
     check_numbers(regularization=(regularization, Range(0, open="least")))
     if len(attributes) != len(sweeps) or not 1 <= fitted_on < len(sweeps):
         raise InputError(
             f"{len(attributes)} attributes and {len(sweeps)} sweeps, fitted on {fitted_on} "
-            "networks: give as many of both, and more than are fitted on"
+            "networks: give equal numbers of both, and more than are fitted on"
         )
     vectors = {name: [_vector(each, name) for each in attributes] for name in features}
     if not vectors:
-        raise InputError("features=(): name at least one attribute that is a vector a unit")
+        raise InputError("features=(): name at least one attribute that is one vector per unit")
     for name, arrays in vectors.items():
         if len({array.shape for array in arrays}) > 1:
             shapes = ", ".join(str(array.shape) for array in arrays)
@@ -131,7 +131,7 @@ def _vector(attributes: xr.Dataset, name: str) -> Float64[np.ndarray, "units num
         known = [key for key, value in attributes.items() if value.dims[:1] == ("unit",)]
         vectors = [str(key) for key in known if attributes[key].ndim == 2]
         raise InputError(
-            f"{name} is no vector of each unit: the attributes have {', '.join(vectors) or 'none'}"
+            f"{name} is not one vector per unit: the attributes have {', '.join(vectors) or 'none'}"
         )
     return np.nan_to_num(np.asarray(attributes[name].values, np.float64))
 

@@ -1,4 +1,4 @@
-"""Roles of units, by the stretches of their insertion curves (paper B §3.6)."""
+"""Roles of units, by the stretches of their insertion curves (Zhao and Zhang 2021, §3.6)."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ def unit_roles(
     num_resamples: int = 2000,
     seed: int = 0,
 ) -> xr.Dataset:
-    """Stretches of the insertion curves of a class, and the role of their units (paper B §3.6).
+    """Stretches of a class's insertion curves, and their units' roles (Zhao and Zhang 2021, §3.6).
 
     Stretches lie between the points where the curves change their slopes (Pelt of Killick et al.
     2012, which stretches cost their squared distance from straight lines that join at their ends:
     `clinear` of ruptures). A curve rises in a stretch where the whole interval of its slope is
-    above 0. Core units are those of the first stretch in which both curves rise; paper B has no
-    name for later ones in which both do, which are `core, continued` here. In the others units are
-    `overfitted` (training alone rises), `generalizing` (test alone) or `confusing` (neither). Needs
-    the extra `jaxunits[roles]`.
+    above 0. Core units are those of the first stretch in which both curves rise; Zhao and
+    Zhang 2021 have no name for later ones in which both do, which are `core, continued` here. In
+    the others units are `overfitted` (training alone rises), `generalizing` (test alone) or
+    `confusing` (neither). Needs the extra `jaxunits[roles]`.
 
     Args:
       accuracy: of the class on its training and on its test images, as shares, by inserted units
-        from none on, the most important first, `[steps, 2]`.
-      penalty: of a further stretch, against the summed squares that it saves: the larger, the
-        fewer stretches.
-      min_units: units that a stretch has at least.
-      level: of the intervals, from a percentile bootstrap over the steps of a stretch.
+        starting with none, the most important first, `[steps, 2]`.
+      penalty: the cost of a further stretch, against the summed squares that it saves: the larger,
+        the fewer stretches.
+      min_units: the least number of units of a stretch.
+      level: the level of the intervals, from a percentile bootstrap over the steps of a stretch.
       num_resamples: bootstrap samples per stretch.
-      seed: of the bootstrap.
+      seed: the seed of the bootstrap.
 
     Returns:
       A Dataset by `stretch`: `first_step` and `last_step`, inserted units at its ends, which
@@ -59,7 +59,7 @@ def unit_roles(
 
     Raises:
       InputError: ruptures is missing, the curves have another shape or fewer than two steps, a
-        number is no share from 0 to 1, or an option is outside its range.
+        number is not a share from 0 to 1, or an option is outside its range.
     """
     check_installed("ruptures", "roles", "unit_roles")
     check_numbers(
@@ -109,7 +109,7 @@ def unit_roles(
 
 @checks_kinds
 def role_shares(stretches: xr.Dataset) -> xr.DataArray:
-    """The share of a layer's units in each role (paper B, table 1).
+    """The share of a layer's units in each role (Zhao and Zhang 2021, table 1).
 
     Args:
       stretches: of `unit_roles`.

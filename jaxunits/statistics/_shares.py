@@ -1,4 +1,4 @@
-"""Curves of accuracy that somebody gives."""
+"""Checks of given accuracy curves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def checked_shares(values: Any, name: str, shape: str) -> Float64[np.ndarray, "*
       shape: its axes, such as `"[steps, sides]"`.
 
     Raises:
-      InputError: there are none, the array has another number of axes, or a number is NaN or
+      InputError: there are none, the array has a different number of axes, or a number is NaN or
         outside 0 to 1.
     """
     shares = real_array(values, name).astype(np.float64)

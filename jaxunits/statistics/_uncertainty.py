@@ -22,23 +22,23 @@ def uncertainty(
     num_draws: int = 1000,
     seed: int = 0,
 ) -> xr.Dataset:
-    """How sure the drops of a sweep over units are.
+    """The uncertainty of the drops of a sweep over units.
 
     Args:
-      sweep: of `jaxunits.ablation.sweep` over single units.
-      level: of the intervals and of the band of chance.
-      false_discovery_rate: the expected share of wrong ones among the (unit, class) pairs that are
-        called damaged (Benjamini and Hochberg 1995, over all pairs with images).
-      num_draws: of the max class accuracy drops that chance gives.
-      seed: of these draws.
+      sweep: the result of `jaxunits.ablation.sweep` over single units.
+      level: the level of the intervals and of the band of chance.
+      false_discovery_rate: the expected share of false ones among the (unit, class) pairs called
+        damaged (Benjamini and Hochberg 1995, over all pairs with images).
+      num_draws: the number of draws of the max class accuracy drops that chance gives.
+      seed: the seed of these draws.
 
     Returns:
       A Dataset: `drop_low`, `drop_high`, `p_value`, `adjusted_p_value` and `damaged` by unit and
-      class; `chance_drop`, `chance_low` and `chance_high` by rank, to be laid under the curve of
-      sorted max class accuracy drops.
+      class; `chance_drop`, `chance_low` and `chance_high` by rank, to be drawn under the curve
+      of sorted max class accuracy drops.
 
     Raises:
-      InputError: this is no sweep over units, or a number is out of range.
+      InputError: this is not a sweep over units, or a number is out of range.
     """
     if not {"broken", "correct", "correct_before", "n_images"} <= set(sweep.data_vars) or (
         sweep["broken"].dims != ("unit", "class")

@@ -1,4 +1,4 @@
-"""What images a unit responds to most, and which other units respond to them."""
+"""Which images a unit responds to most, and which other units respond to them."""
 
 from ._maximize import maximize as maximize
 from ._method import ROBUST as ROBUST

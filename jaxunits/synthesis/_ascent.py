@@ -1,4 +1,4 @@
-"""One image's way up: where it starts, one step, and what comes of it."""
+"""Gradient ascent of one image: its start, one step, and its result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ._transformations import transformed
 
 
 class State(NamedTuple):
-    """An image under way.
+    """An image during ascent.
 
     Attributes:
       numbers: what ascent changes.
@@ -34,7 +34,7 @@ class State(NamedTuple):
 
 
 class Image(NamedTuple):
-    """An image that has arrived.
+    """An image after ascent.
 
     Attributes:
       image: from 0 to 1, red before green before blue.
@@ -53,7 +53,7 @@ class Image(NamedTuple):
 class Ascent(Look):
     """Gradient ascent on the images of single units, as pure functions of one image.
 
-    Equal where the same is asked of networks of the same build, whatever their parameters.
+    Equal for equal settings and networks of the same build, whatever their parameters.
 
     Attributes:
       read: from parameters and a standardized image to the layer's responses.
@@ -80,7 +80,7 @@ class Ascent(Look):
         image: Float[Array, "height width channels"],
         exact: Bool[Array, ""],
     ) -> State:
-        """Noise round an image, or exactly that image."""
+        """Noise around an image, or exactly that image."""
         numbers = start(self.method, key, image, exact)
         return State(numbers, self._optimizer(numbers).init(numbers))
 

@@ -1,4 +1,4 @@
-"""What cannot be maximized, said before anything expensive where it can be."""
+"""Checks of what can be maximized, before anything expensive where possible."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_question(
     activation: str,
     method: Method,
 ) -> None:
-    """Refuse what cannot be asked of a layer.
+    """Refuse settings that do not suit a layer.
 
     Raises:
       InputError: naming the value.
@@ -46,7 +46,7 @@ def check_question(
 
 
 def check_kept(method: Method, file: str | Path | None) -> None:
-    """Refuse to keep what cannot be recognized again.
+    """Refuse to keep results of a method that cannot be recognized again.
 
     Raises:
       InputError: a function of the caller's own is part of the method of a file.

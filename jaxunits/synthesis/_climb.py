@@ -19,7 +19,7 @@ from ._program import compile_ascent
 from ._result import Climbed
 
 # Images of a batch that were the fastest on CPUs, for maps and for dense layers (AlexNet's conv5 at
-# 128 pixels takes 7.3, 8.7 and 11.6 ms an image and step with 8, 32 and 64; a dense layer of 2048
+# 128 pixels takes 7.3, 8.7 and 11.6 ms per image and step with 8, 32 and 64; a dense layer of 2048
 # units 0.10, 0.07 and 0.07 ms with 64, 128 and 256).
 _CPU_IMAGES = (16, 128)
 _IMAGES = 1024
@@ -36,7 +36,7 @@ _CPU_SIDE_BY_SIDE = 2
 
 @dataclass(frozen=True)
 class Climbing(Execution):
-    """How images climb, beside what `ju.Execution` says.
+    """How images climb, in addition to the options of `ju.Execution`.
 
     Attributes:
       batch_size: images that climb together on a device, at most; by default as many as are fast.
@@ -48,7 +48,7 @@ class Climbing(Execution):
     choices: ClassVar[Mapping[str, Sequence[str]]] = {"precision": ("float32",)}
 
     def on(self, layer: Layer) -> Climbing:
-        """With the batch that suits a layer, where none was asked for."""
+        """With the batch size that suits a layer, if none was given."""
         fastest = _CPU_IMAGES[not layer.map_shape] if self.on_cpu else _IMAGES
         return dataclasses.replace(self, batch_size=self.batch_size or fastest)
 
@@ -84,7 +84,7 @@ class AscentEngine(LookEngine):
           layer: the layer, for messages.
           ascent: the functions of one image.
           read: gives the starts.
-          execution: how it is carried out.
+          execution: the execution options.
 
         Raises:
           InputError: one image takes more memory than allowed.
@@ -113,7 +113,7 @@ class AscentEngine(LookEngine):
         return compile_ascent(self._ascent, build)
 
     def found(self, part: Part, turns: Turns) -> Climbed:
-        """One batch, without what was filled up.
+        """One batch, without padding.
 
         The steps are a loop in Python: XLA runs the gradients of convolutions up to five times as
         slowly in a compiled loop on CPUs, and a dispatch costs a tenth of a millisecond.

@@ -55,57 +55,60 @@ def maximize(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
-    """Make for each unit of a layer an image that it responds to most, by gradient ascent.
+    """For each unit of a layer, make an image that it responds to most, by gradient ascent.
 
     Activation maximization (AM) climbs x_u; independent activation maximization (IAM) climbs x_u
-    less the mean of x_j over the layer's other units j (paper C eq. 2 and 3). Many images climb at
-    once in one compiled program, which evaluates the network up to the layer alone, and for AM of
-    the layer itself the unit's own channel. An image depends on the seed,
-    the unit and the number of its start, not on what else is asked for or on the number of devices
-    or processes. Fewer than 8 at once (`batch_size`, little memory) round otherwise, which ascent
-    over the kinks of ReLUs can make visible in some images.
+    minus the mean of x_j over the layer's other units j (*Representative Substitution*,
+    arXiv 1911.05586, eq. 2 and 3). Many images climb at once in one compiled program, which
+    evaluates the network up to the layer alone, and for AM of the layer itself the unit's own
+    channel. An image depends on the seed, the unit and the number of its start, not on what else is
+    asked for or on the number of devices or processes. Fewer than 8 at once
+    (`batch_size`, little memory) round differently, which ascent over the kinks of ReLUs can make
+    visible in some images.
 
-    Ascent ends on one of many hills, so that two images of a unit can differ for that alone. From
+    Ascent ends at one of many local maxima, so that two images of a unit can differ for that reason
+    alone. From
     the same image (`initial`) a plain loop over the units reaches the same activation (over 64
     steps, of 32 units of a conv net's fourth layer, 1.00 to 1.01 times it); from other noise it
     reaches 0.70 to 1.76 times it, with a median of 1.0. So a comparison of single images with
-    those of another program needs the same starts, and whoever wants high hills takes the best of
-    several (`num_starts=4`: at least 0.95 times what one start of the loop reaches, in the median
-    1.05). To compare AM with IAM let each start from the other's result (`initial`) with a small
-    learning rate: both then end on the same hill.
+    those of another program needs the same starts, and for high maxima take the best of several
+     (`num_starts=4`: at least 0.95 times what one start of the loop reaches, in the median
+    1.05). To compare AM with IAM, start each from the other's result (`initial`) with a small
+    learning rate: both then end at the same maximum.
 
     Args:
-      network: the network. Images are of the size that its preprocessing gives; for others build it
+      network: the network. Images have the size of its preprocessing; for another size, build it
         again with another preprocessing.
       layer: one of its layers.
       units: the units; all by default.
       objective: `"am"` or `"iam"`.
       activation: x, the `"mean"` of a unit's map or its largest value, `"max"`.
       method: how an image is made; plain gradient ascent on pixels by default.
-      num_starts: how many starting images a unit has. The best image is kept, one that the unit
-        responds to before one that it does not.
-      seed: of the starting noise and of random movements.
+      num_starts: the number of starting images per unit. The best image is kept, preferably one
+        that the unit responds to.
+      seed: the seed of the starting noise and of random movements.
       initial: images to start from instead of mid gray, pixels from 0 to 1: one for all units
         `[height, width, channels]`, one for each `[units, height, width, channels]`, or the result
         of another `maximize` (mid gray for units without an image there). The first start is the
         image itself, without noise.
-      file: where the result is kept (netCDF), as in `ju.ablation.sweep`. What is done so far are
-        images that have arrived. It needs a method without functions of one's own.
-      progress: called after every step with the steps done and the steps in all, of all images,
-        from any thread; False for silence, None for a bar where somebody looks.
-      **options: how it is carried out, see `ju.Execution`. `batch_size` is the number of images
-        that climb together on a device; by default as many as are fast, on CPUs two batches side by
-        side. `images_per_piece` is by default what climbs at the same time, `precision` float32.
+      file: where the result is kept (netCDF), as in `ju.ablation.sweep`. Progress is saved
+        as finished images. It needs a method without functions of your own.
+      progress: called after every step with the steps done and the total, over all images,
+        from any thread; False for silence, None for a bar in a terminal or notebook.
+      **options: execution options, see `ju.Execution`. `batch_size` is the number of images
+        that climb together on a device; by default as many as are fast, on CPUs two batches in
+        parallel. `images_per_piece` defaults to what climbs at the same time, `precision` to
+        float32.
 
     Returns:
       A Dataset with the dimensions `unit`, `height`, `width`, `channel`, `responding_unit` (all
       units of the layer), `start` and `step`:
 
-      - `image`: pixels from 0 to 1, red before green before blue; `standardized`: what the network
+      - `image`: pixels from 0 to 1, in RGB order; `standardized`: what the network
         read.
       - `activation`, x_u on the image; `objective`; `response`, x_j of every unit j of the layer.
       - `active`: whether the unit responds to its image. A unit that does not (its ReLU was dead
-        wherever ascent led) has NaN for image and response, which would show noise.
+        wherever ascent led) has NaN for image and response, which would only show noise.
       - `ascent`: the objective before every step, on the image as it was moved then, and at the end
         on the image itself. `rising`: whether its mean over the last tenth of the steps is more
         than 1 % above that over the tenth before.

@@ -22,12 +22,12 @@ VALUES = ("clip", "sigmoid")
 
 @dataclass(frozen=True)
 class Method:
-    """How an image is made; by default plain gradient ascent on pixels, as in paper C.
+    """How an image is made; by default plain gradient ascent on pixels (arXiv 1911.05586).
 
     Attributes:
       steps: steps of ascent.
-      learning_rate: of the optimizer: a number, which falls to 0 along half a cosine over the
-        steps, or an Optax schedule of the step (`optax.constant_schedule(0.1)`).
+      learning_rate: the learning rate of the optimizer: a number, which falls to 0 along half a
+        cosine over the steps, or an Optax schedule of the step (`optax.constant_schedule(0.1)`).
       optimizer: `"normalized"`, gradient ascent whose step changes an image's numbers by
         `learning_rate` in root mean square, whatever the scale of the network's activations;
         `"gradient"`, the gradient times `learning_rate`; `"adam"`; or an Optax transformation that
@@ -38,16 +38,16 @@ class Method:
         `"sigmoid"` takes the numbers through a sigmoid.
       decorrelate_colors: whether ascent changes the principal colors of photographs instead of
         red, green and blue (needs three channels and `"sigmoid"`).
-      noise: standard deviation of the noise round mid gray that ascent starts from, in the numbers
+      noise: standard deviation of the noise around mid gray that ascent starts from, in the numbers
         that it changes.
-      jitter: the image is shifted at random at every step, by at most so much of its sides.
+      jitter: the image is shifted at random at every step, by at most this share of its sides.
       scale: the image is scaled at random at every step, by factors from 1 − `scale` to
         1 + `scale`.
-      rotate: the image is turned at random at every step, by at most so many degrees either way.
-      total_variation: weight of the mean absolute difference of neighboring pixels, which is taken
+      rotate: the image is turned at random at every step, by at most this many degrees either way.
+      total_variation: weight of the mean absolute difference of neighboring pixels, which is
+        subtracted from the objective.
+      l2: weight of the mean squared distance of pixels from mid gray, which is subtracted
         from the objective.
-      l2: weight of the mean squared distance of pixels from mid gray, which is taken from the
-        objective.
       wake: whether a unit that responds nowhere on an image, and so has no gradient, climbs what
         goes into its non-linearity until it responds.
     """
@@ -67,10 +67,10 @@ class Method:
     wake: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be carried out.
+        """Refuse invalid settings.
 
         Raises:
-          InputError: a name is unknown, a number out of range, or settings do not go together.
+          InputError: a name is unknown, a number out of range, or settings are incompatible.
         """
         check_fields(self)
         for name, known in (("basis", BASES), ("values", VALUES)):
@@ -96,7 +96,7 @@ class Method:
             value = getattr(self, name)
             check_real(**{name: value})
             if not (value >= 0 and math.isfinite(value)):
-                raise InputError(f"{name}={value}: give a number that is not negative")
+                raise InputError(f"{name}={value}: give a non-negative number")
         if not callable(self.learning_rate):
             check_real(learning_rate=self.learning_rate)
         for name in ("jitter", "scale"):
@@ -141,7 +141,7 @@ ROBUST = Method(
     scale=0.1,
     rotate=5.0,
 )
-"""Images of RGB networks that people can read: what a unit responds to however it is moved.
+"""Readable images for RGB networks: what a unit responds to wherever it is moved.
 
 For other numbers of channels take `dataclasses.replace(ROBUST, decorrelate_colors=False)`.
 """

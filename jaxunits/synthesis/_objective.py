@@ -1,4 +1,4 @@
-"""What is maximized: AM, IAM, and what is taken from them for images that are not smooth."""
+"""What is maximized: AM, IAM, and the penalties for images that are not smooth."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ACTIVATIONS = ("mean", "max")
 
 
 def mean_of_others(responses: Float[Array, " units"], unit: Int[Array, ""]) -> Float[Array, ""]:
-    """What IAM takes from x_u: the mean of x_j over the other units j (paper C eq. 3).
+    """What IAM subtracts from x_u: mean of x_j over the other units j (arXiv 1911.05586, eq. 3).
 
     Args:
       responses: x, the activations of all units of the layer on an image.

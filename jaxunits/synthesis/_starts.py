@@ -36,7 +36,7 @@ class Initial(NamedTuple):
     """The images that units start from.
 
     Attributes:
-      images: pixels from 0 to 1; one that serves all units is not repeated.
+      images: pixels from 0 to 1; one for all units is not repeated.
       given: whether a unit has an image of its own to start from, and not mid gray.
     """
 

@@ -1,4 +1,4 @@
-"""Random movements of an image, which leave nothing that a unit responds to by chance of place."""
+"""Random movements of an image, against patterns that depend on an exact position."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GRAY = 0.5
 def transformed(
     method: Method, key: PRNGKeyArray, image: Float[Array, "height width channels"]
 ) -> Float[Array, "height width channels"]:
-    """The image shifted by whole pixels, scaled and turned about its center; mid gray round it."""
+    """The image shifted by whole pixels, scaled and turned about its center; mid gray around it."""
     if not method.transforms:
         return image
     shift_key, scale_key, angle_key = jax.random.split(key, 3)

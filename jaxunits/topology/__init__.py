@@ -28,7 +28,7 @@ _NAMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs JAX when it is used: birth points that are there are read without."""
+    """Import what needs JAX on first use: existing birth points are read without it."""
     if name in _NAMES:
         return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -31,11 +31,11 @@ def birth_points(
     convention: str = "paper",
     processes: int = 1,
 ) -> Int64[np.ndarray, "images units"]:
-    """The first rank with a hole in the feature topology of each map (paper B definition 2).
+    """First rank with a hole in each map's feature topology (Zhao and Zhang 2021, definition 2).
 
     A map's rows, which are its columns too, are vertices. Edge (x, y) enters at the rank of
     max(|F(x, y)|, |F(y, x)|) (eqs. 2 and 9): its place among the map's distinct values off the
-    diagonal, from the largest on, so that equal values enter together. What is 0 never enters. The
+    diagonal, starting with the largest, so that equal values enter together. Zeros never enter. The
     feature topology at a rank is the clique complex of the edges that have entered, and holes are
     counted over the field of two elements. Fewer than 2k + 2 vertices have no hole of dimension k:
     maps of 1×1 to 3×3 have no birth point.
@@ -44,17 +44,17 @@ def birth_points(
       maps: activations of square maps, `[images, height, width, units]`.
       limit: the largest birth point that counts, B_max.
       dimension: k, of the holes, at least 1.
-      method: `"kernel"` looks at the edges of many maps at once on JAX's device, for k = 1 and maps
-        up to 64×64, and hands the rare map to ripser where equal values leave it in doubt;
-        `"ripser"` takes one map after another on the CPU; `"auto"` is the kernel where it can.
-        Both give the same.
+      method: `"kernel"` processes the edges of many maps at once on JAX's device, for k = 1 and
+        maps up to 64×64, and passes the rare map that equal values leave undecided to ripser;
+        `"ripser"` processes one map after another on the CPU; `"auto"` is the kernel where it
+        applies. Both give the same result.
       convention: `"paper"` is as above: signs do not matter, and ranks count from 1. `"authors"` is
-        what the authors' code does. It orders signed values, max(F(x, y), F(y, x)), zeros and
-        negative ones among them, which behind a ReLU gives the same births. It counts from 0: birth
-        points are smaller by 1, a hole at the very first rank reads as none, and `limit` falls one
+        what the authors' code does. It orders signed values, max(F(x, y), F(y, x)), including zeros
+        and negative ones, which after a ReLU gives the same births. It counts from 0: birth
+        points are smaller by 1, a hole at the very first rank counts as none, and `limit` is one
         rank later. And only the first ⌈0.8 · n(n−1)/2⌉ ranks of an n×n map enter, which with the
         default limit matters up to 11×11.
-      processes: how many run ripser side by side where it takes all maps; a script that asks for
+      processes: the number of processes that run ripser if it processes all maps; a script with
         several has to start its work under `if __name__ == "__main__":`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Which values of a map enter, and from where ranks are counted: the paper's way and its code's."""
+"""Which values of a map enter, and from where ranks are counted: the paper's and the code's."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Convention:
     """How edges are ordered and their ranks counted.
 
     Attributes:
-      signed: whether values enter by falling value, zeros and negative ones too; else by falling
-        size, and zeros never.
+      signed: whether values enter by falling value, including zeros and negative ones; otherwise by
+        falling absolute value, and zeros never.
       first_rank: the number of the rank at which the first edges enter.
       max_density: the share of the possible edges up to which ranks enter.
     """

@@ -23,8 +23,8 @@ def checked_maps(maps: Any) -> Num[np.ndarray, "images height height units"]:
     """The maps as an array.
 
     Raises:
-      InputError: they are no real numbers, have not four axes, are not square, or a value is NaN
-        or infinite.
+      InputError: they are not real numbers, do not have four axes, are not square, or a value is
+        NaN or infinite.
     """
     values = as_array(maps, "maps")
     if values.dtype == bool:
@@ -58,7 +58,7 @@ def check_square(shape: tuple[int, ...], place: str) -> None:
         size = "×".join(map(str, shape)) if shape else "single numbers"
         raise InputError(
             f"{place} are {size}: feature topology takes the rows and the columns of a map for the "
-            "same vertices (paper B eq. 9), so it has to be square"
+            "same vertices (Zhao and Zhang 2021, eq. 9), so it has to be square"
         )
 
 
@@ -70,7 +70,7 @@ def vertex_pairs(vertices: int) -> tuple[np.ndarray, np.ndarray]:
 def edge_ranks(
     maps: Num[np.ndarray, "images height height units"], *, signed: bool
 ) -> Int64[np.ndarray, "images*units edges"]:
-    """The rank at which each edge of the symmetrized maps enters; 0 for never (paper B eq. 9)."""
+    """The rank of each edge of the symmetrized maps; 0 for never (Zhao and Zhang 2021, eq. 9)."""
     images, side, _, units = maps.shape
     rows, columns = vertex_pairs(side)
     upper, lower = maps[:, rows, columns], maps[:, columns, rows]
@@ -83,7 +83,7 @@ def edge_ranks(
 def edge_keys(
     maps: Float32[Array, "images height height units"], *, signed: bool
 ) -> Int32[Array, "edges images*units"]:
-    """For each edge an integer, a column a map: larger ones enter earlier, `NEVER` never.
+    """For each edge an integer, one column per map: larger ones enter earlier, `NEVER` never.
 
     Floating-point numbers without a sign are in the order of their bits. Integers are compared
     faster, and exactly on devices that take the smallest numbers for 0.
@@ -103,7 +103,7 @@ def edge_keys(
 def in_float32(
     maps: Num[np.ndarray, "images height height units"], *, signed: bool
 ) -> Float32[np.ndarray, "images height height units"]:
-    """The maps if float32 can hold them, else whole numbers in the order in which they enter."""
+    """The maps if float32 can hold them, otherwise integers in the order in which they enter."""
     if np.can_cast(maps.dtype, np.float32):
         return maps.astype(np.float32, copy=False)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):

@@ -18,13 +18,13 @@ _SMALLEST_RATIO = 0.1
 
 
 def selective_rate(births: Any) -> Float64[np.ndarray, " units"]:
-    """ε: the share of images on which a unit has a birth point (paper B §3.3).
+    """ε: the share of images on which a unit has a birth point (Zhao and Zhang 2021, §3.3).
 
     Args:
       births: birth points on images of one class, `[images, units]`; 0 for none.
 
     Raises:
-      InputError: these are no birth points, or there are no images.
+      InputError: these are not birth points, or there are no images.
     """
     return (_checked(births) > 0).mean(0)
 
@@ -47,19 +47,19 @@ def feature_entropy(births: Any) -> Float64[np.ndarray, " units"]:
 def effectiveness(
     births: Any, *, p: float | None = None, convention: str = "paper"
 ) -> Float64[np.ndarray, " units"]:
-    """E: how well each unit represents the class of the images (paper B eq. 10).
+    """E: how well each unit represents the class of the images (Zhao and Zhang 2021, eq. 10).
 
-    ε / H where ε ≥ p, else 0. Where all birth points of a unit are equal, H is 0 and the paper
-    leaves E open: here it is 0 for a unit with a birth point on fewer than two images, else ε over
-    the smallest entropy above 0 that so many images can have, that of one image apart from all
-    others.
+    ε / H if ε ≥ p, otherwise 0. If all birth points of a unit are equal, H is 0 and the paper
+    leaves E open: here it is 0 for a unit with a birth point on fewer than two images, otherwise ε
+    over the smallest positive entropy possible for this number of images, that of one image that
+    differs from all others.
 
     Args:
       births: as for `selective_rate`.
       p: the selective rate below which a unit is not effective; by default 0.1, and 0 for
         `"authors"`, whose code has no such threshold.
-      convention: `"authors"` gives 0 where H / ε < 0.1, as their code puts such units last, those
-        without birth points among them.
+      convention: `"authors"` gives 0 where H / ε < 0.1, as their code puts such units last,
+        including those without birth points.
 
     Raises:
       InputError: as `selective_rate`; p is outside 0 to 1, or the convention is unknown.
@@ -79,7 +79,7 @@ def effectiveness(
 
 
 def importance_order(effectiveness: Any) -> Int64[np.ndarray, " units"]:
-    """The units by falling effectiveness; of equal ones the lower index first (paper B §3.4).
+    """Units by falling effectiveness; ties by index (Zhao and Zhang 2021, §3.4).
 
     Args:
       effectiveness: one number per unit, such as a mean over sets of images.
@@ -115,11 +115,11 @@ def _checked(births: Any) -> Int[np.ndarray, "images units"]:
             "image"
         )
     if not np.issubdtype(values.dtype, np.integer):
-        raise InputError(f"birth points of type {values.dtype}: give whole numbers, 0 for none")
+        raise InputError(f"birth points of type {values.dtype}: give integers, 0 for none")
     if values.min(initial=0) < 0:
         image, unit = np.argwhere(values < 0)[0]
         raise InputError(
-            f"birth point {values[image, unit]} of image {image}, unit {unit}: give numbers from "
-            "0 on, 0 for none"
+            f"birth point {values[image, unit]} of image {image}, unit {unit}: give "
+            "non-negative numbers, 0 for none"
         )
     return values

@@ -1,4 +1,4 @@
-"""First holes of many maps: by the kernel in pieces, and by ripser where ties leave it in doubt."""
+"""First holes of many maps: by the kernel in pieces, and by ripser where ties remain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ._walk import Walk, before_all_edges
 _MAPS_AT_ONCE = {"cpu": 256}
 _MAPS_AT_ONCE_ELSEWHERE = 65536
 # With so many edges more than vertices most maps are through; the others are gathered, so that
-# nobody waits for them.
+# the rest does not wait for them.
 _EDGES_BEYOND_VERTICES = 2
 _AGAIN_AT_ONCE = {"cpu": 128}
 _AGAIN_AT_ONCE_ELSEWHERE = 8192
@@ -30,7 +30,7 @@ _TIES_AT_LEAST = 16
 
 
 class Found(NamedTuple):
-    """What a device has found out, and what is needed to settle the rest.
+    """What a device has found, and what is needed to settle the rest.
 
     Attributes:
       walk: of all maps, so far.
@@ -42,7 +42,7 @@ class Found(NamedTuple):
 
 
 def find(maps: Float32[Array, "images height height units"], limit: int, *, signed: bool) -> Found:
-    """First holes by the kernel, a piece after another; can be part of a larger program."""
+    """First holes by the kernel, piece by piece; can be part of a larger program."""
     images, vertices, _, units = maps.shape
     keys = edge_keys(maps, signed=signed)
     many = images * units
@@ -63,7 +63,7 @@ def find(maps: Float32[Array, "images height height units"], limit: int, *, sign
 
 
 def settle(found: Found, vertices: int, limit: int) -> Int64[np.ndarray, " maps"]:
-    """First holes of all maps; only those that are not known are looked at further."""
+    """First holes of all maps; only those still unknown are processed further."""
     births = np.array(found.walk.births, np.int64)
     tied = np.array(found.walk.tied)
     for chosen, part in _parts(found, np.flatnonzero(found.walk.walking)):
@@ -85,7 +85,7 @@ def settle(found: Found, vertices: int, limit: int) -> Int64[np.ndarray, " maps"
 def _parts(
     found: Found, chosen: Int64[np.ndarray, " chosen"]
 ) -> Iterator[tuple[Int64[np.ndarray, " some"], Found]]:
-    """Some maps, filled up with the first of them, so that one program serves any number."""
+    """Some maps, padded with the first of them, so that one program serves any number."""
     at_once = _AGAIN_AT_ONCE.get(jax.default_backend(), _AGAIN_AT_ONCE_ELSEWHERE)
     for start in range(0, len(chosen), at_once):
         some = chosen[start : start + at_once]

@@ -44,7 +44,7 @@ from ._question import Question
 
 
 class Births(NamedTuple):
-    """Of some images.
+    """Birth points on some images.
 
     Attributes:
       births: the birth point of each unit's map.
@@ -69,11 +69,11 @@ def layer_birth_points(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
-    """Birth points of all units of a layer on every image (paper B §3.2).
+    """Birth points of all units of a layer on every image (Zhao and Zhang 2021, §3.2).
 
     Maps are computed, reduced to birth points and dropped in one program, batch by batch: memory
-    grows with the images by one number per image and unit. Maps come to the host only where ripser
-    is asked for.
+    grows with the images by one number per image and unit. Maps come to the host only if ripser is
+    requested.
 
     Args:
       network: the network.
@@ -85,9 +85,9 @@ def layer_birth_points(
       convention: as for `birth_points`.
       processes: as for `birth_points`.
       file: where the result is kept (netCDF), as in `ju.ablation.sweep`.
-      progress: called with the images done and the images in all, after every batch; False for
-        silence, None for a bar where somebody looks.
-      **options: how it is carried out, see `ju.Execution`.
+      progress: called with the images done and the total, after every batch; False for
+        silence, None for a bar in a terminal or notebook.
+      **options: execution options, see `ju.Execution`.
 
     Returns:
       A Dataset by `image` (an index into `data`) and `unit`: `birth_point`, 0 for none; `class`
@@ -162,7 +162,7 @@ def _measurement(
     execution: Execution,
     files: Files,
 ) -> Measurement:
-    """The birth points of a layer, as what is asked of the images."""
+    """The birth points of a layer, as a measurement."""
     shape = network.layers[layer].map_shape or ()
     check_square(shape, f"maps of layer {layer!r}")
     side = shape[0]
@@ -254,7 +254,7 @@ class _ByRipser(_ByKernel):
         """Birth points, and the number of each image."""
         maps, sums = (np.asarray(part)[:images] for part in found)
         asked = self.question
-        # What is no number is told of by its image.
+        # Values that are not numbers are reported by image.
         births = birth_points(
             np.where(np.isfinite(maps), maps, 0),
             limit=asked.limit,

@@ -27,7 +27,9 @@ def persistence(
     convention: str = "paper",
     processes: int = 1,
 ) -> xr.Dataset:
-    """Birth and death of every hole of every map, in ranks (paper B §2.1; see `birth_points`).
+    """Birth and death of every hole of every map, in ranks (Zhao and Zhang 2021, §2.1).
+
+    Ranks are those of `birth_points`.
 
     Through ripser, over the field of two elements. Vertices are born at rank 0, before all edges;
     a hole that is filled at the rank at which it is born is left out.
@@ -36,7 +38,7 @@ def persistence(
       maps: as for `birth_points`.
       dimensions: of the holes: 0 for components, 1 for cycles, 2 for voids, and so on.
       convention: as for `birth_points`. By `"authors"` the vertices are born with the first edges,
-        at rank 0, and a hole that the edges of later ranks would fill lasts for ever.
+        at rank 0, and a hole that the edges of later ranks would fill lasts forever.
       processes: as for `birth_points`.
 
     Returns:
@@ -44,7 +46,7 @@ def persistence(
       that no edge fills.
 
     Raises:
-      InputError: as `birth_points`, or there is no dimension, one is negative or one comes twice.
+      InputError: as `birth_points`, or no dimension is given, one is negative or given twice.
     """
     rules = convention_of(convention)
     values = _checked(maps, dimensions, processes)
@@ -82,7 +84,7 @@ def betti_curves(
     convention: str = "paper",
     processes: int = 1,
 ) -> xr.DataArray:
-    """Betti numbers of the feature topology of every map at every rank (paper B §2.2).
+    """Betti numbers of the feature topology of every map at every rank (Zhao and Zhang 2021, §2.2).
 
     Args:
       maps: as for `birth_points`.
@@ -93,8 +95,8 @@ def betti_curves(
 
     Returns:
       Integers by `image`, `unit`, `dimension` and `rank`: for n×n maps from 1 to n(n−1)/2, by
-      `"authors"` from 0 to ⌈0.8 · n(n−1)/2⌉ − 1. Once all values of a map have entered its numbers
-      stay.
+      `"authors"` from 0 to ⌈0.8 · n(n−1)/2⌉ − 1. After all values of a map have entered, its
+      numbers stay the same.
 
     Raises:
       InputError: as `persistence`.
@@ -124,7 +126,7 @@ def betti_curves(
 def _checked(maps: Any, dimensions: Sequence[int], processes: int) -> np.ndarray:
     if not len(dimensions) or min(dimensions) < 0 or len(set(dimensions)) < len(dimensions):
         raise InputError(
-            f"dimensions={list(dimensions)}: give different numbers from 0 on, such as (0, 1)"
+            f"dimensions={list(dimensions)}: give distinct non-negative numbers, such as (0, 1)"
         )
     check_processes(processes)
     check_installed("ripser", "topology", "persistence")

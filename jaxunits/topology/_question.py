@@ -1,4 +1,4 @@
-"""What is asked about maps, and by whose convention it is counted."""
+"""Which birth points are computed, and by which convention."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Question:
     Attributes:
       limit: the largest birth point that counts.
       dimension: of the holes.
-      method: `"kernel"`, `"ripser"`, or `"auto"` for the kernel where it can.
+      method: `"kernel"`, `"ripser"`, or `"auto"` for the kernel where it applies.
       convention: which values enter and how their ranks are counted.
       processes: how many run ripser.
     """
@@ -35,7 +35,7 @@ class Question:
     processes: int
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be asked.
+        """Refuse invalid options.
 
         Raises:
           InputError: a name is unknown or a number is out of range.
@@ -49,7 +49,7 @@ class Question:
         if self.dimension < 1:
             raise InputError(
                 f"dimension={self.dimension}: birth points are of holes of dimension 1 or more "
-                "(paper B definition 2)"
+                "(Zhao and Zhang 2021, definition 2)"
             )
         if self.method == "kernel" and self.dimension != 1:
             raise InputError(
@@ -73,7 +73,7 @@ class Question:
         """Whether the kernel looks for them in maps of this size.
 
         Raises:
-          InputError: it was asked for and cannot.
+          InputError: it was requested and does not apply.
         """
         if self.method == "kernel" and vertices > VERTICES_AT_MOST:
             raise InputError(

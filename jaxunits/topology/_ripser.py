@@ -56,7 +56,7 @@ def first_births(
     limit: int,
     processes: int,
 ) -> Int64[np.ndarray, " maps"]:
-    """As `first_birth`, of many maps."""
+    """`first_birth` of many maps."""
     one = functools.partial(first_birth, vertices=vertices, dimension=dimension, limit=limit)
     return np.fromiter(over_maps(one, ranks, processes), np.int64, len(ranks))
 

@@ -1,4 +1,4 @@
-"""Whether the importance rank depends on which images of the class are taken (paper B §3.5)."""
+"""Whether the importance rank depends on the choice of images (Zhao and Zhang 2021, §3.5)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ._entropy import effectiveness, importance_order
 def random_subsets(
     num_images: int, size: int, *, num_subsets: int = 100, seed: int = 0
 ) -> Int64[np.ndarray, "subsets size"]:
-    """Random sets of images, each without repetition: 𝒢 of paper B.
+    """Random sets of images, each without repetition: 𝒢 of Zhao and Zhang 2021.
 
     Args:
-      num_images: how many there are.
+      num_images: the number of images.
       size: images per subset, K.
-      num_subsets: how many.
-      seed: of the draw.
+      num_subsets: the number of subsets.
+      seed: the seed of the draw.
 
     Raises:
       InputError: a number is below 1, a subset is larger than the set, the subsets hold more
@@ -45,7 +45,7 @@ def random_subsets(
 def importance_orders(
     births: Any, subsets: Any, *, p: float | None = None, convention: str = "paper"
 ) -> Int64[np.ndarray, "subsets units"]:
-    """The importance rank that each subset of the images gives (paper B eq. 11).
+    """The importance rank that each subset of the images gives (Zhao and Zhang 2021, eq. 11).
 
     Args:
       births: birth points on all images, `[images, units]`.
@@ -54,7 +54,7 @@ def importance_orders(
       convention: as for `effectiveness`.
 
     Raises:
-      InputError: as `effectiveness`, or an index names no image.
+      InputError: as `effectiveness`, or an index is out of range.
     """
     values, chosen = as_array(births, "birth points"), whole_array(subsets, "subsets")
     if values.ndim != 2 or chosen.ndim != 2:
@@ -74,14 +74,14 @@ def importance_orders(
 
 
 def times_in_top(ranks: Any, *, top: int = 20) -> Int64[np.ndarray, " units"]:
-    """stat_j: how many of the ranks have unit j among their first (paper B eq. 12).
+    """stat_j: how many of the ranks have unit j among their first (Zhao and Zhang 2021, eq. 12).
 
     Args:
       ranks: units in order of importance, `[subsets, units]`.
       top: how many units are the first.
 
     Raises:
-      InputError: there are fewer units, or a rank names none of them.
+      InputError: there are fewer units, or a rank names one that does not exist.
     """
     values = whole_array(ranks, "ranks")
     if values.ndim != 2:
@@ -99,12 +99,12 @@ def times_in_top(ranks: Any, *, top: int = 20) -> Int64[np.ndarray, " units"]:
 def most_often_in_top(
     ranks: Any, *, top: int = 20, num_units: int = 15
 ) -> Int64[np.ndarray, " chosen"]:
-    """IND_K: the units that are most often among the first (paper B eq. 13).
+    """IND_K: the units that are most often among the first (Zhao and Zhang 2021, eq. 13).
 
     Args:
       ranks: as for `times_in_top`.
       top: as for `times_in_top`.
-      num_units: how many are given, most often first; of equal ones the lower index first.
+      num_units: how many are returned, most often first; ties go to the lower index.
 
     Raises:
       InputError: there are fewer units.
@@ -117,7 +117,7 @@ def most_often_in_top(
 def stability_ratio(
     ranks: Any, reference: Any, *, top: int = 20, num_units: int = 10, reference_top: int = 15
 ) -> float:
-    """How surely subsets find the units that many images find, from 0 to 1 (paper B eq. 14).
+    """How surely subsets find the units that all images find (0 to 1; Zhao and Zhang 2021, eq. 14).
 
     The mean, over the units that are most often among the first of the subsets' ranks, of the share
     of subsets that have them there, 0 for units that are not among the first of the reference.
@@ -126,7 +126,7 @@ def stability_ratio(
       ranks: of the subsets, as for `times_in_top`.
       reference: the importance rank of all images, `[units]`.
       top: as for `times_in_top`.
-      num_units: over how many units the mean is.
+      num_units: the number of units in the mean.
       reference_top: how many units are the first of the reference.
 
     Raises:
@@ -149,4 +149,4 @@ def stability_ratio(
 def _check_share(number: int, units: int, name: str) -> None:
     check_whole(**{name: number})
     if not 1 <= number <= units:
-        raise InputError(f"{name}={number}: give a number from 1 to {units}, the units there are")
+        raise InputError(f"{name}={number}: give a number from 1 to {units}, the number of units")

@@ -34,12 +34,12 @@ def walk_on_with_ties(
 
     Of edges that enter together those with a common neighbor go first, all at once, since each
     keeps its common neighbors whatever else enters, and, one at a time, those that join two
-    components. If nothing is left, no edge has made a hole. Else the edges left join connected
+    components. If nothing is left, no edge has made a hole. Otherwise the edges left join connected
     vertices without a common neighbor, and there is a hole if one of them has none in the end
     either: entering last it makes one. There is also a hole if no three of them make a triangle:
     the cochain that is 1 on them and 0 on all others is a cocycle, since no triangle has one or
-    three of them, and no coboundary, since their ends are connected without them. Else it is in
-    doubt.
+    three of them, and no coboundary, since their ends are connected without them. Otherwise it is
+    undecided.
     """
     every = each_alone(vertices)
     table = _table(keys, vertices)

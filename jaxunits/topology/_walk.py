@@ -21,9 +21,9 @@ class Walk(NamedTuple):
       rank: theirs.
       neighbors: of each vertex.
       component: the vertices that each vertex is connected to, itself among them.
-      walking: false once the first hole is there, cannot come any more or is in doubt.
+      walking: false once the first hole is there, cannot appear any more or is undecided.
       hole: true once it is there.
-      tied: true where it is in doubt, since edges enter together: all is as before these.
+      tied: true where it is undecided, since edges enter together: all is as before these.
     """
 
     key: Int32[Array, " maps"]

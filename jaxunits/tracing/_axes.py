@@ -1,4 +1,4 @@
-"""Where axes go through operations that move, join or split them."""
+"""How axes pass through operations that move, join or split them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def reshaped_axis(old: Sequence[int], new: Sequence[int], axis: int) -> int | No
 
 
 def moved_axes(equation: Any, source: Any, axes: frozenset[int]) -> frozenset[int]:
-    """Where axes of an operation's input are in what it gives."""
+    """Where axes of an operation's input are in its output."""
     name, parameters = equation.primitive.name, equation.params
     old, new = source.aval.shape, equation.outvars[0].aval.shape
     if is_pointwise(equation) or name in _KEPT:

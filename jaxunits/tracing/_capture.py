@@ -16,7 +16,7 @@ from ._sites import find_sites
 def capture(
     function: Callable[..., PyTree], layers: Sequence[str], *, images: int, training: bool = False
 ) -> Callable[..., tuple[PyTree, Mapping[str, Array]]]:
-    """A function that gives the activations of layers beside what it gives.
+    """A function that returns the activations of layers beside its own result.
 
     Args:
       function: a pure function that calls a module whose submodules name their outputs.
@@ -25,8 +25,8 @@ def capture(
       training: whether batch norms take their statistics from the images.
 
     Returns:
-      A function of the same arguments that gives a pair: what `function` gives, and by layer the
-      activations `[images, ..., units]`. Derivatives that functions define themselves are kept.
+      A function of the same arguments that returns a pair: the result of `function`, and by layer
+      the activations `[images, ..., units]`. Derivatives that functions define themselves are kept.
     """
 
     def captured(*arguments: PyTree) -> tuple[PyTree, Mapping[str, Array]]:

@@ -24,7 +24,7 @@ def channel(
 ) -> list[Array]:
     """One channel of some values of a program, `axis` of length 1.
 
-    Number-by-number operations, and the convolution or product before them, are evaluated for the
+    Elementwise operations, and the convolution or product before them, are evaluated for the
     channel alone; what comes before is evaluated whole, and nothing behind. What several values
     need is evaluated once, forwards and backwards.
 

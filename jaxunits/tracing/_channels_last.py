@@ -1,6 +1,6 @@
 """The same program with the channels of maps on the last axis.
 
-XLA's convolutions and pools are several times as fast on CPUs where channels lie side by side, in
+XLA's convolutions and pools are several times as fast on CPUs if channels lie side by side, in
 maps and in kernels. Networks that have them on the second axis, as PyTorch's do, are rewritten:
 maps stay with channels last from the first convolution to whatever reads them in another way.
 """
@@ -35,7 +35,7 @@ Rule = Callable[[Any, Sequence[Any]], "Moved | Array | None"]
 
 
 def channels_last(program: Program) -> Program:
-    """A program that gives the same, with the channels of maps on the last axis inside.
+    """An equivalent program, with the channels of maps on the last axis inside.
 
     A program without convolutions of channels on the second axis is returned as it is.
     """
@@ -166,7 +166,7 @@ def _changed(equation: Any, inputs: Sequence[Any], parameters: Mapping[str, Any]
 
 
 def _axis_by_axis(*names: str) -> Rule:
-    """An operation with parameters of one entry an axis."""
+    """An operation with parameters of one entry per axis."""
 
     def rule(equation: Any, inputs: Sequence[Any]) -> Moved | None:
         if not isinstance(inputs[0], Moved):

@@ -1,4 +1,4 @@
-"""What sums over channels changes by, where some channels are replaced."""
+"""By how much sums over channels change if some channels are replaced."""
 
 from __future__ import annotations
 

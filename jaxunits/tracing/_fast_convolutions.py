@@ -40,10 +40,10 @@ def with_fast_convolutions(function: Callable[..., PyTree]) -> Callable[..., PyT
 
     XLA computes the gradient by a kernel as a convolution whose windows are as large as the maps,
     which on CPUs takes up to 20 times as long as the convolution itself. Here it is matrix products
-    where the program runs on CPUs and they gain; on accelerators it is XLA's. Convolutions of few
-    channels, such as of images, are products there too. The function may call anybody's modules:
-    their convolutions are found in its trace, inside `jit`, `remat`, `scan` and `cond` too. What it
-    gives and its gradients are the same but for rounding.
+    if the program runs on CPUs and they are faster; on accelerators it is XLA's. Convolutions of
+    few channels, such as of images, are products there too. The function may call any modules:
+    their convolutions are found in its trace, inside `jit`, `remat`, `scan` and `cond` too. Its
+    result and its gradients are the same up to rounding.
 
     Args:
       function: a pure function of arrays on one device, which is differentiated in reverse

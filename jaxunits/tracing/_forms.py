@@ -1,4 +1,4 @@
-"""What a value is while many masks are evaluated together: shared, replaced, or dense.
+"""The form of a value while many masks are evaluated together: shared, replaced, or dense.
 
 A value that no mask reaches is an array, computed once. One in which a mask changes some channels
 is `Replaced`: what is shared, and the channels that differ. Any other is `Dense`, whole for every

@@ -1,4 +1,4 @@
-"""What a program's operations have to do with one another."""
+"""How the operations of a program depend on one another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CONTRACTIONS = {"conv_general_dilated", "dot_general"}
 
 
 class Graph:
-    """What a program's operations have to do with one another.
+    """How the operations of a program depend on one another.
 
     Attributes:
       program: the program.
@@ -49,11 +49,11 @@ class Graph:
         return list(dict.fromkeys(found))
 
     def acts_on_numbers(self, equation: Any) -> bool:
-        """Whether an operation acts number by number on a value alone, beside constants."""
+        """Whether an operation acts elementwise on a value alone, beside constants."""
         return self.is_pointwise(equation) and len(self.sources(equation)) == 1
 
     def is_pointwise(self, equation: Any) -> bool:
-        """Whether an operation acts number by number on what depends on the images."""
+        """Whether an operation acts elementwise on what depends on the images."""
         shape = equation.outvars[0].aval.shape
         return is_pointwise(equation) and all(
             each.aval.shape == shape for each in self.sources(equation)
@@ -129,7 +129,7 @@ def kernel_of(graph: Graph, value: Any) -> tuple[Any, tuple[int, ...]] | None:
     """The weights that lead into the units of a value: the factor of its convolution or product.
 
     Returns:
-      The variable of the weights and their axes of units; None where the units come of something
+      The variable of the weights and their axes of units; None if the units come from something
       else, such as a norm that mixes channels. Of a sum of branches the first counts.
     """
     equation = graph.producers.get(value)

@@ -19,8 +19,8 @@ class Mark(NamedTuple):
 
     Attributes:
       name: the module's path, or what the user calls the layer.
-      kind: `"module"` for what a module gives, `"unit"` for a value that the user named, which is
-        the unit as it is, and `"mask"` for a mask that the user's function applies.
+      kind: `"module"` for the output of a module, `"unit"` for a value that the user named, which
+        is the unit as it is, and `"mask"` for a mask that the user's function applies.
     """
 
     name: str
@@ -30,14 +30,14 @@ class Mark(NamedTuple):
 def unit(value: Array, name: str) -> Array:
     """Name a value inside a network, which makes it a layer whose units can be masked.
 
-    The value goes through unchanged; in functions and inside any module.
+    The value passes through unchanged; works in functions and inside any module.
 
     Args:
       value: activations `[images, ..., units]`.
       name: the layer's name.
 
     Raises:
-      InputError: the name is no text, or empty.
+      InputError: the name is not a text, or is empty.
     """
     if not isinstance(name, str) or not name:
         raise InputError(f"unit named {name!r}: give a layer's name, such as unit(x, 'conv1')")
@@ -45,7 +45,7 @@ def unit(value: Array, name: str) -> Array:
 
 
 def module_output(value: Array, path: str) -> Array:
-    """Name what a module gives by the module's path."""
+    """Name the output of a module by the module's path."""
     return checkpoint_name(value, _MODULE + path)
 
 

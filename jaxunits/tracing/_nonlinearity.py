@@ -11,13 +11,13 @@ from ._program import Program, variables
 
 
 def end_of_units(graph: Graph, value: Any, *, statistics: bool = False) -> Any:
-    """The last value that everything behind a value reads, all computed of it number by number."""
+    """The last value that everything behind a value reads, all computed from it elementwise."""
     inside = computed_from(graph, value, statistics)
     last = value
     outputs = set(variables(graph.program.outputs))
     for candidate in inside[1:]:
         before = _ancestors(graph, candidate, set(inside))
-        # Statistics also go into running averages, which are no activations.
+        # Statistics also go into running averages, which are not activations.
         passed = {each for each in before if each.aval.shape == value.aval.shape} - {candidate}
         whole = value in before and not passed & outputs
         if (
@@ -35,7 +35,7 @@ def end_of_units(graph: Graph, value: Any, *, statistics: bool = False) -> Any:
 
 
 def computed_from(graph: Graph, value: Any, statistics: bool) -> list[Any]:
-    """Values computed number by number from one value and constants, in their order."""
+    """Values computed elementwise from one value and constants, in their order."""
     inside = [value]
     known = {value}
     for equation in graph.program.equations:
@@ -82,7 +82,7 @@ def _ancestors(graph: Graph, variable: Any, within: set[Any]) -> set[Any]:
 
 
 def is_after_nonlinearity(graph: Graph, value: Any) -> bool:
-    """Whether the last thing that was done to a value, number by number, was not affine."""
+    """Whether the last thing that was done to a value elementwise was not affine."""
     while True:
         equation = graph.producers.get(value)
         if equation is None or value not in graph.dependent or not graph.is_pointwise(equation):
@@ -99,7 +99,7 @@ def is_after_nonlinearity(graph: Graph, value: Any) -> bool:
 
 
 def _source_alone(graph: Graph, value: Any) -> tuple[Any, list[Any]] | None:
-    """The last value that another is computed of alone, number by number, and the operations."""
+    """The last value from which alone another is computed elementwise, and the operations."""
     between: list[Any] = []
     waiting = {value}
     while not between or len(waiting) > 1:

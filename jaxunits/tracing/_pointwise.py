@@ -1,4 +1,4 @@
-"""Which operations act number by number."""
+"""Which operations are elementwise."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ OTHERS = {
 
 
 def is_pointwise(equation: Any) -> bool:
-    """Whether an operation acts number by number; along axes of one number that is repeated."""
+    """Whether an operation is elementwise; along axes of one number that is repeated."""
     name = equation.primitive.name
     if name not in AFFINE | OTHERS:
         called = body(equation)
@@ -96,7 +96,7 @@ def is_affine(equation: Any) -> bool:
 
 
 def _fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
-    """Whether a shape is the whole one but for axes along which numbers are the same."""
+    """Whether a shape is the whole one except for axes along which numbers are the same."""
     return shape == () or (
         len(shape) == len(whole)
         and all(size in (1, full) for size, full in zip(shape, whole, strict=True))
@@ -104,7 +104,7 @@ def _fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
 
 
 def _body_is_pointwise(jaxpr: Any) -> bool:
-    """Whether a call acts number by number: broadcasts of numbers alone may be in it."""
+    """Whether a call is elementwise: broadcasts of numbers alone may be in it."""
     return len(jaxpr.outvars) == 1 and all(
         is_pointwise(each)
         or (each.primitive.name == "broadcast_in_dim" and each.invars[0].aval.shape == ())

@@ -158,7 +158,7 @@ def read(values: Mapping[Any, Any], atom: Any) -> Any:
 
 
 def variables(atoms: Iterable[Any]) -> Iterator[Any]:
-    """The atoms that are no literals."""
+    """The atoms that are not literals."""
     return (atom for atom in atoms if not isinstance(atom, Literal))
 
 
@@ -174,7 +174,7 @@ def needed(equations: Sequence[Any], outputs: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def body(equation: Any) -> ClosedJaxpr | None:
-    """What a call computes; None for operations that are no calls, and for loops."""
+    """What a call computes; None for operations that are not calls, and for loops."""
     if equation.primitive.name not in _CALLS | _OWN_DERIVATIVES:
         return None
     for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):

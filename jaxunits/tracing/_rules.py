@@ -17,7 +17,7 @@ from ._walk import Rule, Walk
 
 
 def pointwise(walk: Walk, equation: Any, inputs: Sequence[Form]) -> list[Form] | None:
-    """An operation that acts number by number."""
+    """An elementwise operation."""
     forms = [each for each in inputs if is_form(each)]
     first: Any = forms[0]
     if not is_pointwise(equation):

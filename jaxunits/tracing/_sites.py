@@ -1,4 +1,4 @@
-"""Where a traced network has units: the values at the end of what acts number by number."""
+"""Where a traced network has units: the values at the end of elementwise operations."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Site:
       name: the first of the names that it has, in the order of the calls.
       aliases: the others.
       values: the variables of its units, one for each call of the module.
-      axes: the axis of units; several where it cannot be told which.
+      axes: the axis of units; several if it is ambiguous.
       by_user: whether the user named the value, or masks it.
       readable: whether the values are the units' activations; not where all that is known is the
         mask that a function applies.
@@ -65,7 +65,7 @@ def find_sites(graph: Graph, *, hook: str = "unit", statistics: bool = False) ->
 
     Args:
       graph: the program.
-      hook: `"unit"` for units after their non-linearity, `"output"` for what a module itself gives.
+      hook: `"unit"` for units after their non-linearity, `"output"` for the outputs of modules.
       statistics: follow a batch norm that takes its statistics from the images.
     """
     found: dict[str, Site] = {}
@@ -102,7 +102,7 @@ def _marked(graph: Graph) -> list[tuple[Mark, Any]]:
 
 
 def _of_mask(graph: Graph, name: str, value: Any) -> Site:
-    """The layer that a mask is multiplied with, or else the mask itself."""
+    """The layer that a mask is multiplied with, or otherwise the mask itself."""
     mask, axis = value, 0
     while True:
         readers = graph.readers.get(mask, [])

@@ -116,7 +116,7 @@ class Walk:
         return Dense(jnp.broadcast_to(form[None], (self.rows, *form.shape)))
 
     def total(self, base: Any, change: Shaped[Array, "rows ..."]) -> Dense:
-        """A shared array with what every row adds to it, summed in float32 or whole numbers."""
+        """A shared array with what every row adds to it, summed in float32 or integers."""
         real = jnp.issubdtype(base.dtype, jnp.inexact)
         wide = jnp.promote_types(base.dtype, jnp.float32 if real else jnp.int32)
         added = change.astype(wide)

@@ -84,7 +84,7 @@ def test_no_changed_piece_is_read(tmp_path, content):
             store[7]
     path.unlink()
     path.mkdir()
-    with pytest.raises(ju.InputError, match="piece-000000007 is no regular file"):
+    with pytest.raises(ju.InputError, match="piece-000000007 is not a regular file"):
         store[7]
 
 
@@ -195,7 +195,9 @@ def test_the_plan_says_what_a_sweep_costs(trained):
     assert min(one.batch_seconds, one.run_seconds, one.read_seconds) > 0
     text = str(one)
     assert text.startswith("sweep of conv2: 300 images, ")
-    assert "method: fast (246,078 multiply-adds per image on the fast path, 488,628 else)" in text
+    assert (
+        "method: fast (246,078 multiply-adds per image on the fast path, 488,628 otherwise)" in text
+    )
     assert f"plain passes: {246_078 / (reference.prefix + reference.each):.2f}; by the" in text
     result = ju.ablation.sweep(trained, "conv2", data)
     assert result.attrs.items() >= one.how.items()

@@ -241,7 +241,7 @@ def test_haar_rotations_are_orthogonal_and_uniform():
         ([0, 8], "unit 8 in order 0 of layer 'conv2': give 0 to 7"),
         (
             [[0, 1], [3, 3]],
-            "unit 3 comes 2 times in order 1 of layer 'conv2': give every unit once",
+            "unit 3 comes 2 times in order 1 of layer 'conv2': give every unit at most once",
         ),
         ([0.5, 1.0], "orders of type float64 for layer 'conv2', such as 0.5: give whole numbers"),
     ],

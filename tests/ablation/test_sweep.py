@@ -333,7 +333,9 @@ def test_sizes_below_one(trained, few_digits, arguments):
 
 
 def test_a_thing_that_is_no_network():
-    with pytest.raises(ju.InputError, match=r"of type int: bring it in by ju\.networks\.from_nnx"):
+    with pytest.raises(
+        ju.InputError, match=r"of type int: make it one with ju\.networks\.from_nnx"
+    ):
         check_classifier(3)
 
 

@@ -159,14 +159,14 @@ def test_the_plan_is_printed_and_nothing_measured(trained_run, tmp_path, capsys)
     out = capsys.readouterr().out
     assert "sweep of conv2: 300 images, 32 at once" in out
     assert re.search(
-        r"method: fast \([\d,]+ multiply-adds per image on the fast path, [\d,]+ else\)", out
+        r"method: fast \([\d,]+ multiply-adds per image on the fast path, [\d,]+ otherwise\)", out
     )
     assert not (folder / "measurements").exists()
 
 
 def test_a_process_outside_a_cluster_is_no_part_of_a_job(trained_run, capsys):
     found = refused(capsys, trained_run, "--distributed")
-    assert "--distributed: this process is not part of a cluster job that JAX knows" in found
+    assert "this process is not part of a cluster job that JAX knows" in found
 
 
 def test_the_processes_of_a_slurm_job_share_the_images(trained_run, analyzed, tmp_path):

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 import zipfile
 from pathlib import Path
 
@@ -321,12 +322,12 @@ def fresh():
         each.cache_clear()
 
 
-def is_found_and_drawn(folder, data):
+def is_found_and_drawn(folder, data, asked="silent_units"):
     found = ju.analysis.study(
         stored("mlp"),
         data,
         folder,
-        ["silent_units"],
+        asked,
         options={"silence.share": 0.9},
         progress=False,
     )
@@ -359,6 +360,16 @@ class TestExperiments:
         (described / "entry_points.txt").write_text(points.replace(":experiment", ":nothing"))
         experiment.experiments.cache_clear()
         assert "their_package:nothing" in refused(experiment.experiments)
+
+    def test_an_experiment_itself_is_drawn(self, tmp_path, few_digits, monkeypatch):
+        module = types.ModuleType("mine")
+        monkeypatch.setitem(sys.modules, "mine", module)
+        exec(sample(), module.__dict__)  # noqa: S102
+        is_found_and_drawn(tmp_path / "run", few_digits, module.experiment)
+        again = dataclasses.replace(module.experiment, name="drop_curves")
+        assert "two experiments are called 'drop_curves'" in refused(
+            experiment.chosen, [again, "correlations"], 1
+        )
 
     def test_papers_stand_for_their_experiments(self):
         names = {

@@ -294,7 +294,7 @@ def test_units_of_both_signs_are_seldom_zero_and_say_so(few_digits):
     np.testing.assert_allclose(found.silent_share, zeros.all(1).mean(0))
     assert (found.class_mean < 0).any()
     for name in ("class_selectivity", "class_selectivity_by_class"):
-        expected = "not confined to 0 to 1: class means are negative"
+        expected = "not limited to 0 to 1: some class means are negative"
         assert found[name].long_name.endswith(expected)
 
 

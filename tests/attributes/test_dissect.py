@@ -186,7 +186,7 @@ def test_networks_that_do_not_tell_their_receptive_fields(drawn):
     )
     with pytest.raises(ju.InputError) as caught:
         ju.attributes.dissect(network, "conv1", drawn, convention="dissect2020_code")
-    expected = "network 'callable' does not tell the receptive fields of layer 'conv1'"
+    expected = "receptive fields of layer 'conv1' of network 'callable' are not available"
     assert expected in str(caught.value)
     given = ju.attributes.dissect(
         network, "conv1", drawn, convention="dissect2020_code", alignment=(4.0, 0.0)

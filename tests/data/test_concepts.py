@@ -170,7 +170,7 @@ class TestFolder:
         path.unlink()
         path.symlink_to("nowhere.png")
         assert message(f"folder:{folder}").startswith(
-            f"image file {path} is no file, or a link that leads nowhere: "
+            f"image file {path} is not a file, or is a broken link: "
         )
 
     def test_unknown_names(self, folder):
@@ -513,7 +513,7 @@ class TestComputed:
             ({"kinds": []}, 3, "give at least one of them, each once"),
             ({"kinds": ["edges", "edges"]}, 3, "give at least one of them, each once"),
             ({"edge_contrast": 0.0}, 3, "edge_contrast=0.0: give a number above 0"),
-            ({}, 2, "has 2 channels: concepts are computed of 1 or 3"),
+            ({}, 2, "has 2 channels: concepts are computed for 1 or 3"),
         ],
     )
     def test_what_cannot_be_computed(self, options, channels, expected):

@@ -111,11 +111,11 @@ def oddity(request, tmp_path):
     else:
         path.symlink_to("nowhere.png" if request.param == "gone" else path.name)
     said = {
-        "gone": "the link leads nowhere",
+        "gone": "it is a broken link",
         "loop": os.strerror(errno.ELOOP),
         "socket": os.strerror(errno.ENXIO),
     }
-    return path, said.get(request.param, "it is no regular file")
+    return path, said.get(request.param, "it is not a regular file")
 
 
 class TestWhatIsNoFile:
@@ -191,7 +191,7 @@ class TestDepths:
         np.testing.assert_array_equal(read_mask(encoded(values, "PNG"), "m")[..., 0], values)
         content = png(1, 1, 16, 2, [b"\0\1\0\2\0\3"])
         assert message(read_mask, content, "mask 7") == (
-            "mask 7 has several channels of 16 bits: save it with 8 bits a channel"
+            "mask 7 has several channels of 16 bits: save it with 8 bits per channel"
         )
 
     def test_masks_are_never_jpeg(self):

@@ -131,8 +131,8 @@ def test_unknown_class_name(tree):
 def test_empty_folder(tmp_path):
     (tmp_path / "ape").mkdir()
     assert message(tmp_path) == (
-        f"folder {tmp_path} holds no images: put PNG or JPEG files into one folder a class, as "
-        f"{tmp_path}/CLASS/image.png"
+        f"folder {tmp_path} holds no images: put PNG or JPEG files into one folder per class, "
+        f"as {tmp_path}/CLASS/image.png"
     )
 
 
@@ -301,7 +301,7 @@ def test_class_folders_that_are_links(tree, target):
     (tree / "train" / "cat").symlink_to(target)
     for on_corrupt in ("raise", "skip"):
         assert message(tree, "train", on_corrupt=on_corrupt) == (
-            f"link {tree}/train/cat leads nowhere: mend or delete it, since a class may be missing"
+            f"link {tree}/train/cat is broken: repair or delete it, since a class may be missing"
         )
 
 

@@ -101,7 +101,7 @@ class TestTorchvision:
         data = ju.data.load(whole, normalized=(MEAN, STD))
         np.testing.assert_allclose(images_of(data), expected, atol=1e-6)
         flip = kinds.Compose([kinds.RandomHorizontalFlip(), *steps[:2]])
-        with pytest.raises(ju.InputError, match="is another one when it is read again"):
+        with pytest.raises(ju.InputError, match="differs when it is read again"):
             ju.data.load(torchvision.datasets.ImageFolder(folder, flip))
 
     def test_presets_of_weights(self, torchvision, folder):

@@ -31,7 +31,7 @@ def test_arrays_are_refused_as_they_are_loaded(value, dtype):
     images[4] = value
     assert message(lambda: ju.data.load((images, np.zeros(5, int)))) == (
         f"image 3 of data 'arrays' holds {value} at row 2, column 1, channel 0, and 1 more images "
-        "hold such numbers: every pixel has to be a finite number of float32; mend the image or "
+        "hold such numbers: every pixel has to be a finite number of float32; repair the image or "
         "leave it out (ju.data.subset)"
     )
 

@@ -221,7 +221,10 @@ class TestNumbers:
     @pytest.mark.parametrize(
         ("images", "text"),
         [
-            (FIRST.astype(np.int64), "image 0 of data 'Pairs' is of type int64: give an image of"),
+            (
+                FIRST.astype(np.int64),
+                "image 0 of data 'Pairs' is of type int64: give a Pillow image",
+            ),
             (FLOATS * 255, "has values from 0 to 2"),
             (FLOATS * np.nan, "image 0 of data 'Pairs' holds nan at row 0, column 0, channel 0"),
             (PIXELS, "a tensor of shape (6, 7, 3), has 6 channels where its first axis is that of"),
@@ -244,7 +247,7 @@ class TestNumbers:
 
     def test_of_nothing_that_is_an_image(self):
         said = message(Pairs([{"bytes": b"", "path": "0.png"}], [0]), class_names=NAMES)
-        assert said.startswith("image 0 of data 'Pairs' is of type dict: give an image of Pillow's")
+        assert said.startswith("image 0 of data 'Pairs' is of type dict: give a Pillow image")
 
 
 class TestPictures:
@@ -441,7 +444,7 @@ class TestFingerprint:
 
         said = message(Flipped(list(PIXELS)), class_names=NAMES)
         assert said == (
-            "image 0 of data 'Flipped' is another one when it is read again: leave random changes "
+            "image 0 of data 'Flipped' differs when it is read again: leave random changes "
             "out of its transform (ju.data.Augmentation is for training)"
         )
 
@@ -456,7 +459,9 @@ class TestOtherObjects:
 
     def test_that_are_streams(self):
         said = message(iter([(0, 1)]))
-        assert "it is read from front to back alone; give one with __len__ and __getitem__" in said
+        assert (
+            "it can only be read from front to back; give one with __len__ and __getitem__" in said
+        )
 
 
 def test_a_sweep_of_tuples_is_that_of_arrays():

@@ -172,7 +172,7 @@ def test_nan_in_an_image_has_one_text(name, network, few):
     broken = dataclasses.replace(few, source=WithNan(few, wrong))
     assert message_of(name, network, broken) == (
         f"image {wrong} of data 'arrays' holds nan at row 3, column 4, channel 0: every pixel has "
-        "to be a finite number of float32; mend the image or leave it out (ju.data.subset)"
+        "to be a finite number of float32; repair the image or leave it out (ju.data.subset)"
     )
 
 

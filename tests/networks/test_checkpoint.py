@@ -69,11 +69,11 @@ def test_an_earlier_epoch(run):
 
 def test_another_architecture(run):
     assert message(run, built(widths=(3, 6))) == (
-        f"checkpoint {run}/checkpoints/2 is of another architecture than network 'convnet': "
+        f"checkpoint {run}/checkpoints/2 has another architecture than network 'convnet': "
         "conv2.bias is (4,) there and (6,) here; conv2.kernel is (3, 3, 3, 4) there and "
         "(3, 3, 3, 6) here; logits.kernel is (784, 10) there and (1176, 10) here. Build the "
-        "network with the arguments that it was trained with, or leave the network out to have it "
-        "built from the folder"
+        "network with the arguments that it was trained with, or leave the network out to build "
+        "it from the folder"
     )
 
 
@@ -164,7 +164,7 @@ def test_a_damaged_checkpoint_is_named(run, tmp_path, name):
     found = message(tmp_path / "run")
     assert found.startswith(f"checkpoint {checkpoint} is damaged (")
     assert found.endswith(
-        "train again with the same command, which goes on from the last whole checkpoint, or "
+        "train again with the same command, which resumes from the last intact checkpoint, or "
         "restore another one (epoch=1)"
     )
     earlier = ju.networks.restore(tmp_path / "run", epoch=1)

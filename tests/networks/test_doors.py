@@ -232,7 +232,7 @@ def refused_as_probabilities(call):
         call()
     assert (
         "gives numbers that are all non-negative and sum to one: these look like probabilities, "
-        "and the loss takes the softmax itself. Leave the softmax at its end out, or say "
+        "and the loss takes the softmax itself. Leave the softmax at its end out, or give "
         "allow_probabilities=True"
     ) in str(caught.value)
 

@@ -159,5 +159,5 @@ def test_operations_that_do_not_tell_their_windows():
     )
     with pytest.raises(ju.InputError) as caught:
         receptive_fields(network, "conv1")
-    expected = "network 'chain' does not tell the receptive fields of layer 'conv1'"
+    expected = "receptive fields of layer 'conv1' of network 'chain' are not available"
     assert expected in str(caught.value)

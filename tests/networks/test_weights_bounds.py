@@ -66,7 +66,7 @@ def test_what_nobody_looks_at_may_be_as_deep_and_shared_as_it_likes(
 def test_large_objects_in_places_that_mean_something(name, network, path):
     large = LARGE[name]
     storage = ("storage", Raw(b"ctorch\nFloatStorage\n"), "0", "cpu", 3)
-    wrong = f"weights file {path} is damaged or cut off: "
+    wrong = f"weights file {path} is damaged or truncated: "
     unreadable = f"{wrong}its pickle cannot be read "
     for place in range(len(storage)):
         lies = (*storage[:place], large, *storage[place + 1 :])
@@ -75,14 +75,14 @@ def test_large_objects_in_places_that_mean_something(name, network, path):
             # The device, which nobody looks at.
             continue
         write_zip(path, {"a": Call("torch._utils", "_rebuild_tensor", arguments)}, {})
-        assert f"{unreadable}(a persistent object is no storage)" in message(network, path)
+        assert f"{unreadable}(a persistent object is not a storage)" in message(network, path)
     for place in range(4):
         arguments = [Persistent(storage), 0, (3,), (1,)]
         arguments[place] = large
         write_zip(path, {"a": Call("torch._utils", "_rebuild_tensor", tuple(arguments))}, {})
         assert f"{wrong}array 'a' is described wrongly" in message(network, path)
     write_zip(path, Persistent(large), {})
-    assert f"{unreadable}(a persistent object is no storage)" in message(network, path)
+    assert f"{unreadable}(a persistent object is not a storage)" in message(network, path)
     write_zip(path, large, {})
     kind = {"deep list": "list", "deep dictionary": "dict"}.get(name, "tuple")
     found = message(network, path)
@@ -98,7 +98,7 @@ def test_large_objects_between_the_pickles_of_old_checkpoints(name, network, pat
     path.write_bytes(pickled(large))
     assert "is a pickle that PyTorch did not write" in message(network, path)
     path.write_bytes(pickled(MAGIC) + pickled(large))
-    assert "has PyTorch's unknown protocol that is no number" in message(network, path)
+    assert "has PyTorch's unknown protocol that is not a number" in message(network, path)
     head = pickled(MAGIC) + pickled(1001) + pickled({})
     path.write_bytes(head + pickled({"a": tensor((3,), 3)}) + pickled([large]))
     assert "the list of its storages is missing" in message(network, path)
@@ -123,11 +123,11 @@ def test_integers_of_one_hash_as_keys(network, path, arrays):
             b"](" + b"NN\x86" * 100 + b"eq\x00" + b"ccollections\nOrderedDict\nh\x00\x85R" * 1000,
             "has a pickle of more than 20,000 operations",
         ),
-        (b"\x8a\x01\x05\x8b\xff\xff\xff\x7f", "is damaged or cut off: its pickle cannot be read"),
+        (b"\x8a\x01\x05\x8b\xff\xff\xff\x7f", "is damaged or truncated: its pickle cannot be read"),
         (b"X\xff\xff\xff\xffa", "(it takes more than 128 MiB)"),
         (b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f", "(it takes more than 128 MiB)"),
-        (b"I" + b"9" * 100_000 + b"\n", "is damaged or cut off: its pickle cannot be read"),
-        (b"p9999999999999\n", "is damaged or cut off: its pickle cannot be read"),
+        (b"I" + b"9" * 100_000 + b"\n", "is damaged or truncated: its pickle cannot be read"),
+        (b"p9999999999999\n", "is damaged or truncated: its pickle cannot be read"),
         (b"Np9999999999999\n", "(it remembers an object as number 9999999999999)"),
         (b"\x82\x01", "(it has operation EXT1)"),
         (b"Pabc\n", "(it has operation PERSID)"),
@@ -135,19 +135,19 @@ def test_integers_of_one_hash_as_keys(network, path, arrays):
         (b"ca\\q\nb\n", "(it has escape sequences)"),
         (b"\x80\x06", "(it has protocol 6)"),
         (b"\x97", "(it has operation NEXT_BUFFER)"),
-        (b"K\x01K\x02a", "(it appends to what is no list)"),
-        (b"K\x01NNs", "(it sets items of what is no dictionary)"),
+        (b"K\x01K\x02a", "(it appends to something other than a list)"),
+        (b"K\x01NNs", "(it sets items of something other than a dictionary)"),
         (b"}(Nu", "(a key of a dictionary has no value)"),
-        (b"K\x01)R", "(it calls what is no function)"),
+        (b"K\x01)R", "(it calls something other than a function)"),
         (b"ctorch\nSize\nK\x01\x85R", "(it calls torch.Size with other arguments than PyTorch)"),
-        (b"ccollections\nOrderedDict\n](K\x01e\x85R", "(an item of a dictionary is no pair)"),
-        (b"K\x01K\x02\x93", "(a name is no string)"),
-        (b"iposix\nsystem\n", "is damaged or cut off: its pickle cannot be read"),
-        (b"(iposix\nsystem\n", "wants to run posix.system on being read"),
-        (b"(cposix\nsystem\no", "wants to run posix.system on being read"),
-        (b"X\x05\x00\x00\x00posixX\x06\x00\x00\x00system\x93", "wants to run posix.system"),
-        (b"cpos\x1b[31m\nsys\n", r"wants to run pos\x1b[31m.sys on being read"),
-        (b"c" + b"a" * 5000 + b"\nx\n", f"wants to run {'a' * 100}… on being read"),
+        (b"ccollections\nOrderedDict\n](K\x01e\x85R", "(an item of a dictionary is not a pair)"),
+        (b"K\x01K\x02\x93", "(a name is not a string)"),
+        (b"iposix\nsystem\n", "is damaged or truncated: its pickle cannot be read"),
+        (b"(iposix\nsystem\n", "would execute posix.system when read"),
+        (b"(cposix\nsystem\no", "would execute posix.system when read"),
+        (b"X\x05\x00\x00\x00posixX\x06\x00\x00\x00system\x93", "would execute posix.system"),
+        (b"cpos\x1b[31m\nsys\n", r"would execute pos\x1b[31m.sys when read"),
+        (b"c" + b"a" * 5000 + b"\nx\n", f"would execute {'a' * 100}… when read"),
     ],
 )
 def test_operations_that_lie(operations, reason, network, path, monkeypatch):
@@ -163,7 +163,7 @@ def test_operations_that_lie(operations, reason, network, path, monkeypatch):
 def test_a_stack_that_is_empty(write, network, path):
     for operation in (b"0", b"1", b"2", b"\x85", b"t", b"a", b"s", b"R", b"b", b"Q", b"q\x00", b""):
         write(path, Raw(operation), {})
-        assert "is damaged or cut off: its pickle cannot be read (" in message(network, path)
+        assert "is damaged or truncated: its pickle cannot be read (" in message(network, path)
 
 
 def test_keys_and_values_of_every_protocol(path, network, arrays):
@@ -301,7 +301,7 @@ def test_safetensors_headers_that_begin_like_pickles(length, network, path, arra
     np.testing.assert_array_equal(ju.networks.arrays(loaded)["conv1.bias"], arrays["conv1.bias"])
     for cut in (600, len(content) - 1):
         path.write_bytes(content[:cut])
-        assert f"weights file {path} is damaged or cut off: " in message(network, path)
+        assert f"weights file {path} is damaged or truncated: " in message(network, path)
 
 
 def test_safetensors_with_the_mark_of_a_tar_archive(network, path, arrays):
@@ -317,4 +317,4 @@ def test_absurd_ages_of_old_checkpoints(network, path):
     path.write_bytes(pickled(MAGIC) + pickled(2**120))
     assert f"has PyTorch's unknown protocol {2**120}" in message(network, path)
     path.write_bytes(pickled(MAGIC) + b"\x80\x02\x8a\xff" + b"\x7f" * 255 + b".")
-    assert "has PyTorch's unknown protocol that is no number" in message(network, path)
+    assert "has PyTorch's unknown protocol that is not a number" in message(network, path)

@@ -114,12 +114,15 @@ FIRST = f"{LAYER}/0"
 LINK = "'0' is a link, and links are not followed"
 SHAPE = (3, 3, 3, 1)
 KERAS_3 = {
-    "layers": (as_dataset("layers"), "'layers' is no group"),
-    "layer": (as_dataset("layers/conv2d"), "'conv2d' is no group"),
-    "vars": (as_dataset(LAYER), "'vars' is no group"),
-    "number": (attribute("name", 3), "attribute 'name' of '/layers/conv2d/vars' is no text"),
-    "list": (attribute("name", ["a", "b"]), "attribute 'name' of '/layers/conv2d/vars' is no text"),
-    "empty": (attribute("name", h5py.Empty("f4")), "is no text"),
+    "layers": (as_dataset("layers"), "'layers' is not a group"),
+    "layer": (as_dataset("layers/conv2d"), "'conv2d' is not a group"),
+    "vars": (as_dataset(LAYER), "'vars' is not a group"),
+    "number": (attribute("name", 3), "attribute 'name' of '/layers/conv2d/vars' is not a text"),
+    "list": (
+        attribute("name", ["a", "b"]),
+        "attribute 'name' of '/layers/conv2d/vars' is not a text",
+    ),
+    "empty": (attribute("name", h5py.Empty("f4")), "is not a text"),
     "bytes": (attribute("name", np.bytes_(b"\xff")), "codec can't decode byte 0xff"),
     "soft": (replaced(FIRST, h5py.SoftLink("/layers/conv2d/vars/1")), LINK),
     "dangling": (replaced(FIRST, h5py.SoftLink("/gone")), "'0' is "),
@@ -134,9 +137,9 @@ KERAS_3 = {
     ),
     "external": (
         created(FIRST, SHAPE, "f4", external=[("pipe", 0, h5py.h5f.UNLIMITED)]),
-        "is no array of this file",
+        "is not an array of this file",
     ),
-    "virtual": (virtual, "is no array of this file"),
+    "virtual": (virtual, "is not an array of this file"),
     "texts": (replaced(FIRST, np.asarray([b"a"])), "[3, 3, 3, 1]"),
     "compound": (replaced(FIRST, np.zeros(SHAPE, "f4,i4")), "'block1_conv1/kernel' as void64"),
     "complex": (replaced(FIRST, np.zeros(SHAPE, "c8")), "'block1_conv1/kernel' as complex64"),
@@ -192,22 +195,31 @@ def root_attribute(name, value, of="/"):
 
 
 KERAS_2 = {
-    "one text": (root_attribute("layer_names", "block1_conv1"), "'layer_names' of '/' is no list"),
-    "number": (root_attribute("layer_names", 7), "'layer_names' of '/' is no list"),
-    "empty": (root_attribute("layer_names", h5py.Empty("S1")), "'layer_names' of '/' is no list"),
+    "one text": (
+        root_attribute("layer_names", "block1_conv1"),
+        "'layer_names' of '/' is not a list",
+    ),
+    "number": (root_attribute("layer_names", 7), "'layer_names' of '/' is not a list"),
+    "empty": (
+        root_attribute("layer_names", h5py.Empty("S1")),
+        "'layer_names' of '/' is not a list",
+    ),
     "numbers": (root_attribute("layer_names", [1, 2]), "'layer_names' of '/' holds no texts"),
-    "square": (root_attribute("layer_names", [[b"a"]]), "'layer_names' of '/' is no list"),
+    "square": (root_attribute("layer_names", [[b"a"]]), "'layer_names' of '/' is not a list"),
     "bytes": (root_attribute("layer_names", np.asarray([b"\xff"])), "can't decode byte 0xff"),
     "missing": (root_attribute("layer_names", [b"gone"]), "'gone' is missing"),
-    "through": (root_attribute("layer_names", [b"block1_conv1/block1_conv1_W_1:0"]), "is no group"),
+    "through": (
+        root_attribute("layer_names", [b"block1_conv1/block1_conv1_W_1:0"]),
+        "is not a group",
+    ),
     "twice": (root_attribute("layer_names", [b"input_1"] * 2), "it has two layers 'input_1'"),
     "no weight names": (
         lambda file: file["input_1"].attrs.__delitem__("weight_names"),
         "attribute 'weight_names' of '/input_1' is missing",
     ),
     "above": (root_attribute("weight_names", [b"../x"], "input_1"), "'../x' is missing"),
-    "layer": (as_dataset("block1_conv1"), "'block1_conv1' is no group"),
-    "model": (lambda file: file.create_dataset("model_weights", data=1), "is no group"),
+    "layer": (as_dataset("block1_conv1"), "'block1_conv1' is not a group"),
+    "model": (lambda file: file.create_dataset("model_weights", data=1), "is not a group"),
 }
 
 

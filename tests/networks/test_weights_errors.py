@@ -26,7 +26,9 @@ def test_files_that_are_no_weights(network, path, tmp_path):
     )
     assert f"weights file {tmp_path} is a folder: give a file" in message(network, tmp_path)
     path.write_bytes(b"")
-    assert message(network, path) == (f"weights file {path} is empty: fetch it or write it again")
+    assert message(network, path) == (
+        f"weights file {path} is empty: download it or write it again"
+    )
     path.write_bytes(b"<!DOCTYPE html><html>")
     assert message(network, path) == (
         f"{path} is not a weights file: it begins with b'<!DOCTYPE html><'. Give the path of a "
@@ -60,7 +62,7 @@ def test_archives_that_pytorch_would_not_write(network, path, arrays):
     write_zip(path, *described, order="big")
     assert "has byte order 'big': load it with PyTorch" in message(network, path)
     write_zip(path, described[0], described[1] | {"0": b"1234"})
-    assert "is damaged or cut off: storage '0' has 4 bytes instead of" in message(network, path)
+    assert "is damaged or truncated: storage '0' has 4 bytes instead of" in message(network, path)
     del described[1]["0"]
     write_zip(path, *described)
     assert "entry 'archive/data/0' is missing" in message(network, path)
@@ -71,7 +73,7 @@ def test_a_changed_byte_in_an_archive_is_noticed(network, path, arrays):
     content = path.read_bytes()
     place = content.index(arrays["logits.weight"].tobytes()) + 5
     path.write_bytes(content[:place] + b"\xff" + content[place + 1 :])
-    assert "is damaged or cut off: entry 'archive/data/" in message(network, path)
+    assert "is damaged or truncated: entry 'archive/data/" in message(network, path)
 
 
 @pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
@@ -84,7 +86,7 @@ def test_files_that_are_cut_off(kind, network, path, arrays):
     lengths = [*range(20, len(content), len(content) // 40), len(content) - 1]
     for length in lengths:
         path.write_bytes(content[:length])
-        assert f"weights file {path} is damaged or cut off: " in message(network, path)
+        assert f"weights file {path} is damaged or truncated: " in message(network, path)
 
 
 def test_keras_files_that_are_none(path):
@@ -96,7 +98,7 @@ def test_keras_files_that_are_none(path):
     assert "  block1_conv2/bias    missing      [1]" in found
     content = path.read_bytes()
     path.write_bytes(content[:900])
-    assert "is damaged or cut off" in message(network, path)
+    assert "is damaged or truncated" in message(network, path)
     with h5py.File(path, "w") as file:
         file["kernel"] = np.zeros(3)
     assert "is an HDF5 file that Keras did not write" in message(network, path)
@@ -143,7 +145,7 @@ def test_long_tables_are_cut(network, path):
 def test_another_number_of_classes_has_its_own_sentence(network, path):
     ju.networks.save_weights(convnet(365), path)
     assert message(network, path) == (
-        f"weights file {path} tells 365 classes apart and network 'convnet' 4: build it with "
+        f"weights file {path} has 365 classes and network 'convnet' 4: build it with "
         "classes=365, or give partial=True to leave 'logits' random"
     )
 
@@ -172,7 +174,7 @@ def test_two_arrays_of_one_name(network, path, arrays):
 
 
 def test_checkpoints_without_arrays(network, path):
-    assert "holds no state dict but a dictionary with epoch, arch. Where you" in message(
+    assert "holds no state dict but a dictionary with epoch, arch. If you" in message(
         network, write_zip(path, {"epoch": 3, "arch": "x"}, {})
     )
     assert "holds an object of type list and no state dict" in message(

@@ -39,7 +39,7 @@ def listed(folder):
 )
 def test_arrays_that_reach_out_of_their_storage(settings, write, network, path):
     write(path, {"conv1.bias": tensor(**settings)}, {"0": bytes(12)})
-    assert "is damaged or cut off: array 'conv1.bias' of shape [" in message(network, path)
+    assert "is damaged or truncated: array 'conv1.bias' of shape [" in message(network, path)
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_arrays_that_reach_out_of_their_storage(settings, write, network, path):
 )
 def test_arrays_that_are_described_wrongly(settings, network, path):
     write_zip(path, {"conv1.bias": tensor(**settings)}, {"0": bytes(12)})
-    assert f"weights file {path} is damaged or cut off: " in message(network, path)
+    assert f"weights file {path} is damaged or truncated: " in message(network, path)
 
 
 def test_claimed_storages_take_no_memory(network, path):
     content = {"conv1.bias": tensor((3,), 2**50)}
     for write in (write_zip, write_legacy):
         write(path, content, {"0": bytes(12)})
-        assert "is damaged or cut off: storage '0'" in message(network, path, partial=True)
+        assert "is damaged or truncated: storage '0'" in message(network, path, partial=True)
 
 
 def test_a_storage_of_two_sizes(network, path):
@@ -97,8 +97,8 @@ def test_what_wants_to_run_is_refused_and_does_not_run(
     described, storages = state_dict(arrays)
     write(path, {"epoch": HOSTILE[name], **described}, storages)
     assert message(network, path, partial=True) == (
-        f"weights file {path} wants to run {name} on being read; it was refused and nothing was "
-        "run. Where you trust it, load it with PyTorch and save its arrays alone: "
+        f"weights file {path} would execute {name} when read; it was refused and nothing was "
+        "executed. If you trust it, load it with PyTorch and save its arrays alone: "
         "torch.save(model.state_dict(), path)"
     )
     assert listed(path.parent) == ["weights"]
@@ -114,10 +114,10 @@ def test_pickles_of_any_protocol_do_not_run(protocol, network, path, monkeypatch
     monkeypatch.chdir(path.parent)
     content = pickle.dumps(Runs(), protocol)
     path.write_bytes(content)
-    assert "wants to run posix.system" in message(network, path)
+    assert "would execute posix.system" in message(network, path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", content)
-    assert "wants to run posix.system" in message(network, path)
+    assert "would execute posix.system" in message(network, path)
     assert listed(path.parent) == ["weights"]
     # The same bytes do run where nothing holds them back.
     pickle.loads(content)  # noqa: S301
@@ -136,8 +136,9 @@ def test_whole_models_are_refused(content, name, network, path):
     for write in (write_zip, write_legacy):
         write(path, content, {})
         assert message(network, path) == (
-            f"weights file {path} holds a whole pickled model: reading it would run {name}, and "
-            "nothing was run. Where you trust it, load it with PyTorch and save its arrays alone: "
+            f"weights file {path} holds a whole pickled model: reading it would execute {name}, "
+            "and nothing was executed. If you trust it, load it with PyTorch and save its arrays "
+            "alone: "
             "torch.save(model.state_dict(), path)"
         )
 
@@ -152,7 +153,7 @@ def test_whole_models_are_refused(content, name, network, path):
 )
 def test_nothing_of_ours_can_be_altered(thing, network, path):
     write_zip(path, {"a": Altered(thing, {"call": 1, "dtype": "O", "shape": (2**60,)})}, {})
-    assert "its pickle cannot be read (it alters what it may only read)" in message(network, path)
+    assert "its pickle cannot be read (it modifies something read-only)" in message(network, path)
 
 
 def test_a_dictionary_that_contains_itself(network, path):
@@ -165,6 +166,6 @@ def test_a_dictionary_that_contains_itself(network, path):
 
 def test_a_header_that_claims_more_than_there_is(network, path):
     path.write_bytes(struct.pack("<Q", 2**40) + b"{" + bytes(100))
-    assert f"weights file {path} is damaged or cut off" in message(network, path)
+    assert f"weights file {path} is damaged or truncated" in message(network, path)
     path.write_bytes(pickled(0x1950A86A20F9469CFC6C) + pickled(7))
     assert "has PyTorch's unknown protocol 7" in message(network, path)

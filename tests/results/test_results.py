@@ -112,7 +112,7 @@ class TestNetcdf:
     def test_files_of_other_programs(self, result, tmp_path):
         result.to_netcdf(tmp_path / "other.nc", engine="netcdf4")
         found = message(ju.results.read, tmp_path / "other.nc")
-        assert "it is truncated, or not of jaxunits" in found
+        assert "it is truncated, or not written by jaxunits" in found
         assert found.endswith("opened with xarray.open_dataset")
         other = (tmp_path / "other.nc").read_bytes()
         for content in (b"", b"no netCDF", other[:700], other[:48] + bytes(48) + other[96:]):
@@ -123,7 +123,7 @@ class TestNetcdf:
         os.mkfifo(tmp_path / "pipe.nc")
         for path in (tmp_path, tmp_path / "pipe.nc"):
             assert message(ju.results.read, path) == (
-                f"result file {path} is no regular file: give the path of one"
+                f"result file {path} is not a regular file: give the path of one"
             )
 
 

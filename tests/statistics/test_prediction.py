@@ -88,7 +88,7 @@ def test_units_that_damage_little_are_left_out():
     [
         ({"regularization": -1.0}, "regularization=-1.0: give a number above 0"),
         ({"fitted_on": 3}, "3 attributes and 3 sweeps, fitted on 3 networks"),
-        ({"features": ["other"]}, "other is no vector of each unit: the attributes have clear, n"),
+        ({"features": ["other"]}, "other is not one vector per unit: the attributes have clear, n"),
         ({"features": []}, "features=(): name at least one"),
     ],
 )

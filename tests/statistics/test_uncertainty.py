@@ -183,7 +183,7 @@ def test_a_whole_sweep(trained, few_digits):
     [
         (
             lambda: ju.statistics.paired_interval([3, -1], [0, 0], 10),
-            "-1 broken and 0 repaired of 10 images: give counts from 0 on",
+            "-1 broken and 0 repaired of 10 images: give non-negative counts",
         ),
         (lambda: ju.statistics.paired_interval(6, 6, 10), "6 broken and 6 repaired of 10 images"),
         (lambda: ju.statistics.paired_interval(1, 1, 10, level=1.0), "level=1.0: give a number"),

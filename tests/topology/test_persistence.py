@@ -113,4 +113,4 @@ def test_dimensions_that_no_hole_of_so_few_vertices_has():
 def test_dimensions_that_cannot_be(dimensions):
     with pytest.raises(ju.InputError) as caught:
         ju.topology.persistence(np.ones((1, 4, 4, 1)), dimensions=dimensions)
-    assert f"dimensions={list(dimensions)}: give different numbers" in str(caught.value)
+    assert f"dimensions={list(dimensions)}: give distinct non-negative numbers" in str(caught.value)

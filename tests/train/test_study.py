@@ -256,7 +256,7 @@ def test_a_grid_names_every_network_and_variant():
     ("arguments", "expected"),
     [
         (("--only", "convnet_plane"), "unknown configuration 'convnet_plane': the study has"),
-        (("--seeds", "1", "1"), "seeds=(1, 1): give different whole numbers"),
+        (("--seeds", "1", "1"), "seeds=(1, 1): give distinct integers"),
         (
             ("--seeds", "0", str(2**64)),
             f"seeds={2**64}: give a whole number from 0 up to {2**32 - 1}",

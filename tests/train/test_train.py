@@ -183,7 +183,7 @@ def test_damaged_checkpoints_are_set_aside_and_the_one_before_is_taken(finished,
         assert f"checkpoint {folder}/checkpoints/{epochs} is damaged (" in told
         assert f"it is moved to {folder}/damaged-checkpoint-{epochs}" in told
         assert (folder / f"damaged-checkpoint-{epochs}").is_dir()
-    assert "1 of 2 epochs are done: going on from there" in told
+    assert "1 of 2 epochs are done: resuming from there" in told
     assert arrays_equal(parameters(finished), parameters(folder))
     run(folder)
     assert "2 of 2 epochs are done" in capsys.readouterr().out
@@ -219,7 +219,7 @@ def test_damaged_metrics_are_written_anew(finished, tmp_path, capsys, damage):
     )
     run(folder)
     told = capsys.readouterr().out
-    assert f"{path} was damaged or missing: it is written anew from the last checkpoint" in told
+    assert f"{path} was damaged or missing: it is rewritten from the last checkpoint" in told
     assert "after 2 epochs" in told
     assert path.read_bytes() == content
 
@@ -349,7 +349,7 @@ def test_no_space_left_for_a_checkpoint(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 10))
     found = refused(capsys, tmp_path / "other")
     assert f"no space left for {tmp_path}/other/checkpoints/1" in found
-    assert "run the same command again" in found
+    assert "repeat the call or command" in found
     monkeypatch.undo()
     run(tmp_path / "other")
     assert len(read_metrics(tmp_path / "other" / "metrics.jsonl")) == 2
@@ -367,9 +367,9 @@ def test_a_loss_that_becomes_nan(tmp_path, capsys):
         (("--data.train-split", "trian"), "unknown split 'trian': data 'digits' has train"),
         (("--data.source", "digit"), "unknown data 'digit'"),
         (("--preprocessing.channels", "3"), "have 1 channels and the network reads 3"),
-        (("--network.widths", "0"), "give at least one layer, and whole numbers above 0"),
+        (("--network.widths", "0"), "give at least one layer, and positive integers"),
         (("--network.widths", "1000000000000"), "or more, and at most 536,870,912 fit"),
-        (("--network.dropout", "nan"), "dropout of rate nan: give a number from 0 on and below 1"),
+        (("--network.dropout", "nan"), "dropout of rate nan: give a number from 0 to below 1"),
         (("--batch-size", "100000000"), "batch_size=100000000 gives 100,000,000 × 784 numbers"),
     ],
 )
@@ -456,7 +456,7 @@ def test_help_reads_well(capsys):
     with pytest.raises(SystemExit):
         main(["digits_convnet", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "How many times every training image is seen. (default: 20)" in text
+    assert "The number of passes over the training images. (default: 20)" in text
     assert "--optimizer.learning-rate" in text
 
 
@@ -524,5 +524,5 @@ def test_training_starts_from_the_weights_of_a_file(tmp_path, capsys):
 
 def test_a_process_outside_a_cluster_cannot_join_one(tmp_path, capsys):
     found = refused(capsys, tmp_path / "run", "--distributed")
-    assert "--distributed: this process is not part of a cluster job that JAX knows" in found
+    assert "this process is not part of a cluster job that JAX knows" in found
     assert not (tmp_path / "run").exists()

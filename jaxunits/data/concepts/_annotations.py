@@ -25,8 +25,8 @@ class Annotations(NamedTuple):
     Label maps say which of the image's own concepts is where: an image has few of all concepts.
 
     Attributes:
-      images: preprocessed, `[images, height, width, channels]` in float32, or uint8 where
-        `standardized=False` asks for that.
+      images: preprocessed, `[images, height, width, channels]` in float32, or uint8 with
+        `standardized=False`.
       label_maps: indices into the image's row of `concepts`, -1 where there is none,
         `[images, maps, rows, columns]` in int16.
       concepts: indices of the concepts in each image, rising; -1 after the last,
@@ -68,12 +68,12 @@ def annotated_images(
       start: the first image.
       stop: the image after the last one; None for all.
       threads: how many threads read ahead.
-      standardized: false leaves images uint8, as in `ju.data.batches`.
+      standardized: False leaves images as uint8, as in `ju.data.batches`.
 
     Raises:
       InputError: the range holds none, the images have another number of channels than the network
         reads, one holds NaN or infinity, a label map has indices of concepts that do not exist, or
-        images that are not known to be uint8 shall stay that.
+        images not known to be uint8 are to stay uint8.
     """
     check_channels(images(concepts), preprocessing)
     check_uint8(concepts, standardized)

@@ -1,4 +1,4 @@
-"""Concepts that images tell by themselves, for data without annotations."""
+"""Concepts computed from the images, for data without annotations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ComputedSource:
       data: the images.
       kinds: what is computed.
       firsts: the index of each kind's first concept.
-      contrast: the least of an edge.
+      contrast: the smallest contrast of an edge.
     """
 
     data: Dataset
@@ -80,7 +80,7 @@ def computed(
     Args:
       data: images of one or three channels.
       kinds: which of these.
-      edge_contrast: the least step of brightness that makes an edge, where white is 1.
+      edge_contrast: the smallest step of brightness that counts as an edge, where white is 1.
 
     Raises:
       InputError: a kind is unknown, named twice or none is given, the contrast is not above 0, or
@@ -99,7 +99,7 @@ def computed(
         raise InputError(f"edge_contrast={edge_contrast}: give a number above 0, to 1")
     if data.channels not in (1, 3):
         raise InputError(
-            f"data {data.name!r} has {data.channels} channels: concepts are computed of 1 or 3"
+            f"data {data.name!r} has {data.channels} channels: concepts are computed for 1 or 3"
         )
     known = {
         "quadrants": _quadrants.NAMES,

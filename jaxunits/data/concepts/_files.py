@@ -52,7 +52,9 @@ def read_mask(file: bytes | Path, place: str) -> Int[np.ndarray, "rows columns c
     if image.mode in _SINGLE:
         return np.asarray(image).astype(np.int32)[..., None] // _SPREAD.get(stored, 1)
     if ";16" in stored:
-        raise InputError(f"{place} has several channels of 16 bits: save it with 8 bits a channel")
+        raise InputError(
+            f"{place} has several channels of 16 bits: save it with 8 bits per channel"
+        )
     return np.asarray(image.convert("RGB")).astype(np.int32)
 
 
@@ -72,7 +74,7 @@ def as_table(numbers: dict[int, int]) -> Int[np.ndarray, " values"]:
 
 
 def files_fingerprint(root: Path, images: Sequence[Sequence[str]], settings: object) -> str:
-    """Of all files' names, sizes and times, and of the content of those of a sample of images.
+    """A digest of the names, sizes and times of all files, and the content of a sample of images.
 
     Args:
       root: the folder that the files' names start from.

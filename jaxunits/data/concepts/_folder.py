@@ -122,9 +122,7 @@ def _pairs(root: Path, split: str | None) -> tuple[tuple[Path, Path], ...]:
     pairs = tuple((image, folders[1] / f"{image.stem}.png") for image in images)
     for image, mask in pairs:
         if not image.is_file():
-            raise InputError(
-                f"image file {image} is no file, or a link that leads nowhere: {WAY_OUT}"
-            )
+            raise InputError(f"image file {image} is not a file, or is a broken link: {WAY_OUT}")
         if not mask.is_file():
             raise InputError(f"image file {image} has no mask: put it at {mask}")
     return pairs

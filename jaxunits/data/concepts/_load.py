@@ -1,4 +1,4 @@
-"""The one door to annotated images."""
+"""Loading annotated images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def load(
     | source | what it is |
     | --- | --- |
     | `"broden:PATH"` | NetDissect's layout: `index.csv` (columns image, split, ih, iw, sh, sw and the categories, each with mask files or numbers of labels of the whole image, `;` between), `category.csv`, `label.csv`, `images/`. A pixel's label is `R + 256 G` of its mask. A label of several categories counts for the one it is most frequent in (NetDissect takes the one in which it covers most) |
-    | `"folder:PATH"` | `images/`, `masks/` with a PNG of one channel for every image, and `concepts.csv` (columns index, concept and perhaps category). A pixel's value is the concept's index; other values are no concept. Splits are folders within both |
+    | `"folder:PATH"` | `images/`, `masks/` with a PNG of one channel for every image, and `concepts.csv` (columns index, concept and perhaps category). A pixel's value is the concept's index; other values mean no concept. Splits are folders within both |
     | `"tfds:scene_parse150"` | ADE20K's masks of 100 things, as TensorFlow Datasets prepares them; read without TensorFlow (extra `tfds`) |
 
     The fingerprint covers labels and settings, the names, sizes and times of all files, and the
@@ -40,13 +40,13 @@ def load(
 
     Args:
       source: one of the above.
-      split: which part of it; for folders and Broden all without one.
+      split: which part of it; by default all, for folders and Broden.
       channels: 3 reads every image as RGB, 1 as gray.
       categories: for Broden: the only categories to read.
-      ignore: for folders: names in `concepts.csv` that are no concepts; `unlabeled`, where there is
+      ignore: for folders: names in `concepts.csv` that are not concepts; `unlabeled`, where there is
         one, by default.
       verify: read every image and mask once now, so that one that cannot be used is found before
-        anything expensive. Without it the error comes when the file is reached.
+        anything expensive. Otherwise the error is raised when the file is reached.
       data_dir: for `tfds:`: the folder of prepared data sets; TFDS's own by default.
 
     Raises:

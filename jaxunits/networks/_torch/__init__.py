@@ -1,4 +1,4 @@
-"""PyTorch modules as functions of JAX, by way of torch.export."""
+"""PyTorch modules as functions of JAX, through torch.export."""
 
 from ._translate import Translated as Translated
 from ._translate import translate as translate

@@ -1,4 +1,4 @@
-"""Operations that act number by number."""
+"""Elementwise operations."""
 
 from __future__ import annotations
 

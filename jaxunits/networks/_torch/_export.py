@@ -31,7 +31,7 @@ def export(
       arguments: keyword arguments of its call.
 
     Raises:
-      InputError: it is no module, has no weights yet, or PyTorch refuses to export it.
+      InputError: it is not a module, has no weights yet, or PyTorch refuses to export it.
     """
     _check(module)
     name = type(module).__name__
@@ -50,8 +50,8 @@ def export(
             raise InputError(
                 f"module {name} cannot be exported with images of shape {list(images.shape)}: "
                 f"{_short(error)}. torch.export needs a forward pass that these images fit and "
-                "that takes no decisions by the values of its tensors; change it, or write the "
-                "network in JAX and give it to from_callable"
+                "that makes no decisions based on the values of its tensors; change it, or write "
+                "the network in JAX and give it to from_callable"
             ) from error
 
 
@@ -75,7 +75,7 @@ def _check(module: Any) -> None:
 
 
 def _in_float32(module: torch.nn.Module) -> torch.nn.Module:
-    """The module itself if it computes in float32 on the CPU, else a copy that does."""
+    """The module itself if it computes in float32 on the CPU, otherwise a copy that does."""
     tensors = [*module.parameters(), *module.buffers()]
     if all(
         tensor.device.type == "cpu"

@@ -47,8 +47,8 @@ def translate(
       arguments: keyword arguments of its call.
 
     Raises:
-      InputError: PyTorch is not installed, this is no module, PyTorch refuses to export it, or one
-        of its operations has no translation.
+      InputError: PyTorch is not installed, this is not a module, PyTorch refuses to export it, or
+        one of its operations has no translation.
     """
     check_installed("torch", "torch", "a PyTorch module")
     from ._export import IMAGES, export

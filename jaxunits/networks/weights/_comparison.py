@@ -67,7 +67,7 @@ def check_fit(
         whole = not (comparison.missing or comparison.other or comparison.surplus)
         if classes is not None and not (comparison.missing or comparison.surplus):
             raise InputError(
-                f"{place} tells {classes} classes apart and network {network.name!r} "
+                f"{place} has {classes} classes and network {network.name!r} "
                 f"{network.classes}: build it with classes={classes}, or give partial=True to "
                 f"leave {comparison.other[0].layer!r} random"
             )

@@ -15,7 +15,7 @@ from ._stored import StoredArray, printable
 
 
 def given_arrays(content: Mapping[str, Any], entry: str | None) -> dict[str, StoredArray]:
-    """The arrays of a state dict: NumPy's, JAX's, or PyTorch's tensors wherever they lie.
+    """The arrays of a state dict: NumPy or JAX arrays, or PyTorch tensors on any device.
 
     Args:
       content: the state dict, or a checkpoint that holds one.

@@ -1,4 +1,4 @@
-"""HDF5 files from outside: members, attributes and datasets that lie in the file itself."""
+"""Untrusted HDF5 files: members, attributes and datasets that lie in the file itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def group(parent: Any, name: str, path: Path) -> Any:
     """
     found = member(parent, name, path)
     if not isinstance(found, h5py.Group):
-        raise damaged(path, f"{shortened(name)!r} is no group")
+        raise damaged(path, f"{shortened(name)!r} is not a group")
     return found
 
 
@@ -61,7 +61,7 @@ def text(holder: Any, name: str, path: Path) -> str:
     if isinstance(value, bytes):
         return value.decode()
     if not isinstance(value, str):
-        raise damaged(path, f"attribute {name!r} of {shortened(holder.name)!r} is no text")
+        raise damaged(path, f"attribute {name!r} of {shortened(holder.name)!r} is not a text")
     return value
 
 
@@ -74,7 +74,7 @@ def texts(holder: Any, name: str, path: Path) -> list[str]:
     values = _attribute(holder, name, path)
     # Keras gives a layer without weights an empty list of numbers.
     if not isinstance(values, np.ndarray) or values.ndim != 1:
-        raise damaged(path, f"attribute {name!r} of {shortened(holder.name)!r} is no list")
+        raise damaged(path, f"attribute {name!r} of {shortened(holder.name)!r} is not a list")
     check_number_of_arrays(len(values), path)
     words = values.tolist()
     if not all(isinstance(word, str | bytes) for word in words):
@@ -103,7 +103,7 @@ def stored(dataset: Any, path: Path) -> StoredArray:
     name = shortened(dataset.name)
     # Others take their numbers from other files.
     if dataset.is_virtual or dataset.external:
-        raise damaged(path, f"{name!r} is no array of this file")
+        raise damaged(path, f"{name!r} is not an array of this file")
     if dataset.shape is None:
         raise damaged(path, f"{name!r} has no shape")
     if dataset.chunks and math.prod(dataset.chunks) * dataset.dtype.itemsize > max(

@@ -25,7 +25,7 @@ def open_keras(path: Path) -> Iterator[dict[str, StoredArray]]:
     order of the model.
 
     Raises:
-      InputError: it is no file of Keras, or breaks off.
+      InputError: it is not a Keras file, or is truncated.
     """
     try:
         file = h5py.File(path, "r")

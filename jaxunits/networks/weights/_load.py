@@ -36,31 +36,31 @@ def load_weights(
 ) -> Classifier:
     """A network with the weights of a file, which may come from another library.
 
-    What the file is shows from its content: a PyTorch checkpoint of any age, read without PyTorch
-    and without running anything that is in it; a safetensors file; for `vgg16` also Keras's
+    The format is recognized by its content: a PyTorch checkpoint of any age, read without PyTorch
+    and without executing anything in it; a safetensors file; for `vgg16` also Keras's
     `.weights.h5` and `.h5`. Names are torchvision's or timm's; those of other networks are their
     modules' paths: `conv1.weight`, `bn1.running_mean`, with PyTorch's layouts. Training checkpoints
-    may hold more than weights, and names may have DataParallel's `module`. Numbers of 16 bits
-    become float32.
+    may hold more than weights, and names may have DataParallel's prefix `module.`. 16-bit
+    numbers become float32.
 
     Weights do not say how images have to be prepared: Keras's VGG16 of ImageNet, for one, reads
     them as `ju.data.KERAS_VGG16` prepares them.
 
     Args:
-      network: of Flax NNX; is not changed.
-      weights: the file, or a state dict of NumPy's, JAX's or PyTorch's arrays.
+      network: a network of Flax NNX, which is not changed.
+      weights: the file, or a state dict of NumPy, JAX or PyTorch arrays.
       partial: load what the file has of the network and leave the other layers as they are; also
-        the last one, where only the number of classes differs. A warning in the log names them.
-      names: where the file names parameters in another way, a dictionary or function from the
-        network's names, as above, to the file's. Layouts have to be PyTorch's.
+        the last one if only the number of classes differs. A warning in the log names them.
+      names: if the file names parameters differently, a dictionary or function from the network's
+        names, as above, to the file's. Layouts have to be PyTorch's.
       entry: which part of a PyTorch checkpoint holds the weights, such as `"state_dict_ema"`; only
-        needed where it holds averaged weights beside the weights.
+        needed if it holds averaged weights beside the weights.
 
     Returns:
-      Another network with these weights.
+      A new network with these weights.
 
     Raises:
-      InputError: there is no such file, it is of no known format, is damaged, wants to run
+      InputError: there is no such file, it has no known format, is damaged, would execute
         something, does not fit the network, holds NaN or infinity, has no such entry or several to
         choose from, or `names` names a parameter that the network does not have.
     """
@@ -96,7 +96,7 @@ def _numbers(parameter: Parameter, array: StoredArray, place: str) -> Shaped[np.
 
 
 def _log_rest(comparison: Comparison, wanted: Iterable[Parameter], place: str) -> None:
-    """Say which layers the file did not fill, and what of it was not used."""
+    """Log which layers the file did not fill, and which of its arrays were not used."""
     left = {*comparison.missing, *comparison.other}
     filled = {parameter.layer for parameter in comparison.fitting}
     # A layer of which a part was filled is named array by array.

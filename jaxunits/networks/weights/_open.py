@@ -1,4 +1,4 @@
-"""Weights files of any format, told apart by what is in them."""
+"""Weights files of any format, recognized by content."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def opened(
       entry: which part of a PyTorch checkpoint holds the weights, see `weights_entry`.
 
     Raises:
-      InputError: there is no such file, it is of no known format, breaks off, wants to run
+      InputError: there is no such file, it has no known format, is truncated, would execute
         something, or has no such entry.
     """
     if isinstance(source, Mapping):
@@ -74,7 +74,7 @@ def _format(path: Path) -> Callable[[Path], AbstractContextManager[dict[str, Sto
     except OSError as error:
         raise _unreadable(path, error) from error
     if not head:
-        raise InputError(f"weights file {path} is empty: fetch it or write it again")
+        raise InputError(f"weights file {path} is empty: download it or write it again")
     # First, because the length of the header can have the bytes that others begin with.
     if _is_safetensors(head, size):
         return open_safetensors
@@ -85,7 +85,7 @@ def _format(path: Path) -> Callable[[Path], AbstractContextManager[dict[str, Sto
     if head[_TAR_PLACE:].startswith(_TAR):
         raise InputError(
             f"weights file {path} is a tar archive, as PyTorch 0.1 wrote checkpoints: unpack it "
-            "if it contains a newer one, else load it with PyTorch and save it again: "
+            "if it contains a newer one, otherwise load it with PyTorch and save it again: "
             "torch.save(torch.load(path, weights_only=False), new_path)"
         )
     if head.startswith(_PICKLES):
@@ -128,7 +128,7 @@ def _size(path: Path) -> int:
             "with ju.networks.restore"
         )
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a regular file")
         raise InputError(
             f"weights file {path} is {kind}: write what it gives to a regular file and give that"
         )

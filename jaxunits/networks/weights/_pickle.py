@@ -1,4 +1,4 @@
-"""PyTorch's pickles, read without running anything that they name.
+"""PyTorch's pickles, read without executing anything that they name.
 
 A pickle is a program for a machine with a stack. The machine here knows the operations that build
 data, gets a short list of names with something inert for each, and refuses every other name before
@@ -59,7 +59,7 @@ def read_pickle(file: BufferedIOBase, path: Path) -> Unpickled:
       path: the file, for errors.
 
     Raises:
-      InputError: the pickle wants to run something, is broken, breaks off or is too large.
+      InputError: the pickle would execute something, is broken, truncated or too large.
     """
     machine = _Machine(path)
     stream = cast(IO[bytes], _Limited(file, MOST_BYTES))
@@ -184,7 +184,7 @@ class _Machine:
         if isinstance(into, list):
             into.extend(items)
         elif into is not IGNORED:
-            raise ValueError("it appends to what is no list")
+            raise ValueError("it appends to something other than a list")
 
     def push_dictionary(self, marked: bool) -> None:
         self.push(_filled({}, self._since_mark()) if marked else {})
@@ -196,7 +196,7 @@ class _Machine:
         if isinstance(into, dict):
             _filled(into, items)
         elif into is not IGNORED:
-            raise ValueError("it sets items of what is no dictionary")
+            raise ValueError("it sets items of something other than a dictionary")
 
     def frozen_set(self, _: object) -> None:
         self._since_mark()
@@ -218,7 +218,7 @@ class _Machine:
         else:
             module, _, name = words.partition(" ")
         if not (isinstance(module, str) and isinstance(name, str)):
-            raise ValueError("a name is no string")
+            raise ValueError("a name is not a string")
         self.push(stand_in(module, name, self._path))
 
     def call(self, _: object) -> None:
@@ -241,7 +241,7 @@ class _Machine:
     def build(self, _: object) -> None:
         self._stack.pop()
         if not isinstance(self._stack[-1], dict | Ignored):
-            raise ValueError("it alters what it may only read")
+            raise ValueError("it modifies something read-only")
 
     def persistent(self, _: object) -> None:
         storage = self._storage(self._stack.pop())
@@ -263,7 +263,7 @@ class _Machine:
                     case _:
                         raise ValueError("a view of a storage is described wrongly")
             case _:
-                raise ValueError("a persistent object is no storage")
+                raise ValueError("a persistent object is not a storage")
         if min(count, start, length) < 0:
             raise ValueError(f"a storage of {count} numbers, {length} of them from {start}")
         return Storage(kind.dtype, str(key), count, start, length)
@@ -272,7 +272,7 @@ class _Machine:
         if function is IGNORED:
             return IGNORED
         if not (isinstance(function, Function) and isinstance(arguments, tuple)):
-            raise ValueError("it calls what is no function")
+            raise ValueError("it calls something other than a function")
         match function, arguments:
             case Function.TENSOR, (storage, offset, shape, strides, *_):
                 return Tensor(storage, offset, shape, strides)
@@ -291,7 +291,7 @@ class _Machine:
 
 def _pair(pair: Any) -> Sequence[Any]:
     if not isinstance(pair, list | tuple) or len(pair) != 2:
-        raise ValueError("an item of a dictionary is no pair")
+        raise ValueError("an item of a dictionary is not a pair")
     return pair
 
 

@@ -25,7 +25,7 @@ _STORAGES = {
     "UntypedStorage": "uint8",
 }
 _STORAGE_MODULES = ("torch", "torch.cuda", "torch.storage")
-# What training checkpoints hold beside their weights; nobody looks at it.
+# What training checkpoints hold beside their weights, which is ignored.
 _IGNORED = {
     ("_codecs", "encode"),
     ("__builtin__", "set"),
@@ -45,7 +45,7 @@ _IGNORED = {
 }
 _MODELS = ("torch.nn.", "torchvision.", "timm.")
 WAY_OUT = (
-    "Where you trust it, load it with PyTorch and save its arrays alone: "
+    "If you trust it, load it with PyTorch and save its arrays alone: "
     "torch.save(model.state_dict(), path)"
 )
 
@@ -96,7 +96,7 @@ class Function(Enum):
 
 
 class Ignored(Enum):
-    """What stands in for everything that nobody looks at."""
+    """Stands in for everything that is ignored."""
 
     IGNORED = "ignored"
 
@@ -128,14 +128,14 @@ def stand_in(module: str, name: str, path: Path) -> StorageType | Function | Ign
 
 
 def refusal(module: str, name: str, path: Path) -> InputError:
-    """The error for a pickle that wants to run something."""
+    """The error for a pickle that would execute something."""
     wanted = printable(f"{module}.{name}")
     if module.startswith(_MODELS) or module == "torch.nn":
         return InputError(
-            f"weights file {path} holds a whole pickled model: reading it would run {wanted}, and "
-            f"nothing was run. {WAY_OUT}"
+            f"weights file {path} holds a whole pickled model: reading it would execute {wanted}, "
+            f"and nothing was executed. {WAY_OUT}"
         )
     return InputError(
-        f"weights file {path} wants to run {wanted} on being read; it was refused and nothing was "
-        f"run. {WAY_OUT}"
+        f"weights file {path} would execute {wanted} when read; it was refused and nothing was "
+        f"executed. {WAY_OUT}"
     )

@@ -19,7 +19,7 @@ def open_safetensors(path: Path) -> Iterator[dict[str, StoredArray]]:
     """The arrays of a file.
 
     Raises:
-      InputError: it breaks off or contradicts itself.
+      InputError: it is truncated or inconsistent.
     """
     try:
         file = safe_open(path, framework="numpy")

@@ -46,10 +46,10 @@ class WeightsFile:
 
 
 def damaged(path: Path, reason: object) -> InputError:
-    """The error for a file that breaks off or contradicts itself."""
+    """The error for a file that is truncated or inconsistent."""
     return InputError(
-        f"weights file {path} is damaged or cut off: {printable(str(reason), 400)}. Fetch it or "
-        "write it again"
+        f"weights file {path} is damaged or truncated: {printable(str(reason), 400)}. Download it "
+        "or write it again"
     )
 
 

@@ -27,7 +27,7 @@ def open_legacy(path: Path, entry: str | None = None) -> Iterator[dict[str, Stor
     """The arrays of a checkpoint; `entry` is as for `weights_entry`.
 
     Raises:
-      InputError: it is another pickle, breaks off, or wants to run something.
+      InputError: it is another pickle, is truncated, or would execute something.
     """
     with path.open("rb") as file:
         if read_pickle(file, path).content != MAGIC:
@@ -36,7 +36,7 @@ def open_legacy(path: Path, entry: str | None = None) -> Iterator[dict[str, Stor
                 "torch.save(model.state_dict(), path)"
             )
         if (protocol := read_pickle(file, path).content) != _PROTOCOL:
-            number = protocol if isinstance(protocol, int) else "that is no number"
+            number = protocol if isinstance(protocol, int) else "that is not a number"
             raise InputError(f"weights file {path} has PyTorch's unknown protocol {number}")
         # The machine that wrote it; numbers are little-endian whatever it was.
         read_pickle(file, path)
@@ -67,7 +67,7 @@ def _places(
         place = file.tell()
         size = _bytes(storages[key])
         if len(head) < 8 or place + size > end:
-            raise damaged(path, f"storage {name!r} of {size} bytes ends behind the file's end")
+            raise damaged(path, f"storage {name!r} of {size} bytes ends beyond the end of the file")
         if struct.unpack("<q", head)[0] != storages[key].count:
             raise damaged(path, f"storage {name!r} has another size than the file says")
         places[key] = place

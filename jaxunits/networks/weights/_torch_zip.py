@@ -39,7 +39,7 @@ def open_zip(path: Path, entry: str | None = None) -> Iterator[dict[str, StoredA
     """The arrays of a checkpoint; `entry` is as for `weights_entry`.
 
     Raises:
-      InputError: it is another archive, breaks off, or wants to run something.
+      InputError: it is another archive, is truncated, or would execute something.
     """
     try:
         archive = zipfile.ZipFile(path)
