@@ -59,7 +59,8 @@ def write_report(path: Path, sections: Mapping[str, Section], runs: Runs) -> Pat
     """
     for section in sections.values():
         for figure in section.figures:
-            files.write_atomically(path / "figures" / f"{figure.name}.png", figure.png)
+            for name, content in figure.files.items():
+                files.write_atomically(path / "figures" / name, content)
     configurations = [
         (name, ju.results.RunFolder(members[0].folder).read_configuration())
         for name, members in runs.configurations.items()

@@ -17,6 +17,9 @@ class Figure:
       png: the file's content.
       caption: what it shows.
       zoomable: whether it is large: folded away on the page, and enlarged by a click.
+      svg: the same drawing in lines and letters; empty where it is a picture alone.
+      values: the numbers that it shows as CSV; empty where it shows none.
+      unit: whom it shows, as layer and unit, where it is one unit.
 
     Notebooks show it.
     """
@@ -25,6 +28,15 @@ class Figure:
     png: bytes
     caption: str
     zoomable: bool = False
+    svg: bytes = b""
+    values: str = ""
+    unit: tuple[str, int] | None = None
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What is kept of it, by the files' names."""
+        kept = {"png": self.png, "svg": self.svg, "csv": self.values.encode()}
+        return {f"{self.name}.{suffix}": content for suffix, content in kept.items() if content}
 
     def _repr_png_(self) -> bytes:
         return self.png
@@ -69,12 +81,15 @@ class Section:
       text: paragraphs that say what is measured and how to read it.
       figures: pictures.
       tables: tables.
+      findings: sentences that say what was found, the numbers that matter in them; they stand
+        first.
     """
 
     title: str
     text: list[str]
     figures: list[Figure] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
 
     @property
     def figure(self) -> Figure:
