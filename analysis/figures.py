@@ -143,9 +143,7 @@ def band(
     low, middle, high = curves
     # With the name of its curve, so that their numbers stand together.
     name = unlisted(look.get("label", ""))
-    axes.fill_between(
-        across, low, high, color=look["color"], alpha=alpha, linewidth=0, label=name
-    )
+    axes.fill_between(across, low, high, color=look["color"], alpha=alpha, linewidth=0, label=name)
     axes.plot(across, middle, **look)
 
 

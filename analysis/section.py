@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import jaxunits as ju
+
+
+def unit_address(layer: str, unit: object, network: str = "") -> str:
+    """Where a unit is in the page of all units: `conv4/17`, what URLs lack in percent signs.
+
+    Args:
+      layer: its layer.
+      unit: its number.
+      network: its network's name, where there are several.
+    """
+    of = f"@{quote(network, safe='')}" if network else ""
+    return f"{quote(layer, safe='')}/{unit}{of}"
 
 
 @dataclass(frozen=True)
@@ -19,7 +32,7 @@ class Figure:
       zoomable: whether it is large: folded away on the page, and enlarged by a click.
       svg: the same drawing in lines and letters; empty where it is a picture alone.
       values: the numbers that it shows as CSV; empty where it shows none.
-      unit: whom it shows, as layer and unit, where it is one unit.
+      unit: where the unit that it shows is in the explorer, of `unit_address`; empty for others.
 
     Notebooks show it.
     """
@@ -30,7 +43,7 @@ class Figure:
     zoomable: bool = False
     svg: bytes = b""
     values: str = ""
-    unit: tuple[str, int] | None = None
+    unit: str = ""
 
     @property
     def files(self) -> dict[str, bytes]:

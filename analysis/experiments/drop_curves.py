@@ -23,6 +23,7 @@ from ..figures import (
     panels_of,
     rendered,
 )
+from ..findings import counted, drop_with_interval, foremost
 from ..measurements.ablation import ablation
 from ..runs import Runs
 from ..section import Section, Table
@@ -39,7 +40,8 @@ classes: the network as a whole hardly notices that such a unit is gone, one cla
 images per class the largest of many noisy drops is above zero by chance alone:"""
 _CHANCE = """The gray curve is the max class drop that the same numbers of changed predictions
 would give if each had gone either way by chance, with the range of 95 % of such draws. Intervals
-are score intervals of the paired counts (Tango 1998); a (unit, class) pair counts as damaged where
+are score intervals of the paired counts (Tango 1998), each of its pair alone, so that the largest
+of many drops can have one above 0 by chance; a (unit, class) pair counts as damaged where
 an exact McNemar test says so with 5 % false discoveries expected among all pairs of the layer."""
 
 
@@ -56,6 +58,30 @@ def _section(runs: Runs) -> Section:
         text=[_MEASURED, f"{_READING} {_resolution(sweeps)} {_CHANCE}"],
         figures=[rendered("drop_curves", _draw(sweeps, sure), _caption(sweeps))],
         tables=[_table(sweeps, sure)],
+        findings=foremost(
+            [_found(layer, sweep, sure[layer]) for layer, sweep in sweeps.items()],
+            "largest shares of damaged pairs",
+        ),
+    )
+
+
+def _found(layer: str, sweep: xr.Dataset, sure: xr.Dataset) -> tuple[float, str]:
+    """The share of damaged pairs, and the sentence: how many, and which of them loses most."""
+    damaged, pairs = int(sure.damaged.sum()), int(sure.p_value.notnull().sum())
+    drops = sweep.class_accuracy_drop.where(sure.damaged) if damaged else sweep.class_accuracy_drop
+    # Of equal drops that which the table and the panels show.
+    drops = drops.isel(unit=ju.results.most_damaging(sweep, sweep.sizes["unit"]))
+    at = np.unravel_index(np.nanargmax(drops.values), drops.shape)
+    unit, name = int(drops["unit"][at[0]]), str(drops["class"][at[1]].values)
+    drop = drop_with_interval(sweep, unit, name)
+    if damaged:
+        how_many = f"{damaged:,} of {counted(pairs, '(unit, class) pair')}"
+        verb = "is" if damaged == 1 else "are"
+        rest = f"unit {unit} costs class {name} {drop}"
+        return damaged / pairs, f"{layer}: {how_many} {verb} damaged beyond chance; {rest}."
+    return 0.0, (
+        f"{layer}: none of {counted(pairs, '(unit, class) pair')} is damaged beyond chance, all of "
+        f"them tested together; the largest drop, of class {name} without unit {unit}, is {drop}."
     )
 
 
