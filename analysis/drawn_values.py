@@ -105,7 +105,9 @@ def _numbers(axes: Axes) -> Iterator[_Row]:
     if axes.get_xlabel():
         # Images on axes with names are maps; others are pictures.
         for image in axes.images:
-            yield from _of_cells(np.asarray(image.get_array()), _whole, _whole)
+            cells = np.asarray(image.get_array())
+            if cells.ndim == 2:
+                yield from _of_cells(cells, *(np.arange(size) for size in cells.shape[::-1]))
 
 
 def _of_bars(bars: BarContainer) -> Iterator[_Row]:
@@ -170,21 +172,14 @@ def _of_collection(collection: Collection) -> Iterator[_Row]:
     if isinstance(collection, QuadMesh):
         corners = collection.get_coordinates()
         middles = (corners[:-1, :-1] + corners[1:, 1:]) / 2
-        across, down = middles[0, :, 0], middles[:, 0, 1]
-        cells = np.asarray(collection.get_array())
-        yield from _of_cells(cells, lambda place: across[place], lambda place: down[place])
+        cells = np.asarray(collection.get_array()).reshape(middles.shape[:2])
+        yield from _of_cells(cells, middles[0, :, 0], middles[:, 0, 1])
 
 
-def _of_cells(
-    cells: np.ndarray, x: Callable[[int], float], y: Callable[[int], float]
-) -> Iterator[_Row]:
-    if cells.ndim == 2:
-        for (row, column), value in np.ndenumerate(cells):
-            yield {"series": "", "x": x(column), "y": y(row), "value": value}
-
-
-def _whole(place: int) -> float:
-    return place
+def _of_cells(cells: np.ndarray, across: np.ndarray, down: np.ndarray) -> Iterator[_Row]:
+    """The cells of a map, with where their middles are."""
+    for (row, column), value in np.ndenumerate(cells):
+        yield {"series": "", "x": across[column], "y": down[row], "value": value}
 
 
 def _names(axis: Axis) -> Callable[[Any], Any]:

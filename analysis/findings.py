@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
 import jaxunits as ju
 
 MOST = 5
 """Layers that have a sentence; of networks with more, those where most was found."""
+
+DISCOVERIES = 0.05
+"""The share of false ones that is expected among what is called beyond chance."""
 
 
 def foremost(found: Sequence[tuple[float, str]], by: str) -> list[str]:
@@ -50,6 +55,17 @@ def listed(texts: Sequence[str]) -> str:
 def p_value(p: float) -> str:
     """A p as it stands in brackets."""
     return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
+
+
+def discoveries(p_values: Float[np.ndarray, " tests"]) -> int:
+    """How many of some tests are discoveries, 5 % of them expected to be false.
+
+    Benjamini and Hochberg (1995): the k smallest are, for the largest k of which p is at most
+    5 % of k over all tests. NaN is no test.
+    """
+    rising = np.sort(p_values[np.isfinite(p_values)])
+    allowed = DISCOVERIES * np.arange(1, len(rising) + 1) / max(len(rising), 1)
+    return int((np.flatnonzero(rising <= allowed) + 1).max(initial=0))
 
 
 def drop_with_interval(sweep: xr.Dataset, unit: int, name: str) -> str:

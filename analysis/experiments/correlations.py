@@ -15,7 +15,7 @@ import jaxunits as ju
 from ..drawn_values import unlisted
 from ..experiment import Experiment
 from ..figures import DAMAGE, OVERALL, legend, panels_of, rendered
-from ..findings import foremost, p_value
+from ..findings import discoveries, foremost, p_value
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..runs import Panel, Runs
@@ -25,7 +25,6 @@ _COLUMNS = 4
 # Fewer units have no rank correlation.
 _FEWEST_UNITS = 3
 _LARGEST = "max_class_accuracy_drop"
-_DISCOVERIES = 0.05
 _DROPS = {
     "overall_accuracy_drop": ("overall drop", OVERALL, "s", -0.17),
     _LARGEST: ("max class drop", DAMAGE, "o", 0.17),
@@ -73,7 +72,7 @@ def _sentence(title: str, found: xr.Dataset) -> tuple[float, str]:
         seeds = f"mean r {r[first]:+.2f} over {len(p)} seeds"
         return abs(r[first]), f"{text} ({seeds}, p < 0.05 in {int((p[:, first] < 0.05).sum())})."
     known = np.isfinite(p[0])
-    beyond = int((scipy.stats.false_discovery_control(p[0][known]) <= _DISCOVERIES).sum())
+    beyond = discoveries(p[0])
     return abs(r[first]), (
         f"{text} (r = {r[first]:+.2f} over {int(found['n_units'].max())} units, "
         f"{p_value(p[0, first])}); {beyond or 'none'} of "

@@ -77,7 +77,7 @@ def _found(layer: str, sweep: xr.Dataset, sure: xr.Dataset) -> tuple[float, str]
     if damaged:
         how_many = f"{damaged:,} of {counted(pairs, '(unit, class) pair')}"
         verb = "is" if damaged == 1 else "are"
-        rest = f"unit {unit} costs class {name} {drop}"
+        rest = f"unit {unit} costs class {name} most, {drop}"
         return damaged / pairs, f"{layer}: {how_many} {verb} damaged beyond chance; {rest}."
     return 0.0, (
         f"{layer}: none of {counted(pairs, '(unit, class) pair')} is damaged beyond chance, all of "
