@@ -84,7 +84,7 @@ def _numbers(axes: Axes) -> Iterator[_Row]:
     """The numbers of a panel's bars, lines, points and maps."""
     bars = [each for each in axes.containers if isinstance(each, BarContainer)]
     errors = [each for each in axes.containers if isinstance(each, ErrorbarContainer)]
-    inside = {part for each in bars for part in each.patches}
+    inside: set[Artist] = {part for each in bars for part in each.patches}
     inside |= {part for each in errors for part in each.get_children()}
     for bar in bars:
         yield from _of_bars(bar)
@@ -113,7 +113,7 @@ def _numbers(axes: Axes) -> Iterator[_Row]:
 def _of_bars(bars: BarContainer) -> Iterator[_Row]:
     ends = _ends(bars.errorbar) if bars.errorbar else [{} for _ in bars.patches]
     lying = bars.orientation == "horizontal"
-    for bar, value, end in zip(bars.patches, bars.datavalues, ends, strict=True):
+    for bar, value, end in zip(bars.patches, np.asarray(bars.datavalues), ends, strict=True):
         series = _label(bars) or _label(bar)
         if lying:
             yield {"series": series, "x": value, "y": bar.get_y() + bar.get_height() / 2, **end}
@@ -122,34 +122,41 @@ def _of_bars(bars: BarContainer) -> Iterator[_Row]:
 
 
 def _of_error_bars(error: ErrorbarContainer) -> Iterator[_Row]:
-    if error.lines[0] is None:
-        return
-    points = zip(*error.lines[0].get_data(), _ends(error), strict=True)
-    yield from ({"series": _label(error), "x": x, "y": y, **end} for x, y, end in points)
+    # Of error bars without points there are ends alone.
+    middle: Line2D | None = error.lines[0]
+    if middle is not None:
+        for point, end in zip(_points(middle), _ends(error), strict=True):
+            yield {"series": _label(error), "x": point[0], "y": point[1], **end}
 
 
 def _ends(error: ErrorbarContainer) -> list[_Row]:
     """The ends of error bars; they stand upright or lie."""
     along = 1 if error.has_yerr else 0
-    paths = error.lines[2][-1].get_paths()
-    return [{"low": each.vertices[0, along], "high": each.vertices[-1, along]} for each in paths]
+    found = [np.asarray(path.vertices)[:, along] for path in error.lines[2][-1].get_paths()]
+    return [{"low": each[0], "high": each[-1]} for each in found]
 
 
 def _of_line(axes: Axes, line: Line2D, bands: list[PolyCollection]) -> Iterator[_Row]:
     """A line's points, with the ends of the band around it; one of a line across the panel."""
     series = _label(line)
-    x, y = (np.asarray(each, float) for each in line.get_data(orig=False))
+    points = _points(line)
     along, up = line.get_transform().contains_branch_seperately(axes.transData)
     if not (along and up):
         if series:
-            yield {"series": series, **({"x": x[0]} if along else {"y": y[0]})}
+            yield {"series": series, **({"x": points[0, 0]} if along else {"y": points[0, 1]})}
         return
-    band = next((found for each in bands if (found := _band(each, line, x)) is not None), None)
-    for number, point in enumerate(zip(x, y, strict=True)):
+    found = (_band(each, line, points[:, 0]) for each in bands)
+    band = next((ends for ends in found if ends is not None), None)
+    for number, point in enumerate(points):
         row = {"series": series, "x": point[0], "y": point[1]}
         if band is not None:
             row |= {"low": band[0, number], "high": band[1, number]}
         yield row
+
+
+def _points(line: Line2D) -> np.ndarray:
+    """A line's points, `[points, 2]`, as numbers on the axes."""
+    return np.asarray(line.get_xydata(), float).reshape(-1, 2)
 
 
 def _band(band: PolyCollection, line: Line2D, x: np.ndarray) -> np.ndarray | None:
@@ -160,7 +167,7 @@ def _band(band: PolyCollection, line: Line2D, x: np.ndarray) -> np.ndarray | Non
     paths = band.get_paths()
     if _label(band) != _label(line) or len(paths) != 1 or len(paths[0]) != 2 * len(x) + 3:
         return None
-    corners, count = paths[0].vertices, len(x)
+    corners, count = np.asarray(paths[0].vertices), len(x)
     lower, upper = corners[1 : count + 1], corners[count + 2 : 2 * count + 2][::-1]
     return np.stack([lower[:, 1], upper[:, 1]]) if np.array_equal(lower[:, 0], x) else None
 
@@ -170,7 +177,7 @@ def _of_collection(collection: Collection) -> Iterator[_Row]:
         for x, y in np.asarray(collection.get_offsets()):
             yield {"series": _label(collection), "x": x, "y": y}
     if isinstance(collection, QuadMesh):
-        corners = collection.get_coordinates()
+        corners = np.asarray(collection.get_coordinates())
         middles = (corners[:-1, :-1] + corners[1:, 1:]) / 2
         cells = np.asarray(collection.get_array()).reshape(middles.shape[:2])
         yield from _of_cells(cells, middles[0, :, 0], middles[:, 0, 1])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -13,7 +15,7 @@ from matplotlib.lines import Line2D
 
 # More points than this would make a file that no program opens with ease.
 _MOST_POINTS = 2000
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "jaxunits"}
+_STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "jaxunits"}
 
 
 def svg_of(canvas: Canvas) -> bytes:
@@ -33,9 +35,9 @@ def svg_of(canvas: Canvas) -> bytes:
 
 def _is_cloud(artist: Artist) -> bool:
     if isinstance(artist, PathCollection):
-        return len(artist.get_offsets()) > _MOST_POINTS
+        return np.size(artist.get_offsets()) > 2 * _MOST_POINTS
     return (
         isinstance(artist, Line2D)
         and artist.get_marker() not in ("None", None)
-        and len(artist.get_xdata()) > _MOST_POINTS
+        and np.size(artist.get_xdata()) > _MOST_POINTS
     )

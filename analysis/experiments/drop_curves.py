@@ -58,15 +58,28 @@ def _section(runs: Runs) -> Section:
         text=[_MEASURED, f"{_READING} {_resolution(sweeps)} {_CHANCE}"],
         figures=[rendered("drop_curves", _draw(sweeps, sure), _caption(sweeps))],
         tables=[_table(sweeps, sure)],
-        findings=foremost(
-            [_found(layer, sweep, sure[layer]) for layer, sweep in sweeps.items()],
-            "largest shares of damaged pairs",
-        ),
+        findings=_findings(sweeps, sure),
     )
 
 
+def _findings(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> list[str]:
+    """Of many layers first in how many there is damage, then the sentences of those with most."""
+    found = [_found(layer, sweep, sure[layer]) for layer, sweep in sweeps.items()]
+    sentences = foremost(found, "most damage")
+    if len(sentences) == len(found):
+        return sentences
+    damaged = sum(bool(each.damaged.any()) for each in sure.values())
+    return [
+        f"In {damaged} of {len(found)} layers some (unit, class) pair is damaged beyond chance.",
+        *sentences,
+    ]
+
+
 def _found(layer: str, sweep: xr.Dataset, sure: xr.Dataset) -> tuple[float, str]:
-    """The share of damaged pairs, and the sentence: how many, and which of them loses most."""
+    """How much damage there is, and the sentence: to how many pairs, and which loses most.
+
+    Damage is the share of damaged pairs; where there are none it is below 0, by the largest drop.
+    """
     damaged, pairs = int(sure.damaged.sum()), int(sure.p_value.notnull().sum())
     drops = sweep.class_accuracy_drop.where(sure.damaged) if damaged else sweep.class_accuracy_drop
     # Of equal drops that which the table and the panels show.
@@ -79,7 +92,7 @@ def _found(layer: str, sweep: xr.Dataset, sure: xr.Dataset) -> tuple[float, str]
         verb = "is" if damaged == 1 else "are"
         rest = f"unit {unit} costs class {name} most, {drop}"
         return damaged / pairs, f"{layer}: {how_many} {verb} damaged beyond chance; {rest}."
-    return 0.0, (
+    return float(drops.max()) - 2, (
         f"{layer}: none of {counted(pairs, '(unit, class) pair')} is damaged beyond chance, all of "
         f"them tested together; the largest drop, of class {name} without unit {unit}, is {drop}."
     )
