@@ -11,6 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure as Canvas
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 # More points than this would make a file that no program opens with ease.
@@ -25,6 +26,9 @@ def svg_of(canvas: Canvas) -> bytes:
       canvas: a figure that was drawn before: it keeps its layout, which takes as long as drawing.
     """
     canvas.set_layout_engine("none")
+    # Images keep their own pixels, which are fewer than those that they cover.
+    for image in canvas.findobj(AxesImage):
+        image.set_interpolation("none")
     for cloud in canvas.findobj(_is_cloud):
         cloud.set_rasterized(True)
     file = io.BytesIO()

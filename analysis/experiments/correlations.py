@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy
@@ -112,7 +113,7 @@ def _draw_panel(axes: Axes, found: xr.Dataset) -> None:
         r = found.r.sel(accuracy_drop=drop).transpose("seed", "attribute").values
         if len(r) > 1:
             for seed, row in enumerate(r):
-                look = {"color": color, "alpha": 0.3, "markersize": 2.5}
+                look: Any = {"color": color, "alpha": 0.3, "markersize": 2.5}
                 name = unlisted(f"{label}, network {seed}")
                 axes.plot(row, place + shift, marker, label=name, **look)
         axes.plot(_mean(r), place + shift, marker, color=color, label=label, markersize=4.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
@@ -139,7 +139,7 @@ def _draw_stretches(axes: Axes, found: xr.Dataset) -> None:
         one = found.isel(stretch=number)
         first, last = int(one.first_step), int(one.last_step)
         role = str(one.role.values)
-        look = {"color": _ROLES[role], "alpha": 0.35, "linewidth": 0}
+        look: Any = {"color": _ROLES[role], "alpha": 0.35, "linewidth": 0}
         axes.axvspan(first, last, label=unlisted(role), **look)
         if number:
             axes.axvline(first, color="white", linewidth=1)

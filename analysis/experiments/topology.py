@@ -179,7 +179,7 @@ def _draw_histograms(canvas: Canvas, axes: Axes, found: xr.Dataset) -> None:
     bar.set_label("share of maps (%)", fontsize=7)
     bar.ax.tick_params(labelsize=7)
     # Of all columns, so that each is known by its epoch; only some have a tick.
-    axes.xaxis.set_major_locator(FixedLocator(places + 0.5))
+    axes.xaxis.set_major_locator(FixedLocator((places + 0.5).tolist()))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: str(epochs[int(place)])))
 
 
