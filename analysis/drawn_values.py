@@ -46,7 +46,7 @@ def values_of(canvas: Canvas) -> str:
     Returns:
       The table, or nothing where the figure has no numbers.
     """
-    rows = [row for axes in canvas.axes if _has_numbers(axes) for row in _rows(axes)]
+    rows = [row for axes in canvas.axes if _has_numbers(axes) for row in _rows(axes, canvas)]
     if not rows:
         return ""
     table = io.StringIO(newline="")
@@ -67,17 +67,43 @@ def _used(rows: list[_Row]) -> list[str]:
     return [name for name in COLUMNS if name[-1] in "lsxy" or any(name in row for row in rows)]
 
 
-def _rows(axes: Axes) -> Iterator[_Row]:
+def _rows(axes: Axes, canvas: Canvas) -> Iterator[_Row]:
     """The numbers of a panel, named by its axes."""
     head = {
-        "panel": _plain(axes.get_title()),
-        "x_axis": _plain(axes.get_xlabel()),
-        "y_axis": _plain(axes.get_ylabel()),
+        "panel": _told(axes, canvas, Axes.get_title, "above"),
+        "x_axis": _told(axes, canvas, Axes.get_xlabel, "below"),
+        "y_axis": _told(axes, canvas, Axes.get_ylabel, "before"),
     }
     name_x, name_y = _names(axes.xaxis), _names(axes.yaxis)
     for row in _numbers(axes):
         row["x"], row["y"] = name_x(row.get("x")), name_y(row.get("y"))
         yield head | row
+
+
+def _told(axes: Axes, canvas: Canvas, text_of: Callable[[Axes], str], where: str) -> str:
+    """What a panel is called, or its axis; in grids that stands at one panel for those behind it.
+
+    Args:
+      axes: the panel.
+      canvas: its figure.
+      text_of: its text.
+      where: the panels of its grid that tell it too: `above` or `below` it, or `before` it.
+    """
+    own, place = text_of(axes), axes.get_subplotspec()
+    if own or place is None:
+        return _plain(own)
+    row, column = place.rowspan.start, place.colspan.start
+    found: dict[int, str] = {}
+    for other in canvas.axes:
+        at = other.get_subplotspec()
+        if at is None or at.get_gridspec() is not place.get_gridspec() or not text_of(other):
+            continue
+        down, along = at.rowspan.start - row, at.colspan.start - column
+        if where == "before" and down == 0 and along < 0:
+            found[-along] = text_of(other)
+        if along == 0 and {"above": down < 0, "below": down > 0}.get(where):
+            found[abs(down)] = text_of(other)
+    return _plain(found[min(found)]) if found else ""
 
 
 def _numbers(axes: Axes) -> Iterator[_Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
+from ..drawn_values import unlisted
 from ..figures import CHANCE, POINTS, band, color_of, label_of, legend, panel, panels_of, rendered
 from ..findings import foremost, points
 from ..report import accuracy
@@ -82,7 +84,8 @@ def _draw_layer(axes: Axes, runs: Runs, layer: str) -> None:
         curves = largest.min(0), largest.mean(0), largest.max(0)
         band(axes, rank, curves, color=color, linewidth=1.5, label=label_of(name))
         overall = sorted_drops(sweeps, "overall_accuracy_drop").mean(0)
-        axes.plot(rank, overall, color=color, linewidth=1, linestyle="--")
+        dashed: Any = {"color": color, "linewidth": 1, "linestyle": "--"}
+        axes.plot(rank, overall, label=unlisted(f"{name}, overall drop"), **dashed)
         sure = ju.statistics.uncertainty(sweeps[0], num_draws=_DRAWS)
         chance.append(100 * sure.chance_drop.values)
     most = max(chance, key=lambda curve: float(curve.mean()))

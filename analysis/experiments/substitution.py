@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from ..drawn_values import unlisted
 from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, legend, panels_of, rendered, tidy
 from ..findings import foremost, p_value
@@ -173,7 +175,7 @@ def _draw_column(column: np.ndarray, members: Sequence[ByLayer], layers: Sequenc
     for number, objective in enumerate(OBJECTIVES):
         for member, of_layers in enumerate(members):
             shift = spread[number * len(members) + member]
-            _draw_network(column, of_layers, layers, objective, shift, labeled=member == 0)
+            _draw_network(column, of_layers, layers, objective, shift, member)
     for axes in column:
         axes.axhline(0, color="0.6", linewidth=0.6, zorder=0)
         tidy(axes)
@@ -191,17 +193,17 @@ def _draw_network(
     layers: Sequence[str],
     objective: str,
     shift: float,
-    *,
-    labeled: bool,
+    member: int,
 ) -> None:
     """One network's numbers under one objective, down the rows."""
     label, color, marker = _LOOKS[objective]
-    look = {"color": color, "markersize": 4, "linewidth": 0.8}
+    look: Any = {"color": color, "markersize": 4, "linewidth": 0.8}
     for place, layer in enumerate(layers):
         if layer not in of_layers:
             continue
         units = of_layers[layer]
-        name = label if labeled and place == 0 else None
+        number = f", network {member}" if member else ""
+        name = unlisted(f"{label}{number}") if member or place else label
         across = [place + shift]
         column[0].plot(
             across, [float(units["rs"].sel(maximized=objective).mean())], marker, label=name, **look
@@ -209,7 +211,9 @@ def _draw_network(
         for axes, relation in zip(column[1:], RELATIONS, strict=True):
             found = rank_of(units, objective, relation)
             bars = [[found.r - found.low], [found.high - found.r]]
-            axes.errorbar(across, [found.r], yerr=bars, fmt=marker, **look)
+            axes.errorbar(
+                across, [found.r], yerr=bars, fmt=marker, label=unlisted(f"{label}{number}"), **look
+            )
 
 
 experiment = Experiment(

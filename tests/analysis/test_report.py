@@ -103,6 +103,24 @@ def test_maps_have_a_row_a_cell_and_pictures_and_scales_have_none():
     assert values_of(empty) == ""
 
 
+def test_panels_of_a_grid_share_what_is_written_once():
+    canvas = Canvas(figsize=(4, 3), layout="constrained")
+    grid = canvas.subplots(2, 2)
+    for axes in grid.flat:
+        axes.plot([0], [1])
+    for column, name in enumerate(("conv1", "conv2")):
+        grid[0, column].set_title(name)
+        grid[1, column].set_xlabel(f"units of {name}")
+    grid[0, 0].set_ylabel("accuracy")
+    grid[1, 0].set_ylabel("loss")
+    assert columns_of(table_of(canvas), "panel", "x_axis", "y_axis") == [
+        ("conv1", "units of conv1", "accuracy"),
+        ("conv2", "units of conv2", "accuracy"),
+        ("conv1", "units of conv1", "loss"),
+        ("conv2", "units of conv2", "loss"),
+    ]
+
+
 def test_svg_keeps_letters_and_is_the_same_every_time():
     def figure():
         canvas, (axes,) = drawn()
