@@ -3,7 +3,11 @@
 import csv
 import dataclasses
 import io
+import json
+import os
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -21,8 +25,11 @@ from jaxunits.analysis.report import write_report
 from jaxunits.analysis.runs import Run, Runs
 from jaxunits.analysis.section import unit_address
 from jaxunits.files import write_json
+from tests.processes import LIMIT
 
+UNITS = (5, 6, 7, 8, 9, 10, 0, 1, 2, 3, 4)
 ROOT = Path(__file__).parents[2]
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def drawn(*, columns=1):
@@ -147,7 +154,7 @@ def written(tmp_path):
     write_json(folder / "configuration.json", settings)
     measured = {"other": {"a/b": xr.Dataset(attrs={"split": "test"})}}
     runs = Runs([Run("net", "seed0", measured, folder)], config()(folder))
-    rows = [{"layer": "a/b", "unit": unit, "class": "<b>&"} for unit in range(11)]
+    rows = [{"layer": "a/b", "unit": unit, "class": "<b>&"} for unit in UNITS]
     figure = Figure("one two", b"png", "Shown.", svg=b"<svg/>", unit=unit_address("a/b", 3))
     section = Section("Found", ["Text."], [figure], [Table.of("All", rows)], ["Of <i> 3 units."])
 
@@ -178,7 +185,7 @@ def test_rows_beyond_ten_unfold_without_a_script(written):
 def test_units_link_to_the_page_of_all_units_where_there_is_one(written):
     assert "explorer" not in written()
     page = written(explorer=Path("anywhere/explorer.html"))
-    assert page.count('<td><a href="explorer.html#a%2Fb/10">10</a></td>') == 1
+    assert page.count('<td><a href="explorer.html#a%2Fb/10">10</a></td>') == 2
     assert len(re.findall(r'href="explorer\.html#a%2Fb/3"', page)) == 4
     assert 'href="explorer.html"' in page
     assert unit_address("x@y", 5, "net/seed 1") == "x%40y/5@net%2Fseed%201"
@@ -204,3 +211,36 @@ def test_the_page_says_how_to_cite_what_it_shows(written):
     assert f"\nversion: {ju.__version__}\n" in citation
     for title in ("via Ablation", "of Individual Units in CNNs", "Representative Substitution"):
         assert title in citation
+
+
+PROBE = """<script>
+const table = document.querySelector("table.sorted");
+const column = (place) => [...table.tBodies[0].rows].map((row) => row.cells[place].textContent);
+const seen = () => [...table.tBodies[0].rows].filter((row) => row.offsetHeight).length;
+const found = [seen()];
+const button = table.tHead.rows[0].cells[1].querySelector("button");
+for (let times = 0; times < 3; times++) { button.click(); found.push(column(1)); }
+found.push(seen());
+document.querySelector(".unfold").click();
+found.push(seen());
+document.body.textContent = "found " + JSON.stringify(found);
+</script>"""
+
+
+@pytest.mark.skipif(not BROWSER, reason="there is no Chromium")
+def test_a_click_sorts_and_what_is_folded_unfolds(written, tmp_path):
+    page = tmp_path / "probe.html"
+    page.write_text(written().replace("</body>", f"{PROBE}</body>"))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()]
+    shown = subprocess.run(
+        [BROWSER, *options],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=LIMIT,
+    ).stdout
+    found = json.loads(re.search(r"found (\[.*\])", shown)[1])
+    units = [str(unit) for unit in sorted(UNITS)]
+    # The most first, the least first, as they stood; numbers, not letters.
+    assert found == [10, units[::-1], units, [str(unit) for unit in UNITS], 10, 11]
