@@ -1,4 +1,4 @@
-"""Figures as SVG: letters stay letters, and clouds of points one picture."""
+"""Figures as SVG: letters stay letters, and clouds of points are one picture."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure as Canvas
-from matplotlib.image import AxesImage
-from matplotlib.lines import Line2D
 
-# More points than this would make a file that no program opens with ease.
+# More points than this would make a file that programs open with effort.
 _MOST_POINTS = 2000
 _STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "jaxunits"}
 
@@ -26,22 +23,20 @@ def svg_of(canvas: Canvas) -> bytes:
       canvas: a figure that was drawn before: it keeps its layout, which takes as long as drawing.
     """
     canvas.set_layout_engine("none")
-    # Images keep their own pixels, which are fewer than those that they cover.
-    for image in canvas.findobj(AxesImage):
-        image.set_interpolation("none")
-    for cloud in canvas.findobj(_is_cloud):
-        cloud.set_rasterized(True)
+    for axes in canvas.axes:
+        _lighten(axes)
     file = io.BytesIO()
     with rc_context(_STYLE):
         FigureCanvasSVG(canvas).print_svg(file, metadata={"Date": None, "Creator": None})
     return file.getvalue()
 
 
-def _is_cloud(artist: Artist) -> bool:
-    if isinstance(artist, PathCollection):
-        return np.size(artist.get_offsets()) > 2 * _MOST_POINTS
-    return (
-        isinstance(artist, Line2D)
-        and artist.get_marker() not in ("None", None)
-        and np.size(artist.get_xdata()) > _MOST_POINTS
-    )
+def _lighten(axes: Axes) -> None:
+    """Leave images their own pixels, fewer than they cover, and make pictures of large clouds."""
+    for image in axes.images:
+        image.set_interpolation("none")
+    for points in axes.collections:
+        points.set_rasterized(np.shape(points.get_offsets())[0] > _MOST_POINTS)
+    for line in axes.lines:
+        has_markers = line.get_marker() not in ("None", None)
+        line.set_rasterized(has_markers and np.size(line.get_xdata()) > _MOST_POINTS)
