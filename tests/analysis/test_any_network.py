@@ -336,7 +336,7 @@ def is_found_and_drawn(folder, data):
     (sentence,) = found["silent_units"].findings
     assert f"<p>{sentence}</p>" in page
     # A bar a layer, named by it.
-    layers = [layer.name for layer in stored("mlp").layers]
+    layers = list(stored("mlp").layers)
     rows = found["silent_units"].figure.values.splitlines()[1:]
     assert [row.split(",")[-1] for row in rows] == layers
     # It reads attributes alone.
