@@ -20,8 +20,10 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from .drawn_values import VISIBLE, unlisted, values_of
 from .fonts import families, without_glyph
 from .section import Figure
+from .svg import svg_of
 
 # Okabe and Ito's palette.
 DAMAGE = "#D55E00"
@@ -45,8 +47,6 @@ POINTS = "accuracy drop\n(percentage points)"
 _DPI = 160
 # Between small images, as a share of their size.
 _GAP = 0.1
-# Goes before labels, and is taken off when the figure is drawn.
-_VISIBLE = "\N{WORD JOINER}"
 
 
 def rendered(name: str, canvas: Canvas, caption: str) -> Figure:
@@ -60,7 +60,7 @@ def rendered(name: str, canvas: Canvas, caption: str) -> Figure:
     fonts = families()
     texts = [text for text in canvas.findobj(Text) if isinstance(text, Text)]
     for text in texts:
-        text.set_text(text.get_text().removeprefix(_VISIBLE))
+        text.set_text(text.get_text().removeprefix(VISIBLE))
         # A dollar in a name is no formula.
         text.set_parse_math(False)
         text.set_fontfamily(fonts)
@@ -75,6 +75,7 @@ def rendered(name: str, canvas: Canvas, caption: str) -> Figure:
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
         # Drawn once: savefig would draw a figure with a layout twice.
         page.draw()
+        svg = svg_of(canvas)
     file = io.BytesIO()
     Image.fromarray(np.asarray(page.buffer_rgba())).save(file, "png")
     missing = without_glyph(text.get_text() for text in texts)
@@ -84,12 +85,12 @@ def rendered(name: str, canvas: Canvas, caption: str) -> Figure:
             f"{' '.join(missing[:40])}{' …' if len(missing) > 40 else ''}; install one that has "
             "them, such as Noto Sans of their script, and run the analysis again."
         )
-    return Figure(name, file.getvalue(), caption)
+    return Figure(name, file.getvalue(), caption, svg=svg, values=values_of(canvas))
 
 
 def label_of(name: str) -> str:
     """A name from outside as the label of a curve; Matplotlib hides labels that begin with `_`."""
-    return _VISIBLE + name
+    return VISIBLE + name
 
 
 def tidy(axes: Axes) -> None:
@@ -140,7 +141,9 @@ def band(
 ) -> None:
     """A curve and what it varies in: the lower end, the curve, the upper end."""
     low, middle, high = curves
-    axes.fill_between(across, low, high, color=look["color"], alpha=alpha, linewidth=0)
+    # With the name of its curve, so that their numbers stand together.
+    name = unlisted(look.get("label", ""))
+    axes.fill_between(across, low, high, color=look["color"], alpha=alpha, linewidth=0, label=name)
     axes.plot(across, middle, **look)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import xarray as xr
@@ -15,8 +16,9 @@ import xarray as xr
 import jaxunits as ju
 from jaxunits import files
 
+from .papers import papers_of, software
 from .runs import Runs
-from .section import Section, Table
+from .section import Section, Table, unit_address
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _PROVENANCE = (
@@ -43,13 +45,22 @@ _PROVENANCE = (
 _NAMED = 10
 
 
-def write_report(path: Path, sections: Mapping[str, Section], runs: Runs) -> Path:
+def write_report(
+    path: Path,
+    sections: Mapping[str, Section],
+    runs: Runs,
+    *,
+    papers: Iterable[str] = (),
+    explorer: Path | None = None,
+) -> Path:
     """Write the page and its figures, each as a file of its own too.
 
     Args:
       path: the folder to write into.
       sections: what the page shows, by experiment.
       runs: the networks.
+      papers: the letters of those that the sections are after.
+      explorer: the page of all units in the same folder, where there is one.
 
     Returns:
       The page's path.
@@ -59,24 +70,29 @@ def write_report(path: Path, sections: Mapping[str, Section], runs: Runs) -> Pat
     """
     for section in sections.values():
         for figure in section.figures:
-            files.write_atomically(path / "figures" / f"{figure.name}.png", figure.png)
+            for name, content in figure.files.items():
+                files.write_atomically(path / "figures" / name, content)
     configurations = [
         (name, ju.results.RunFolder(members[0].folder).read_configuration())
         for name, members in runs.configurations.items()
     ]
     network, data = _names(runs.every[0].folder, configurations[0][1])
     measured = _first(runs)
-    page = _template().render(
+    address = explorer.name if explorer else ""
+    page = _template("" if runs.several else address).render(
         title=f"{path.name if runs.several else network} on {data}",
         lead=title_of(runs),
         summary=summary(runs),
         images=int(measured.n_images.sum()) if "n_images" in measured else 0,
         split=measured.attrs.get("split", ""),
         empty=_without_images(measured),
-        sections=sections.values(),
+        sections=list(sections.values()),
         provenance=_provenance(measured),
         seconds=_seconds(runs),
         trainings=[(name, json.dumps(each, indent=2)) for name, each in configurations],
+        explorer=address,
+        software=software(),
+        papers=papers_of(papers),
     )
     place = ju.results.RunFolder(path).report
     files.write_atomically(place, page)
@@ -197,11 +213,27 @@ def _seconds(runs: Runs) -> Table:
     return Table.of("Time of each sweep", rows)
 
 
-def _template() -> Any:
+def _linked(table: Table, explorer: str) -> list[list[tuple[str, str]]]:
+    """The cells of a table, with the explorer's address of what stands in the column `unit`."""
+    places = {name: place for place, name in enumerate(table.columns)}
+    if not explorer or not {"layer", "unit"} <= places.keys():
+        return [[(cell, "") for cell in row] for row in table.rows]
+    return [
+        [
+            (cell, f"{explorer}#{unit_address(row[places['layer']], cell)}" if at_unit else "")
+            for cell, at_unit in zip(row, (name == "unit" for name in places), strict=True)
+        ]
+        for row in table.rows
+    ]
+
+
+def _template(explorer: str) -> Any:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
+    environment.filters["address"] = quote
+    environment.filters["linked"] = lambda table: _linked(table, explorer)
     return environment.get_template("report.html.jinja")

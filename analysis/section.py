@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import jaxunits as ju
+
+
+def unit_address(layer: str, unit: object, network: str = "") -> str:
+    """Where a unit is in the page of all units: `conv4/17`, what URLs lack in percent signs.
+
+    Args:
+      layer: its layer.
+      unit: its number.
+      network: its network's name, where there are several.
+    """
+    of = f"@{quote(network, safe='')}" if network else ""
+    return f"{quote(layer, safe='')}/{unit}{of}"
 
 
 @dataclass(frozen=True)
@@ -17,6 +30,9 @@ class Figure:
       png: the file's content.
       caption: what it shows.
       zoomable: whether it is large: folded away on the page, and enlarged by a click.
+      svg: the same drawing in lines and letters; empty where it is a picture alone.
+      values: the numbers that it shows as CSV; empty where it shows none.
+      unit: where the unit that it shows is in the explorer, of `unit_address`; empty for others.
 
     Notebooks show it.
     """
@@ -25,6 +41,15 @@ class Figure:
     png: bytes = field(repr=False)
     caption: str
     zoomable: bool = False
+    svg: bytes = b""
+    values: str = ""
+    unit: str = ""
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What is kept of it, by the files' names."""
+        kept = {"png": self.png, "svg": self.svg, "csv": self.values.encode()}
+        return {f"{self.name}.{suffix}": content for suffix, content in kept.items() if content}
 
     def _repr_png_(self) -> bytes:
         return self.png
@@ -69,12 +94,15 @@ class Section:
       text: paragraphs that say what is measured and how to read it.
       figures: pictures.
       tables: tables.
+      findings: sentences that say what was found, the numbers that matter in them; they stand
+        first.
     """
 
     title: str
     text: list[str]
     figures: list[Figure] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
 
     @property
     def figure(self) -> Figure:

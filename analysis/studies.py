@@ -145,4 +145,6 @@ def drawn(runs: Sequence[Run], config: Settings, wanted: Sequence[Experiment]) -
     """Figures, tables and the report of some networks."""
     every = Runs(list(runs), config)
     sections = {each.name: each.draw(every) for each in wanted}
-    return Study(sections, write_report(config.output or config.run, sections, every), every)
+    papers = [each.paper for each in wanted]
+    report = write_report(config.output or config.run, sections, every, papers=papers)
+    return Study(sections, report, every)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,7 +12,9 @@ from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
+from ..drawn_values import unlisted
 from ..figures import CHANCE, POINTS, band, color_of, label_of, legend, panel, panels_of, rendered
+from ..findings import foremost, points
 from ..report import accuracy
 from ..runs import Panel, Runs
 from ..section import Section, Table
@@ -27,12 +30,37 @@ chance alone would give, for the configuration that it would give most."""
 
 def run(runs: Runs) -> Section:
     """One panel a layer with all configurations, and a table."""
-    layers = runs.layers("ablation")
+    layers, panels = runs.layers("ablation"), runs.panels("ablation")
+    damaged = [_damaged(panel) for panel in panels]
     return Section(
         title="Class accuracy drop, network by network",
         text=[_TEXT],
         figures=[rendered("drop_curves", _draw(runs, layers), _caption(runs))],
-        tables=[_table(runs)],
+        tables=[_table(panels, damaged)],
+        findings=foremost(
+            [_found(panel, each) for panel, each in zip(panels, damaged, strict=True)],
+            "largest mean max class drops",
+        ),
+    )
+
+
+def _damaged(panel: Panel) -> list[int]:
+    """How many (unit, class) pairs are damaged beyond chance, by seed."""
+    sure = [ju.statistics.uncertainty(sweep, num_draws=1) for sweep in panel.results]
+    return [int(each.damaged.sum()) for each in sure]
+
+
+def _found(panel: Panel, damaged: Sequence[int]) -> tuple[float, str]:
+    """The mean max class drop of a configuration's layer, and the sentence."""
+    sweeps = panel.results
+    pairs = sweeps[0].sizes["unit"] * int((sweeps[0].n_images > 0).sum())
+    largest = float(np.mean([sweep.max_class_accuracy_drop.mean() for sweep in sweeps]))
+    overall = float(np.mean([sweep.overall_accuracy_drop.mean() for sweep in sweeps]))
+    seeds = f", mean of {len(sweeps)} seeds ({min(damaged)} to {max(damaged)})"
+    return largest, (
+        f"{panel.title}: {np.mean(damaged):.3g} of {pairs:,} (unit, class) pairs are damaged "
+        f"beyond chance{seeds if len(sweeps) > 1 else ''}; on average a unit costs its most "
+        f"damaged class {points(largest)} points and all classes together {points(overall)}."
     )
 
 
@@ -56,7 +84,8 @@ def _draw_layer(axes: Axes, runs: Runs, layer: str) -> None:
         curves = largest.min(0), largest.mean(0), largest.max(0)
         band(axes, rank, curves, color=color, linewidth=1.5, label=label_of(name))
         overall = sorted_drops(sweeps, "overall_accuracy_drop").mean(0)
-        axes.plot(rank, overall, color=color, linewidth=1, linestyle="--")
+        dashed: Any = {"color": color, "linewidth": 1, "linestyle": "--"}
+        axes.plot(rank, overall, label=unlisted(f"{name}, overall drop"), **dashed)
         sure = ju.statistics.uncertainty(sweeps[0], num_draws=_DRAWS)
         chance.append(100 * sure.chance_drop.values)
     most = max(chance, key=lambda curve: float(curve.mean()))
@@ -79,18 +108,17 @@ def _caption(runs: Runs) -> str:
     )
 
 
-def _table(runs: Runs) -> Table:
+def _table(panels: Sequence[Panel], damaged: Sequence[Sequence[int]]) -> Table:
     return Table.of(
         "Means over the seeds of each configuration, ± standard deviation over seeds",
-        map(_row, runs.panels("ablation")),
+        map(_row, panels, damaged),
     )
 
 
-def _row(panel: Panel) -> dict[str, object]:
+def _row(panel: Panel, damaged: Sequence[int]) -> dict[str, object]:
     sweeps = panel.results
     overall = [float(sweep.overall_accuracy_drop.mean()) for sweep in sweeps]
     largest = [sweep.max_class_accuracy_drop.values for sweep in sweeps]
-    damaged = [int(ju.statistics.uncertainty(sweep, num_draws=1).damaged.sum()) for sweep in sweeps]
     return {
         "configuration": panel.configuration,
         "layer": panel.layer,

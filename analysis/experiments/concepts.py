@@ -15,6 +15,7 @@ import jaxunits as ju
 
 from ..experiment import Experiment
 from ..figures import color_of, label_of, legend, rendered, tidy
+from ..findings import foremost
 from ..measurements.ablation import ablation
 from ..measurements.concepts import concepts
 from ..runs import Panel, Runs
@@ -37,6 +38,25 @@ def _section(runs: Runs) -> Section:
         text=[_TEXT],
         figures=[rendered("concepts", _draw(panels), _caption(runs, panels))],
         tables=[_counts(panels), _best(panels)],
+        findings=foremost(
+            [_found(panel.title, panel.results) for panel in panels], "most detectors"
+        ),
+    )
+
+
+def _found(title: str, results: Sequence[xr.Dataset]) -> tuple[float, str]:
+    """The mean share of detectors, and the sentence: of what, and which unit coincides best."""
+    found = [ju.results.detectors_by_concept(result) for result in results]
+    detectors = float(np.mean([int(each.sum()) for each in found]))
+    unique = float(np.mean([each.size for each in found]))
+    first = results[0].isel(unit=int(np.argmax(results[0].alignment.values)))
+    units, limit = results[0].sizes["unit"], results[0].attrs["detector_iou"]
+    mean = ", means over seeds" if len(results) > 1 else ""
+    of = f"of {unique:.3g} concept{'' if unique == 1 else 's'}" if detectors else "of no concept"
+    return detectors / units, (
+        f"{title}: {detectors:.3g} of {units} units are detectors, {of} (IoU above "
+        f"{limit}{mean}); unit {int(first['unit'])} coincides best, with "
+        f"{first.best_concept.values} (IoU {float(first.alignment):.2f})."
     )
 
 
@@ -74,6 +94,7 @@ def _draw_bars(axes: Axes, found: Sequence[xr.DataArray], colors: dict[str, str]
         place,
         [number for _, number in best],
         color=[colors.get(category, "0.5") for (_, category), _ in best],
+        label=[label_of(category) for (_, category), _ in best],
     )
     axes.set_xlim(-0.6, max(len(best), _LISTED) - 0.4)
     axes.set_xticks(place, [concept for (concept, _), _ in best], rotation=60, ha="right")

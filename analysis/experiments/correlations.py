@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy
@@ -12,8 +13,10 @@ from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
+from ..drawn_values import unlisted
 from ..experiment import Experiment
 from ..figures import DAMAGE, OVERALL, legend, panels_of, rendered
+from ..findings import discoveries, foremost, p_value
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..runs import Panel, Runs
@@ -22,9 +25,10 @@ from ..section import Section, Table
 _COLUMNS = 4
 # Fewer units have no rank correlation.
 _FEWEST_UNITS = 3
+_LARGEST = "max_class_accuracy_drop"
 _DROPS = {
     "overall_accuracy_drop": ("overall drop", OVERALL, "s", -0.17),
-    "max_class_accuracy_drop": ("max class drop", DAMAGE, "o", 0.17),
+    _LARGEST: ("max class drop", DAMAGE, "o", 0.17),
 }
 _TEXT = """Spearman's rank correlation r over the units of a layer, of every attribute with the
 overall accuracy drop and with the max class accuracy drop. Positive r means that units with more
@@ -44,12 +48,37 @@ def _section(runs: Runs) -> Section:
     ]
     title = "Which attributes tell a unit's importance?"
     if not panels:
-        return Section(title=title, text=[_TEXT, _TOO_FEW])
+        return Section(title=title, text=[_TEXT], findings=[_TOO_FEW])
     return Section(
         title=title,
         text=[_TEXT],
         figures=[rendered("correlations", _draw(runs, panels), _caption(runs))],
         tables=[_table(runs, panels)],
+        findings=foremost(
+            [_sentence(panel.title, found) for panel, found in panels], "strongest correlations"
+        ),
+    )
+
+
+def _sentence(title: str, found: xr.Dataset) -> tuple[float, str]:
+    """The strongest mean r with the max class drop, and the sentence: whose, and how sure."""
+    of = found.sel(accuracy_drop=_LARGEST).transpose("seed", "attribute")
+    r, p = _mean(of.r.values), of.p_value.values
+    if np.isnan(r).all():
+        return 0.0, f"{title}: the max class drop, or each attribute, is the same for all units."
+    first = int(np.nanargmax(np.abs(r)))
+    name = str(of.attribute.values[first]).replace("_", " ")
+    text = f"{title}: of the attributes {name} goes with the max class drop most"
+    if len(p) > 1:
+        seeds = f"mean r {r[first]:+.2f} over {len(p)} seeds"
+        return abs(r[first]), f"{text} ({seeds}, p < 0.05 in {int((p[:, first] < 0.05).sum())})."
+    known = np.isfinite(p[0])
+    beyond = discoveries(p[0])
+    return abs(r[first]), (
+        f"{text} (r = {r[first]:+.2f} over {int(found['n_units'].max())} units, "
+        f"{p_value(p[0, first])}); {beyond or 'none'} of "
+        f"{int(known.sum())} go{'es' if beyond < 2 else ''} with it beyond chance "
+        "(5 % false discoveries)."
     )
 
 
@@ -83,8 +112,10 @@ def _draw_panel(axes: Axes, found: xr.Dataset) -> None:
     for drop, (label, color, marker, shift) in _DROPS.items():
         r = found.r.sel(accuracy_drop=drop).transpose("seed", "attribute").values
         if len(r) > 1:
-            for row in r:
-                axes.plot(row, place + shift, marker, color=color, alpha=0.3, markersize=2.5)
+            for seed, row in enumerate(r):
+                look: Any = {"color": color, "alpha": 0.3, "markersize": 2.5}
+                name = unlisted(f"{label}, network {seed}")
+                axes.plot(row, place + shift, marker, label=name, **look)
         axes.plot(_mean(r), place + shift, marker, color=color, label=label, markersize=4.5)
     bound = _bound(int(found["n_units"].max()))
     axes.axvline(0, color="0.6", linewidth=0.6, zorder=0)
@@ -139,12 +170,8 @@ def _cell(found: xr.Dataset) -> str:
     if np.isnan(r).all():
         return "the same for all units"
     if len(r) == 1:
-        return f"{r[0]:+.2f} (p {_p(p[0])})"
+        return f"{r[0]:+.2f} ({p_value(p[0])})"
     return f"{np.nanmean(r):+.2f} ({int((p < 0.05).sum())} of {len(r)})"
-
-
-def _p(value: float) -> str:
-    return f"= {value:.2g}" if value >= 1e-4 else "< 0.0001"
 
 
 experiment = Experiment(

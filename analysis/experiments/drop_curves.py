@@ -23,6 +23,7 @@ from ..figures import (
     panels_of,
     rendered,
 )
+from ..findings import counted, drop_with_interval, foremost
 from ..measurements.ablation import ablation
 from ..runs import Runs
 from ..section import Section, Table
@@ -39,7 +40,8 @@ classes: the network as a whole hardly notices that such a unit is gone, one cla
 images per class the largest of many noisy drops is above zero by chance alone:"""
 _CHANCE = """The gray curve is the max class drop that the same numbers of changed predictions
 would give if each had gone either way by chance, with the range of 95 % of such draws. Intervals
-are score intervals of the paired counts (Tango 1998); a (unit, class) pair counts as damaged where
+are score intervals of the paired counts (Tango 1998), each of its pair alone, so that the largest
+of many drops can have one above 0 by chance; a (unit, class) pair counts as damaged where
 an exact McNemar test says so with 5 % false discoveries expected among all pairs of the layer."""
 
 
@@ -56,6 +58,43 @@ def _section(runs: Runs) -> Section:
         text=[_MEASURED, f"{_READING} {_resolution(sweeps)} {_CHANCE}"],
         figures=[rendered("drop_curves", _draw(sweeps, sure), _caption(sweeps))],
         tables=[_table(sweeps, sure)],
+        findings=_findings(sweeps, sure),
+    )
+
+
+def _findings(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> list[str]:
+    """Of many layers first in how many there is damage, then the sentences of those with most."""
+    found = [_found(layer, sweep, sure[layer]) for layer, sweep in sweeps.items()]
+    sentences = foremost(found, "most damage")
+    if len(sentences) == len(found):
+        return sentences
+    damaged = sum(bool(each.damaged.any()) for each in sure.values())
+    return [
+        f"In {damaged} of {len(found)} layers some (unit, class) pair is damaged beyond chance.",
+        *sentences,
+    ]
+
+
+def _found(layer: str, sweep: xr.Dataset, sure: xr.Dataset) -> tuple[float, str]:
+    """How much damage there is, and the sentence: to how many pairs, and which loses most.
+
+    Damage is the share of damaged pairs; where there are none it is below 0, by the largest drop.
+    """
+    damaged, pairs = int(sure.damaged.sum()), int(sure.p_value.notnull().sum())
+    drops = sweep.class_accuracy_drop.where(sure.damaged) if damaged else sweep.class_accuracy_drop
+    # Of equal drops that which the table and the panels show.
+    drops = drops.isel(unit=ju.results.most_damaging(sweep, sweep.sizes["unit"]))
+    at = np.unravel_index(np.nanargmax(drops.values), drops.shape)
+    unit, name = int(drops["unit"][at[0]]), str(drops["class"][at[1]].values)
+    drop = drop_with_interval(sweep, unit, name)
+    if damaged:
+        how_many = f"{damaged:,} of {counted(pairs, '(unit, class) pair')}"
+        verb = "is" if damaged == 1 else "are"
+        rest = f"unit {unit} costs class {name} most, {drop}"
+        return damaged / pairs, f"{layer}: {how_many} {verb} damaged beyond chance; {rest}."
+    return float(drops.max()) - 2, (
+        f"{layer}: none of {counted(pairs, '(unit, class) pair')} is damaged beyond chance, all of "
+        f"them tested together; the largest drop, of class {name} without unit {unit}, is {drop}."
     )
 
 

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..experiment import Experiment
 from ..figures import CHANCE, DAMAGE, band, color_of, label_of, legend, rendered, style_of, tidy
+from ..findings import counted, foremost
 from ..measurements.greedy import greedy
 from ..runs import Panel, Runs
 from ..section import Section, Table
@@ -32,7 +33,31 @@ def _section(runs: Runs) -> Section:
         text=[_TEXT],
         figures=[rendered("greedy", _draw(panels), _caption(panels))],
         tables=[_table(panels)],
+        findings=foremost(
+            [_found(panel.title, panel.results) for panel in panels], "largest greedy drops"
+        ),
     )
+
+
+def _found(title: str, each: Sequence[xr.Dataset]) -> tuple[float, str]:
+    """The largest greedy drop in points, and the sentence: how few units take half of a class."""
+    greedy, random, spread = _averages(each)
+    before = 100 * np.mean([_before(result) for result in each])
+    halved = np.flatnonzero(greedy >= before / 2)
+    step = int(halved[0]) if len(halved) else len(greedy) - 1
+    head = f"{title}: without {counted(step, 'unit')} chosen for it a class loses"
+    by_chance = f"{random[step]:.1f} ± {spread[step]:.1f}" if len(random) else "not measured"
+    return float(greedy.max()), (
+        f"{head} {greedy[step]:.1f} of its {before:.1f} points of accuracy on average"
+        f"{', half of them' if len(halved) else ', less than half'}; without as many random units "
+        f"{by_chance}."
+    )
+
+
+def _before(result: xr.Dataset) -> float:
+    """Accuracy with all units of the classes that units are chosen for, their mean."""
+    names = [str(name) for name in result.target.values if name]
+    return float(np.mean([_accuracy(result, k, name)[0] for k, name in enumerate(names)]))
 
 
 def _draw(panels: Sequence[Panel]) -> Canvas:

@@ -15,6 +15,7 @@ import jaxunits as ju
 
 from ..experiment import Experiment
 from ..figures import CHANCE, GAIN, OVERALL, legend, panels_of, rendered, tidy
+from ..findings import foremost
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..runs import Panel, Runs
@@ -57,12 +58,28 @@ def _section(runs: Runs) -> Section:
     ]
     title = "Which class does a unit serve?"
     if not panels:
-        return Section(title=title, text=[_TEXT, _TOO_FEW])
+        return Section(title=title, text=[_TEXT], findings=[_TOO_FEW])
     return Section(
         title=title,
         text=[_TEXT],
         figures=[rendered("prediction", _draw(panels), _caption(fitted_on))],
         tables=[_table(panels), _examples(panels)],
+        findings=foremost(
+            [_sentence(panel.title, found) for panel, found in panels], "best predictions"
+        ),
+    )
+
+
+def _sentence(title: str, found: xr.Dataset) -> tuple[float, str]:
+    """How much better than the majority the ensemble is, and the sentence."""
+    of = found.accuracy.sel(feature="ensemble")
+    accuracy, majority = float(of.mean()), float(found.majority.mean())
+    if np.isnan(accuracy):
+        return accuracy, f"{title}: units damage too few different classes to predict which."
+    return accuracy - majority, (
+        f"{title}: the ensemble predicts the most damaged class of {accuracy:.0%} ± "
+        f"{float(of.std()):.0%} of units; always naming the majority class is right for "
+        f"{majority:.0%}, chance for {float(found.chance):.0%}."
     )
 
 

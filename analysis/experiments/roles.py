@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
@@ -15,8 +15,10 @@ from matplotlib.patches import Patch
 
 import jaxunits as ju
 
+from ..drawn_values import unlisted
 from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, legend, panel, rendered
+from ..findings import counted, foremost, listed
 from ..measurements.insertion import insertion
 from ..measurements.topology import Topology
 from ..runs import Panel, Runs
@@ -61,11 +63,43 @@ def _section(runs: Runs) -> Section:
     shown = runs.config.of(Topology).shown(classes)
     roles = runs.config.of(Roles)
     found = [_stretches(of.results[0], shown, runs) for of in panels]
+    shares = [_shares(of, runs) for of in panels]
     return Section(
         title="Roles of units",
         text=[_TEXT.format(**dataclasses.asdict(roles))],
         figures=[rendered("roles", _draw(panels, found, shown), _caption(runs, shown))],
-        tables=[_stretch_table(panels, found, shown), _share_table(runs, panels)],
+        tables=[_stretch_table(panels, found, shown), _share_table(panels, shares)],
+        findings=foremost(
+            [_found(of.title, each) for of, each in zip(panels, shares, strict=True)],
+            "largest shares of core units",
+        ),
+    )
+
+
+def _found(title: str, shares: np.ndarray) -> tuple[float, str]:
+    """The share of core units, and the sentence: what the units of a layer are.
+
+    Args:
+      title: of the layer.
+      shares: `[curves, roles]`, in the order of `_ROLES`.
+    """
+    mean = dict(zip(_ROLES, shares.mean(0).tolist(), strict=True))
+    falling = sorted((role for role in mean if mean[role] > 0), key=lambda role: -mean[role])
+    each = listed([f"{mean[role]:.0%} are {role}" for role in falling])
+    return mean["core"], (
+        f"{title}: of the units {each} (mean over {counted(len(shares), 'curve')}, a class of a "
+        "network each)."
+    )
+
+
+def _shares(of: Panel, runs: Runs) -> np.ndarray:
+    """The share of units in each role, `[curves, roles]`, a curve a network and class."""
+    return np.stack(
+        [
+            ju.statistics.role_shares(_stretches(result, str(label), runs)).values
+            for result in of.results
+            for label in result["class"].values
+        ]
     )
 
 
@@ -104,7 +138,9 @@ def _draw_stretches(axes: Axes, found: xr.Dataset) -> None:
     for number in range(found.sizes["stretch"]):
         one = found.isel(stretch=number)
         first, last = int(one.first_step), int(one.last_step)
-        axes.axvspan(first, last, color=_ROLES[str(one.role.values)], alpha=0.35, linewidth=0)
+        role = str(one.role.values)
+        look: Any = {"color": _ROLES[role], "alpha": 0.35, "linewidth": 0}
+        axes.axvspan(first, last, label=unlisted(role), **look)
         if number:
             axes.axvline(first, color="white", linewidth=1)
 
@@ -153,21 +189,16 @@ def _slope(one: xr.Dataset) -> str:
     return f"{slope:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
-def _share_table(runs: Runs, panels: Sequence[Panel]) -> Table:
+def _share_table(panels: Sequence[Panel], shares: Sequence[np.ndarray]) -> Table:
     rows = []
-    for of in panels:
+    for of, found in zip(panels, shares, strict=True):
         each = xr.concat(of.results, "seed", data_vars="all").accuracy
         whole = each.isel(step=-1).mean(["seed", "class"])
-        shares = [
-            ju.statistics.role_shares(_stretches(result, str(label), runs))
-            for result in of.results
-            for label in result["class"].values
-        ]
-        mean = zip(_ROLES, np.mean(shares, axis=0), strict=True)
+        mean = zip(_ROLES, found.mean(0), strict=True)
         rows.append(
             {
                 **of.head,
-                "curves": len(shares),
+                "curves": len(found),
                 **{side: f"{float(whole.sel(side=side)):.1%}" for side in _SIDES},
                 **{role: f"{share:.0%}" for role, share in mean},
             }

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from ..figures import color_of, legend, panel, rendered, style_of
+from ..findings import foremost, listed
 from ..runs import Panel, Runs
 from ..section import Figure, Table
 
@@ -51,6 +52,26 @@ def curves_table(panels: Sequence[Panel]) -> Table:
         f"images it is measured on; class {panels[0].results[0].attrs['class']}",
         rows,
     )
+
+
+def curves_findings(panels: Sequence[Panel]) -> list[str]:
+    """Of each layer, on the last of its samples, what the ranks make of the accuracy."""
+    return foremost([_found(of.title, of.results[0]) for of in panels], "largest differences")
+
+
+def _found(title: str, curves: xr.Dataset) -> tuple[float, str]:
+    """How far the ranks' mean accuracies differ, and the sentence."""
+    sample = str(curves["sample"].values[-1])
+    means = curves.accuracy.sel(sample=sample).mean("step")
+    each = [f"{float(mean):.1%} by the {_rank(str(mean.ranking.values))}" for mean in means]
+    return float(means.max() - means.min()), (
+        f"{title}: on {_images(curves, sample)} of class {curves.attrs['class']} the mean accuracy "
+        f"along cumulative ablation is {listed(each)}."
+    )
+
+
+def _rank(ranking: str) -> str:
+    return f"rank {_label(ranking).removeprefix('rank ')}"
 
 
 def _draw(axes: Axes, curves: xr.Dataset) -> None:

@@ -15,13 +15,14 @@ import jaxunits as ju
 
 from ..experiment import Experiment
 from ..figures import band, color_of, legend, rendered, style_of, tidy
+from ..findings import foremost
 from ..measurements.births import births, births_of
 from ..measurements.samples import Stability, samples
 from ..measurements.topology import Topology
 from ..runs import Panel, Runs
 from ..section import Section, Table
 from ..settings import Settings
-from .sample_curves import curves_figure, curves_table
+from .sample_curves import curves_figure, curves_findings, curves_table
 
 _TEXT = """Random subsets of a class's training images give an importance rank each. Left: the
 share of subsets that have a unit among their first, by the units' places in the rank of all images
@@ -72,6 +73,24 @@ def _section(runs: Runs) -> Section:
             curves_figure(runs, curves),
         ],
         tables=[_table(panels, found, runs.config, shown), curves_table(curves)],
+        findings=[
+            *foremost(
+                [_sentence(panel.title, sizes) for panel, sizes in zip(panels, found, strict=True)],
+                "most stable ranks",
+            ),
+            *curves_findings(curves),
+        ],
+    )
+
+
+def _sentence(title: str, sizes: _Sizes) -> tuple[float, str]:
+    """The stability of the largest subsets, mean over classes, and the sentence."""
+    size = max(sizes)
+    ratios = {name: each.ratio for name, each in sizes[size].items()}
+    mean, least = float(np.mean(list(ratios.values()))), min(ratios, key=lambda name: ratios[name])
+    return mean, (
+        f"{title}: with subsets of {size} images the stability of the importance rank is "
+        f"{mean:.1%}, mean over classes; class {least} has the least, {ratios[least]:.1%}."
     )
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from ..drawn_values import unlisted
 from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, legend, panels_of, rendered, tidy
+from ..findings import foremost, p_value
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..measurements.synthesis import synthesis
 from ..runs import Run, Runs
 from ..section import Figure, Section
-from .ranks import OBJECTIVES, RELATIONS, rank_of, units_of
+from .ranks import OBJECTIVES, RELATIONS, Rank, rank_of, units_of
 from .substitution_tables import tables
 
 _COLUMNS = 5
@@ -48,7 +52,42 @@ def _section(runs: Runs) -> Section:
         text=[_MEASURED, _READING],
         figures=[_by_layer(runs, found), *scatters],
         tables=tables(runs, found),
+        findings=foremost(
+            [
+                _found(name, layer, [of[layer] for run, of in found if run.configuration == name])
+                for name in runs.configurations
+                for layer in _first(found, name)[1]
+            ]
+            if runs.several
+            else [_found("", layer, [units]) for layer, units in found[0][1].items()],
+            "largest mean RS",
+        ),
     )
+
+
+def _found(network: str, layer: str, each: Sequence[xr.Dataset]) -> tuple[float, str]:
+    """The mean RS under IAM, and the sentence: that, and its r with class selectivity."""
+    rs = float(np.mean([units["rs"].sel(maximized="iam").mean() for units in each]))
+    ranks = [rank_of(units, "iam", "class_selectivity") for units in each]
+    title = f"{network}, {layer}" if network else layer
+    return rs, f"{title}: RS under IAM is {rs:.2f} on average; {_correlated(ranks)}."
+
+
+def _correlated(ranks: Sequence[Rank]) -> str:
+    """How RS goes with class selectivity, in words; of several networks in how many."""
+    known = [each for each in ranks if math.isfinite(each.r)]
+    if not known:
+        return "all units have the same, or are too few for an r with class selectivity"
+    text = "its r with class selectivity is"
+    if len(ranks) == 1:
+        one = known[0]
+        return (
+            f"{text} {one.r:+.2f} [{one.low:+.2f}, {one.high:+.2f}] over {one.units} units "
+            f"({p_value(one.p)})"
+        )
+    low, high = min(each.r for each in known), max(each.r for each in known)
+    sure = sum(each.sure for each in known)
+    return f"{text} {low:+.2f} to {high:+.2f} in {len(known)} networks (p < 0.05 in {sure})"
 
 
 def _first(found: Sequence[tuple[Run, ByLayer]], configuration: str) -> tuple[Run, ByLayer]:
@@ -136,7 +175,7 @@ def _draw_column(column: np.ndarray, members: Sequence[ByLayer], layers: Sequenc
     for number, objective in enumerate(OBJECTIVES):
         for member, of_layers in enumerate(members):
             shift = spread[number * len(members) + member]
-            _draw_network(column, of_layers, layers, objective, shift, labeled=member == 0)
+            _draw_network(column, of_layers, layers, objective, shift, member)
     for axes in column:
         axes.axhline(0, color="0.6", linewidth=0.6, zorder=0)
         tidy(axes)
@@ -154,17 +193,17 @@ def _draw_network(
     layers: Sequence[str],
     objective: str,
     shift: float,
-    *,
-    labeled: bool,
+    member: int,
 ) -> None:
     """One network's numbers under one objective, down the rows."""
     label, color, marker = _LOOKS[objective]
-    look = {"color": color, "markersize": 4, "linewidth": 0.8}
+    look: Any = {"color": color, "markersize": 4, "linewidth": 0.8}
     for place, layer in enumerate(layers):
         if layer not in of_layers:
             continue
         units = of_layers[layer]
-        name = label if labeled and place == 0 else None
+        number = f", network {member}" if member else ""
+        name = unlisted(f"{label}{number}") if member or place else label
         across = [place + shift]
         column[0].plot(
             across, [float(units["rs"].sel(maximized=objective).mean())], marker, label=name, **look
@@ -172,7 +211,9 @@ def _draw_network(
         for axes, relation in zip(column[1:], RELATIONS, strict=True):
             found = rank_of(units, objective, relation)
             bars = [[found.r - found.low], [found.high - found.r]]
-            axes.errorbar(across, [found.r], yerr=bars, fmt=marker, **look)
+            axes.errorbar(
+                across, [found.r], yerr=bars, fmt=marker, label=unlisted(f"{label}{number}"), **look
+            )
 
 
 experiment = Experiment(

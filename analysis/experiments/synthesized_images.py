@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..experiment import Experiment
 from ..figures import rendered
+from ..findings import counted, foremost
 from ..measurements.attributes import attributes
 from ..measurements.synthesis import synthesis
 from ..runs import Run, Runs
@@ -44,6 +45,30 @@ def _section(runs: Runs) -> Section:
         title="Images that units respond to most",
         text=[_TEXT],
         figures=sorted(figures, key=lambda figure: figure.zoomable),
+        findings=foremost(
+            [
+                _found(run, layer, f"{run.name}, {layer}" if runs.several else layer)
+                for run in firsts
+                for layer in run.kind("synthesis")
+            ],
+            "largest shares of covered units",
+        ),
+    )
+
+
+def _found(run: Run, layer: str, title: str) -> tuple[float, str]:
+    """The share of covered units, and the sentence: how many, and the most selective of them."""
+    made = run.kind("synthesis")[layer].isel(noise_seed=0).sel(maximized="iam")
+    known = made["rs"].dropna("unit")
+    covered, units = int((known > 0).sum()), known.sizes["unit"]
+    unit = selective_unit(run, layer)
+    text = f"{title}: others respond more to the IAM image of {covered} of {counted(units, 'unit')}"
+    if unit is None:
+        return 0.0, f"{text} that respond to theirs."
+    selectivity = float(run.kind("attributes")[layer]["class_selectivity"].sel(unit=unit))
+    return covered / units, (
+        f"{text} than these do; the most selective of them is unit {unit} (selectivity "
+        f"{selectivity:.2f}, RS {float(made['rs'].sel(unit=unit)):.2f})."
     )
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 import jaxunits as ju
 
 from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, band, color_of, legend, rendered, style_of, tidy
+from ..findings import foremost
 from ..measurements.births import births, births_of
 from ..measurements.maps import maps
 from ..measurements.topology import Topology
@@ -31,8 +32,11 @@ _TRAINING = """Paper B finds that feature entropy falls in training as the loss 
 birth points of all units gather, and that selective rate and effectiveness fall. Below, the birth
 points of all units on the training images of one class at every checkpoint that was kept, and
 their means over units with the quartiles, beside the loss."""
-_FOUND = """As found: from the first checkpoint to the last the mean feature entropy falls in {fell}
-of {networks} networks, the mean selective rate in {rate} and the mean effectiveness in {effect}."""
+_FOUND = (
+    "From the first checkpoint to the last the mean feature entropy falls in {fell} of {networks} "
+    "courses, of a layer of a network each, the mean selective rate in {rate} and the mean "
+    "effectiveness in {effect}."
+)
 _KEPT = """Only the last checkpoints were kept: train with --checkpoints.keep all to follow the
 whole training."""
 
@@ -58,10 +62,41 @@ def _section(runs: Runs) -> Section:
     ]
     return Section(
         title="Feature topology and its entropy",
-        text=[_MEASURED, _TRAINING, _found(runs, panels), *([_KEPT] if kept < 3 else [])],
+        text=[_MEASURED, _TRAINING, *([_KEPT] if kept < 3 else [])],
         figures=[*flows, *figures],
         tables=[_table(runs), _course(runs, panels)],
+        findings=[
+            *foremost(
+                [_means(panel, runs.config.of(Topology)) for panel in runs.panels("births")],
+                "highest mean effectiveness",
+            ),
+            _found(runs, panels),
+        ],
     )
+
+
+def _means(panel: Panel, topology: Topology) -> tuple[float, str]:
+    """A layer's mean effectiveness, and the sentence: its means over networks."""
+    each = [_means_of(result, topology) for result in panel.results]
+    rate, entropy, effectiveness = (
+        float(np.mean([of[name].mean() for of in each]))
+        for name in ("rate", "entropy", "effectiveness")
+    )
+    return effectiveness, (
+        f"{panel.title}: {rate:.1%} of maps have a birth point; the mean feature entropy of a unit "
+        f"is {entropy:.3f} nats, its mean effectiveness {effectiveness:.3f} per nat."
+    )
+
+
+def _means_of(result: xr.Dataset, topology: Topology) -> dict[str, np.ndarray]:
+    """What a network's birth points say, by class and unit."""
+    classes = dict.fromkeys(result["class"].values.tolist())
+    births = [births_of(result, each).values for each in classes]
+    return {
+        "rate": np.stack([ju.topology.selective_rate(each) for each in births]),
+        "entropy": np.stack([ju.topology.feature_entropy(each) for each in births]),
+        "effectiveness": np.stack([topology.effectiveness(each) for each in births]),
+    }
 
 
 def _found(runs: Runs, panels: Sequence[Panel]) -> str:
@@ -143,7 +178,9 @@ def _draw_histograms(canvas: Canvas, axes: Axes, found: xr.Dataset) -> None:
     bar = canvas.colorbar(drawn, ax=axes, pad=0.02)
     bar.set_label("share of maps (%)", fontsize=7)
     bar.ax.tick_params(labelsize=7)
-    axes.set_xticks(places + 0.5, [str(epochs[place]) for place in places])
+    # Of all columns, so that each is known by its epoch; only some have a tick.
+    axes.xaxis.set_major_locator(FixedLocator((places + 0.5).tolist()))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: str(epochs[int(place)])))
 
 
 def _draw_course(axes: Axes, mean: xr.Dataset, variable: str, label: str, color: str) -> None:
@@ -198,21 +235,17 @@ def _table(runs: Runs) -> Table:
     rows = []
     for panel in runs.panels("births"):
         for run, result in panel.each:
-            classes = dict.fromkeys(result["class"].values.tolist())
-            births = [births_of(result, each).values for each in classes]
-            effective = np.stack([topology.effectiveness(each) for each in births])
-            entropy = np.mean([ju.topology.feature_entropy(each) for each in births])
-            rate = np.mean([ju.topology.selective_rate(each) for each in births])
+            of = _means_of(result, topology)
             rows.append(
                 {
                     **panel.head_of(run),
-                    "classes": len(classes),
+                    "classes": len(of["rate"]),
                     "units": result.sizes["unit"],
                     "maps": f"{result.attrs['vertices']}×{result.attrs['vertices']}",
-                    "selective rate": f"{rate:.1%}",
-                    "feature entropy, nats": f"{entropy:.3f}",
-                    "effectiveness, 1/nats": f"{effective.mean():.3f}",
-                    "effectiveness 0": f"{(effective == 0).mean():.1%}",
+                    "selective rate": f"{of['rate'].mean():.1%}",
+                    "feature entropy, nats": f"{of['entropy'].mean():.3f}",
+                    "effectiveness, 1/nats": f"{of['effectiveness'].mean():.3f}",
+                    "effectiveness 0": f"{(of['effectiveness'] == 0).mean():.1%}",
                 }
             )
     return Table.of("Feature topology of the trained networks, means over units and classes", rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -13,10 +14,11 @@ from PIL import Image
 
 from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, pictures, rendered, tidy
+from ..findings import drop_with_interval, foremost, points
 from ..measurements.ablation import ablation
 from ..measurements.panels import panels
-from ..runs import Runs
-from ..section import Section
+from ..runs import Run, Runs
+from ..section import Figure, Section, unit_address
 
 _COVERED = 0.25
 _MOST_BARS = 40
@@ -30,20 +32,44 @@ responds to belongs to these classes, the damage has its explanation."""
 
 def _section(runs: Runs) -> Section:
     """One panel a unit."""
+    shown = [
+        (run, layer, panels) for run in runs.every for layer, panels in run.kind("panels").items()
+    ]
     figures = [
-        rendered(
-            f"unit_{run.seed}_{layer}_{unit}" if runs.several else f"unit_{layer}_{unit}",
-            _draw(panels.sel(unit=unit), run.sweeps[layer].sel(unit=unit)),
-            _caption(layer, panels.sel(unit=unit), run.sweeps[layer].sel(unit=unit)),
-        )
-        for run in runs.every
-        for layer, panels in run.kind("panels").items()
+        _figure(runs, run, layer, panels.sel(unit=unit))
+        for run, layer, panels in shown
         for unit in panels.unit.values.tolist()
+    ]
+    found = [
+        _found(f"{run.name}, {layer}" if runs.several else layer, run.sweeps[layer], panels)
+        for run, layer, panels in shown
     ]
     return Section(
         title="The most damaging units",
         text=[_READING],
         figures=figures,
+        findings=foremost(found, "largest drops"),
+    )
+
+
+def _figure(runs: Runs, run: Run, layer: str, panel: xr.Dataset) -> Figure:
+    unit = int(panel.unit)
+    sweep = run.sweeps[layer].sel(unit=unit)
+    name = f"unit_{run.seed}_{layer}_{unit}" if runs.several else f"unit_{layer}_{unit}"
+    drawn = rendered(name, _draw(panel, sweep), _caption(layer, panel, sweep))
+    address = unit_address(layer, unit, run.name if runs.several else "")
+    return dataclasses.replace(drawn, unit=address)
+
+
+def _found(title: str, sweep: xr.Dataset, panels: xr.Dataset) -> tuple[float, str]:
+    """The layer's largest drop, and the sentence: what its most damaging unit costs."""
+    unit = int(panels.unit[0])
+    of = sweep.sel(unit=unit)
+    name = str(of.most_damaged_class.values)
+    return float(of.max_class_accuracy_drop), (
+        f"{title}: without unit {unit} class {name} loses "
+        f"{drop_with_interval(sweep, unit, name)}, all classes together "
+        f"{points(float(of.overall_accuracy_drop))}."
     )
 
 

@@ -1,3 +1,4 @@
+import csv
 import io
 import os
 import re
@@ -16,7 +17,7 @@ from jaxunits.analysis.experiment import config, experiments
 from jaxunits.analysis.measurements.panels import Panels, draw_panels
 from jaxunits.analysis.progress import image_bar
 from jaxunits.train.command import main as train
-from tests.analysis.measured import measured
+from tests.analysis.measured import findings, linked_files, measured
 from tests.processes import finish, running
 from tests.stored import stored
 
@@ -84,16 +85,47 @@ def test_panels_show_the_most_damaging_units(analyzed):
 def test_the_report_is_one_page_with_everything(analyzed):
     page = (analyzed / "report.html").read_text()
     assert len(re.findall(r'<img src="data:image/png;base64,', page)) == 2 + 2 * len(LAYERS)
-    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    # Nothing is loaded: what is linked to are the figures' files.
+    files = {f"figures/{path.name}" for path in (analyzed / "figures").iterdir()}
+    assert set(linked_files(page)) == files
+    assert not re.findall(r'src="(?!data:)', page)
     for text in ("convnet on digits", "max class drop", "validation[:300]", "parameters", "jax"):
         assert text in page
     for layer in LAYERS:
         assert f"<td>{layer}</td>" in page
 
 
+def test_each_section_begins_with_a_sentence_for_every_layer(analyzed):
+    found = findings((analyzed / "report.html").read_text())
+    assert len(found) == 3
+    for sentences in found.values():
+        assert [sentence.split(":")[0] for sentence in sentences] == LAYERS
+    sweep = measured(analyzed, "ablation", "conv2")
+    unit = int(ju.results.most_damaging(sweep, 1)[0])
+    drop = 100 * float(sweep.max_class_accuracy_drop[unit])
+    panels = found["The most damaging units"][1]
+    assert f"without unit {unit} class {sweep.most_damaged_class.values[unit]} loses" in panels
+    assert float(re.search(r"loses ([\d.]+) points", panels)[1]) == pytest.approx(drop, abs=0.05)
+
+
+def test_the_numbers_of_a_figure_are_those_measured(analyzed):
+    with (analyzed / "figures" / "drop_curves.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for layer in LAYERS:
+        drops = measured(analyzed, "ablation", layer).max_class_accuracy_drop.values
+        of = [row for row in rows if row["panel"].startswith(f"{layer} (")]
+        curve = [float(row["y"]) for row in of if row["series"] == "max class drop"]
+        np.testing.assert_allclose(curve, -np.sort(-100 * drops), rtol=1e-6)
+        chance = [row for row in of if row["series"] == "by chance"]
+        assert len(chance) == len(drops)
+        assert all(float(row["low"]) <= float(row["y"]) <= float(row["high"]) for row in chance)
+
+
 def test_figures_are_not_empty(analyzed):
-    figures = sorted((analyzed / "figures").iterdir())
+    figures = sorted((analyzed / "figures").glob("*.png"))
     assert len(figures) == 2 + 2 * len(LAYERS)
+    for suffix in (".svg", ".csv"):
+        assert all(path.with_suffix(suffix).stat().st_size > 300 for path in figures)
     for path in figures:
         pixels = np.asarray(Image.open(io.BytesIO(path.read_bytes())).convert("L"))
         assert pixels.shape[1] >= 1000

@@ -332,7 +332,14 @@ def is_found_and_drawn(folder, data, asked="silent_units"):
         progress=False,
     )
     assert len(found["silent_units"].figure.png) > 5_000
-    assert "silent on 90%" in found.report.read_text()
+    page = found.report.read_text()
+    assert "silent on 90%" in page
+    (sentence,) = found["silent_units"].findings
+    assert f"<p>{sentence}</p>" in page
+    # A bar a layer, named by it.
+    layers = list(stored("mlp").layers)
+    rows = found["silent_units"].figure.values.splitlines()[1:]
+    assert [row.split(",")[-1] for row in rows] == layers
     # It reads attributes alone.
     assert {path.name.split("_")[0] for path in (folder / "measurements").glob("*.nc")} == {
         "attributes"

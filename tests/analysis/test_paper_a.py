@@ -13,7 +13,7 @@ from scipy import stats
 import jaxunits as ju
 from jaxunits.analysis.command import main
 from jaxunits.train.command import main as train
-from tests.analysis.measured import measured
+from tests.analysis.measured import findings, measured
 
 pytestmark = pytest.mark.slow
 
@@ -56,12 +56,13 @@ def test_every_experiment_has_its_figure_and_tables(analyzed):
     assert names == {
         *("drop_curves", "greedy", "concepts", "correlations", "prediction", "rotations"),
     }
-    for path in (analyzed / "figures").iterdir():
+    for path in (analyzed / "figures").glob("*.png"):
         pixels = np.asarray(Image.open(io.BytesIO(path.read_bytes())).convert("L"))
         assert pixels.shape[1] >= 500
         assert (pixels < 128).mean() > 0.005, path.name
     page = (analyzed / "report.html").read_text()
     assert len(re.findall(r'<img src="data:image/png;base64,', page)) == 6
+    assert all(findings(page).values())
     for text in ("4 networks, accuracy", "Units against random directions", *CONFIGURATIONS):
         assert text.lower() in page.lower()
 

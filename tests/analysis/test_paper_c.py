@@ -19,7 +19,7 @@ from jaxunits.analysis.experiments.synthesized_images import covering_units, she
 from jaxunits.analysis.measurements.synthesis import Synthesis, method_of
 from jaxunits.synthesis import Method
 from jaxunits.train.command import main as train
-from tests.analysis.measured import measured
+from tests.analysis.measured import findings, measured
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +67,7 @@ def test_every_experiment_has_its_figures(analyzed):
         assert (pixels < 128).mean() > 0.005, name
     page = (analyzed / "report.html").read_text()
     assert len(re.findall(r'<img src="data:image/png;base64,', page)) == len(FIGURES | SHEETS)
+    assert all(findings(page).values())
     assert page.count('<details class="sheet">') == len(SHEETS)
     assert "http" not in re.sub("<pre>.*?</pre>", "", page, flags=re.DOTALL)
 

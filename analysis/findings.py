@@ -1,0 +1,84 @@
+"""Sentences at the head of a section: how numbers are said, and which layers come first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+import jaxunits as ju
+
+MOST = 5
+"""Layers that have a sentence; of networks with more, those where most was found."""
+
+DISCOVERIES = 0.05
+"""The share of false ones that is expected among what is called beyond chance."""
+
+
+def foremost(found: Sequence[tuple[float, str]], by: str) -> list[str]:
+    """The sentences of all layers; of many only the most important, and first which these are.
+
+    Args:
+      found: by layer how important its sentence is, and the sentence; NaN comes last.
+      by: what importance is, such as `largest drops`.
+    """
+    if len(found) <= MOST:
+        return [sentence for _, sentence in found]
+    order = sorted(range(len(found)), key=lambda place: _falling(found[place][0]))
+    chosen = sorted(order[:MOST])
+    return [f"The {MOST} of {len(found)} layers with the {by}:", *(found[k][1] for k in chosen)]
+
+
+def _falling(importance: float) -> tuple[bool, float]:
+    """What sorts the largest first and NaN last."""
+    return importance != importance, -importance
+
+
+def points(share: float) -> str:
+    """A share in percentage points, without a zero behind the point: `20`, `-0.5`."""
+    # Adding 0 takes the sign from what rounds to 0.
+    return f"{round(100 * share, 1) + 0:.1f}".removesuffix(".0")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: `1 unit`, `4 units`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Several things in a sentence: `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
+
+
+def p_value(p: float) -> str:
+    """A p as it stands in brackets."""
+    return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
+
+
+def discoveries(p_values: Float[np.ndarray, " tests"]) -> int:
+    """How many of some tests are discoveries, 5 % of them expected to be false.
+
+    Benjamini and Hochberg (1995): the k smallest are, for the largest k of which p is at most
+    5 % of k over all tests. NaN is no test.
+    """
+    rising = np.sort(p_values[np.isfinite(p_values)])
+    allowed = DISCOVERIES * np.arange(1, len(rising) + 1) / max(len(rising), 1)
+    return int((np.flatnonzero(rising <= allowed) + 1).max(initial=0))
+
+
+def drop_with_interval(sweep: xr.Dataset, unit: int, name: str) -> str:
+    """What a class loses without a unit, in points, and the 95 % interval: `20 points [13, 29]`.
+
+    Args:
+      sweep: over the units of a layer.
+      unit: a unit of the layer.
+      name: the class.
+    """
+    pair = sweep.sel({"unit": unit, "class": name})
+    broken, images = int(pair.broken), int(pair.n_images)
+    repaired = int(pair.correct) - int(pair.correct_before) + broken
+    low, high = ju.statistics.paired_interval(broken, repaired, images)
+    drop = (broken - repaired) / images
+    return f"{points(drop)} points [{points(float(low))}, {points(float(high))}]"

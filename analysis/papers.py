@@ -1,0 +1,26 @@
+"""What a report is cited with: the software and the papers whose experiments it repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import jaxunits as ju
+
+PAPERS = {
+    "A": "Zhou, Sun, Bau and Torralba (2018), Revisiting the Importance of Individual Units in "
+    "CNNs via Ablation (paper A).",
+    "B": "Zhao and Zhang (2021), Quantitative Effectiveness Assessment and Role Categorization of "
+    "Individual Units in CNNs (paper B).",
+    "C": "Representative Substitution (2019), arXiv:1911.05586 (paper C).",
+}
+
+
+def software() -> str:
+    """The software, as a text names it."""
+    return f"jaxunits {ju.__version__} (The jaxunits authors, Apache License 2.0)"
+
+
+def papers_of(letters: Iterable[str]) -> list[str]:
+    """The papers of some experiments, each once and in order; other names than theirs are none."""
+    wanted = set(letters)
+    return [text for letter, text in PAPERS.items() if letter in wanted]
