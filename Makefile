@@ -5,18 +5,20 @@
 # make test     run the tests; test-quick leaves the slow ones out
 # make test-torch  install PyTorch, and test what comes in from it
 # make fuzz     40 seconds of damaged files and odd arguments, see tests/fuzz
+# make docs     the site, in site/; it has an environment of its own
 # All make the environment first where it is missing. Needs Python 3.11 or newer, and make.
 
 PYTHON ?= python3
 VENV ?= .venv
 RUN_FOLDER ?= runs/demo
+DOCS_VENV ?= $(VENV)-docs
 IN := $(VENV)/bin/python
 PIP := $(IN) -m pip install --quiet --disable-pip-version-check
 # A file's tests stay together, because they share what they measure.
 PYTEST := $(IN) -m pytest --numprocesses auto --dist loadfile --durations 10
 NUMERICAL := -k trained tests/ablation/test_fast.py
 
-.PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch fuzz lint format lock clean
+.PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch fuzz lint format docs lock clean
 
 demo: $(VENV)/.ready
 	$(IN) -m train digits_convnet --run-folder $(RUN_FOLDER)
@@ -67,12 +69,18 @@ format: $(VENV)/.ready
 	$(IN) -m ruff check --fix .
 	$(IN) -m ruff format .
 
+# Warnings are errors, and so are links that lead nowhere.
+docs: $(DOCS_VENV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --quiet
+
 # Pins for every supported Python, without addresses.
 lock: $(VENV)/.ready
 	$(PIP) uv
 	$(IN) -m uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
 		--no-annotate --no-header --upgrade --extra programs --extra dev \
 		--output-file requirements.lock pyproject.toml
+	$(IN) -m uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
+		--no-annotate --no-header --upgrade --group docs --output-file requirements-docs.lock
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -84,5 +92,12 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(DOCS_VENV)/.ready: requirements-docs.lock
+	@echo "making the site's environment in $(DOCS_VENV) (once, some seconds)"
+	@$(PYTHON) -m venv $(DOCS_VENV)
+	@$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement requirements-docs.lock
+	@touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(DOCS_VENV) site
