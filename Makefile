@@ -71,7 +71,7 @@ format: $(VENV)/.ready
 
 # Warnings are errors, and so are links that lead nowhere.
 docs: $(DOCS_VENV)/.ready
-	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build
 
 # Pins for every supported Python, without addresses.
 lock: $(VENV)/.ready

@@ -174,7 +174,7 @@ def labeled(
     class_names: Sequence[str],
     attributes: Mapping[str, Any],
 ) -> xr.Dataset:
-    """Counts as a labeled Dataset, with the accuracy drops of paper A §2.1.
+    """Counts as a labeled Dataset, with the accuracy drops of Zhou et al. 2018, §2.1.
 
     Args:
       counts: sums over images; accuracy, drop and loss of a class without images are NaN.

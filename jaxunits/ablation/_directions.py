@@ -1,4 +1,4 @@
-"""Ablating directions: coordinates of a rotated basis instead of units (paper A §3.4)."""
+"""Ablating directions: coordinates of a rotated basis instead of units (Zhou et al. 2018, §3.4)."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def directions(
 def haar(num_units: int, *, seed: int = 0) -> Float32[np.ndarray, "units directions"]:
     """A random orthogonal matrix, every rotation as likely as any other.
 
-    QR of a Gaussian matrix, signs fixed by R's diagonal (Mezzadri 2007; paper A §3.4).
+    QR of a Gaussian matrix, signs fixed by R's diagonal (Mezzadri 2007; Zhou et al. 2018, §3.4).
 
     Raises:
       InputError: there are no units, or the seed is outside 0 to 2^32 - 1.

@@ -1,4 +1,4 @@
-"""Greedy ablation: again and again the unit whose loss hurts a class most (paper A §3.2)."""
+"""Greedy ablation: again and again the most damaging unit (Zhou et al. 2018, §3.2)."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def greedy(
       data: the images to choose by.
       classes: names of the classes; all by default.
       steps: how many units to ablate; all by default.
-      measure_on: the images to measure on; those of `data` by default (as paper A does).
+      measure_on: the images to measure on; those of `data` by default (as in Zhou et al. 2018).
       random: how many random orders to measure too.
       seed: of the random orders, and of the draw of `values="resample"`.
       values: what an ablated unit gives, as in `sweep`.

@@ -16,7 +16,7 @@ Masks = Float32[np.ndarray, "masks units"]
 
 
 def single_units(num_units: int) -> Float32[np.ndarray, "units units"]:
-    """Every unit of a layer ablated alone: mask i ablates unit i (paper A §2.1).
+    """Every unit of a layer ablated alone: mask i ablates unit i (Zhou et al. 2018, §2.1).
 
     Raises:
       InputError: the layer has no units.

@@ -45,7 +45,7 @@ def cumulative(
     """Ablate units one after another.
 
     Each step costs the contribution of one unit to the next affine stage, a running sum, and what
-    lies behind it (paper B §3.4; paper M).
+    lies behind it (Zhao and Zhang 2021, §3.4; Morcos et al. 2018).
 
     Args:
       network: as in `sweep`.
@@ -93,7 +93,7 @@ def insertion(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
-    """Insert units one after another into the layer with every unit ablated (paper B §3.6).
+    """Add units in order to the layer with every unit ablated (Zhao and Zhang 2021, §3.6).
 
     Arguments, result and errors are those of `cumulative`; units that an order leaves out are never
     inserted.

@@ -101,7 +101,7 @@ def sweep(
     Returns:
       For one layer a Dataset, for several a dictionary of them in the network's order, with the
       dimensions `unit` (or `mask`) and `class`: `correct`, `correct_before`, `broken`, `count`,
-      `loss`, the accuracies and accuracy drops of paper A §2.1, and as `confusion`
+      `loss`, the accuracies and accuracy drops of Zhou et al. 2018, §2.1, and as `confusion`
       and `confusion_before` the classes that the images of the most damaged class are taken for;
       each with its unit of measure, and provenance as attributes: the path taken and why, sizes,
       the peak of memory, seconds. Of masks, `kept` tells which units each keeps. A class without

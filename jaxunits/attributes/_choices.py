@@ -63,7 +63,7 @@ class Choices:
         check_numbers(top_images=(self.top_images, Range(0, whole=True)), seed=(self.seed, SEEDS))
 
     def collectors(self) -> list[Collector[Any]]:
-        """The collectors that serve these choices, paper A's attributes first."""
+        """The collectors that serve these choices, those of Zhou et al. 2018 first."""
         found: list[Collector[Any]] = [correlation, class_means(self.selectivity), statistics]
         found += [derivatives] if self.gradients else []
         return found + ([top(self.top_images)] if self.top_images else [])

@@ -62,7 +62,7 @@ def class_means(weigh: str) -> Collector[ClassSums]:
                 "mean activation over the images of the class",
             ),
             "class_selectivity_by_class": Variable(
-                pairs, vector, "", f"class selectivity, paper A eq. 3{signed}"
+                pairs, vector, "", f"class selectivity, Zhou et al. 2018, eq. 3{signed}"
             ),
             "class_selectivity": Variable(
                 ("unit",),

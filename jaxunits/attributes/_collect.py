@@ -72,7 +72,7 @@ def collect(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset | dict[str, xr.Dataset]:
-    """Measure the attributes of units of paper A §2.2 and their rivals, in one pass.
+    """Measure the attributes of units (Zhou et al. 2018, §2.2) and their rivals in one pass.
 
     Images are shared out among all local devices and, in a cluster job, among its processes; every
     process gets the whole result. Sums are taken in float64, so that numbers do not depend on who
@@ -244,7 +244,7 @@ def _labeled(
     norms = known_l1_norm(network, layer)
     if norms is not None:
         variables["l1_norm"] = Variable(
-            ("unit",), norms, "", "L1 norm of the incoming weights, paper A eq. 1"
+            ("unit",), norms, "", "L1 norm of the incoming weights, Zhou et al. 2018, eq. 1"
         )
     for collector, state in zip(collectors, states, strict=True):
         variables |= collector.finish(state)

@@ -46,7 +46,7 @@ class Comoments(NamedTuple):
 
 
 def class_correlation(activation: Any, probability: Any) -> Float64[np.ndarray, "units classes"]:
-    """Pearson's correlation of units with predicted probabilities over images (paper A eq. 2).
+    """Pearson's correlation of units with predicted probabilities (Zhou et al. 2018, eq. 2).
 
     Args:
       activation: `[images, units]`.
@@ -130,7 +130,7 @@ def _finish(state: Comoments) -> dict[str, Variable]:
     vector = _correlation(state)
     return {
         "class_correlation_by_class": Variable(
-            ("unit", "class"), vector, "", "class correlation, paper A eq. 2"
+            ("unit", "class"), vector, "", "class correlation, Zhou et al. 2018, eq. 2"
         ),
         "class_correlation": Variable(
             ("unit",), vector.max(1), "", "largest class correlation over the classes"

@@ -1,4 +1,4 @@
-"""Concept alignment of units: network dissection (paper A §2.2)."""
+"""Concept alignment of units: network dissection (Zhou et al. 2018, §2.2)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from ..networks._checks import check_classifier
 
 
 def l1_norm(network: Classifier, layer: str) -> Float64[np.ndarray, " units"]:
-    """Σ |w| over the incoming weights of each unit, bias left out (paper A eq. 1).
+    """Σ |w| over the incoming weights of each unit, bias left out (Zhou et al. 2018, eq. 1).
 
     For the output of a residual block these are the weights of its last convolution. Batch norm's
     scale is not folded in.

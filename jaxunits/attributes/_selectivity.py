@@ -17,7 +17,7 @@ def class_selectivity(
     weights: Any | None = None,
     epsilon: float = 1e-12,
 ) -> Float[Any, "*units classes"]:
-    """(μ_k − μ_¬k) / (μ_k + μ_¬k + ε) for every unit and class k (paper A eq. 3).
+    """(μ_k − μ_¬k) / (μ_k + μ_¬k + ε) for every unit and class k (Zhou et al. 2018, eq. 3).
 
     μ_¬k is the mean of the other classes' means, so that each class weighs the same. The scalar of
     Morcos et al. 2018 is the value of the class with the largest mean, which for activations that

@@ -1,4 +1,4 @@
-"""The images that activate a unit most, and where in them (paper A §2.2, unit visualization)."""
+"""The images that activate a unit most, and where in them (Zhou et al. 2018, §2.2)."""
 
 from __future__ import annotations
 

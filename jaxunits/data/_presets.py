@@ -11,7 +11,7 @@ IMAGENET = Preprocessing((224, 224), 3, mean=_MEAN, std=_STD, resize=256)
 """Torchvision's networks in evaluation: shorter side to 256, then the central 224×224."""
 
 IMAGENET_WHOLE = Preprocessing((224, 224), 3, mean=_MEAN, std=_STD)
-"""The same colors, and the whole image at 224×224, as in paper B."""
+"""The same colors, and the whole image at 224×224, as in Zhao and Zhang 2021."""
 
 KERAS_VGG16 = Preprocessing(
     (224, 224),

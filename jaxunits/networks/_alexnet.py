@@ -120,7 +120,7 @@ def alexnet_bn(
     preprocessing: Preprocessing = IMAGENET,
     seed: int = 0,
 ) -> Classifier:
-    """AlexNet with batch norm on the five convolutions (paper A §3.5); see `alexnet`."""
+    """AlexNet with batch norm on the five convolutions (Zhou et al. 2018, §3.5); see `alexnet`."""
     return _build("alexnet_bn", True, classes, width, dropout, channel_dropout, preprocessing, seed)
 
 

@@ -1,4 +1,4 @@
-"""The convolutional network of paper C."""
+"""The convolutional network of arXiv 1911.05586."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def convnet(
     preprocessing: Preprocessing = CIFAR10,
     seed: int = 0,
 ) -> Classifier:
-    """3×3 convolutions of stride 1 with ReLU, `conv1`, `conv2`, …, then `logits` (paper C's).
+    """Convolutions of 3×3 with ReLU, `conv1`, `conv2`, …, and `logits` (arXiv 1911.05586).
 
     Args:
       classes: how many classes it tells apart.

@@ -21,7 +21,7 @@ def ablate(
     *,
     axis: int = -1,
 ) -> Float[Array, "images ..."]:
-    """Replace ablated units by another value: mask · a + (1 − mask) · value (paper A §2.1).
+    """Give ablated units another value: mask · a + (1 − mask) · value (Zhou et al. 2018, §2.1).
 
     Args:
       activations: of some images.

@@ -1,4 +1,4 @@
-"""The multi-layer perceptron of paper C."""
+"""The multi-layer perceptron of arXiv 1911.05586."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def mlp(
     preprocessing: Preprocessing = CIFAR10,
     seed: int = 0,
 ) -> Classifier:
-    """Dense layers with ReLU, `fc1`, `fc2`, …, then `logits` (paper C's MLP by default).
+    """Dense layers with ReLU, `fc1`, `fc2`, …, then `logits` (arXiv 1911.05586).
 
     Args:
       classes: how many classes it tells apart.

@@ -1,4 +1,4 @@
-"""Units that detect concepts, counted (paper A fig. 9)."""
+"""Units that detect concepts, counted (Zhou et al. 2018, fig. 9)."""
 
 from __future__ import annotations
 

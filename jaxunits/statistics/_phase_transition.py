@@ -1,4 +1,4 @@
-"""Where a curve of accuracy peaks, and how steeply it falls behind its peak (paper B §3.4)."""
+"""Where a curve of accuracy peaks, and how steeply it falls then (Zhao and Zhang 2021, §3.4)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PhaseTransition(NamedTuple):
 
 
 def phase_transition(accuracy: Any) -> PhaseTransition:
-    """The phase transition of cumulative ablation, least important unit first (paper B §3.4).
+    """The phase transition of ablating the least important unit first (Zhao and Zhang 2021, §3.4).
 
     Args:
       accuracy: of a class or over all of them, as shares of images, by ablated units from none on,

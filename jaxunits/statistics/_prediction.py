@@ -30,12 +30,12 @@ def predict_damaged_class(
     minimum_drop: float | None = None,
     regularization: float = 1.0,
 ) -> xr.Dataset:
-    """Predict the class that a unit's ablation damages most from its attributes (paper A §3.3).
+    """Predict the class that a unit's ablation damages most (Zhou et al. 2018, §3.3).
 
     A multinomial logistic regression is fitted on the units of some networks, which differ in their
     seeds alone, and tested on the units of the others; every way of choosing them is tried, where
-    paper A tries one. The ensemble averages the features' predicted probabilities. Needs the extra
-    `jaxunits[prediction]`.
+    Zhou et al. 2018 tries one. The ensemble averages the features' predicted probabilities. Needs
+    the extra `jaxunits[prediction]`.
 
     Args:
       attributes: for each network numbers by `unit` and another dimension, of one layer.

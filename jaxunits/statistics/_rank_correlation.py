@@ -18,7 +18,7 @@ def rank_correlation(attributes: xr.Dataset, sweep: xr.Dataset) -> xr.Dataset:
     """Spearman's r, and p, of every attribute against overall and max class accuracy drop.
 
     Positive r means that units with more of the attribute do more damage when they are ablated.
-    Paper A's figure 5 has the opposite sign, since it takes the change of accuracy.
+    Figure 5 of Zhou et al. 2018 has the opposite sign, since it takes the change of accuracy.
 
     Args:
       attributes: numbers by `unit`; variables with other dimensions are left out.

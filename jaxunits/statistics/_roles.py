@@ -1,4 +1,4 @@
-"""Roles of units, by the stretches of their insertion curves (paper B §3.6)."""
+"""Roles of units, by the stretches of their insertion curves (Zhao and Zhang 2021, §3.6)."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def unit_roles(
     num_resamples: int = 2000,
     seed: int = 0,
 ) -> xr.Dataset:
-    """Stretches of the insertion curves of a class, and the role of their units (paper B §3.6).
+    """Stretches of a class's insertion curves, and their units' role (Zhao and Zhang 2021, §3.6).
 
     Stretches lie between the points where the curves change their slopes (Pelt of Killick et al.
     2012, which stretches cost their squared distance from straight lines that join at their ends:
     `clinear` of ruptures). A curve rises in a stretch where the whole interval of its slope is
-    above 0. Core units are those of the first stretch in which both curves rise; paper B has no
+    above 0. Core units are those of the first stretch in which both curves rise; the paper has no
     name for later ones in which both do, which are `core, continued` here. In the others units are
     `overfitted` (training alone rises), `generalizing` (test alone) or `confusing` (neither). Needs
     the extra `jaxunits[roles]`.
@@ -109,7 +109,7 @@ def unit_roles(
 
 @checks_kinds
 def role_shares(stretches: xr.Dataset) -> xr.DataArray:
-    """The share of a layer's units in each role (paper B, table 1).
+    """The share of a layer's units in each role (Zhao and Zhang 2021, table 1).
 
     Args:
       stretches: of `unit_roles`.

@@ -58,9 +58,9 @@ def maximize(
     """Make for each unit of a layer an image that it responds to most, by gradient ascent.
 
     Activation maximization (AM) climbs x_u; independent activation maximization (IAM) climbs x_u
-    less the mean of x_j over the layer's other units j (paper C eq. 2 and 3). Many images climb at
-    once in one compiled program, which evaluates the network up to the layer alone, and for AM of
-    the layer itself the unit's own channel. An image depends on the seed,
+    less the mean of x_j over the layer's other units j (arXiv 1911.05586, eqs. 2 and 3).
+    Many images climb at once in one compiled program, which evaluates the network up to the layer
+    alone, and for AM of the layer itself the unit's own channel. An image depends on the seed,
     the unit and the number of its start, not on what else is asked for or on the number of devices
     or processes. Fewer than 8 at once (`batch_size`, little memory) round otherwise, which ascent
     over the kinks of ReLUs can make visible in some images.

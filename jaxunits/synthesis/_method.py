@@ -22,7 +22,7 @@ VALUES = ("clip", "sigmoid")
 
 @dataclass(frozen=True)
 class Method:
-    """How an image is made; by default plain gradient ascent on pixels, as in paper C.
+    """How an image is made; by default plain gradient ascent on pixels, as in arXiv 1911.05586.
 
     Attributes:
       steps: steps of ascent.

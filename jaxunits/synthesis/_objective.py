@@ -12,7 +12,7 @@ ACTIVATIONS = ("mean", "max")
 
 
 def mean_of_others(responses: Float[Array, " units"], unit: Int[Array, ""]) -> Float[Array, ""]:
-    """What IAM takes from x_u: the mean of x_j over the other units j (paper C eq. 3).
+    """What IAM takes from x_u: the mean of x_j over the other units j (arXiv 1911.05586, eq. 3).
 
     Args:
       responses: x, the activations of all units of the layer on an image.

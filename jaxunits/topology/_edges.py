@@ -58,7 +58,7 @@ def check_square(shape: tuple[int, ...], place: str) -> None:
         size = "×".join(map(str, shape)) if shape else "single numbers"
         raise InputError(
             f"{place} are {size}: feature topology takes the rows and the columns of a map for the "
-            "same vertices (paper B eq. 9), so it has to be square"
+            "same vertices (Zhao and Zhang 2021, eq. 9), so it has to be square"
         )
 
 
@@ -70,7 +70,7 @@ def vertex_pairs(vertices: int) -> tuple[np.ndarray, np.ndarray]:
 def edge_ranks(
     maps: Num[np.ndarray, "images height height units"], *, signed: bool
 ) -> Int64[np.ndarray, "images*units edges"]:
-    """The rank at which each edge of the symmetrized maps enters; 0 for never (paper B eq. 9)."""
+    """The rank at which an edge of a symmetrized map enters, or 0 (Zhao and Zhang 2021, eq. 9)."""
     images, side, _, units = maps.shape
     rows, columns = vertex_pairs(side)
     upper, lower = maps[:, rows, columns], maps[:, columns, rows]

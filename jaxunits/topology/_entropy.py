@@ -18,7 +18,7 @@ _SMALLEST_RATIO = 0.1
 
 
 def selective_rate(births: Any) -> Float64[np.ndarray, " units"]:
-    """ε: the share of images on which a unit has a birth point (paper B §3.3).
+    """ε: the share of images on which a unit has a birth point (Zhao and Zhang 2021, §3.3).
 
     Args:
       births: birth points on images of one class, `[images, units]`; 0 for none.
@@ -47,7 +47,7 @@ def feature_entropy(births: Any) -> Float64[np.ndarray, " units"]:
 def effectiveness(
     births: Any, *, p: float | None = None, convention: str = "paper"
 ) -> Float64[np.ndarray, " units"]:
-    """E: how well each unit represents the class of the images (paper B eq. 10).
+    """E: how well each unit represents the class of the images (Zhao and Zhang 2021, eq. 10).
 
     ε / H where ε ≥ p, else 0. Where all birth points of a unit are equal, H is 0 and the paper
     leaves E open: here it is 0 for a unit with a birth point on fewer than two images, else ε over
@@ -79,7 +79,7 @@ def effectiveness(
 
 
 def importance_order(effectiveness: Any) -> Int64[np.ndarray, " units"]:
-    """The units by falling effectiveness; of equal ones the lower index first (paper B §3.4).
+    """The units by falling effectiveness, ties by lower index (Zhao and Zhang 2021, §3.4).
 
     Args:
       effectiveness: one number per unit, such as a mean over sets of images.

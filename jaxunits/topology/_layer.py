@@ -69,7 +69,7 @@ def layer_birth_points(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
-    """Birth points of all units of a layer on every image (paper B §3.2).
+    """Birth points of all units of a layer on every image (Zhao and Zhang 2021, §3.2).
 
     Maps are computed, reduced to birth points and dropped in one program, batch by batch: memory
     grows with the images by one number per image and unit. Maps come to the host only where ripser

@@ -27,7 +27,7 @@ def persistence(
     convention: str = "paper",
     processes: int = 1,
 ) -> xr.Dataset:
-    """Birth and death of every hole of every map, in ranks (paper B §2.1; see `birth_points`).
+    """Birth and death of every hole of every map, in ranks (Zhao and Zhang 2021, §2.1).
 
     Through ripser, over the field of two elements. Vertices are born at rank 0, before all edges;
     a hole that is filled at the rank at which it is born is left out.
@@ -82,7 +82,7 @@ def betti_curves(
     convention: str = "paper",
     processes: int = 1,
 ) -> xr.DataArray:
-    """Betti numbers of the feature topology of every map at every rank (paper B §2.2).
+    """Betti numbers of the feature topology of every map at every rank (Zhao and Zhang 2021, §2.2).
 
     Args:
       maps: as for `birth_points`.

@@ -49,7 +49,7 @@ class Question:
         if self.dimension < 1:
             raise InputError(
                 f"dimension={self.dimension}: birth points are of holes of dimension 1 or more "
-                "(paper B definition 2)"
+                "(Zhao and Zhang 2021, definition 2)"
             )
         if self.method == "kernel" and self.dimension != 1:
             raise InputError(

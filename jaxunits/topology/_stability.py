@@ -1,4 +1,4 @@
-"""Whether the importance rank depends on which images of the class are taken (paper B §3.5)."""
+"""Whether the importance rank depends on the images that are taken (Zhao and Zhang 2021, §3.5)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ._entropy import effectiveness, importance_order
 def random_subsets(
     num_images: int, size: int, *, num_subsets: int = 100, seed: int = 0
 ) -> Int64[np.ndarray, "subsets size"]:
-    """Random sets of images, each without repetition: 𝒢 of paper B.
+    """Random sets of images, each without repetition: 𝒢 of Zhao and Zhang 2021.
 
     Args:
       num_images: how many there are.
@@ -45,7 +45,7 @@ def random_subsets(
 def importance_orders(
     births: Any, subsets: Any, *, p: float | None = None, convention: str = "paper"
 ) -> Int64[np.ndarray, "subsets units"]:
-    """The importance rank that each subset of the images gives (paper B eq. 11).
+    """The importance rank that each subset of the images gives (Zhao and Zhang 2021, eq. 11).
 
     Args:
       births: birth points on all images, `[images, units]`.
@@ -74,7 +74,7 @@ def importance_orders(
 
 
 def times_in_top(ranks: Any, *, top: int = 20) -> Int64[np.ndarray, " units"]:
-    """stat_j: how many of the ranks have unit j among their first (paper B eq. 12).
+    """stat_j: how many of the ranks have unit j among their first (Zhao and Zhang 2021, eq. 12).
 
     Args:
       ranks: units in order of importance, `[subsets, units]`.
@@ -99,7 +99,7 @@ def times_in_top(ranks: Any, *, top: int = 20) -> Int64[np.ndarray, " units"]:
 def most_often_in_top(
     ranks: Any, *, top: int = 20, num_units: int = 15
 ) -> Int64[np.ndarray, " chosen"]:
-    """IND_K: the units that are most often among the first (paper B eq. 13).
+    """IND_K: the units that are most often among the first (Zhao and Zhang 2021, eq. 13).
 
     Args:
       ranks: as for `times_in_top`.
@@ -117,7 +117,7 @@ def most_often_in_top(
 def stability_ratio(
     ranks: Any, reference: Any, *, top: int = 20, num_units: int = 10, reference_top: int = 15
 ) -> float:
-    """How surely subsets find the units that many images find, from 0 to 1 (paper B eq. 14).
+    """How surely subsets find the units of many images, 0 to 1 (Zhao and Zhang 2021, eq. 14).
 
     The mean, over the units that are most often among the first of the subsets' ranks, of the share
     of subsets that have them there, 0 for units that are not among the first of the reference.
