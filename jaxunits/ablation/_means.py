@@ -73,6 +73,9 @@ def unit_means(
         silence, None for a bar where somebody looks.
       **options: how it is carried out, see `ju.Execution`.
 
+    Returns:
+      `[units]`, in the units of the activations.
+
     Raises:
       InputError: there is no such layer, or the network does not show its activations.
     """

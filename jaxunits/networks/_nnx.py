@@ -74,6 +74,9 @@ def from_nnx(
       allow_probabilities: take what is all non-negative and sums to one for logits, which is
         refused otherwise: the loss takes the softmax itself.
 
+    Returns:
+      The network, whose layers every measuring function takes by name.
+
     Raises:
       InputError: the module cannot be called so, does not give logits `[images, classes]` or gives
         probabilities, or an image's logits depend on the images beside it.

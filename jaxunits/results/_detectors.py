@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from .._errors import InputError
 from .._kinds import checks_kinds
 
 
@@ -13,7 +14,8 @@ def detectors_by_concept(result: xr.Dataset) -> xr.DataArray:
     """How many detectors each concept has, the most first; concepts without any are left out.
 
     A detector counts for its best concept alone. The length of the result is the number of
-    *unique detectors* (Bau et al. 2017): of concepts that have at least one.
+    *unique detectors* (Bau et al. 2017): of concepts that have at least one (figure 9 of Zhou et al.
+    2018).
 
     Args:
       result: of `dissect`.
@@ -21,7 +23,15 @@ def detectors_by_concept(result: xr.Dataset) -> xr.DataArray:
     Returns:
       Whole numbers with the dimension `concept` and its `category`; of equal ones the first concept
       of `result` comes first.
+
+    Raises:
+      InputError: this is no result of `dissect`.
     """
+    if not {"best_concept", "concept", "detector"} <= set(result.variables):
+        raise InputError(
+            f"a result with {', '.join(map(str, result.variables)) or 'no variables'}: give one of "
+            "ju.attributes.dissect, with 'best_concept', 'concept' and 'detector'"
+        )
     best = result["best_concept"].values[result["detector"].values]
     counts = (result["concept"].values[:, None] == best).sum(1)
     order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
@@ -45,6 +55,9 @@ def detectors_by_category(result: xr.Dataset) -> xr.Dataset:
 
     Returns:
       `detectors` and `unique_detectors`, with the dimension `category`, in the order of `result`.
+
+    Raises:
+      InputError: this is no result of `dissect`.
     """
     by_concept = detectors_by_concept(result)
     categories = list(dict.fromkeys(result["category"].values.tolist()))

@@ -21,6 +21,9 @@ def most_damaging(result: xr.Dataset, num_units: int = 10) -> Int[np.ndarray, " 
       result: of `sweep`.
       num_units: how many, at most; at least 1.
 
+    Returns:
+      `[most]`, numbers of units (or masks).
+
     Raises:
       InputError: their number is below 1 or no whole number, or this is no result of `sweep`.
     """
