@@ -55,7 +55,7 @@ test-torch: $(VENV)/.ready
 	$(PYTEST) -k mobilenet tests/ablation/test_foreign.py tests/ablation/test_foreign_layers.py \
 		tests/attributes/test_foreign.py tests/topology/test_foreign.py \
 		tests/synthesis/test_foreign.py
-	$(PYTEST) -k torch tests/analysis/test_any_network.py
+	$(PYTEST) -k torch tests/analysis/test_any_network.py tests/test_readme.py
 
 fuzz: $(VENV)/.ready
 	$(IN) -m tests.fuzz --seconds 40 --seed 0

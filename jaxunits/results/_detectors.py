@@ -14,8 +14,8 @@ def detectors_by_concept(result: xr.Dataset) -> xr.DataArray:
     """How many detectors each concept has, the most first; concepts without any are left out.
 
     A detector counts for its best concept alone. The length of the result is the number of
-    *unique detectors* (Bau et al. 2017): of concepts that have at least one (figure 9 of Zhou et al.
-    2018).
+    *unique detectors* (Bau et al. 2017): of concepts that have at least one (Zhou et al. 2018,
+    figure 9).
 
     Args:
       result: of `dissect`.
