@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from mkdocs.structure.files import File, Files
 _PICTURES = {"image/svg+xml": "svg", "image/png": "png"}
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _BLANK = re.compile(r"\n\s*\n")
+_TABLE = re.compile(r"<table[^>]*>")
 _LINK = re.compile(r"(\]\([^)#\s]+)\.ipynb\b")
 
 
@@ -58,8 +60,17 @@ def _parts(cell: dict[str, Any], stem: str, pictures: dict[str, bytes]) -> Itera
     if "hide-input" not in tags:
         yield f"```python\n{source}\n```"
     if "hide-output" not in tags:
-        for output in cell["outputs"]:
-            yield _output(output, stem, pictures)
+        outputs = (_output(output, stem, pictures) for output in cell["outputs"])
+        # What is printed piece by piece is one block.
+        for is_text, together in itertools.groupby(outputs, lambda each: isinstance(each, _Text)):
+            if is_text:
+                yield "```{.text .output}\n" + "\n".join(together) + "\n```"
+            else:
+                yield from together
+
+
+class _Text(str):
+    """What a cell printed."""
 
 
 def _output(output: dict[str, Any], stem: str, pictures: dict[str, bytes]) -> str:
@@ -70,8 +81,9 @@ def _output(output: dict[str, Any], stem: str, pictures: dict[str, bytes]) -> st
             raw = data[kind]
             pictures[path] = raw.encode() if ending == "svg" else base64.b64decode(raw)
             return f"![What the cell draws]({path.rpartition('/')[2]})"
-    if "text/html" in data:
-        # A blank line would end the block of HTML.
-        return '<div class="output">' + _BLANK.sub("\n", data["text/html"]) + "</div>"
+    if "<table" in data.get("text/html", ""):
+        # A blank line would end the block of HTML, and the theme styles tables without a class.
+        table = _TABLE.sub("<table>", _BLANK.sub("\n", data["text/html"]))
+        return f'<div class="output">{table}</div>'
     text = data.get("text/plain") or "".join(output.get("text", ""))
-    return f"```{{.text .output}}\n{_ANSI.sub('', text).rstrip()}\n```"
+    return _Text(_ANSI.sub("", text).rstrip())
