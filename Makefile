@@ -6,18 +6,21 @@
 # make test-torch  install PyTorch, and test what comes in from it
 # make notebooks  execute the tutorials of docs/tutorials and keep their outputs
 # make fuzz     40 seconds of damaged files and odd arguments, see tests/fuzz
+# make docs     the site, in site/; it has an environment of its own
 # All make the environment first where it is missing. Needs Python 3.11 or newer, and make.
 
 PYTHON ?= python3
 VENV ?= .venv
 RUN_FOLDER ?= runs/demo
+DOCS_VENV ?= $(VENV)-docs
 IN := $(VENV)/bin/python
 PIP := $(IN) -m pip install --quiet --disable-pip-version-check
 # A file's tests stay together, because they share what they measure.
 PYTEST := $(IN) -m pytest --numprocesses auto --dist loadfile --durations 10
 NUMERICAL := -k trained tests/ablation/test_fast.py
 
-.PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch notebooks fuzz lint format lock clean
+.PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch notebooks fuzz lint \
+	format docs lock clean
 
 demo: $(VENV)/.ready
 	$(IN) -m train digits_convnet --run-folder $(RUN_FOLDER)
@@ -54,7 +57,7 @@ test-torch: $(VENV)/.ready
 	$(PYTEST) -k mobilenet tests/ablation/test_foreign.py tests/ablation/test_foreign_layers.py \
 		tests/attributes/test_foreign.py tests/topology/test_foreign.py \
 		tests/synthesis/test_foreign.py
-	$(PYTEST) -k torch tests/analysis/test_any_network.py tests/test_tutorials.py
+	$(PYTEST) -k torch tests/analysis/test_any_network.py tests/test_readme.py tests/test_tutorials.py
 
 # The one of PyTorch needs PyTorch: make test-torch installs it.
 notebooks: $(VENV)/.ready
@@ -72,12 +75,18 @@ format: $(VENV)/.ready
 	$(IN) -m ruff check --fix .
 	$(IN) -m ruff format .
 
+# Warnings are errors, and so are links that lead nowhere.
+docs: $(DOCS_VENV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build
+
 # Pins for every supported Python, without addresses.
 lock: $(VENV)/.ready
 	$(PIP) uv
 	$(IN) -m uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
 		--no-annotate --no-header --upgrade --extra programs --extra dev \
 		--output-file requirements.lock pyproject.toml
+	$(IN) -m uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
+		--no-annotate --no-header --upgrade --group docs --output-file requirements-docs.lock
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -89,5 +98,12 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(DOCS_VENV)/.ready: requirements-docs.lock
+	@echo "making the site's environment in $(DOCS_VENV) (once, some seconds)"
+	@$(PYTHON) -m venv $(DOCS_VENV)
+	@$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement requirements-docs.lock
+	@touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(DOCS_VENV) site

@@ -56,6 +56,9 @@ def rendered(name: str, canvas: Canvas, caption: str) -> Figure:
       name: its file's name, without suffix.
       canvas: what was drawn.
       caption: what it shows; characters that no font has are added to it.
+
+    Returns:
+      The figure as a PNG with its caption.
     """
     fonts = families()
     texts = [text for text in canvas.findobj(Text) if isinstance(text, Text)]

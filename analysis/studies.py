@@ -101,6 +101,9 @@ def study(
       overwrite: measure again what is asked for.
       progress: whether to tell of progress.
 
+    Returns:
+      The sections by experiment, the measurements and the report's path.
+
     Raises:
       InputError: something cannot be used: the folder is of another network, there is no such
         experiment, layer or option, or an experiment needs training images and none are given. All

@@ -26,6 +26,9 @@ def unknown_name(kind: str, name: object, known: Iterable[str], place: str) -> I
       name: the name that was given.
       known: the names that exist.
       place: where they exist, such as `"network 'convnet'"`.
+
+    Returns:
+      The error, to be raised.
     """
     known = [str(item) for item in known]
     nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)

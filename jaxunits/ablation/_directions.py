@@ -93,6 +93,13 @@ def haar(num_units: int, *, seed: int = 0) -> Float32[np.ndarray, "units directi
 
     QR of a Gaussian matrix, signs fixed by R's diagonal (Mezzadri 2007; Zhou et al. 2018, §3.4).
 
+    Args:
+      num_units: how many units the layer has.
+      seed: the seed of the draw.
+
+    Returns:
+      Q `[units, directions]`: column i is direction i, as `directions` takes it.
+
     Raises:
       InputError: there are no units, or the seed is outside 0 to 2^32 - 1.
     """

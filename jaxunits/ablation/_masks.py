@@ -18,6 +18,12 @@ Masks = Float32[np.ndarray, "masks units"]
 def single_units(num_units: int) -> Float32[np.ndarray, "units units"]:
     """Every unit of a layer ablated alone: mask i ablates unit i (Zhou et al. 2018, §2.1).
 
+    Args:
+      num_units: how many units the layer has.
+
+    Returns:
+      `[masks, units]`, the identity with 0 and 1 exchanged.
+
     Raises:
       InputError: the layer has no units.
     """
@@ -32,6 +38,9 @@ def groups(num_units: int, members: Any) -> Masks:
     Args:
       num_units: how many units the layer has.
       members: the units of each group; an empty group ablates nothing.
+
+    Returns:
+      `[masks, units]`, one mask per row: 1 keeps a unit, 0 ablates it.
 
     Raises:
       InputError: a unit does not exist or is not an integer, or `members` is not a list of groups.
@@ -56,6 +65,9 @@ def all_but(num_units: int, members: Any) -> Masks:
       num_units: how many units the layer has.
       members: the units to keep, group by group.
 
+    Returns:
+      `[masks, units]`, one mask per row: 1 keeps a unit, 0 ablates it.
+
     Raises:
       InputError: a unit does not exist or is not an integer, or `members` is not a list of groups.
     """
@@ -70,6 +82,9 @@ def random_groups(num_units: int, size: int, num_groups: int, *, seed: int = 0) 
       size: units per group.
       num_groups: how many groups.
       seed: the seed of the draw.
+
+    Returns:
+      `[masks, units]`, one mask per row: 1 keeps a unit, 0 ablates it.
 
     Raises:
       InputError: a group is larger than the layer, the number of groups is negative, or the seed is

@@ -73,6 +73,9 @@ def unit_means(
         silence, None for a bar in a terminal or notebook.
       **options: execution options, see `ju.Execution`.
 
+    Returns:
+      `[units]`, in the units of the activations.
+
     Raises:
       InputError: there is no such layer, or the network does not show its activations.
     """

@@ -100,6 +100,25 @@ def insertion(
 
     Arguments, result and errors are those of `cumulative`; units that an order leaves out are never
     inserted.
+
+    Args:
+      network: as in `sweep`.
+      layers: as in `cumulative`.
+      data: the images.
+      orders: `[units]` or `[orders, units]`, as in `cumulative`; units that an order leaves out are
+        never inserted.
+      values: what an ablated unit gives, as in `sweep`.
+      reference: images for the means, or to draw from; `data` by default.
+      seed: the seed of the draw of `values="resample"`.
+      file: where the result is kept, as in `sweep`.
+      progress: as in `sweep`.
+      **options: how it is carried out, see `Execution`.
+
+    Returns:
+      What `cumulative` returns; step 0 is the layer with every unit ablated.
+
+    Raises:
+      InputError: as in `cumulative`.
     """
     return _along(
         "insertion",
@@ -217,6 +236,14 @@ def random_orders(
     num_units: int, num_orders: int, *, seed: int = 0
 ) -> Int[np.ndarray, "orders units"]:
     """Random orders of all units of a layer, for comparison.
+
+    Args:
+      num_units: how many units the layer has.
+      num_orders: how many orders.
+      seed: the seed of the draw.
+
+    Returns:
+      `[orders, units]`, the units in the order in which they come.
 
     Raises:
       InputError: there are no units, the number of orders is negative, or the seed is outside 0 to

@@ -96,7 +96,9 @@ def shapley(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
-    """Shapley value of every unit of a layer (Ghorbani and Zou 2020, "Neuron Shapley").
+    r"""Shapley value of every unit of a layer (Ghorbani and Zou 2020, "Neuron Shapley").
+
+    $$\phi_u = \mathbb{E}_\pi\left[ v(S^\pi_u \cup \{u\}) - v(S^\pi_u) \right]$$
 
     The mean of what a unit adds to the accuracy of the network, or takes from its loss, when it
     joins the units after it in a random order of the layer: the mean of a cumulative ablation's

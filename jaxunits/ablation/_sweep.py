@@ -228,6 +228,20 @@ def sweep_settings(
 
     They are attributes of the sweep's result. See `sweep` for the arguments.
 
+    Args:
+      network: as in `sweep`.
+      layer: the layer.
+      data: the images.
+      masks: `[masks, units]`, as in `sweep`.
+      values: as in `sweep`.
+      reference: as in `sweep`.
+      seed: as in `sweep`.
+      other_masks: `[units]` or `[masks, units]` by layer, as in `sweep`.
+      **options: as in `sweep`.
+
+    Returns:
+      The settings, each as text, by name.
+
     Raises:
       InputError: layer, masks, values, images or parameters cannot be used.
     """

@@ -205,6 +205,15 @@ def collect_settings(
 
     See `collect` for the arguments.
 
+    Args:
+      network: as in `collect`.
+      layers: as in `collect`.
+      data: as in `collect`.
+      **options: as in `collect`.
+
+    Returns:
+      For each layer its settings, each as text, by name.
+
     Raises:
       InputError: as `collect`, except for what only activations show.
     """

@@ -72,6 +72,8 @@ def dissect(
 ) -> xr.Dataset:
     """How well each unit's activation coincides with each visual concept (Bau et al. 2017).
 
+    The attribute *concept alignment* of Zhou et al. 2018, §2.2.
+
     The unit's threshold is the value that a share `quantile` of its activations exceeds, over all
     positions of all images: exactly the (⌊quantile · positions⌋ + 1)-th largest. Its map is
     interpolated bilinearly to a grid and is active where it exceeds the threshold. IoU is the

@@ -11,7 +11,9 @@ from ..networks._checks import check_classifier
 
 
 def l1_norm(network: Classifier, layer: str) -> Float64[np.ndarray, " units"]:
-    """Σ |w| over the incoming weights of each unit, bias left out (Zhou et al. 2018, eq. 1).
+    r"""Σ |w| over the incoming weights of each unit, bias left out (Zhou et al. 2018, eq. 1).
+
+    $$\sum_i |w_{u,i}|$$
 
     For the output of a residual block these are the weights of its last convolution. Batch norm's
     scale is not folded in.
@@ -19,6 +21,9 @@ def l1_norm(network: Classifier, layer: str) -> Float64[np.ndarray, " units"]:
     Args:
       network: the network.
       layer: one of its layers.
+
+    Returns:
+      `[units]`, in the units of the weights.
 
     Raises:
       InputError: there is no such layer, or its units have no weights of their own.

@@ -17,7 +17,9 @@ def class_selectivity(
     weights: Any | None = None,
     epsilon: float = 1e-12,
 ) -> Float[Any, "*units classes"]:
-    """(μ_k − μ_¬k) / (μ_k + μ_¬k + ε) for every unit and class k (Zhou et al. 2018, eq. 3).
+    r"""(μ_k − μ_¬k) / (μ_k + μ_¬k + ε) for every unit and class k (Zhou et al. 2018, eq. 3).
+
+    $$s_{u,k} = \frac{\mu_k - \mu_{\neg k}}{\mu_k + \mu_{\neg k} + \varepsilon}$$
 
     μ_¬k is the mean of the other classes' means, so that each class has equal weight. The scalar of
     Morcos et al. 2018 is the value of the class with the largest mean, which for non-negative
@@ -32,6 +34,9 @@ def class_selectivity(
       weights: `[classes]`, the weight of each class in μ_¬k; with the number of images as weight,
         each image counts equally. Equal weights by default.
       epsilon: ε.
+
+    Returns:
+      `[*units, classes]`, without a unit of measure.
 
     Raises:
       InputError: these are not arrays of real numbers, or their numbers of classes differ.

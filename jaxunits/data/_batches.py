@@ -44,6 +44,9 @@ def batches(
       standardized: False returns uint8 from 0 to 255, only resized and cropped, for data that are
         uint8: a quarter of the bytes, for `Preprocessing.standardize` later.
 
+    Returns:
+      Batches of `batch_size` images, which are decoded while they are read.
+
     Raises:
       InputError: the images have another number of channels than the network reads, the batch size
         is not positive, cannot be divided among the processes or takes more than 8 GiB in one of
@@ -93,6 +96,9 @@ def shuffled_batches(
       threads: how many threads decode ahead.
       process: as in `batches`; together the processes' rows are those of one process alone.
       processes: as in `batches`.
+
+    Returns:
+      Batches of `batch_size` images, which are decoded while they are read.
 
     Raises:
       InputError: as `batches`, or a seed is outside 0 to 2^32 - 1.
@@ -152,6 +158,10 @@ def check_batch(preprocessing: Preprocessing, batch_size: int, processes: int = 
 
 def check_channels(data: Dataset, preprocessing: Preprocessing) -> None:
     """Refuse images that the network cannot read.
+
+    Args:
+      data: the images.
+      preprocessing: what the network expects of them.
 
     Raises:
       InputError: this is not a data set, or the number of channels differs.

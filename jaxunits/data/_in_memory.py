@@ -28,6 +28,9 @@ def in_memory(data: Dataset, *, max_bytes: int = 2 * 2**30, threads: int = 4) ->
       max_bytes: the most memory to take.
       threads: how many threads decode.
 
+    Returns:
+      A data set of the same images, labels and fingerprint.
+
     Raises:
       InputError: it would take more memory, images differ in size or type, one is corrupt or
         holds NaN or infinity, a label is outside the classes, or the threads are not 1 to 1024.

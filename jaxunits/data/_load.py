@@ -90,6 +90,9 @@ def load(
         standardized the images already. It is undone, since the network's preprocessing
         standardizes.
 
+    Returns:
+      The images, which are decoded when they are read.
+
     Raises:
       InputError: the source, split or data cannot be used; the message says what to do.
     """  # noqa: E501

@@ -52,6 +52,9 @@ def random_labels(data: Dataset, fraction: float, *, seed: int = 0) -> Dataset:
       fraction: share of the images, rounded to whole images; from 0 to 1.
       seed: the seed of the choice of images and of their labels.
 
+    Returns:
+      A data set of the same images, with the drawn labels.
+
     Raises:
       InputError: the fraction is outside 0 to 1, or a label is outside the classes.
     """

@@ -25,6 +25,9 @@ def load_run_data(
       split: another split than the configuration's.
       training: the training split, as the network saw it: its sample, with its random labels.
 
+    Returns:
+      The images, as `load` gives them.
+
     Raises:
       InputError: the images cannot be used.
     """

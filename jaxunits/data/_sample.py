@@ -33,6 +33,9 @@ def sample(
         any.
       seed: the seed of the sample.
 
+    Returns:
+      The chosen images; all class names stay.
+
     Raises:
       InputError: not exactly one of the three is given, it is out of range, or a class has fewer
         images than `per_class`.

@@ -49,6 +49,13 @@ class _Chosen:
 def subset(data: Dataset, indices: ArrayLike) -> Dataset:
     """Some images of a data set, in the order given; all class names stay.
 
+    Args:
+      data: the images.
+      indices: `[images]`, numbers of the images to keep.
+
+    Returns:
+      The chosen images.
+
     Raises:
       InputError: there are none, or an index is outside the data.
     """
@@ -80,6 +87,13 @@ def checked_indices(indices: ArrayLike, images: int, name: str) -> Int[np.ndarra
 
 def of_class(data: Dataset, name: str) -> Dataset:
     """The images of one class.
+
+    Args:
+      data: the images.
+      name: the class's name.
+
+    Returns:
+      The images with this label; all class names stay.
 
     Raises:
       InputError: no class has this name, or it has no images.

@@ -111,6 +111,9 @@ def plan(function: Any, *args: Any, **kwargs: Any) -> Plan:
       *args: its arguments.
       **kwargs: its keyword arguments.
 
+    Returns:
+      What each pass costs, which prints as a table.
+
     Raises:
       InputError: as the function does.
     """

@@ -102,6 +102,9 @@ def alexnet(
         before `fc6` are averaged to that, so that weights fit images of any size.
       seed: the seed of the initial weights (He normal; biases 0).
 
+    Returns:
+      The network, with random weights.
+
     Raises:
       InputError: a number of classes or a width that leaves nothing, an unknown layer, a rate that
         is no probability, images too small for its layers, more than 2^29 parameters in a layer, or
@@ -120,7 +123,22 @@ def alexnet_bn(
     preprocessing: Preprocessing = IMAGENET,
     seed: int = 0,
 ) -> Classifier:
-    """AlexNet with batch norm on the five convolutions (Zhou et al. 2018, §3.5); see `alexnet`."""
+    """AlexNet with batch norm on the five convolutions (Zhou et al. 2018, §3.5); see `alexnet`.
+
+    Args:
+      classes: as for `alexnet`.
+      width: as for `alexnet`.
+      dropout: as for `alexnet`.
+      channel_dropout: as for `alexnet`.
+      preprocessing: as for `alexnet`.
+      seed: as for `alexnet`.
+
+    Returns:
+      The network, with random weights.
+
+    Raises:
+      InputError: as `alexnet`.
+    """
     return _build("alexnet_bn", True, classes, width, dropout, channel_dropout, preprocessing, seed)
 
 

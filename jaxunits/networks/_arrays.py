@@ -17,7 +17,17 @@ from ._classifier import Classifier
 
 @checks_kinds
 def arrays(network: Classifier) -> dict[str, Any]:
-    """All arrays of a network by their names: parameters and running averages."""
+    """All arrays of a network by their names: parameters and running averages.
+
+    Args:
+      network: the network.
+
+    Returns:
+      The arrays by their paths in the network, such as `conv1.kernel`.
+
+    Raises:
+      InputError: this is no network.
+    """
     return named_leaves(network.params)
 
 
@@ -28,6 +38,9 @@ def with_arrays(network: Classifier, values: Mapping[str, Any]) -> Classifier:
     Args:
       network: the network, which is not changed.
       values: arrays by the names that `arrays` gives.
+
+    Returns:
+      The network; it shares all other arrays with the one that was given.
 
     Raises:
       InputError: the network has no such array, or one of another shape.
@@ -50,7 +63,14 @@ def _check_fits(value: Any, own: Any, name: str, place: str) -> None:
 
 
 def named_leaves(tree: PyTree) -> dict[str, Any]:
-    """The leaves of a tree by their names."""
+    """The leaves of a tree by their names.
+
+    Args:
+      tree: any pytree.
+
+    Returns:
+      The leaves by their paths, joined by `.`.
+    """
     return {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 

@@ -69,6 +69,9 @@ def from_callable(
       name: its name in messages and results.
       allow_probabilities: as for `from_nnx`.
 
+    Returns:
+      The network, whose layers every measuring function takes by name.
+
     Raises:
       InputError: the function takes other arguments, ignores a mask, or names no layers; and as for
         `from_nnx`.

@@ -43,6 +43,10 @@ BUILDERS: Mapping[str, Callable[..., Classifier]] = {
 def save_architecture(network: Classifier, run_folder: str | Path) -> None:
     """Save how to build a network again.
 
+    Args:
+      network: the network.
+      run_folder: the folder that it is written to.
+
     Raises:
       InputError: no builder of this library made the network, so that none could build it again.
     """
@@ -100,6 +104,9 @@ def restore(
         changed; by default it is built from the folder.
       epoch: the number of epochs of training; the last checkpoint by default.
 
+    Returns:
+      The network, with the parameters of the checkpoint.
+
     Raises:
       InputError: there is no such folder or checkpoint, the checkpoint is of another architecture,
         or was damaged since it was written.
@@ -126,6 +133,9 @@ def saved_metrics(run_folder: str | Path, *, epoch: int | None = None) -> list[d
     Args:
       run_folder: the folder that the training program wrote.
       epoch: the epoch of the checkpoint; the last by default.
+
+    Returns:
+      One dictionary per epoch, the first epoch first.
 
     Raises:
       InputError: there is no such folder or checkpoint, or it is damaged.

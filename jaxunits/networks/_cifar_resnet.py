@@ -84,6 +84,9 @@ def cifar_resnet(
       preprocessing: size, channels and standardization of its images.
       seed: the seed of the initial weights (He normal; batch norms 1 and 0).
 
+    Returns:
+      The network, with random weights.
+
     Raises:
       InputError: another depth, an unknown shortcut or layer, a number of classes or a width that
         leaves nothing, a rate that is not a probability, or a seed outside 0 to 2^32 - 1.

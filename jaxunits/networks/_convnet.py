@@ -119,6 +119,9 @@ def convnet(
       preprocessing: size, channels and standardization of its images.
       seed: the seed of the initial weights (He normal; biases 0).
 
+    Returns:
+      The network, with random weights.
+
     Raises:
       InputError: no layers, a width or number of classes below 1, a pool or dropout after a layer
         that does not exist, a rate that is not a probability, images too small for the pools, more

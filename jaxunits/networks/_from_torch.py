@@ -62,6 +62,9 @@ def from_torch(
       name: its name in messages and results; the class's name by default.
       allow_probabilities: as for `from_nnx`.
 
+    Returns:
+      The network, whose layers every measuring function takes by name.
+
     Raises:
       InputError: PyTorch is missing, refuses to export the module, or one of its operations has no
         translation, which is named with its submodule; and as for `from_nnx`.

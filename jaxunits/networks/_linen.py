@@ -84,6 +84,9 @@ def from_linen(
       name: its name in messages and results; the class's name by default.
       allow_probabilities: as for `from_nnx`.
 
+    Returns:
+      The network, whose layers every measuring function takes by name.
+
     Raises:
       InputError: the variables are not the module's; and as for `from_nnx`.
     """

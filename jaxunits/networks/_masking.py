@@ -21,7 +21,9 @@ def ablate(
     *,
     axis: int = -1,
 ) -> Float[Array, "images ..."]:
-    """Replace ablated units by a value: mask · a + (1 − mask) · value (Zhou et al. 2018, §2.1).
+    r"""Replace ablated units by a value: mask · a + (1 − mask) · value (Zhou et al. 2018, §2.1).
+
+    $$a' = m\, a + (1 - m)\, v$$
 
     Args:
       activations: of some images.
@@ -29,6 +31,9 @@ def ablate(
       value: the value of an ablated unit: a number for every input, `[units]`, or activations of
         the same shape; zero by default.
       axis: the axis of units.
+
+    Returns:
+      Activations of the same shape.
     """
     shape = [1] * activations.ndim
     shape[axis] = activations.shape[axis]

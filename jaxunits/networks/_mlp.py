@@ -75,6 +75,9 @@ def mlp(
       preprocessing: size, channels and standardization of its images.
       seed: the seed of the initial weights (He normal; biases 0).
 
+    Returns:
+      The network, with random weights.
+
     Raises:
       InputError: no layers, a width or number of classes below 1, more than 2^29 parameters, a rate
         that is not a probability, or a seed outside 0 to 2^32 - 1.

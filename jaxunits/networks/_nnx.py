@@ -74,6 +74,9 @@ def from_nnx(
       allow_probabilities: accept outputs that are non-negative and sum to one as logits; they
         are refused otherwise, since the loss takes the softmax itself.
 
+    Returns:
+      The network, whose layers every measuring function takes by name.
+
     Raises:
       InputError: the module cannot be called this way, does not give logits `[images, classes]` or
         gives probabilities, or an image's logits depend on the other images of its batch.

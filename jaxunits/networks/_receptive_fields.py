@@ -38,6 +38,9 @@ def receptive_fields(network: Classifier, layer: str) -> tuple[Centers, Centers]
       network: the network.
       layer: one of its layers, with maps.
 
+    Returns:
+      Centers of the rows of the layer's maps, and of their columns.
+
     Raises:
       InputError: there is no such layer, it has no maps, or something other than a convolution,
         pool or similar lies between the image and the layer.

@@ -95,6 +95,9 @@ def resnet18(
         ImageNet, or 32×32.
       seed: the seed of the initial weights (He normal; batch norms 1 and 0).
 
+    Returns:
+      The network, with random weights.
+
     Raises:
       InputError: an unknown stem or layer, a number of classes or a width that leaves nothing, a
         rate that is no probability, images too small for the layers, more than 2^29 parameters in a

@@ -92,7 +92,21 @@ def squeezenet1_0(
     preprocessing: Preprocessing = IMAGENET,
     seed: int = 0,
 ) -> Classifier:
-    """SqueezeNet 1.0, with a first kernel of 7×7; see `squeezenet1_1`."""
+    """SqueezeNet 1.0, with a first kernel of 7×7; see `squeezenet1_1`.
+
+    Args:
+      classes: as for `squeezenet1_1`.
+      width: as for `squeezenet1_1`.
+      dropout: as for `squeezenet1_1`.
+      preprocessing: as for `squeezenet1_1`.
+      seed: as for `squeezenet1_1`.
+
+    Returns:
+      The network, with random weights.
+
+    Raises:
+      InputError: as `squeezenet1_1`.
+    """
     return _build("squeezenet1_0", classes, width, dropout, preprocessing, seed)
 
 
@@ -114,6 +128,9 @@ def squeezenet1_1(
         0.5.
       preprocessing: size, channels and standardization of its images.
       seed: the seed of the initial weights (He normal; biases 0).
+
+    Returns:
+      The network, with random weights.
 
     Raises:
       InputError: a number of classes or a width that leaves nothing, a rate that is not a

@@ -24,6 +24,9 @@ def tagged(module: Module) -> Module:
     Args:
       module: the module, which is changed; make it inside the function that is traced.
 
+    Returns:
+      The module itself.
+
     Raises:
       InputError: this is not an NNX module.
     """

@@ -124,6 +124,9 @@ def vgg16(
         averaged to that, so that weights fit images of any size.
       seed: the seed of the initial weights (He normal; biases 0).
 
+    Returns:
+      The network, with random weights.
+
     Raises:
       InputError: an unknown head or layer, a number of classes or a width that leaves nothing, a
         rate that is no probability, images too small for its layers, more than 2^29 parameters in a
@@ -145,7 +148,23 @@ def vgg16_bn(
     preprocessing: Preprocessing | None = None,
     seed: int = 0,
 ) -> Classifier:
-    """VGG16 with batch norm on the convolutions; see `vgg16`."""
+    """VGG16 with batch norm on the convolutions; see `vgg16`.
+
+    Args:
+      classes: as for `vgg16`.
+      head: as for `vgg16`.
+      width: as for `vgg16`.
+      dropout: as for `vgg16`.
+      channel_dropout: as for `vgg16`.
+      preprocessing: as for `vgg16`.
+      seed: as for `vgg16`.
+
+    Returns:
+      The network, with random weights.
+
+    Raises:
+      InputError: as `vgg16`.
+    """
     return _build(
         "vgg16_bn", True, classes, head, width, dropout, channel_dropout, preprocessing, seed
     )

@@ -18,5 +18,11 @@ def class_coordinates(names: Sequence[str]) -> dict[str, Any]:
 
     Args:
       names: of all classes, in the order of the labels.
+
+    Returns:
+      Coordinates as xarray takes them.
+
+    Raises:
+      InputError: these are no names.
     """
     return {"class": [str(name) for name in names], "class_index": ("class", np.arange(len(names)))}

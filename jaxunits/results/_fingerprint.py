@@ -23,6 +23,12 @@ def fingerprint(tree: PyTree) -> str:
     """SHA-256 over the paths, types, shapes and bytes of a pytree's arrays.
 
     Equal trees have equal fingerprints on every machine. PRNG keys count by their key data.
+
+    Args:
+      tree: any pytree of arrays.
+
+    Returns:
+      The digest in hexadecimal.
     """
     digest = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
@@ -35,7 +41,14 @@ def fingerprint(tree: PyTree) -> str:
 
 
 def environment(devices: Sequence[jax.Device]) -> dict[str, str]:
-    """Versions, platform and the devices used, as attributes of a result."""
+    """Versions, platform and the devices used, as attributes of a result.
+
+    Args:
+      devices: the devices that were used.
+
+    Returns:
+      The attributes, each as text, by name.
+    """
     return {
         "jaxunits": __version__,
         "versions": _versions(),

@@ -15,6 +15,12 @@ from ._netcdf import read
 def read_result(file: str | Path) -> xr.Dataset:
     """The result that a measurement left in a file, with how long it took as attributes.
 
+    Args:
+      file: the file that the measuring function was given as `file=`.
+
+    Returns:
+      The result, with the dimensions that the measuring function gives.
+
     Raises:
       FileNotFoundError: there is no such file.
       InputError: the file, or that of the times, was damaged since it was written.
@@ -29,10 +35,25 @@ def read_result(file: str | Path) -> xr.Dataset:
 
 
 def timing_of(path: Path) -> Path:
-    """Where the times are: apart, so that equal measurements make equal files."""
+    """Where the times are: apart, so that equal measurements make equal files.
+
+    Args:
+      path: the result's file.
+
+    Returns:
+      The place of the file of times, beside it.
+    """
     return beside(path, ".timing.json")
 
 
 def beside(path: Path, ending: str) -> Path:
-    """Another file of a result: its name with another ending in place of `.nc`."""
+    """Another file of a result: its name with another ending in place of `.nc`.
+
+    Args:
+      path: the result's file.
+      ending: the other ending, with its dot.
+
+    Returns:
+      The other file's place; the file need not exist.
+    """
     return path.with_name(path.name.removesuffix(".nc") + ending)

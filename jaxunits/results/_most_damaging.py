@@ -21,6 +21,9 @@ def most_damaging(result: xr.Dataset, num_units: int = 10) -> Int[np.ndarray, " 
       result: of `sweep`.
       num_units: the maximum number of units, at least 1.
 
+    Returns:
+      `[most]`, numbers of units (or masks).
+
     Raises:
       InputError: `num_units` is not a positive integer, or this is not a result of `sweep`.
     """

@@ -23,8 +23,13 @@ def write(dataset: xr.Dataset, path: str | Path) -> None:
     The numbers have HDF5's checksums, which every reader verifies. Behind the HDF5 file, where its
     readers do not look, is a SHA-256 of all of it, which `read` verifies.
 
+    Args:
+      dataset: the result.
+      path: the file; missing parent folders are made.
+
     Raises:
       OSError: the file could not be written; an older one at `path` is unchanged.
+      InputError: this is no Dataset.
     """
     checksums = {
         name: {"fletcher32": True}
@@ -41,6 +46,12 @@ def write(dataset: xr.Dataset, path: str | Path) -> None:
 @checks_kinds
 def read(path: str | Path) -> xr.Dataset:
     """Read a result that `write` wrote; equal to it in values, coordinates and attributes.
+
+    Args:
+      path: the file.
+
+    Returns:
+      The result, with the dimensions that it was written with.
 
     Raises:
       FileNotFoundError: there is no such file.

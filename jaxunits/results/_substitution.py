@@ -14,7 +14,9 @@ _AXES = ("unit", "responding_unit")
 
 
 def representative_substitution(responses: Any) -> xr.Dataset:
-    """RS(u) = |{j : x_j > x_u}| / U on the image made for u (arXiv 1911.05586, eq. 4).
+    r"""RS(u) = |{j : x_j > x_u}| / U on the image made for u (arXiv 1911.05586, eq. 4).
+
+    $$\mathrm{RS}(u) = \frac{|\{ j : x_j > x_u \}|}{U}$$
 
     0 means that no other unit of the layer responds more to the unit's image.
 

@@ -21,6 +21,9 @@ def damage_p_values(broken: Any, repaired: Any) -> Float64[np.ndarray, "*shape"]
       broken: images that are right before and wrong after.
       repaired: images that are wrong before and right after.
 
+    Returns:
+      `[*shape]`, p-values from 0 to 1.
+
     Raises:
       InputError: a count is negative or not a number, or shapes do not match.
     """

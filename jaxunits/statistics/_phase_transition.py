@@ -35,6 +35,9 @@ def phase_transition(accuracy: Any) -> PhaseTransition:
       accuracy: of a class or over all of them, as shares of images, by ablated units from none on,
         `[steps]`.
 
+    Returns:
+      Where the curve peaks and over how many units it falls.
+
     Raises:
       InputError: the curve is empty or of another shape, or a number is not a share from 0 to 1.
     """

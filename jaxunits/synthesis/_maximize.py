@@ -55,7 +55,11 @@ def maximize(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
-    """For each unit of a layer, make an image that it responds to most, by gradient ascent.
+    r"""For each unit of a layer, make an image that it responds to most, by gradient ascent.
+
+    $$\mathrm{AM}(u) = \arg\max_i\, x_u
+    \qquad
+    \mathrm{IAM}(u) = \arg\max_i \left( x_u - \frac{1}{U - 1} \sum_{j \neq u} x_j \right)$$
 
     Activation maximization (AM) climbs x_u; independent activation maximization (IAM) climbs x_u
     minus the mean of x_j over the layer's other units j (*Representative Substitution*,

@@ -31,7 +31,9 @@ def birth_points(
     convention: str = "paper",
     processes: int = 1,
 ) -> Int64[np.ndarray, "images units"]:
-    """First rank with a hole in each map's feature topology (Zhao and Zhang 2021, definition 2).
+    r"""First rank with a hole in each map's feature topology (Zhao and Zhang 2021, definition 2).
+
+    $$B = \min \{ v : \beta_k(v) \neq 0 \}$$
 
     A map's rows, which are its columns too, are vertices. Edge (x, y) enters at the rank of
     max(|F(x, y)|, |F(y, x)|) (eqs. 2 and 9): its place among the map's distinct values off the

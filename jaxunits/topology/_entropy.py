@@ -23,6 +23,9 @@ def selective_rate(births: Any) -> Float64[np.ndarray, " units"]:
     Args:
       births: birth points on images of one class, `[images, units]`; 0 for none.
 
+    Returns:
+      `[units]`, from 0 to 1.
+
     Raises:
       InputError: these are not birth points, or there are no images.
     """
@@ -30,12 +33,19 @@ def selective_rate(births: Any) -> Float64[np.ndarray, " units"]:
 
 
 def feature_entropy(births: Any) -> Float64[np.ndarray, " units"]:
-    """H: the entropy of a unit's birth points over the images that have one, in nats (eq. 8).
+    r"""H: the entropy of a unit's birth points over the images that have one, in nats (eq. 8).
+
+    $$H = -\sum_x P(x) \ln P(x)$$
+
+    Equation 8 of Zhao and Zhang 2021.
 
     0 for a unit whose birth points are all equal, and for one that has none or one.
 
     Args:
       births: as for `selective_rate`.
+
+    Returns:
+      `[units]`, in nats.
 
     Raises:
       InputError: as `selective_rate`.
@@ -47,7 +57,9 @@ def feature_entropy(births: Any) -> Float64[np.ndarray, " units"]:
 def effectiveness(
     births: Any, *, p: float | None = None, convention: str = "paper"
 ) -> Float64[np.ndarray, " units"]:
-    """E: how well each unit represents the class of the images (Zhao and Zhang 2021, eq. 10).
+    r"""E: how well each unit represents the class of the images (Zhao and Zhang 2021, eq. 10).
+
+    $$E = \varepsilon / H \text{ where } \varepsilon \geq p, \text{ else } 0$$
 
     ε / H if ε ≥ p, otherwise 0. If all birth points of a unit are equal, H is 0 and the paper
     leaves E open: here it is 0 for a unit with a birth point on fewer than two images, otherwise ε
@@ -60,6 +72,9 @@ def effectiveness(
         `"authors"`, whose code has no such threshold.
       convention: `"authors"` gives 0 where H / ε < 0.1, as their code puts such units last,
         including those without birth points.
+
+    Returns:
+      `[units]`, at least 0.
 
     Raises:
       InputError: as `selective_rate`; p is outside 0 to 1, or the convention is unknown.
@@ -83,6 +98,9 @@ def importance_order(effectiveness: Any) -> Int64[np.ndarray, " units"]:
 
     Args:
       effectiveness: one number per unit, such as a mean over sets of images.
+
+    Returns:
+      `[units]`, numbers of units, the most effective first.
 
     Raises:
       InputError: this is not one number per unit, or one is NaN.

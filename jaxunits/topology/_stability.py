@@ -25,6 +25,9 @@ def random_subsets(
       num_subsets: the number of subsets.
       seed: the seed of the draw.
 
+    Returns:
+      `[subsets, size]`, numbers of images, sorted as drawn.
+
     Raises:
       InputError: a number is below 1, a subset is larger than the set, the subsets hold more
         than 2^26 numbers, or the seed is outside 0 to 2^32 - 1.
@@ -53,6 +56,9 @@ def importance_orders(
       p: as for `effectiveness`.
       convention: as for `effectiveness`.
 
+    Returns:
+      `[subsets, units]`, for each subset the units, the most effective first.
+
     Raises:
       InputError: as `effectiveness`, or an index is out of range.
     """
@@ -80,6 +86,9 @@ def times_in_top(ranks: Any, *, top: int = 20) -> Int64[np.ndarray, " units"]:
       ranks: units in order of importance, `[subsets, units]`.
       top: how many units are the first.
 
+    Returns:
+      `[units]`, counts from 0 to the number of subsets.
+
     Raises:
       InputError: there are fewer units, or a rank names one that does not exist.
     """
@@ -106,6 +115,9 @@ def most_often_in_top(
       top: as for `times_in_top`.
       num_units: how many are returned, most often first; ties go to the lower index.
 
+    Returns:
+      `[chosen]`, numbers of units.
+
     Raises:
       InputError: there are fewer units.
     """
@@ -128,6 +140,9 @@ def stability_ratio(
       top: as for `times_in_top`.
       num_units: the number of units in the mean.
       reference_top: how many units are the first of the reference.
+
+    Returns:
+      A share from 0 to 1.
 
     Raises:
       InputError: there are fewer units, or the ranks are of different units.

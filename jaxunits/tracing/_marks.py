@@ -36,6 +36,9 @@ def unit(value: Array, name: str) -> Array:
       value: activations `[images, ..., units]`.
       name: the layer's name.
 
+    Returns:
+      `value`, `[images, ..., units]`.
+
     Raises:
       InputError: the name is not a text, or is empty.
     """

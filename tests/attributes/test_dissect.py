@@ -279,6 +279,10 @@ class TestDetectors:
         assert ju.results.detectors_by_concept(none).size == 0
         assert not ju.results.detectors_by_category(none).to_array().any()
 
+    def test_other_results_are_refused(self, result):
+        with pytest.raises(ju.InputError, match=r"a result with unit.*: give one of ju.attributes"):
+            ju.results.detectors_by_category(result[["unit"]])
+
     def test_their_iou_can_be_chosen(self, patches, drawn):
         result = ju.attributes.dissect(patches, "conv1", drawn, detector_iou=0.01)
         np.testing.assert_array_equal(result.detector, result.iou.max("concept") > 0.01)

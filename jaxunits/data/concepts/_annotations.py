@@ -70,6 +70,9 @@ def annotated_images(
       threads: how many threads read ahead.
       standardized: False leaves images as uint8, as in `ju.data.batches`.
 
+    Returns:
+      Images with their label maps, some at a time.
+
     Raises:
       InputError: the range holds none, the images have another number of channels than the network
         reads, one holds NaN or infinity, a label map has indices of concepts that do not exist, or

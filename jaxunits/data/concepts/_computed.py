@@ -82,6 +82,9 @@ def computed(
       kinds: which of these.
       edge_contrast: the smallest step of brightness that counts as an edge, where white is 1.
 
+    Returns:
+      The images with masks, which are computed when they are read.
+
     Raises:
       InputError: a kind is unknown, named twice or none is given, the contrast is not above 0, or
         the images have another number of channels.

@@ -122,7 +122,17 @@ class _Images:
 
 @checks_kinds
 def images(concepts: Concepts) -> Dataset:
-    """The images alone, as a data set of one class: for `ju.attributes.top_images`."""
+    """The images alone, as a data set of one class: for `ju.attributes.top_images`.
+
+    Args:
+      concepts: the annotated images.
+
+    Returns:
+      A data set of the same images, all of one class.
+
+    Raises:
+      InputError: these are no annotated images.
+    """
     return Dataset(
         source=_Images(concepts),
         class_names=("image",),
@@ -158,6 +168,13 @@ class _Chosen:
 @checks_kinds
 def subset(concepts: Concepts, indices: ArrayLike) -> Concepts:
     """Some of the images, in the order given; all concepts stay.
+
+    Args:
+      concepts: the annotated images.
+      indices: `[images]`, numbers of the images to keep.
+
+    Returns:
+      The chosen images with all concepts.
 
     Raises:
       InputError: there are none, or an index is outside the data.

@@ -30,6 +30,12 @@ def cut(
       image_size: height and width of the image in pixels, on which the crop depends.
       preprocessing: what the network expects of the image.
       size: height and width of the result, which covers what the network sees.
+
+    Returns:
+      `[maps, height, width]`, of the type of `masks`.
+
+    Raises:
+      InputError: the masks are not `[maps, rows, columns]`.
     """
     if masks.ndim != 3 or 0 in masks.shape[1:]:
         raise InputError(f"masks of shape {masks.shape}: give [masks, rows, columns]")

@@ -49,6 +49,9 @@ def load(
         anything expensive. Otherwise the error is raised when the file is reached.
       data_dir: for `tfds:`: the folder of prepared data sets; TFDS's own by default.
 
+    Returns:
+      The images with their masks, which are read when they are needed.
+
     Raises:
       InputError: the source, split or files cannot be used; the message says what to do.
     """  # noqa: E501

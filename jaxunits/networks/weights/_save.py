@@ -36,6 +36,7 @@ def save_weights(
 
     Raises:
       OSError: nothing could be written; what was at `path` is unchanged.
+      InputError: this is no network of Flax NNX, or `names` does not fit it.
     """
     values = arrays(network)
     content = {
