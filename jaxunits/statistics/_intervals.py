@@ -38,7 +38,7 @@ def paired_interval(
     check_real(level=level)
     if not 0 < level < 1:
         raise InputError(f"level={level}: give a number between 0 and 1")
-    quantile = scipy.stats.norm.ppf((1 + level) / 2)
+    quantile = scipy.special.ndtri((1 + level) / 2)
     drop = np.divide(b - c, n, out=np.full(b.shape, np.nan), where=n > 0)
     low = _end(b, c, n, drop, -1.0, quantile)
     high = _end(b, c, n, drop, 1.0, quantile)

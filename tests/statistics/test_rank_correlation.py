@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 import jaxunits as ju
 
@@ -48,6 +49,8 @@ def test_r_is_the_correlation_of_ranks(seed, units, levels):
         else:
             expected = np.corrcoef(ranks(attribute), ranks(values))[0, 1]
             assert found == pytest.approx(expected, abs=1e-9)
+            p = float(result.p_value.sel(attribute="norm", accuracy_drop=drop))
+            assert p == pytest.approx(stats.spearmanr(attribute, values).pvalue, abs=1e-7)
     assert int(result["n_units"]) == units
 
 
