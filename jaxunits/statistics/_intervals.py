@@ -44,10 +44,10 @@ def paired_interval(
     quantile = scipy.special.ndtri((1 + level) / 2)
     # A sweep has few different counts, each in many pairs.
     by_counts = pd.DataFrame(np.stack([b, c, n], -1).reshape(-1, 3)).groupby([0, 1, 2])
-    place = by_counts.ngroup().to_numpy()
-    distinct = by_counts.size().index.to_frame().to_numpy().T
-    low, high = (_end(*distinct, limit, quantile)[place] for limit in (-1.0, 1.0))
-    return low.reshape(b.shape), high.reshape(b.shape)
+    place = by_counts.ngroup().to_numpy().reshape(b.shape)
+    b, c, n = by_counts.size().index.to_frame().to_numpy().T
+    low, high = (_end(b, c, n, limit, quantile) for limit in (-1.0, 1.0))
+    return np.asarray(low[place]), np.asarray(high[place])
 
 
 def checked_counts(
@@ -83,7 +83,7 @@ def checked_counts(
 
 def _end(
     b: np.ndarray, c: np.ndarray, n: np.ndarray, limit: float, quantile: float
-) -> Float64[np.ndarray, "counts"]:
+) -> Float64[np.ndarray, " counts"]:
     """Where the score statistic reaches the quantile, between the drop and a limit."""
     drop = np.divide(b - c, n, out=np.full(b.shape, np.nan), where=n > 0)
     # At the drop itself the statistic is 0 over 0 where no image or every one changes.

@@ -76,14 +76,14 @@ def _spearman(attribute: xr.DataArray, drop: xr.DataArray) -> tuple[float, float
 
 
 def spearman(
-    x: Float64[np.ndarray, "values"], y: Float64[np.ndarray, "values"]
+    x: Float64[np.ndarray, " values"], y: Float64[np.ndarray, " values"]
 ) -> tuple[float, float]:
-    """Spearman's r of at least three pairs, and its two-sided p of Student's t; NaN of a constant."""
+    """R of three pairs or more and its two-sided p, of Student's t; NaN of a constant."""
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return np.nan, np.nan
     # Equal values share the mean of their ranks; scipy.stats takes half a second to import.
-    ranks = [pd.Series(values).rank() for values in (x, y)]
-    r = float(np.clip(np.corrcoef(*ranks)[0, 1], -1, 1))
+    ranks = np.stack([pd.Series(values).rank().to_numpy() for values in (x, y)])
+    r = float(np.clip(np.asarray(np.corrcoef(ranks))[0, 1], -1, 1))
     freedom = len(x) - 2
     t = r * np.sqrt(freedom / max((1 - r) * (1 + r), np.finfo(float).tiny))
     return r, float(2 * scipy.special.stdtr(freedom, -abs(t)))

@@ -82,7 +82,7 @@ def uncertainty(
     )
 
 
-def _adjusted(p_values: Float64[np.ndarray, "pairs"]) -> Float64[np.ndarray, "pairs"]:
+def _adjusted(p_values: Float64[np.ndarray, " pairs"]) -> Float64[np.ndarray, " pairs"]:
     """The false discovery rate from which on each is among the discoveries."""
     order = np.argsort(p_values)[::-1]
     rates = p_values[order] * len(order) / np.arange(len(order), 0, -1)
