@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -103,9 +102,7 @@ def _of_class(births: np.ndarray, size: int, config: Settings) -> _Found:
         ),
         chosen=most.tolist(),
         among=int(np.isin(most, reference[:chosen]).sum()),
-        correlation=float(scipy.stats.spearmanr(every.mean(0), whole).statistic)
-        if np.ptp(every.mean(0)) and np.ptp(whole)
-        else float("nan"),
+        correlation=ju.statistics.spearman(every.mean(0), whole).r,
     )
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-import scipy
 import xarray as xr
-from jaxtyping import Float64
 
 from .._errors import InputError
 from .._kinds import checks_kinds
+from ._spearman import spearman
 
 _DROPS = ("overall_accuracy_drop", "max_class_accuracy_drop")
 _FEWEST = 3
@@ -72,18 +70,5 @@ def _spearman(attribute: xr.DataArray, drop: xr.DataArray) -> tuple[float, float
             raise InputError(
                 f"{name} of unit {attribute['unit'].values[wrong[0]]} is NaN: leave the unit out"
             )
-    return spearman(x, y)
-
-
-def spearman(
-    x: Float64[np.ndarray, " values"], y: Float64[np.ndarray, " values"]
-) -> tuple[float, float]:
-    """R of three pairs or more and its two-sided p, of Student's t; NaN of a constant."""
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return np.nan, np.nan
-    # Equal values share the mean of their ranks; scipy.stats takes half a second to import.
-    ranks = np.stack([pd.Series(values).rank().to_numpy() for values in (x, y)])
-    r = float(np.clip(np.asarray(np.corrcoef(ranks))[0, 1], -1, 1))
-    freedom = len(x) - 2
-    t = r * np.sqrt(freedom / max((1 - r) * (1 + r), np.finfo(float).tiny))
-    return r, float(2 * scipy.special.stdtr(freedom, -abs(t)))
+    found = spearman(x, y)
+    return found.r, found.p
