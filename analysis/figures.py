@@ -28,6 +28,7 @@ DAMAGE = "#D55E00"
 GAIN = "#0072B2"
 OVERALL = "#000000"
 CHANCE = "0.6"
+BY_CHANCE = "by chance"
 # Of configurations, classes, attributes; black and gray are taken.
 SERIES = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A800")
 STYLES = ("-", "--", ":", "-.")
@@ -170,6 +171,9 @@ def legend(canvas: Canvas, *panels: Axes, columns: int = 4, patches: Sequence[Pa
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(str(label), handle)
+    if BY_CHANCE in found:
+        # What all are compared with comes last.
+        found[BY_CHANCE] = found.pop(BY_CHANCE)
     found |= {str(patch.get_label()): patch for patch in patches}
     canvas.legend(
         list(found.values()),
