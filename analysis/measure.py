@@ -50,13 +50,12 @@ def measure(subject: Subject, experiments: Sequence[Experiment]) -> Results:
 
 def _lacking(subject: Subject, settings: Mapping[Measurement, Mapping[str, Any]]) -> list[str]:
     """What is to be measured, for people."""
-    again = subject.config.overwrite
-    return [
-        f"{measurement.name} of {layer}"
-        for measurement, by_layer in settings.items()
-        for layer, of in by_layer.items()
-        if again or not subject.files.path(of).exists()
-    ]
+    found = []
+    for measurement, by_layer in settings.items():
+        layers = [layer for layer, of in by_layer.items() if not subject.files.path(of).exists()]
+        if layers or subject.config.overwrite:
+            found.append(f"{measurement.name} of {', '.join(layers or by_layer)}")
+    return found
 
 
 def _hold(subject: Subject, lacking: Sequence[str], held: contextlib.ExitStack) -> None:
@@ -74,7 +73,7 @@ def _hold(subject: Subject, lacking: Sequence[str], held: contextlib.ExitStack) 
         way_out = "give --output, a folder for figures and report"
         if lacking:
             way_out = (
-                f"it lacks {', '.join(lacking)}. Copy it, or name experiments and layers that were "
+                f"it lacks {'; '.join(lacking)}. Copy it, or name experiments and layers that were "
                 "measured and draw them elsewhere (--output)"
             )
         raise ju.InputError(

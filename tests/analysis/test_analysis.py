@@ -137,7 +137,10 @@ def test_a_folder_that_cannot_be_written_to_is_drawn_elsewhere(analyzed, tmp_pat
         assert main([str(analyzed), "--panels.units", "2", "--output", str(tmp_path)]) == 0
         for arguments, way_out in (
             ((), "give --output, a folder for figures and report"),
-            (("--values", "mean", *elsewhere), "it lacks ablation of conv1, ablation of conv2, "),
+            (
+                ("--values", "mean", *elsewhere),
+                "it lacks ablation of conv1, conv2, conv3; panels of",
+            ),
             (("--overwrite", *elsewhere), "draw them elsewhere (--output)"),
         ):
             found = refused(capsys, analyzed, "--panels.units", "2", *arguments)
