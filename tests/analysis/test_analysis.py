@@ -139,7 +139,7 @@ def test_a_folder_that_cannot_be_written_to_is_drawn_elsewhere(analyzed, tmp_pat
             ((), "give --output, a folder for figures and report"),
             (
                 ("--values", "mean", *elsewhere),
-                "it lacks ablation of conv1, conv2, conv3; panels of",
+                "it lacks ablation of conv1, conv2, conv3; ",
             ),
             (("--overwrite", *elsewhere), "draw them elsewhere (--output)"),
         ):
