@@ -67,15 +67,11 @@ def spearman(x: Any, y: Any) -> RankCorrelation:
         return RankCorrelation(math.nan, math.nan, math.nan, math.nan, count)
     # Equal values share the mean of their ranks; scipy.stats takes half a second to import.
     ranks = pd.DataFrame(known.T).rank()
-    r = float(np.asarray(np.corrcoef(ranks.to_numpy().T))[0, 1])
+    r = float(np.clip(np.asarray(np.corrcoef(ranks.to_numpy().T))[0, 1], -1, 1))
+    # Of Student's t = r √((n − 2) / (1 − r²)), which is infinite where r is 1.
+    p = float(scipy.special.betainc(count / 2 - 1, 0.5, (1 - r) * (1 + r)))
     low, high = _interval(r, count)
-    return RankCorrelation(r, _p_value(r, count), low, high, count)
-
-
-def _p_value(r: float, count: int) -> float:
-    freedom = count - 2
-    unexplained = max((1 - r) * (1 + r), np.finfo(float).tiny)
-    return float(2 * scipy.special.stdtr(freedom, -abs(r) * math.sqrt(freedom / unexplained)))
+    return RankCorrelation(r, p, low, high, count)
 
 
 def _interval(r: float, count: int) -> tuple[float, float]:

@@ -106,7 +106,7 @@ def test_intervals_hold_what_they_promise():
     inside = np.mean([each.low <= true <= each.high for each in found])
     assert inside == pytest.approx(0.95, abs=0.02)
     alone = ju.statistics.spearman([1.0, 2, np.nan, 4, 3], [1.0, 3, 9, 8, 5])
-    assert (alone.r, alone.low, alone.count) == (1, 1, 4)
+    assert (alone.r, alone.p, alone.low, alone.count) == (1, 0, 1, 4)
     assert np.isnan(ju.statistics.spearman(np.zeros(9), np.arange(9.0)).r)
     three = ju.statistics.spearman([1, 2, 3], [1, 3, 2])
     assert (three.r, three.low, three.high) == (0.5, -1, 1)
