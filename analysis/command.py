@@ -82,6 +82,11 @@ def _subject(settings: Any, path: Path, console: Console) -> Subject:
     own, source = dataclasses.replace(settings, run=path), settings.source
     folder = ju.results.RunFolder(path)
     if source.network is None:
+        if source != Source():
+            raise ju.InputError(
+                "options of a network from elsewhere (--data, --weights and the like) without "
+                f"--network: name it, or leave them out, since run folder {path} says what it is of"
+            )
         return subject_of_run(own, console)
     arguments = vars(settings.arguments) if hasattr(settings, "arguments") else {}
     if folder.checkpoints.is_dir():
@@ -90,6 +95,8 @@ def _subject(settings: Any, path: Path, console: Console) -> Subject:
                 f"run folder {path} has its own network: leave --network out, or give another "
                 "folder"
             )
+        if source.data is not None or source.reading != Source().reading:
+            raise ju.InputError(f"run folder {path} has its own images: leave --data out")
         images = ju.data.load_run_data(folder.read_configuration()["data"])
         classes = len(images.class_names)
         return subject_of_run(own, console, source.build(arguments, classes))

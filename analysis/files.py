@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import io
 import json
@@ -227,6 +228,13 @@ def with_settings(result: xr.Dataset, settings: Settings) -> xr.Dataset:
 
 def _attributes(path: Path) -> dict[str, object]:
     """What a file says of itself, without its numbers; nothing where it is damaged."""
+    state = path.stat()
+    return _read_attributes(path, state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(1024)
+def _read_attributes(path: Path, *state: int) -> dict[str, object]:
+    """Read once while a file is the same; the index and every kind of measurement ask for it."""
     try:
         with h5py.File(path) as file:
             return dict(file.attrs)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 import jaxunits as ju
+from jaxunits._reading import Reading
 
 from ..train.user_file import call, is_function
 
@@ -43,6 +44,8 @@ class Source:
     train_split: str | None = None
     """The split that it was trained on; without, experiments that need training images are not
     possible."""
+    reading: Annotated[Reading, tyro.conf.arg(name="data")] = field(default_factory=Reading)
+    """How all of them are read."""
 
     def images(self, split: str | None) -> ju.data.Dataset:
         """The images to measure on.
@@ -52,7 +55,7 @@ class Source:
         """
         if self.data is None:
             raise ju.InputError("--network needs --data: folder:PATH, tfds:NAME or FILE:FUNCTION")
-        return _images(self.data, split)
+        return _images(self.data, split, self.reading)
 
     def training_images(self) -> ju.data.Dataset | None:
         """The images that the network was trained on; None where they are not named.
@@ -61,7 +64,7 @@ class Source:
           InputError: they cannot be used.
         """
         source = self.train_data or (self.data if self.train_split else None)
-        return None if source is None else _images(source, self.train_split)
+        return None if source is None else _images(source, self.train_split, self.reading)
 
     def build(self, arguments: Mapping[str, Any], classes: int) -> ju.networks.Classifier:
         """The network with its weights.
@@ -135,11 +138,16 @@ def as_dataset(data: Any) -> ju.data.Dataset:
     return data if isinstance(data, ju.data.Dataset) else ju.data.load(data)
 
 
-def _images(source: str, split: str | None) -> ju.data.Dataset:
-    if not is_function(source):
-        return ju.data.load(source, split)
-    found = call(source)
-    return found if isinstance(found, ju.data.Dataset) else ju.data.load(found, split)
+def _images(source: str, split: str | None, reading: Reading) -> ju.data.Dataset:
+    found = call(source) if is_function(source) else source
+    if not isinstance(found, ju.data.Dataset):
+        return ju.data.load(found, split, **vars(reading))
+    if reading != Reading():
+        raise ju.InputError(
+            f"{source} gives a ju.data.Dataset, which is read as it says: leave --data.* out, or "
+            "give what ju.data.load takes"
+        )
+    return found
 
 
 def builder(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import xarray as xr
 
@@ -32,12 +33,11 @@ def measure(subject: Subject, experiments: Sequence[Experiment]) -> Results:
         damaged or holds a measurement with other settings than its name says.
     """
     settings = {each: settings_by_layer(subject, each) for each in needed(subject, experiments)}
-    first = _is_first()
-    # Only one process of a job holds the folder, and only that one draws.
-    with subject.folder.in_use() if first else contextlib.nullcontext():
-        if first:
-            subject.claim()
-            subject.files.write_index()
+    lacking = _lacking(subject, settings)
+    with contextlib.ExitStack() as held:
+        # Of a folder that is drawn elsewhere nothing is written that it has: it may be read-only.
+        if lacking or subject.config.output is None:
+            _hold(subject, lacking, held)
         # All of them are compared with the folder's before the first is measured.
         found = {each.name: _reusable(subject, of) for each, of in settings.items()}
         for each, of in settings.items():
@@ -46,6 +46,41 @@ def measure(subject: Subject, experiments: Sequence[Experiment]) -> Results:
         each.name: {layer: found[each.name][layer] for layer in of if layer in found[each.name]}
         for each, of in settings.items()
     }
+
+
+def _lacking(subject: Subject, settings: Mapping[Measurement, Mapping[str, Any]]) -> list[str]:
+    """What is to be measured, for people."""
+    found = []
+    for measurement, by_layer in settings.items():
+        layers = [layer for layer, of in by_layer.items() if not subject.files.path(of).exists()]
+        if layers or subject.config.overwrite:
+            found.append(f"{measurement.name} of {', '.join(layers or by_layer)}")
+    return found
+
+
+def _hold(subject: Subject, lacking: Sequence[str], held: contextlib.ExitStack) -> None:
+    """Hold the folder for this process, and make it that of the network.
+
+    Raises:
+      InputError: another process holds it, it is of another network or cannot be written to.
+    """
+    # Only one process of a job holds the folder, and only that one draws.
+    if not _is_first():
+        return
+    try:
+        held.enter_context(subject.folder.in_use())
+    except OSError as error:
+        way_out = "give --output, a folder for figures and report"
+        if lacking:
+            way_out = (
+                f"it lacks {'; '.join(lacking)}. Copy it, or name experiments and layers that were "
+                "measured and draw them elsewhere (--output)"
+            )
+        raise ju.InputError(
+            f"run folder {subject.folder.path} cannot be written to ({error.strerror}): {way_out}"
+        ) from error
+    subject.claim()
+    subject.files.write_index()
 
 
 def needed(subject: Subject, experiments: Sequence[Experiment]) -> list[Measurement]:
@@ -80,10 +115,14 @@ def _complete(
     found: dict[str, dict[str, xr.Dataset]],
 ) -> None:
     """Measure the layers that are missing, each kept before the next is begun."""
+    first = _is_first()
+    if first and subject.config.output is None:
+        # A kill between writing a measurement and removing what was done so far leaves that behind.
+        for layer in found[measurement.name]:
+            subject.files.remove_unfinished(settings[layer])
     missing = [layer for layer in settings if layer not in found[measurement.name]]
     if not missing:
         return
-    first = _is_first()
     if subject.config.overwrite and first:
         for layer in missing:
             subject.files.remove(settings[layer])
@@ -117,12 +156,7 @@ def _reusable(subject: Subject, settings: Mapping[str, Mapping[str, str]]) -> di
     Raises:
       InputError: one is damaged, or was made with other settings than its name says.
     """
-    found = {}
-    for layer, wanted in settings.items():
-        result = None if subject.config.overwrite else subject.files.read(wanted)
-        if result is not None:
-            found[layer] = result
-            # A kill between writing it and removing what was done so far leaves that behind.
-            if _is_first():
-                subject.files.remove_unfinished(wanted)
-    return found
+    if subject.config.overwrite:
+        return {}
+    read = {layer: subject.files.read(wanted) for layer, wanted in settings.items()}
+    return {layer: result for layer, result in read.items() if result is not None}

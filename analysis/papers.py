@@ -11,8 +11,8 @@ PAPERS = {
     "CNNs via Ablation (paper A).",
     "B": "Zhao and Zhang (2021), Quantitative Effectiveness Assessment and Role Categorization of "
     "Individual Units in CNNs (paper B).",
-    "C": "Chen, Ding, Li, Li, Peng and Li (2019), Understanding the Importance of Single Directions "
-    "via Representative Substitution, arXiv:1911.05586 (paper C).",
+    "C": "Chen, Ding, Li, Li, Peng and Li (2019), Understanding the Importance of Single "
+    "Directions via Representative Substitution, arXiv:1911.05586 (paper C).",
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import jaxunits as ju
+from jaxunits._reading import FileReading
 
 from .networks import ConvNet, Network
 from .regularizers import Regularizers
@@ -18,7 +19,7 @@ _DECAY = ju.Range(0, 1, open="most")
 
 
 @dataclass(frozen=True)
-class Data:
+class Data(FileReading):
     """Images for training and for validation."""
 
     source: str = "digits"
@@ -27,12 +28,6 @@ class Data:
     """The split to train on."""
     validation_split: str = "validation"
     """The held-out split, on which accuracy is reported and units are ablated."""
-    data_dir: str | None = None
-    """The folder of prepared TensorFlow data sets; None for the default one."""
-    on_corrupt: Literal["raise", "skip"] = "raise"
-    """What to do about files of a folder that cannot be decoded."""
-    verify: bool = True
-    """Decode every file of a folder before the first epoch, to find corrupt ones."""
     fraction: Annotated[float, ju.Range(0, 1, open="least")] = 1.0
     """Share of each class's training images that is used."""
     random_labels: Annotated[float, ju.Range(0, 1)] = 0.0

@@ -13,7 +13,18 @@ from matplotlib.figure import Figure as Canvas
 import jaxunits as ju
 
 from ..drawn_values import unlisted
-from ..figures import CHANCE, POINTS, band, color_of, label_of, legend, panel, panels_of, rendered
+from ..figures import (
+    BY_CHANCE,
+    CHANCE,
+    POINTS,
+    band,
+    color_of,
+    label_of,
+    legend,
+    panel,
+    panels_of,
+    rendered,
+)
 from ..findings import foremost, points
 from ..report import accuracy
 from ..runs import Panel, Runs
@@ -89,7 +100,7 @@ def _draw_layer(axes: Axes, runs: Runs, layer: str) -> None:
         sure = ju.statistics.uncertainty(sweeps[0], num_draws=_DRAWS)
         chance.append(100 * sure.chance_drop.values)
     most = max(chance, key=lambda curve: float(curve.mean()))
-    axes.plot(np.arange(1, len(most) + 1), most, color=CHANCE, linewidth=1.2, label="by chance")
+    axes.plot(np.arange(1, len(most) + 1), most, color=CHANCE, linewidth=1.2, label=BY_CHANCE)
     panel(axes, layer, "units, sorted by drop")
 
 

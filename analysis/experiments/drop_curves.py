@@ -12,6 +12,7 @@ import jaxunits as ju
 
 from ..experiment import Experiment
 from ..figures import (
+    BY_CHANCE,
     CHANCE,
     DAMAGE,
     GAIN,
@@ -112,7 +113,7 @@ def _draw(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> C
         chance = [
             100 * sure[layer][name].values for name in ("chance_low", "chance_drop", "chance_high")
         ]
-        band(axes, rank, chance, alpha=0.3, color=CHANCE, linewidth=1.2, label="by chance")
+        band(axes, rank, chance, alpha=0.3, color=CHANCE, linewidth=1.2, label=BY_CHANCE)
         for name, color, label in (
             ("max_class_accuracy_drop", DAMAGE, "max class drop"),
             ("overall_accuracy_drop", OVERALL, "overall drop"),

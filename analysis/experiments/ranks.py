@@ -3,66 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
-import scipy
 import xarray as xr
 from jaxtyping import Float
+
+import jaxunits as ju
 
 from ..measurements.synthesis import OBJECTIVES as OBJECTIVES
 from ..runs import Run
 
-_Z = float(scipy.special.ndtri(0.975))
-_FEWEST = 4
 RELATIONS = {
     "class_selectivity": "class selectivity",
     "overall_accuracy_drop": "overall accuracy drop",
     "max_class_accuracy_drop": "max class accuracy drop",
 }
-
-
-@dataclass(frozen=True)
-class Rank:
-    """Spearman's rank correlation over units.
-
-    Attributes:
-      r: the correlation; NaN where one of the two is the same for all units, or units are too few.
-      p: two-sided, of Student's t.
-      low: lower end of its 95 % interval.
-      high: upper end.
-      units: how many.
-    """
-
-    r: float
-    p: float
-    low: float
-    high: float
-    units: int
-
-    @property
-    def sure(self) -> bool:
-        """Whether p < 0.05."""
-        return self.p < 0.05
-
-
-def rank(x: Float[np.ndarray, " units"], y: Float[np.ndarray, " units"]) -> Rank:
-    """Spearman's r of the units that have both numbers.
-
-    The interval is Fisher's z with the standard error of ranks, √((1 + r²/2) / (n − 3))
-    (Bonett and Wright 2000).
-    """
-    known = np.isfinite(x) & np.isfinite(y)
-    x, y, units = x[known], y[known], int(known.sum())
-    if units < _FEWEST or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return Rank(math.nan, math.nan, math.nan, math.nan, units)
-    found = scipy.stats.spearmanr(x, y)
-    r = float(found.statistic)
-    if abs(r) > 1 - 1e-12:
-        return Rank(r, float(found.pvalue), r, r, units)
-    half = _Z * math.sqrt((1 + r**2 / 2) / (units - 3))
-    z = math.atanh(r)
-    return Rank(r, float(found.pvalue), math.tanh(z - half), math.tanh(z + half), units)
 
 
 def units_of(run: Run, layer: str) -> xr.Dataset:
@@ -85,9 +40,11 @@ def units_of(run: Run, layer: str) -> xr.Dataset:
     )
 
 
-def rank_of(units: xr.Dataset, objective: str, relation: str) -> Rank:
+def rank_of(units: xr.Dataset, objective: str, relation: str) -> ju.statistics.RankCorrelation:
     """Spearman's r of RS under an objective with class selectivity or a drop."""
-    return rank(units["rs"].sel(maximized=objective).values, units[relation].values)
+    return ju.statistics.spearman(
+        units["rs"].sel(maximized=objective).values, units[relation].values
+    )
 
 
 def change(units: xr.Dataset) -> Float[np.ndarray, " units"]:
@@ -108,6 +65,6 @@ def stability(units: xr.Dataset, objective: str) -> tuple[float, float]:
     seeds = len(values)
     if seeds < 2 or not values.size:
         return math.nan, math.nan
-    pairs = [rank(values[i], values[j]).r for i in range(seeds) for j in range(i)]
+    pairs = [ju.statistics.spearman(values[i], values[j]).r for i in range(seeds) for j in range(i)]
     known = [r for r in pairs if math.isfinite(r)]
     return (sum(known) / len(known) if known else math.nan), float(values.std(0, ddof=1).mean())

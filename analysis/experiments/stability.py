@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 
 import jaxunits as ju
 
@@ -122,9 +122,7 @@ def _of_class(births: np.ndarray, size: int, config: Settings) -> _Found:
         ),
         chosen=most.tolist(),
         among=int(np.isin(most, reference[:chosen]).sum()),
-        correlation=float(scipy.stats.spearmanr(every.mean(0), whole).statistic)
-        if np.ptp(every.mean(0)) and np.ptp(whole)
-        else float("nan"),
+        correlation=ju.statistics.spearman(every.mean(0), whole).r,
     )
 
 
@@ -154,6 +152,7 @@ def _draw_shares(axes: Axes, sizes: _Sizes, config: Settings, shown: str) -> Non
     top, _, _ = config.of(Stability).of_layer(len(share))
     axes.axvline(top + 0.5, color="0.5", linewidth=1, linestyle=":")
     axes.set_xlabel("units, by the rank of all images")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(f"subsets with the unit\namong their first {top} (%)")
     tidy(axes)
 
@@ -164,6 +163,7 @@ def _draw_ratios(axes: Axes, sizes: _Sizes) -> None:
     curves = ratios.min(1), ratios.mean(1), ratios.max(1)
     band(axes, places, curves, color=color_of(1), marker="o", markersize=4)
     axes.set(xlabel="images per subset", ylabel="stability (%)", ylim=(0, 102))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     tidy(axes)
 
 

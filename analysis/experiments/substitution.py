@@ -11,6 +11,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+import jaxunits as ju
+
 from ..drawn_values import unlisted
 from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, legend, panels_of, rendered, tidy
@@ -20,7 +22,7 @@ from ..measurements.attributes import attributes
 from ..measurements.synthesis import synthesis
 from ..runs import Run, Runs
 from ..section import Figure, Section
-from .ranks import OBJECTIVES, RELATIONS, Rank, rank_of, units_of
+from .ranks import OBJECTIVES, RELATIONS, rank_of, units_of
 from .substitution_tables import tables
 
 _COLUMNS = 5
@@ -73,7 +75,7 @@ def _found(network: str, layer: str, each: Sequence[xr.Dataset]) -> tuple[float,
     return rs, f"{title}: RS under IAM is {rs:.2f} on average; {_correlated(ranks)}."
 
 
-def _correlated(ranks: Sequence[Rank]) -> str:
+def _correlated(ranks: Sequence[ju.statistics.RankCorrelation]) -> str:
     """How RS goes with class selectivity, in words; of several networks in how many."""
     known = [each for each in ranks if math.isfinite(each.r)]
     if not known:
@@ -82,7 +84,7 @@ def _correlated(ranks: Sequence[Rank]) -> str:
     if len(ranks) == 1:
         one = known[0]
         return (
-            f"{text} {one.r:+.2f} [{one.low:+.2f}, {one.high:+.2f}] over {one.units} units "
+            f"{text} {one.r:+.2f} [{one.low:+.2f}, {one.high:+.2f}] over {one.count} units "
             f"({p_value(one.p)})"
         )
     low, high = min(each.r for each in known), max(each.r for each in known)

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+import jaxunits as ju
+
 from ..runs import Run, Runs
 from ..section import Table
-from .ranks import OBJECTIVES, RELATIONS, Rank, change, rank_of, stability
+from .ranks import OBJECTIVES, RELATIONS, change, rank_of, stability
 
 _Found = Sequence[tuple[Run, Mapping[str, xr.Dataset]]]
 
@@ -49,7 +51,7 @@ def _signs(runs: Runs, found: _Found) -> Table:
     )
 
 
-def _sign(ranks: Sequence[Rank]) -> str:
+def _sign(ranks: Sequence[ju.statistics.RankCorrelation]) -> str:
     known = [each for each in ranks if math.isfinite(each.r)]
     above = sum(each.sure and each.r > 0 for each in known)
     below = sum(each.sure and each.r < 0 for each in known)
@@ -77,7 +79,7 @@ def _correlations(runs: Runs, found: _Found) -> Table:
     return Table.of("Spearman's r of RS with what, its 95 % interval and p", rows)
 
 
-def _rank(found: Rank) -> str:
+def _rank(found: ju.statistics.RankCorrelation) -> str:
     if not math.isfinite(found.r):
         return "none"
     p = f"p = {found.p:.2g}" if found.p >= 1e-4 else "p < 0.0001"

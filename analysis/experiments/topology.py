@@ -175,6 +175,7 @@ def _draw_histograms(canvas: Canvas, axes: Axes, found: xr.Dataset) -> None:
     )
     places = np.unique(np.linspace(0, len(epochs) - 1, min(6, len(epochs))).astype(int))
     axes.set_ylabel("birth point (rank)")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     bar = canvas.colorbar(drawn, ax=axes, pad=0.02)
     bar.set_label("share of maps (%)", fontsize=7)
     bar.ax.tick_params(labelsize=7)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -13,8 +13,7 @@ from jaxtyping import Float, UInt8
 
 import jaxunits as ju
 
-from ..measurement import Measurement, Results
-from ..progress import image_bar
+from ..measurement import Measurement, Progress, Results, layer_by_layer
 from ..settings import COUNT
 from ..subject import Subject
 from .panels import thumbnail
@@ -61,44 +60,38 @@ def _layers(subject: Subject) -> Sequence[str]:
     return found
 
 
-def _measure(
-    subject: Subject, layers: Sequence[str], _: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
-    for layer in layers:
-        yield layer, _of_layer(subject, layer)
+def _title(subject: Subject, layer: str) -> str:
+    units = _units(subject.network.layer(layer).num_units, subject.config.of(Synthesis).units)
+    return f"images for {len(units)} units of {layer}"
 
 
-def _of_layer(subject: Subject, layer: str) -> xr.Dataset:
+def _images(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.Dataset:
     """All images of a layer: two objectives and several noise seeds."""
     wanted, network = subject.config.of(Synthesis), subject.network
     method = method_of(wanted, network.preprocessing.channels)
-    units = _units(network.layer(layer).num_units, wanted.units)
     parts: dict[str, list[xr.Dataset]] = {name: [] for name in OBJECTIVES}
     latest: dict[str, xr.Dataset] = {}
     rounds = len(OBJECTIVES) * wanted.noise_seeds
-    with image_bar(
-        subject.console, f"images for {len(units)} units of {layer}", of="steps"
-    ) as progress:
-        for number in range(rounds):
-            seed, objective = divmod(number, len(OBJECTIVES))
-            name = OBJECTIVES[objective]
-            near = name == "iam" and wanted.iam_from == "am"
+    for number in range(rounds):
+        seed, objective = divmod(number, len(OBJECTIVES))
+        name = OBJECTIVES[objective]
+        near = name == "iam" and wanted.iam_from == "am"
 
-            def show(done: int, total: int, number: int = number) -> None:
-                progress(number * total + done, rounds * total)
+        def show(done: int, total: int, number: int = number) -> None:
+            progress(number * total + done, rounds * total)
 
-            latest[name] = ju.synthesis.maximize(
-                network,
-                layer,
-                units,
-                objective=name,
-                method=_nearby(method) if near else method,
-                seed=seed,
-                initial=latest["am"] if near else None,
-                max_memory=subject.config.max_memory,
-                progress=show,
-            )
-            parts[name].append(_kept(latest[name], with_images=seed == 0))
+        latest[name] = ju.synthesis.maximize(
+            network,
+            layer,
+            _units(network.layer(layer).num_units, wanted.units),
+            objective=name,
+            method=_nearby(method) if near else method,
+            seed=seed,
+            initial=latest["am"] if near else None,
+            max_memory=subject.config.max_memory,
+            progress=show,
+        )
+        parts[name].append(_kept(latest[name], with_images=seed == 0))
     return _joined(parts)
 
 
@@ -167,7 +160,7 @@ def _thumbnails(
 
 synthesis = Measurement(
     "synthesis",
-    _measure,
+    layer_by_layer(_title, _images, of="steps"),
     Subject.layer_settings,
     (Synthesis,),
     _layers,

@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from .._errors import InputError
+from .._reading import USUAL
 
 _MODES = {1: "L", 3: "RGB"}
 _DEEP = {"I", "I;16", "I;16B"}
@@ -44,7 +45,6 @@ SUFFIXES = {
     "BMP": ("bmp",),
     "TIFF": ("tif", "tiff"),
 }
-USUAL = ("PNG", "JPEG")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

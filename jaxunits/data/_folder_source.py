@@ -11,7 +11,8 @@ from typing import Any, ClassVar, SupportsIndex
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from ._decoding import USUAL, decode
+from .._reading import USUAL
+from ._decoding import decode
 from ._listing import ClassFolder
 
 

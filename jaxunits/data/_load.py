@@ -11,9 +11,9 @@ import numpy as np
 from .._arguments import as_array, check_whole_or_none, shown
 from .._errors import InputError, unknown_name
 from .._optional import check_installed
+from .._reading import USUAL
 from . import _arrays, _digits, _folder
 from ._dataset import Dataset
-from ._decoding import USUAL
 from ._pixels import checked_range
 from ._records import RecordOptions
 

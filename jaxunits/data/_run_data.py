@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from .._kinds import checks_kinds
+from .._reading import FileReading
 from ._dataset import Dataset
 from ._load import load
 from ._random_labels import random_labels
@@ -20,8 +22,8 @@ def load_run_data(
 
     Args:
       settings: `data` of the run's configuration: `source`, `train_split`, `validation_split`,
-        `data_dir`, `on_corrupt`, `fraction`, `random_labels`, `seed`, and `verify` where files are
-        not to be decoded beforehand.
+        `fraction`, `random_labels`, `seed`, and what `load` is given to read files (`data_dir`,
+        `formats`, `orientation`, `channels`, `on_corrupt`, `verify`).
       split: another split than the configuration's.
       training: the training split, as the network saw it: its sample, with its random labels.
 
@@ -31,12 +33,11 @@ def load_run_data(
     Raises:
       InputError: the images cannot be used.
     """
+    reading = [field.name for field in dataclasses.fields(FileReading)]
     data = load(
         settings["source"],
         split or settings["train_split" if training else "validation_split"],
-        data_dir=settings["data_dir"],
-        on_corrupt=settings["on_corrupt"],
-        verify=settings.get("verify", True),
+        **{name: settings[name] for name in reading if name in settings},
     )
     if training and settings["fraction"] != 1:
         data = sample(data, fraction=settings["fraction"], seed=settings["seed"])

@@ -10,4 +10,6 @@ from ._rank_correlation import rank_correlation as rank_correlation
 from ._roles import ROLES as ROLES
 from ._roles import role_shares as role_shares
 from ._roles import unit_roles as unit_roles
+from ._spearman import RankCorrelation as RankCorrelation
+from ._spearman import spearman as spearman
 from ._uncertainty import uncertainty as uncertainty

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy
 import xarray as xr
+from jaxtyping import Float64
 
 from .._errors import InputError
 from .._kinds import checks_kinds
@@ -57,7 +57,7 @@ def uncertainty(
     p_values = np.where(n_images > 0, damage_p_values(broken, repaired), np.nan)
     adjusted = np.full(p_values.shape, np.nan)
     held = np.isfinite(p_values)
-    adjusted[held] = scipy.stats.false_discovery_control(p_values[held])
+    adjusted[held] = _adjusted(p_values[held])
     chance = chance_drops(broken, repaired, n_images[None], num_draws=num_draws, seed=seed)
     ends = np.quantile(chance, [(1 - level) / 2, (1 + level) / 2], axis=0)
     pairs = ("unit", "class")
@@ -80,3 +80,12 @@ def uncertainty(
             "test": "exact one-sided McNemar",
         },
     )
+
+
+def _adjusted(p_values: Float64[np.ndarray, " pairs"]) -> Float64[np.ndarray, " pairs"]:
+    """The false discovery rate from which on each is among the discoveries."""
+    order = np.argsort(p_values)[::-1]
+    rates = p_values[order] * len(order) / np.arange(len(order), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum.accumulate(np.minimum(rates, 1))
+    return adjusted

@@ -19,6 +19,7 @@ from jaxunits.analysis.progress import image_bar
 from jaxunits.train.command import main as train
 from tests.analysis.measured import findings, linked_files, measured
 from tests.processes import finish, running
+from tests.read_only import read_only
 from tests.stored import stored
 
 pytestmark = pytest.mark.slow
@@ -159,6 +160,26 @@ def test_reads_without_network_or_images(analyzed, tmp_path):
     assert page == (analyzed / "report.html").read_text()
     assert main([str(folder), "drop_curves", "--no-measure", "--layers", "conv2"]) == 0
     assert "<td>conv1</td>" not in (folder / "report.html").read_text()
+
+
+def test_a_folder_that_cannot_be_written_to_is_drawn_elsewhere(analyzed, tmp_path, capsys):
+    before = {path: path.stat().st_mtime_ns for path in analyzed.rglob("*")}
+    elsewhere = ("--output", tmp_path)
+    with read_only(analyzed):
+        assert main([str(analyzed), "--panels.units", "2", "--output", str(tmp_path)]) == 0
+        for arguments, way_out in (
+            ((), "give --output, a folder for figures and report"),
+            (
+                ("--values", "mean", *elsewhere),
+                "it lacks ablation of conv1, conv2, conv3; ",
+            ),
+            (("--overwrite", *elsewhere), "draw them elsewhere (--output)"),
+        ):
+            found = refused(capsys, analyzed, "--panels.units", "2", *arguments)
+            assert f"run folder {analyzed} cannot be written to (Permission denied): " in found
+            assert way_out in found
+    assert (tmp_path / "report.html").read_text() == (analyzed / "report.html").read_text()
+    assert {path: path.stat().st_mtime_ns for path in analyzed.rglob("*")} == before
 
 
 def test_ablation_to_the_mean_stands_beside(trained_run, tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from rich.console import Console
 
 import jaxunits as ju
@@ -78,7 +78,43 @@ def torch_module():
 def images():
     random = np.random.default_rng(1)
     return random.integers(0, 256, (18, 12, 12, 3), np.uint8), np.arange(18) % 3
+
+
+def dataset():
+    return ju.data.load(images())
 """
+RECORDS = """
+import numpy as np
+
+
+class Records:
+    classes = ["cat", "dog", "frog"]
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, index):
+        pixels = np.random.default_rng(index).integers(0, 256, (3, 12, 12), np.uint8)
+        return index % 3, "a note", pixels
+
+
+def records():
+    return Records()
+"""
+# The EXIF data of an image that lies on its side.
+TURNED = Image.Exif()
+TURNED[ExifTags.Base.Orientation] = 6
+
+
+def flags(options):
+    """Options of reading images on the command line."""
+    for name, value in options.items():
+        option = name.replace("_", "-")
+        if value is False:
+            yield f"--data.no-{option}"
+            continue
+        yield f"--data.{option}"
+        yield from map(str, value if isinstance(value, tuple) else [value])
 
 
 @pytest.fixture(scope="module")
@@ -267,8 +303,59 @@ class TestCommand:
         assert '"depth": 8' in saved.attrs["architecture"]
 
     @pytest.mark.parametrize(
+        ("kind", "options", "reading"),
+        [
+            ("webp", {"lossless": True}, {"formats": ("WEBP",)}),
+            ("bmp", {}, {"formats": ("PNG", "BMP"), "channels": 3}),
+            ("tiff", {}, {"formats": ("TIFF",), "verify": False, "channels": 3}),
+            ("png", {"exif": TURNED}, {"orientation": "stored"}),
+        ],
+    )
+    def test_files_are_read_by_option(self, files, tmp_path, kind, options, reading):
+        write_images(tmp_path / "images", size=(12, 12), kind=kind, **options)
+        source = f"folder:{tmp_path}/images"
+        network = ("--network", f"{files}/my_model.py:flax_module", "--layers", "conv2")
+        data = ("--data", source, "--split", "train", *flags(reading))
+        assert analyze(tmp_path / "run", "correlations", *network, *data) == 0
+        saved = measured(tmp_path / "run", "ablation", "conv2")
+        expected = ju.data.load(source, "train", **reading)
+        assert saved.attrs["data_fingerprint"] == expected.fingerprint
+        module = sys.modules["_jaxunits_my_model"]
+        net = ju.networks.from_nnx(module.flax_module()[0], preprocessing=module.SIZE)
+        sweep = ju.ablation.sweep(net, "conv2", expected)
+        np.testing.assert_array_equal(saved.correct, sweep.correct)
+        if kind == "png":
+            other = ("--data", source, "--split", "train")
+            assert analyze(tmp_path / "run", "correlations", *network, *other) == 0
+            assert len(list((tmp_path / "run/measurements").glob("ablation_conv2_*.nc"))) == 2
+
+    def test_fields_of_records_are_named_by_option(self, files, tmp_path):
+        (tmp_path / "records.py").write_text(RECORDS)
+        network = ("--network", f"{files}/my_model.py:flax_module", "--layers", "conv2")
+        data = ("--data", f"{tmp_path}/records.py:records")
+        fields = {"image": 2, "label": 0, "channels_first": True}
+        assert analyze(tmp_path / "run", "correlations", *network, *data, *flags(fields)) == 0
+        saved = measured(tmp_path / "run", "ablation", "conv2")
+        assert saved.n_images.values.tolist() == [4, 4, 4]
+
+    @pytest.mark.parametrize(
         ("arguments", "text"),
         [
+            (("--data.formats", "WEBP"), "(--data, --weights and the like) without --network"),
+            (
+                (
+                    *("--network", "MODEL:flax_module", "--data", "MODEL:dataset"),
+                    *("--data.orientation", "stored"),
+                ),
+                "gives a ju.data.Dataset, which is read as it says",
+            ),
+            (
+                (
+                    *("--network", "MODEL:flax_module", "--data", "MODEL:images"),
+                    *("--data.label", "1"),
+                ),
+                "label=1 for data",
+            ),
             (("--network", "alexnat"), "unknown network 'alexnat': jaxunits.networks has alexnet"),
             (("--network", "alexnet"), "--network needs --data"),
             (
@@ -415,7 +502,11 @@ class Mine:
 
 SIZE = ju.data.Preprocessing((12, 12), 3)
 config = Config(
-    network=Mine(), preprocessing=SIZE, data=Data("folder:images"), epochs=1, batch_size=6
+    network=Mine(),
+    preprocessing=SIZE,
+    data=Data("folder:images", formats=("WEBP",)),
+    epochs=1,
+    batch_size=6,
 )
 
 
@@ -424,8 +515,8 @@ def build():
 '''
 
 
-def write_images(folder, names=("cat", "dog", "frog"), size=(16, 14)):
-    """A few images of each class, as PNG."""
+def write_images(folder, names=("cat", "dog", "frog"), size=(16, 14), kind="png", **options):
+    """A few images of each class."""
     random = np.random.default_rng(0)
     for split in ("train", "validation"):
         for name in names:
@@ -433,19 +524,24 @@ def write_images(folder, names=("cat", "dog", "frog"), size=(16, 14)):
             place.mkdir(parents=True)
             for number in range(4):
                 pixels = random.integers(0, 256, (*size, 3), np.uint8)
-                Image.fromarray(pixels).save(place / f"{number}.png")
+                Image.fromarray(pixels).save(place / f"{number}.{kind}", **options)
 
 
 def test_a_configuration_of_ones_own(files, tmp_path, monkeypatch, capsys):
     shutil.copy(files / "my_model.py", tmp_path)
     (tmp_path / "my_config.py").write_text(CONFIG)
-    write_images(tmp_path / "images")
+    write_images(tmp_path / "images", kind="webp")
     monkeypatch.chdir(tmp_path)
     run = ("--run-folder", "run")
-    assert train([str(tmp_path / "my_config.py"), "--network.shift", "2", *run]) == 0
+    named = [str(tmp_path / "my_config.py"), "--network.shift", "2", *run]
+    assert train(named) == 0
+    assert train([*named, "--data.orientation", "stored"]) == 2
+    assert "data.orientation is 'exif' there and 'stored' now" in capsys.readouterr().err
     assert analyze("run", "drop_curves") == 2
     assert "is of a network of your own" in capsys.readouterr().err
     network = ("--network", f"{tmp_path}/my_config.py:build")
+    assert analyze("run", "drop_curves", *network, "--data.channels", "1") == 2
+    assert "run folder run has its own images: leave --data out" in capsys.readouterr().err
     assert analyze("run", "drop_curves", *network, "--layers", "conv2") == 0
     assert measured(Path("run"), "ablation", "conv2").attrs["epoch"] == "1"
     (tmp_path / "my_config.py").write_text("setting = 3")

@@ -50,7 +50,7 @@ def test_a_formula_is_drawn_as_its_letters():
     for text in escaped.legends[0].get_texts():
         text.set_text(text.get_text().removeprefix("\N{WORD JOINER}"))
     escaped.savefig(file, format="png", dpi=160)
-    np.testing.assert_array_equal(pixels(one), np.asarray(Image.open(file)))
+    np.testing.assert_array_equal(pixels(one), np.asarray(Image.open(file).convert("RGB")))
 
 
 def test_characters_without_a_glyph_are_named(monkeypatch):

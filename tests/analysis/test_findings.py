@@ -28,9 +28,9 @@ from jaxunits.analysis.experiments import (
     topology,
     unit_panels,
 )
-from jaxunits.analysis.experiments.ranks import Rank
 from jaxunits.analysis.findings import counted, discoveries, foremost, listed, p_value, points
 from jaxunits.analysis.measurements.topology import Topology
+from jaxunits.statistics import RankCorrelation
 
 
 def sweep_of(broken, images=100):
@@ -319,14 +319,14 @@ def test_roles_are_listed_from_the_most_frequent_on():
 
 
 def test_substitution_says_its_correlation_and_how_sure_it_is():
-    ranks = [Rank(0.5, 0.012, 0.1, 0.8, 20), Rank(-0.2, 0.4, -0.6, 0.3, 20)]
+    ranks = [RankCorrelation(0.5, 0.012, 0.1, 0.8, 20), RankCorrelation(-0.2, 0.4, -0.6, 0.3, 20)]
     assert substitution._correlated(ranks[:1]) == (
         "its r with class selectivity is +0.50 [+0.10, +0.80] over 20 units (p = 0.012)"
     )
     assert substitution._correlated(ranks) == (
         "its r with class selectivity is -0.20 to +0.50 in 2 networks (p < 0.05 in 1)"
     )
-    alike = Rank(math.nan, math.nan, math.nan, math.nan, 20)
+    alike = RankCorrelation(math.nan, math.nan, math.nan, math.nan, 20)
     assert "all units have the same" in substitution._correlated([alike])
 
 

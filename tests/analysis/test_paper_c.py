@@ -14,7 +14,6 @@ from scipy import stats
 import jaxunits as ju
 from jaxunits.analysis.command import main
 from jaxunits.analysis.experiment import config
-from jaxunits.analysis.experiments.ranks import rank
 from jaxunits.analysis.experiments.synthesized_images import covering_units, sheet
 from jaxunits.analysis.measurements.synthesis import Synthesis, method_of
 from jaxunits.synthesis import Method
@@ -120,19 +119,6 @@ def test_tables_show_what_scipy_and_the_library_say(analyzed):
     seeds = seeds[:, np.isfinite(seeds).all(0)]
     assert cells[3] == f"{seeds.std(0, ddof=1).mean():.3f}"
     assert cells[5] == f"{stats.spearmanr(*seeds).statistic:.2f}"
-
-
-def test_intervals_hold_what_they_promise():
-    """Of many samples with a known rank correlation 95 % have it inside their interval."""
-    random = np.random.default_rng(0)
-    true = 6 / np.pi * np.arcsin(0.6 / 2)
-    samples = random.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], (1000, 40))
-    found = [rank(*sample.T) for sample in samples]
-    inside = np.mean([each.low <= true <= each.high for each in found])
-    assert inside == pytest.approx(0.95, abs=0.02)
-    alone = rank(np.asarray([1.0, 2, np.nan, 4, 3]), np.asarray([1.0, 3, 9, 8, 5]))
-    assert (alone.r, alone.units) == (1, 4)
-    assert np.isnan(rank(np.zeros(9), np.arange(9.0)).r)
 
 
 def test_covering_units_and_sheets():

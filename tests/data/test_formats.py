@@ -1,13 +1,17 @@
 """Image folders by format, depth, color and orientation, against Pillow."""
 
+import dataclasses
+import inspect
 import io
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 import jaxunits as ju
-from jaxunits.data._decoding import decode
+from jaxunits._reading import Format, Reading
+from jaxunits.data._decoding import SUFFIXES, decode
 from jaxunits.data.concepts._files import read_image
 
 RANDOM = np.random.default_rng(0)
@@ -43,6 +47,17 @@ def mixed(tmp_path):
     for kind, options in LOSSLESS.items():
         save(tmp_path / "bee" / f"0.{SUFFIX[kind]}", encoded(COLOR, kind, **options))
     return tmp_path
+
+
+def test_the_programs_options_are_those_of_load():
+    given = inspect.signature(ju.data.load).parameters
+    for field in dataclasses.fields(Reading):
+        assert field.default == given[field.name].default
+    # A function's images have their names, and whether they are standardized, from there.
+    assert {*given} - {field.name for field in dataclasses.fields(Reading)} == {
+        *("source", "split", "class_names", "relist", "normalized")
+    }
+    assert get_args(Format) == tuple(SUFFIXES)
 
 
 class TestFormats:

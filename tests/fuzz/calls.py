@@ -32,6 +32,7 @@ LEFT_OUT = {
         *("Plan", "data.Batch", "data.Dataset", "data.concepts.Annotated"),
         *("data.concepts.Annotations", "data.concepts.Concepts", "networks.Centers"),
         *("networks.Classifier", "networks.Layer", "statistics.PhaseTransition"),
+        "statistics.RankCorrelation",
     },
     "it is a module whose function, such as networks.mlp, checks the arguments": {
         *("networks.AlexNet", "networks.CifarResNet", "networks.ConvNet", "networks.MLP"),

@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 import jaxunits as ju
 
@@ -48,6 +49,8 @@ def test_r_is_the_correlation_of_ranks(seed, units, levels):
         else:
             expected = np.corrcoef(ranks(attribute), ranks(values))[0, 1]
             assert found == pytest.approx(expected, abs=1e-9)
+            p = float(result.p_value.sel(attribute="norm", accuracy_drop=drop))
+            assert p == pytest.approx(stats.spearmanr(attribute, values).pvalue, abs=1e-7)
     assert int(result["n_units"]) == units
 
 
@@ -92,3 +95,21 @@ def test_what_cannot_be_compared_is_refused(attributes, sweep, message):
     with pytest.raises(ju.InputError) as error:
         ju.statistics.rank_correlation(attributes, sweep)
     assert message in str(error.value)
+
+
+def test_intervals_hold_what_they_promise():
+    """Of many samples with a known rank correlation 95 % have it inside their interval."""
+    random = np.random.default_rng(0)
+    true = 6 / np.pi * np.arcsin(0.6 / 2)
+    samples = random.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], (1000, 40))
+    found = [ju.statistics.spearman(*sample.T) for sample in samples]
+    inside = np.mean([each.low <= true <= each.high for each in found])
+    assert inside == pytest.approx(0.95, abs=0.02)
+    alone = ju.statistics.spearman([1.0, 2, np.nan, 4, 3], [1.0, 3, 9, 8, 5])
+    assert (alone.r, alone.p, alone.low, alone.count) == (1, 0, 1, 4)
+    assert np.isnan(ju.statistics.spearman(np.zeros(9), np.arange(9.0)).r)
+    three = ju.statistics.spearman([1, 2, 3], [1, 3, 2])
+    assert (three.r, three.low, three.high) == (0.5, -1, 1)
+    assert np.isnan(ju.statistics.spearman([1, 2], [1, 3]).p)
+    with pytest.raises(ju.InputError, match="give two lists of equal length"):
+        ju.statistics.spearman([1, 2, 3], [[1, 2, 3]])
