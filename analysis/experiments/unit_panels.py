@@ -20,12 +20,16 @@ from ..section import Section
 
 _COVERED = 0.25
 _MOST_BARS = 40
+# Units of a layer in the report; the explorer shows all that have pictures.
+_MOST_DRAWN = 9
 # The height of a label, as a share of the width of a row of images.
 _LABEL = 0.037
 _READING = """Left: the images that activate the unit most, in falling order. What lies below the
 unit's threshold is darkened, so that what it responds to stays bright. Middle: what every class
 loses when the unit is ablated. Right: images of the classes that lose most. When what the unit
 responds to belongs to these classes, the damage has its explanation."""
+
+_MORE = f"The first {_MOST_DRAWN} units of each layer are drawn; explorer.html shows the others too."
 
 
 def _section(runs: Runs) -> Section:
@@ -38,11 +42,12 @@ def _section(runs: Runs) -> Section:
         )
         for run in runs.every
         for layer, panels in run.kind("panels").items()
-        for unit in panels.unit.values.tolist()
+        for unit in panels.unit.values[:_MOST_DRAWN].tolist()
     ]
+    drawn = max(panels.sizes["unit"] for run in runs.every for panels in run.kind("panels").values())
     return Section(
         title="The most damaging units",
-        text=[_READING],
+        text=[_READING, _MORE] if drawn > _MOST_DRAWN else [_READING],
         figures=figures,
     )
 

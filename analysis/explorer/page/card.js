@@ -19,7 +19,8 @@ function classAnchor(name) {
 function sentence(row) {
   if (row.max_drop === undefined) return null;
   const { low, high } = { low: row["max_drop.low"], high: row["max_drop.high"] };
-  return element("p", { class: "lead" }, "Without it ",
+  if (row.max_drop <= 0) return element("p", { class: "lead" }, "No class loses accuracy without it.");
+  return element("p", { class: "lead" }, "Without it class ",
     classAnchor(row.worst_class), ` loses ${shown(row.max_drop, "share")} ${interval(low, high)}, all images together ${shown(row.overall_drop, "share")}. `,
     `${row.damaged} of ${row.of.network.classes.length} classes lose more than by chance.`);
 }

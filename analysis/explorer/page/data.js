@@ -118,16 +118,22 @@ function title(row) {
 // Numbers as people read them: shares in percent, others with three digits.
 function shown(value, kind) {
   if (value == null) return "";
-  if (kind === "share") return `${(100 * value).toFixed(1)} %`;
+  if (kind === "share") return `${points(value)}\u00a0%`;
   if (kind === "count") return value.toLocaleString("en");
   if (kind === "text") return value;
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2);
-  return String(Number(value.toPrecision(3)));
+  const text = size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(2) : String(Number(value.toPrecision(3)));
+  return text.replace("-", "−");
+}
+
+// A share in percentage points; what is 0 when rounded has no sign.
+function points(share) {
+  const text = (100 * share).toFixed(1);
+  return text === "-0.0" ? "0.0" : text.replace("-", "−");
 }
 
 function interval(low, high) {
-  return low == null ? "" : `[${(100 * low).toFixed(1)}, ${(100 * high).toFixed(1)}]`;
+  return low == null ? "" : `[${points(low)}, ${points(high)}]`;
 }
 
 function withInterval(row, key) {

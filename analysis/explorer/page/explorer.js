@@ -11,7 +11,7 @@ const actions = {
   close: () => { location.hash = ""; },
   open: (row) => open(row, false),
   compare: (row, text) => { if (rowAt(text)) location.hash = `${address(row)},${text}`; },
-  step,
+  step: openNext,
 };
 
 // Once a frame, however often it is asked for.
@@ -36,7 +36,7 @@ function open(row, add) {
   location.hash = add && first && first !== row ? `${address(first)},${address(row)}` : address(row);
 }
 
-function step(row, direction) {
+function openNext(row, direction) {
   const rows = table.getRows("active").map((each) => each.getData());
   const next = rows[(rows.indexOf(row) + direction + rows.length) % rows.length];
   if (next) open(next, false);
@@ -56,10 +56,18 @@ function route() {
   state.card = name;
   if (name) chooseClass(name);
   for (const row of [...before, ...rows]) table.getRow(row.id)?.reformat();
-  if (rows.length) table.scrollToRow(rows.at(-1).id, "nearest", false).catch(() => {});
+  if (rows.length) showRow(rows.at(-1));
   scatter.mark(scatter.shown, rows);
   drawCard();
   document.title = rows.length ? `${rows.map(title).join(", ")} – unit explorer` : "Unit explorer – jaxunits";
+}
+
+// Scrolls the table to a row that is out of sight; Tabulator's own way leaves rows above it empty.
+function showRow(row) {
+  const holder = document.querySelector(".tabulator-tableholder");
+  const place = (table.getRow(row.id)?.getPosition() || 1) * ROW_HEIGHT;
+  if (place - ROW_HEIGHT >= holder.scrollTop && place <= holder.scrollTop + holder.clientHeight) return;
+  holder.scrollTop = place - (holder.clientHeight + ROW_HEIGHT) / 2;
 }
 
 function drawCard() {
@@ -222,7 +230,17 @@ function describe() {
   find("facts").replaceChildren(parts.filter(Boolean).join(" · "), " · ", element("a", { href: "report.html" }, "report"));
 }
 
+// Rows are in one group, which has the scrollbar: a grid's children are groups of rows.
+function nameTable() {
+  const grid = find("table");
+  grid.removeAttribute("aria-owns");
+  grid.setAttribute("aria-labelledby", "table-title");
+  grid.querySelector(".tabulator-tableholder").setAttribute("role", "rowgroup");
+  grid.querySelector(".tabulator-table").setAttribute("role", "presentation");
+}
+
 function begin() {
+  nameTable();
   describe();
   layerButtons();
   fill(find("network"), [["", "all"], ...DATA.networks.map((network) => [network.name, network.name])], "");
@@ -253,6 +271,7 @@ function begin() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { layerButtons(); scatter.draw(); drawPlot(); drawCard(); });
   addEventListener("hashchange", route);
   route();
+  requestAnimationFrame(() => performance.mark("drawn"));
 }
 
 table.on("dataFiltered", (filters, rows) => {

@@ -5,7 +5,8 @@ const SHOWN_AT_FIRST = [
   "max_drop", "worst_class", "overall_drop", "damaged", "class_selectivity", "activation_mean",
   "concept", "concept_iou", "birth_point", "role", "rs_iam",
 ];
-const HINTS = { share: "≥ %", number: "≥", count: "≥", text: "has" };
+const ROW_HEIGHT = 36;
+const HINTS = { share: "≥ %", number: "≥", count: "≥", text: "contains" };
 
 // A filter of a column: a text that is contained, or a number, >0.2, <5, 1..3. Shares are in percent.
 function passes(wanted, value, row, { kind }) {
@@ -47,7 +48,6 @@ function columnFilter(label, kind) {
     headerFilterParams: { elementAttributes: { "aria-label": `filter ${label}` } },
     headerFilterFunc: passes,
     headerFilterFuncParams: { kind },
-    headerFilterLiveFilterDelay: 120,
   };
 }
 
@@ -103,8 +103,9 @@ function makeTable(opened) {
     index: "id",
     columns: tableColumns(),
     height: "100%",
-    rowHeight: 36,
+    rowHeight: ROW_HEIGHT,
     movableColumns: true,
+    headerFilterLiveFilterDelay: 120,
     renderVerticalBuffer: 200,
     initialSort: first ? [{ column: first, dir: "desc" }] : [],
     placeholder: "No unit passes the filters.",
