@@ -35,6 +35,8 @@ def neighbors(
         r[:, ~known[:, 0]] = -np.inf
         r[~known[rows, 0]] = -np.inf
         r[rows - start, rows] = -np.inf
-        order = np.argsort(-r, axis=1, kind="stable")[:, :most]
-        places[rows], found[rows] = order, np.take_along_axis(r, order, 1)
+        nearest = np.argpartition(-r, most - 1, axis=1)[:, :most] if most else places[rows]
+        order = np.argsort(-np.take_along_axis(r, nearest, 1), axis=1, kind="stable")
+        places[rows] = np.take_along_axis(nearest, order, 1)
+        found[rows] = np.take_along_axis(r, places[rows], 1)
     return places, np.where(np.isinf(found), np.nan, found)

@@ -126,7 +126,7 @@ function classTable(rows, redraw) {
       element("tr", {}, element("th", { scope: "row" }, classAnchor(line[0].name)), ...line.flatMap(cells)))));
   const more = all ? null : element("button", { type: "button", onclick: () => { classTable.all = true; redraw(); } }, `Show all ${each.length} classes`);
   return section("What classes lose without it",
-    element("p", { class: "small" }, "Accuracy before − after in percentage points, with 95 % intervals; bold: more than by chance."),
+    element("p", { class: "small" }, "Accuracy before − after in percentage points, with 95 % intervals; bold: more than by chance (5 % false discoveries among all pairs of the layer)."),
     others.length ? element("p", {}, `Over the classes the drops correlate with r = ${shown(correlation(each))}.`) : null, table, more);
 }
 classTable.all = false;
@@ -215,7 +215,7 @@ function classCard(name, rows, actions) {
   const listed = found.slice(0, 20);
   const scale = barScale(listed.map(({ of }) => of));
   const close = element("button", { type: "button", "aria-label": "close", title: "close", onclick: actions.close }, "×");
-  const lines = listed.map(({ row, of }) => element("tr", {}, element("th", { scope: "row" }, unitAnchor(row, title(row))),
+  const lines = listed.map(({ row, of }) => element("tr", {}, element("th", { scope: "row", class: "unit" }, unitAnchor(row, title(row))),
     element("td", { class: "bar-cell" }, dropBar(of, scale)),
     element("td", { class: of.damaged ? "strong" : "" }, shown(of.drop, "share"), element("span", { class: "ends" }, ` ${interval(of.low, of.high)}`)),
     element("td", {}, `${shown(of.before, "share")} → ${shown(of.after, "share")}`)));

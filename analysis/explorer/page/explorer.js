@@ -26,7 +26,7 @@ function isShown(row) {
 }
 
 function filter() {
-  find("clear-brush").hidden = !scatter.range;
+  find("clear-brush").hidden = find("zoom").hidden = !scatter.range;
   showRange();
   table.setFilter(isShown);
 }
@@ -57,7 +57,7 @@ function route() {
   if (name) chooseClass(name);
   for (const row of [...before, ...rows]) table.getRow(row.id)?.reformat();
   if (rows.length) showRow(rows.at(-1));
-  scatter.mark(scatter.shown, rows);
+  scatter.open(rows);
   drawCard();
   document.title = rows.length ? `${rows.map(title).join(", ")} – unit explorer` : "Unit explorer – jaxunits";
 }
@@ -92,11 +92,11 @@ function chooseClass(name) {
     row["class_drop.low"] = found?.low;
     row["class_drop.high"] = found?.high;
   }
+  refreshClassCells();
   const column = table.getColumn("class_drop");
   column.getElement().querySelector(".tabulator-col-title").textContent = name ? `${name} drop` : CLASS_DROP.label;
-  table.setSort(name ? "class_drop" : "max_drop", "desc");
-  table.replaceData(ROWS);
   name ? column.show() : column.hide();
+  table.setSort(name ? "class_drop" : "max_drop", "desc");
   fillAxes();
   if (name) find("y").value = "class_drop";
   drawPlot();
@@ -122,7 +122,7 @@ function fillAxes() {
   const keys = numeric.map(([key]) => key);
   const first = (select, ...wanted) => [select.value, ...wanted, ...keys].find((key) => keys.includes(key));
   fill(find("y"), numeric, first(find("y"), "max_drop"));
-  fill(find("x"), numeric, first(find("x"), "class_selectivity", "concept_iou", "overall_drop"));
+  fill(find("x"), numeric, first(find("x"), "overall_drop", "class_selectivity", "concept_iou"));
 }
 
 // What has few different texts can be a color too.
@@ -145,6 +145,8 @@ function drawPlot() {
   const keys = ["x", "y"].map((name) => find(name).value);
   const { color, legend } = coloring(find("color").value);
   if (scatter.range) { scatter.range = null; soon(filter); }
+  scatter.zoomed = null;
+  find("whole").hidden = true;
   style.faint = isDark() ? "#8b909a" : "#8a8f98";
   scatter.set({ x: axis(keys[0]), y: axis(keys[1]) }, color);
   find("plot").setAttribute("aria-label", `Scatter of ${scatter.axes.y.title} over ${scatter.axes.x.title}: ${ROWS.length.toLocaleString("en")} units, each listed in the table`);
@@ -209,7 +211,6 @@ function pressLayers() {
 function reset() {
   Object.assign(state, { hidden: new Set(), network: "", search: "" });
   scatter.range = null;
-  scatter.drawBrush();
   pressLayers();
   table.clearHeaderFilter();
   chooseClass("");
@@ -262,6 +263,8 @@ function begin() {
   for (const id of ["x", "y", "color"]) find(id).addEventListener("change", drawPlot);
   for (const id of ["x-from", "x-to", "y-from", "y-to"]) find(id).addEventListener("input", readRange);
   find("clear-brush").addEventListener("click", () => scatter.select(null));
+  find("zoom").addEventListener("click", () => { scatter.zoom(scatter.range); find("whole").hidden = false; });
+  find("whole").addEventListener("click", () => { scatter.zoom(null); find("whole").hidden = true; });
   find("filters").addEventListener("reset", () => setTimeout(reset));
   find("filters").addEventListener("submit", (event) => event.preventDefault());
   find("download").addEventListener("click", () => table.download("csv", "units.csv"));
@@ -277,7 +280,7 @@ function begin() {
 table.on("dataFiltered", (filters, rows) => {
   find("count").textContent = rows.length === ROWS.length ? `${ROWS.length.toLocaleString("en")} units`
     : `${rows.length.toLocaleString("en")} of ${ROWS.length.toLocaleString("en")} units`;
-  scatter.mark(rows.length === ROWS.length ? null : new Set(rows.map((row) => row.getData().id)), state.open);
+  scatter.mark(rows.length === ROWS.length ? null : new Set(rows.map((row) => row.getData().id)));
 });
 table.on("rowClick", (event, row) => {
   if (!event.target.closest("a")) open(row.getData(), event.shiftKey || event.metaKey || event.ctrlKey);

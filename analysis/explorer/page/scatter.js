@@ -30,11 +30,11 @@ function plotSpec() {
   return {
     padding: 6,
     autosize: { type: "fit", contains: "padding" },
-    signals: [{ name: "brush", value: null }, { name: "xTitle", value: "" }, { name: "yTitle", value: "" }],
+    signals: [{ name: "brush", value: null }, { name: "zoomed", value: null }, { name: "xTitle", value: "" }, { name: "yTitle", value: "" }],
     data: [{ name: "points", values: [] }, { name: "opened", values: [] }],
     scales: ["x", "y"].map((name) => ({
       name, type: "linear", nice: true, zero: false, range: name === "x" ? "width" : "height",
-      domain: { data: "points", field: name },
+      domain: { data: "points", field: name }, domainRaw: { signal: `zoomed ? zoomed.${name} : null` },
     })),
     axes: [
       { ...axis, orient: "bottom", scale: "x", title: { signal: "xTitle" }, tickCount: 6 },
@@ -42,12 +42,12 @@ function plotSpec() {
     ],
     marks: [
       {
-        type: "symbol", interactive: false, from: { data: "points" },
+        type: "symbol", interactive: false, clip: true, from: { data: "points" },
         encode: { update: { ...place, size: { field: "size" }, shape: { field: "shape" },
           fill: { field: "color" }, fillOpacity: { field: "opacity" } } },
       },
       {
-        type: "symbol", interactive: false, from: { data: "opened" },
+        type: "symbol", interactive: false, clip: true, from: { data: "opened" },
         encode: { update: { ...place, size: { value: 190 }, fill: { value: "transparent" },
           stroke: { value: style("--text") }, strokeWidth: { value: 2 } } },
       },
@@ -71,7 +71,7 @@ function plotSpec() {
 class Scatter {
   // chosen(range) is called while a range is dragged, opened(row, beside) when a point is clicked.
   constructor(container, tip, chosen, opened) {
-    Object.assign(this, { container, tip, chosen, opened, range: null, points: [], shown: null });
+    Object.assign(this, { container, tip, chosen, opened, range: null, points: [], rows: [], shown: null, zoomed: null });
     container.addEventListener("pointerdown", (event) => this.start(event));
     container.addEventListener("pointermove", (event) => this.move(event));
     container.addEventListener("pointerup", (event) => this.end(event));
@@ -93,6 +93,7 @@ class Scatter {
     const { clientWidth, clientHeight } = this.container;
     if (clientWidth) this.view.width(clientWidth).height(clientHeight).run();
     this.drawBrush();
+    this.view.run();
   }
 
   // The quantities of both axes, each { title, value(row) }; color(row) of points.
@@ -101,10 +102,23 @@ class Scatter {
     this.update();
   }
 
-  // Which rows are in color, the others faint; which are open.
-  mark(shown, opened) {
-    Object.assign(this, { shown, open: opened });
+  // Which rows are in color, the others faint.
+  mark(shown) {
+    this.shown = shown;
     this.update();
+  }
+
+  // Which rows are open.
+  open(rows) {
+    this.rows = rows;
+    this.drawOpen();
+    this.view.run();
+  }
+
+  drawOpen() {
+    const { x, y } = this.axes;
+    const points = this.rows.map((row) => ({ x: x.value(row), y: y.value(row), text: `${row.layer}/${row.unit}` }));
+    this.view.data("opened", points.filter((point) => point.x != null && point.y != null));
   }
 
   update() {
@@ -120,10 +134,11 @@ class Scatter {
     }
     // What is in color lies on top.
     this.points = points.filter((point) => !point.on).concat(points.filter((point) => point.on));
-    const opened = (this.open ?? []).map((row) => ({ x: x.value(row), y: y.value(row), text: `${row.layer}/${row.unit}` }));
-    this.view.signal("xTitle", x.title).signal("yTitle", y.title)
-      .data("points", this.points).data("opened", opened.filter((point) => point.x != null && point.y != null)).run();
+    this.drawOpen();
+    this.view.signal("xTitle", x.title).signal("yTitle", y.title).signal("zoomed", this.zoomed)
+      .data("points", this.points).run();
     this.drawBrush();
+    this.view.run();
   }
 
   // Pixels from the corner of the plot's axes.
@@ -131,7 +146,7 @@ class Scatter {
     const box = this.container.getBoundingClientRect();
     const [left, top] = this.view.origin();
     const within = (value, most) => Math.max(0, Math.min(most, value));
-    return [within(event.clientX - box.left - left, this.view.width() - 0), within(event.clientY - box.top - top, this.view.height())];
+    return [within(event.clientX - box.left - left, this.view.width()), within(event.clientY - box.top - top, this.view.height())];
   }
 
   start(event) {
@@ -163,14 +178,19 @@ class Scatter {
   // A range of both axes, or none.
   select(range) {
     this.range = range;
-    this.drawBrush();
     this.chosen(range);
+  }
+
+  // Axes that show a range alone, or all points.
+  zoom(range) {
+    this.zoomed = range;
+    this.select(null);
   }
 
   drawBrush() {
     const pixels = (name) => this.range[name].map((value) => this.view.scale(name)(value));
     const corners = this.range && [pixels("x"), pixels("y")];
-    this.view.signal("brush", corners && [corners[0][0], corners[1][1], corners[0][1], corners[1][0]]).run();
+    this.view.signal("brush", corners && [corners[0][0], corners[1][1], corners[0][1], corners[1][0]]);
   }
 
   inRange(row) {

@@ -63,6 +63,19 @@ function cellContent(cell, column) {
   return element("span", { class: "measured" }, bar, text, ends);
 }
 
+// What stands in cells of the chosen class, which Tabulator keeps as they were made.
+const classCells = new Map();
+
+function classCell(cell) {
+  const box = element("span", {}, cellContent(cell, CLASS_DROP));
+  classCells.set(cell.getData(), { box, cell });
+  return box;
+}
+
+function refreshClassCells() {
+  for (const { box, cell } of classCells.values()) box.replaceChildren(cellContent(cell, CLASS_DROP));
+}
+
 const CLASS_DROP = {
   key: "class_drop", label: "class drop", kind: "share", interval: true,
   about: "accuracy that the chosen class loses without the unit, with its 95 % interval",
@@ -92,7 +105,7 @@ function tableColumns() {
       formatter: (cell) => smallPicture(cell.getData()) ?? "", cssClass: "thumb",
     });
   }
-  columns.push({ ...columnDefinition(CLASS_DROP), visible: false });
+  columns.push({ ...columnDefinition(CLASS_DROP), formatter: classCell, visible: false });
   return columns.concat(DATA.columns.map(columnDefinition));
 }
 
