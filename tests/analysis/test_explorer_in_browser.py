@@ -98,13 +98,14 @@ def test_sorts_and_filters(opened, address):
     drops = drops_in_table(page)
     assert drops == sorted(drops)
     assert count(page) == "80 units"
-    page.get_by_label("filter max class drop").fill(">10")
+    page.get_by_label("filter max class drop").press_sequentially(">10")
     page.wait_for_function("document.querySelector('#count').textContent.includes('of')")
     drops = drops_in_table(page)
     assert drops
     assert min(drops) > 10
-    page.get_by_label("filter max class drop").fill("")
-    page.get_by_role("searchbox").fill("blocks.0")
+    page.get_by_label("filter max class drop").clear()
+    page.keyboard.press("Backspace")
+    page.get_by_role("searchbox", name="Search").fill("blocks.0")
     page.wait_for_function("document.querySelector('#count').textContent == '20 of 80 units'")
     page.get_by_role("button", name="Reset").click()
     page.wait_for_function("document.querySelector('#count').textContent == '80 units'")
@@ -156,7 +157,8 @@ def test_compares_units_of_two_networks(opened, address):
     page = opened(f"{address}#conv1/5")
     page.get_by_label("compare with the unit").fill("conv1/5@second%2Fseed1")
     page.keyboard.press("Enter")
-    card = page.locator(".card")
+    card = page.locator(".card.two")
+    card.wait_for()
     assert card.get_by_role("heading", level=2).count() == 2
     row = card.locator(".quantities tbody tr").first
     texts = row.locator("td").all_inner_texts()

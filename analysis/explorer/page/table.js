@@ -15,7 +15,8 @@ function passes(wanted, value, row, { kind }) {
   if (!found) return true;
   if (value == null) return false;
   const [, sign = ">=", first, last] = found;
-  const number = kind === "share" ? 100 * value : value;
+  // Single precision turns 10 % into a little more.
+  const number = Number((kind === "share" ? 100 * value : value).toPrecision(6));
   if (last !== undefined) return number >= Number(first) && number <= Number(last);
   const limit = Number(first);
   return { ">=": number >= limit, "<=": number <= limit, ">": number > limit, "<": number < limit, "=": number === limit }[sign];
