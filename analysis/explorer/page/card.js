@@ -127,7 +127,7 @@ function classTable(rows, redraw) {
   const more = all ? null : element("button", { type: "button", onclick: () => { classTable.all = true; redraw(); } }, `Show all ${each.length} classes`);
   return section("What classes lose without it",
     element("p", { class: "small" }, "Accuracy before − after in percentage points, with 95 % intervals; bold: more than by chance (5 % false discoveries among all pairs of the layer)."),
-    others.length ? element("p", {}, `Over the classes the drops correlate with r = ${shown(correlation(each))}.`) : null, table, more);
+    others.length ? element("p", {}, `Over the classes the drops correlate with r = ${shown(correlation(each)?.toFixed(2) ?? "?", "text").replace("-", "−")}.`) : null, table, more);
 }
 classTable.all = false;
 

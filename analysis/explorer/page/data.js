@@ -9,12 +9,16 @@ const decoded = new WeakMap();
 // The numbers of an array, decoded when they are first needed.
 function numbers(packed) {
   if (!decoded.has(packed)) {
-    const text = atob(packed.base64);
-    const bytes = new Uint8Array(text.length);
-    for (let place = 0; place < text.length; place++) bytes[place] = text.charCodeAt(place);
-    decoded.set(packed, new ARRAYS[packed.type](bytes.buffer));
+    decoded.set(packed, new ARRAYS[packed.type](bytesOf(packed.base64).buffer));
   }
   return decoded.get(packed);
+}
+
+function bytesOf(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let place = 0; place < text.length; place++) bytes[place] = text.charCodeAt(place);
+  return bytes;
 }
 
 // Which columns the table has; those that may be axes are numbers.

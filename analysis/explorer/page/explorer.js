@@ -95,8 +95,10 @@ function chooseClass(name) {
   refreshClassCells();
   const column = table.getColumn("class_drop");
   column.getElement().querySelector(".tabulator-col-title").textContent = name ? `${name} drop` : CLASS_DROP.label;
+  table.blockRedraw();
   name ? column.show() : column.hide();
   table.setSort(name ? "class_drop" : "max_drop", "desc");
+  table.restoreRedraw();
   fillAxes();
   if (name) find("y").value = "class_drop";
   drawPlot();
@@ -275,6 +277,11 @@ function begin() {
   addEventListener("hashchange", route);
   route();
   requestAnimationFrame(() => performance.mark("drawn"));
+  // Meanwhile what the first card would wait for.
+  (window.requestIdleCallback ?? setTimeout)(() => {
+    for (const number of DATA.files.keys()) fileAddress(number);
+    for (const layer of DATA.networks.flatMap((network) => network.layers)) if (layer.outcomes) numbers(layer.outcomes.outcome);
+  });
 }
 
 table.on("dataFiltered", (filters, rows) => {

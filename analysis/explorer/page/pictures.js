@@ -14,8 +14,7 @@ function fileAddress(number) {
 
 function objectAddress(text) {
   const [head, content] = text.split(",");
-  const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
-  return URL.createObjectURL(new Blob([bytes], { type: head.slice(5, head.indexOf(";")) }));
+  return URL.createObjectURL(new Blob([bytesOf(content)], { type: head.slice(5, head.indexOf(";")) }));
 }
 
 function backdrop(sprites, place) {

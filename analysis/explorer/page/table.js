@@ -120,7 +120,7 @@ function makeTable(opened) {
     rowHeight: ROW_HEIGHT,
     movableColumns: true,
     headerFilterLiveFilterDelay: 120,
-    renderVerticalBuffer: 200,
+    renderVerticalBuffer: 2 * ROW_HEIGHT,
     initialSort: first ? [{ column: first, dir: "desc" }] : [],
     placeholder: "No unit passes the filters.",
     columnHeaderSortMulti: true,
