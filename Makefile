@@ -4,6 +4,7 @@
 # make paper-c  paper C's experiments on two seeds of three small networks
 # make test     run the tests; test-quick leaves the slow ones out
 # make test-torch  install PyTorch, and test what comes in from it
+# make vendor   fetch the explorer's JavaScript from npm anew, as it is pinned in tests/vendored.py
 # make fuzz     40 seconds of damaged files and odd arguments, see tests/fuzz
 # All make the environment first where it is missing. Needs Python 3.11 or newer, and make.
 
@@ -16,7 +17,7 @@ PIP := $(IN) -m pip install --quiet --disable-pip-version-check
 PYTEST := $(IN) -m pytest --numprocesses auto --dist loadfile --durations 10
 NUMERICAL := -k trained tests/ablation/test_fast.py
 
-.PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch fuzz lint format lock clean
+.PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch fuzz vendor lint format lock clean
 
 demo: $(VENV)/.ready
 	$(IN) -m train digits_convnet --run-folder $(RUN_FOLDER)
@@ -57,6 +58,9 @@ test-torch: $(VENV)/.ready
 
 fuzz: $(VENV)/.ready
 	$(IN) -m tests.fuzz --seconds 40 --seed 0
+
+vendor: $(VENV)/.ready
+	$(IN) -m tests.vendored
 
 lint: $(VENV)/.ready
 	$(IN) -m ruff check .

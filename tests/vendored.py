@@ -21,16 +21,31 @@ PINS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "tabulator-tables@6.5.3": (
         "nJ2QaqZzQvd9B4rf4LBnRxfb6sSqA/BX2OsXnSJ2d8k21oXDSTtFtOUrDap04a/6BDGivC/MByCxy43ugadJIg==",
         {
-            "dist/js/tabulator.min.js": ("tabulator.min.js", "ffac518cb793c672a2f0522b7fc80bf862234d96bb1e581c8aaf7f48f130eafa"),
-            "dist/css/tabulator_simple.min.css": ("tabulator_simple.min.css", "edef8839235a4b6a8c3dc391ec93f2ce1bc633dd5270a5f990753b6f9183d32b"),
-            "LICENSE": ("LICENSE.tabulator", "191a2ee554684e1064c897b432f0e1bc6dfa714ca045d3f6ea2cf692cbd398b7"),
+            "dist/js/tabulator.min.js": (
+                "tabulator.min.js",
+                "ffac518cb793c672a2f0522b7fc80bf862234d96bb1e581c8aaf7f48f130eafa",
+            ),
+            "dist/css/tabulator_simple.min.css": (
+                "tabulator_simple.min.css",
+                "edef8839235a4b6a8c3dc391ec93f2ce1bc633dd5270a5f990753b6f9183d32b",
+            ),
+            "LICENSE": (
+                "LICENSE.tabulator",
+                "191a2ee554684e1064c897b432f0e1bc6dfa714ca045d3f6ea2cf692cbd398b7",
+            ),
         },
     ),
     "vega@6.4.0": (
         "rHXCq2LpEWCLMjXBEj7hocY9G0/i5TGYRayGGSj06VTF4+l2IG2Z7oeZKCjWbUh/7hTE/mVhbaOPB72wCElh6g==",
         {
-            "build/vega.min.js": ("vega.min.js", "8f6a3587cf8d4f42c7e08120e3eb05d067e746d554e39d2dcf52acc0bd5ba28f"),
-            "LICENSE": ("LICENSE.vega", "63727832aaf62004a2b249c933e327f3c90caf49e41a72f4bf436edf632cbda8"),
+            "build/vega.min.js": (
+                "vega.min.js",
+                "8f6a3587cf8d4f42c7e08120e3eb05d067e746d554e39d2dcf52acc0bd5ba28f",
+            ),
+            "LICENSE": (
+                "LICENSE.vega",
+                "63727832aaf62004a2b249c933e327f3c90caf49e41a72f4bf436edf632cbda8",
+            ),
         },
     ),
 }
@@ -65,16 +80,18 @@ def fetch(package: str, *, pin: bool) -> None:
         (archive,) = Path(folder).glob("*.tgz")
         found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
         if pin:
-            print(package, found)
+            print(package, found)  # noqa: T201
         elif found != integrity:
-            raise ValueError(f"npm gives {package} with the hash {found}, and {integrity} is pinned")
+            raise ValueError(
+                f"npm gives {package} with the hash {found}, and {integrity} is pinned"
+            )
         with tarfile.open(archive) as content:
             for source, (name, _) in files.items():
                 file = content.extractfile(f"package/{source}")
                 assert file is not None
                 (FOLDER / name).write_bytes(file.read())
                 if pin:
-                    print(" ", name, hashlib.sha256((FOLDER / name).read_bytes()).hexdigest())
+                    print(" ", name, hashlib.sha256((FOLDER / name).read_bytes()).hexdigest())  # noqa: T201
 
 
 def main() -> None:

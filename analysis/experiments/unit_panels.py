@@ -29,7 +29,9 @@ unit's threshold is darkened, so that what it responds to stays bright. Middle: 
 loses when the unit is ablated. Right: images of the classes that lose most. When what the unit
 responds to belongs to these classes, the damage has its explanation."""
 
-_MORE = f"The first {_MOST_DRAWN} units of each layer are drawn; explorer.html shows the others too."
+_MORE = (
+    f"The first {_MOST_DRAWN} units of each layer are drawn; explorer.html shows the others too."
+)
 
 
 def _section(runs: Runs) -> Section:
@@ -44,7 +46,9 @@ def _section(runs: Runs) -> Section:
         for layer, panels in run.kind("panels").items()
         for unit in panels.unit.values[:_MOST_DRAWN].tolist()
     ]
-    drawn = max(panels.sizes["unit"] for run in runs.every for panels in run.kind("panels").values())
+    drawn = max(
+        panels.sizes["unit"] for run in runs.every for panels in run.kind("panels").values()
+    )
     return Section(
         title="The most damaging units",
         text=[_READING, _MORE] if drawn > _MOST_DRAWN else [_READING],

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ..measurement import Results
-from ..runs import Run, Runs
+from ..runs import Runs
 from ..settings import Settings
 from .arrays import Packed, packed, unsigned
 from .columns import Column, columns_of
@@ -56,7 +56,7 @@ def _network(
         _layer(layer, measured, config, columns, gallery, sprites)
         for layer, measured in _by_layer(results).items()
     ]
-    shown = {"name": name, "layers": layers}
+    shown: dict[str, Any] = {"name": name, "layers": layers}
     if gallery.pictures:
         shown["images"] = sprites.add(gallery.pictures)
     if "ablation" in results:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import xarray as xr
+
 import jaxunits as ju
 
 from ..files import Files
@@ -51,8 +53,10 @@ def shown_results(run: Run, config: Settings) -> Results:
     return {name: of for name, of in results.items() if of}
 
 
-def _besides(files: Files, measurement: Measurement, config: Settings, parameters: str) -> dict:
-    """Measurements that the report does not need; what cannot be read of them is not shown."""
+def _besides(
+    files: Files, measurement: Measurement, config: Settings, parameters: str
+) -> dict[str, xr.Dataset]:
+    """Measurements that the report does not need: those of this version that can be read."""
     try:
         found = files.find(measurement.asked(config), for_whom="explorer.html")
     except ju.InputError:
@@ -60,5 +64,7 @@ def _besides(files: Files, measurement: Measurement, config: Settings, parameter
     return {
         layer: result
         for layer, result in found.items()
-        if result.attrs["parameters"] == parameters and layer in (config.layers or found)
+        if result.attrs["parameters"] == parameters
+        and result.attrs.get("jaxunits", ju.__version__) == ju.__version__
+        and layer in (config.layers or found)
     }

@@ -4,11 +4,9 @@ import base64
 import io
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-import xarray as xr
 from PIL import Image
 
 import jaxunits as ju
@@ -34,7 +32,9 @@ def study(tmp_path_factory):
 
 def held(path):
     """The data in a page."""
-    (text,) = re.findall('<script type="application/json" id="data">(.*?)</script>', path.read_text("utf-8"), re.S)
+    (text,) = re.findall(
+        '<script type="application/json" id="data">(.*?)</script>', path.read_text("utf-8"), re.S
+    )
     return json.loads(text)
 
 
@@ -53,7 +53,7 @@ def cells(sprites, files):
     height, width = sprites["cell"]
     for sheet in sprites["sheets"]:
         content = base64.b64decode(files[sheet["file"]].partition(",")[2])
-        picture = np.asarray(Image.open(io.BytesIO(content)).convert("RGBA"))  # noqa: TID251
+        picture = np.asarray(Image.open(io.BytesIO(content)).convert("RGBA"))
         for row in range(sheet["rows"]):
             for column in range(sprites["columns"]):
                 place = np.s_[row * height :, column * width :]
@@ -93,7 +93,9 @@ class TestContent:
                 np.testing.assert_allclose(array(columns[f"{key}_drop"]), expected, rtol=1e-6)
             assert texts(columns["worst_class"]) == sweep.most_damaged_class.values.tolist()
             for name in ATTRIBUTES:
-                np.testing.assert_allclose(array(columns[name]), measured["attributes"][name], rtol=1e-6)
+                np.testing.assert_allclose(
+                    array(columns[name]), measured["attributes"][name], rtol=1e-6
+                )
             assert texts(columns["concept"]) == measured["concepts"].best_concept.values.tolist()
             rs = measured["synthesis"].rs.sel(maximized="iam").mean("noise_seed")
             np.testing.assert_allclose(array(columns["rs_iam"])[::2], rs, rtol=1e-6)
@@ -127,7 +129,9 @@ class TestContent:
                 picture = images[array(top["places"])[unit, rank]][..., :3]
                 np.testing.assert_array_equal(picture, panels.thumbnail[unit, rank])
                 active = covers[number][..., 3] == 0
-                expected = Image.fromarray(panels.activation_map.values[unit, rank]).resize((16, 16), 2)
+                expected = Image.fromarray(panels.activation_map.values[unit, rank]).resize(
+                    (16, 16), 2
+                )
                 np.testing.assert_array_equal(active, np.asarray(expected) > 0.6)
             synthesis = every.every[0].results["synthesis"][layer["name"]]
             made = list(cells(layer["made"]["pictures"], page["files"]))

@@ -125,8 +125,10 @@ def test_a_brush_selects_rows(opened, address):
     page.wait_for_function("document.querySelector('#count').textContent.includes('of')")
     low, high = page.evaluate("scatter.range.y")
     expected = page.evaluate(
-        "ROWS.filter((r) => 100 * r.max_drop >= scatter.range.y[0] && 100 * r.max_drop <= scatter.range.y[1]"
-        " && 100 * r.overall_drop >= scatter.range.x[0] && 100 * r.overall_drop <= scatter.range.x[1]).length"
+        """() => ROWS.filter((row) => ["x", "y"].every((name) => {
+          const value = 100 * row[name === "x" ? "overall_drop" : "max_drop"];
+          return value >= scatter.range[name][0] && value <= scatter.range[name][1];
+        })).length"""
     )
     assert 0 < expected < 80
     assert count(page) == f"{expected} of 80 units"
@@ -142,11 +144,15 @@ def test_a_brush_selects_rows(opened, address):
 
 def test_addresses_open_units_and_change(opened, address):
     page = opened(f"{address}#blocks.0/3")
-    assert page.get_by_role("heading", level=2, name="blocks.0 · unit 3").is_visible()
+    assert page.get_by_role("heading", level=2, name="blocks.0 · unit\u00a03").is_visible()
     page.locator('#table a[href="#conv1/7"]').or_(page.locator("#table a").first).first.click()
     assert page.evaluate("location.hash") != "#blocks.0/3"
     page.goto(f"{address}#conv1/5@second%2Fseed1")
-    assert page.get_by_role("heading", level=2, name="conv1 · unit 5").inner_text().endswith("second/seed1")
+    assert (
+        page.get_by_role("heading", level=2, name="conv1 · unit\u00a05")
+        .inner_text()
+        .endswith("second/seed1")
+    )
     page.get_by_role("button", name="close").click()
     assert page.get_by_role("heading", name="Every unit of every layer").is_visible()
     page.goto(f"{address}#nothing/99,%")

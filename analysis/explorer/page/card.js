@@ -29,7 +29,7 @@ function heading(row, tag, ...buttons) {
   const place = element("span", { class: "dot" });
   place.style.background = layerColor(row.layer);
   return element("div", { class: "head" },
-    element(tag, {}, place, `${row.layer} · unit ${row.unit}`, SEVERAL && element("small", {}, row.network),
+    element(tag, {}, place, `${row.layer} · unit\u00a0${row.unit}`, SEVERAL && element("small", {}, row.network),
       row.of.unit_is === "pre-activation" && element("small", { title: "no non-linearity follows it" }, "pre-activation")),
     element("div", { class: "buttons" }, ...buttons));
 }
@@ -127,7 +127,7 @@ function classTable(rows, redraw) {
   const more = all ? null : element("button", { type: "button", onclick: () => { classTable.all = true; redraw(); } }, `Show all ${each.length} classes`);
   return section("What classes lose without it",
     element("p", { class: "small" }, "Accuracy before − after in percentage points, with 95 % intervals; bold: more than by chance (5 % false discoveries among all pairs of the layer)."),
-    others.length ? element("p", {}, `Over the classes the drops correlate with r = ${shown(correlation(each)?.toFixed(2) ?? "?", "text").replace("-", "−")}.`) : null, table, more);
+    others.length ? element("p", {}, `Over the classes the drops correlate with r = ${correlation(each)}.`) : null, table, more);
 }
 classTable.all = false;
 
@@ -137,7 +137,7 @@ function correlation(pairs) {
   const means = [mean(0), mean(1)];
   const product = (a, b) => known.reduce((sum, pair) => sum + (pair[a] - means[a]) * (pair[b] - means[b]), 0);
   const length = Math.sqrt(product(0, 0) * product(1, 1));
-  return length ? product(0, 1) / length : null;
+  return length ? rounded(product(0, 1) / length, 2) : "unknown";
 }
 
 function quantities(rows) {
@@ -172,7 +172,7 @@ function alike(row, pinned) {
     if (!found.length) return null;
     const items = found.map(({ row: near, r }) => element("li", {},
       element("a", { href: `#${address(pinned)},${address(near)}`, "aria-label": `compare with ${title(near)}` },
-        smallPicture(near), element("span", {}, `${near.unit}`), element("span", { class: "ends" }, `r ${r.toFixed(2)}`))));
+        smallPicture(near), element("span", {}, `${near.unit}`), element("span", { class: "ends" }, `r ${rounded(r, 2)}`))));
     return element("div", {}, element("h4", {}, text), element("ul", { class: "alike" }, ...items));
   }).filter(Boolean);
   return lists.length ? element("div", {}, ...lists) : null;

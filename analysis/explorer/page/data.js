@@ -116,7 +116,7 @@ function rowAt(text) {
 }
 
 function title(row) {
-  return `${row.layer} · unit ${row.unit}${SEVERAL ? ` · ${row.network}` : ""}`;
+  return `${row.layer} · unit\u00a0${row.unit}${SEVERAL ? ` · ${row.network}` : ""}`;
 }
 
 // Numbers as people read them: shares in percent, others with three digits.
@@ -130,10 +130,15 @@ function shown(value, kind) {
   return text.replace("-", "−");
 }
 
-// A share in percentage points; what is 0 when rounded has no sign.
+// With so many digits after the point; what is 0 when rounded has no sign.
+function rounded(value, digits) {
+  const text = value.toFixed(digits);
+  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
+}
+
+// A share in percentage points.
 function points(share) {
-  const text = (100 * share).toFixed(1);
-  return text === "-0.0" ? "0.0" : text.replace("-", "−");
+  return rounded(100 * share, 1);
 }
 
 function interval(low, high) {

@@ -33,7 +33,7 @@ function plotSpec() {
     signals: [{ name: "brush", value: null }, { name: "zoomed", value: null }, { name: "xTitle", value: "" }, { name: "yTitle", value: "" }],
     data: [{ name: "points", values: [] }, { name: "opened", values: [] }],
     scales: ["x", "y"].map((name) => ({
-      name, type: "linear", nice: true, zero: false, range: name === "x" ? "width" : "height",
+      name, type: "linear", zero: false, padding: 9, range: name === "x" ? "width" : "height",
       domain: { data: "points", field: name }, domainRaw: { signal: `zoomed ? zoomed.${name} : null` },
     })),
     axes: [
@@ -117,7 +117,7 @@ class Scatter {
 
   drawOpen() {
     const { x, y } = this.axes;
-    const points = this.rows.map((row) => ({ x: x.value(row), y: y.value(row), text: `${row.layer}/${row.unit}` }));
+    const points = this.rows.map((row) => ({ x: x.value(row), y: y.value(row), text: `${row.layer}/${row.unit}${SEVERAL ? ` ${row.network}` : ""}` }));
     this.view.data("opened", points.filter((point) => point.x != null && point.y != null));
   }
 
