@@ -186,8 +186,25 @@ def test_a_class_lists_the_units_it_needs(opened, address):
     assert page.locator("img").count() == 0
 
 
-def test_the_keyboard_reaches_and_opens_units(opened, address):
+def test_pictures_beside_the_page_are_found(opened, tmp_path):
+    study = runs(tmp_path, network(tmp_path, "one", {"conv1": 8}, CLASSES))
+    page = opened(write_explorer(tmp_path, study, most=0).as_uri())
+    page.locator("#table .thumb .picture").first.wait_for()
+    loaded = """async (number) => {
+      const picture = new Image();
+      picture.src = fileAddress(number);
+      await picture.decode();
+      return picture.width;
+    }"""
+    assert all(page.evaluate(loaded, number) > 0 for number in range(3))
+
+
+def test_the_keyboard_sorts_reaches_and_opens_units(opened, address):
     page = opened(address)
+    page.locator('.tabulator-col[tabulator-field="max_drop"]').focus()
+    page.keyboard.press("Enter")
+    drops = drops_in_table(page)
+    assert drops == sorted(drops)
     page.locator("#download").focus()
     for _ in range(60):
         page.keyboard.press("Tab")

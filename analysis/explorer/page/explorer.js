@@ -59,6 +59,7 @@ function route() {
   if (rows.length) showRow(rows.at(-1));
   scatter.open(rows);
   drawCard();
+  find("said").textContent = rows.length ? `${rows.map(title).join(" and ")} opened` : "";
   document.title = rows.length ? `${rows.map(title).join(", ")} – unit explorer` : "Unit explorer – jaxunits";
 }
 
@@ -240,6 +241,12 @@ function nameTable() {
   grid.setAttribute("aria-labelledby", "table-title");
   grid.querySelector(".tabulator-tableholder").setAttribute("role", "rowgroup");
   grid.querySelector(".tabulator-table").setAttribute("role", "presentation");
+  for (const head of grid.querySelectorAll(".tabulator-col.tabulator-sortable")) head.tabIndex = 0;
+  grid.addEventListener("keydown", (event) => {
+    if (!event.target.matches(".tabulator-col") || !["Enter", " "].includes(event.key)) return;
+    event.preventDefault();
+    event.target.querySelector(".tabulator-col-title").click();
+  });
 }
 
 function begin() {

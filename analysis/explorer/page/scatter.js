@@ -53,7 +53,7 @@ function plotSpec() {
       },
       {
         type: "text", interactive: false, from: { data: "opened" },
-        encode: { update: { ...place, text: { field: "text" }, dx: { value: 11 }, dy: { value: -9 },
+        encode: { update: { ...place, text: { field: "text" }, dx: { value: 11 }, dy: { signal: "scale('y', datum.y) < 16 ? 18 : -9" },
           fontSize: { value: 12 }, fontWeight: { value: 600 }, fill: { value: style("--text") },
           align: { signal: "scale('x', datum.x) > width * 0.75 ? 'right' : 'left'" } } },
       },

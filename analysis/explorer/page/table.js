@@ -87,7 +87,8 @@ function unitLink(row) {
 }
 
 function tableColumns() {
-  const text = { sorter: "string", ...columnFilter("layer", "text"), width: 118 };
+  const wide = (names) => Math.min(240, Math.max(118, 30 + 7 * Math.max(...names.map((name) => name.length))));
+  const text = { sorter: "string", ...columnFilter("layer", "text"), width: wide(LAYERS) };
   const columns = [
     {
       title: "unit", field: "unit", width: 82, frozen: true, hozAlign: "right", headerHozAlign: "right", sorter: "number",
@@ -99,7 +100,7 @@ function tableColumns() {
       sorter: (one, other) => LAYERS.indexOf(one) - LAYERS.indexOf(other),
     },
   ];
-  if (SEVERAL) columns.splice(1, 0, { title: "network", field: "network", ...text, ...columnFilter("network", "text"), width: 150 });
+  if (SEVERAL) columns.splice(1, 0, { title: "network", field: "network", ...text, ...columnFilter("network", "text"), width: wide(DATA.networks.map((network) => network.name)) });
   if (ROWS.some(hasPicture)) {
     columns.push({
       title: "sees", headerTooltip: "its top image, or the image made for it", width: 62, headerSort: false, download: false,
