@@ -238,7 +238,7 @@ function overview(actions) {
       element("th", { scope: "row" }, dot, layer.name, SEVERAL && element("small", {}, network.name)),
       element("td", {}, String(layer.units)),
       element("td", {}, worst ? String(rows.filter((row) => row.damaged > 0).length) : ""),
-      element("td", {}, worst ? unitAnchor(worst, `unit ${worst.unit}`) : ""),
+      element("td", {}, worst ? element("a", { href: `#${address(worst)}`, "aria-label": title(worst) }, String(worst.unit)) : ""),
       element("td", {}, worst ? element("span", {}, classAnchor(worst.worst_class), ` ${shown(worst.max_drop, "share")}`) : ""));
   }));
   return element("article", { class: "card", "aria-label": "overview" },
@@ -249,6 +249,6 @@ function overview(actions) {
       element("li", {}, "Drag over the plot to select units; the table shows these."),
       element("li", {}, "Choose a class to see which units it needs.")),
     element("table", { class: "layers" },
-      element("thead", {}, element("tr", {}, ...["layer", "units", "damaging", "most damaging", "its worst class"].map((head) => element("th", { scope: "col" }, head)))),
+      element("thead", {}, element("tr", {}, ...["layer", "units", "damaging", "worst unit", "worst class"].map((head) => element("th", { scope: "col" }, head)))),
       element("tbody", {}, ...lines)));
 }

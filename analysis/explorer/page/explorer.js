@@ -277,8 +277,13 @@ function begin() {
   find("filters").addEventListener("reset", () => setTimeout(reset));
   find("filters").addEventListener("submit", (event) => event.preventDefault());
   find("download").addEventListener("click", () => table.download("csv", "units.csv"));
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("#columns")) find("columns").open = false;
+  });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.target.closest("input, select, details")) location.hash = "";
+    if (event.key !== "Escape") return;
+    if (find("columns").open) find("columns").open = false;
+    else if (!event.target.closest("input, select")) location.hash = "";
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { layerButtons(); scatter.draw(); drawPlot(); drawCard(); });
   addEventListener("hashchange", route);
