@@ -24,6 +24,7 @@ _SCRIPTS = (
     "page/table.js",
     "page/scatter.js",
     "page/card.js",
+    "page/controls.js",
     "page/explorer.js",
 )
 _MAP = re.compile(r"(//|/\*)# sourceMappingURL=.*")
