@@ -29,8 +29,8 @@ function heading(row, tag, ...buttons) {
   const place = element("span", { class: "dot" });
   place.style.background = layerColor(row.layer);
   return element("div", { class: "head" },
-    element(tag, {}, place, `${row.layer} · unit\u00a0${row.unit}`, SEVERAL && element("small", {}, row.network),
-      row.of.unit_is === "pre-activation" && element("small", { title: "no non-linearity follows it" }, "pre-activation")),
+    element(tag, {}, place, `${row.layer} · unit\u00a0${row.unit}`, SEVERAL && element("small", {}, ` ${row.network}`),
+      row.of.unit_is === "pre-activation" && element("small", { title: "no non-linearity follows it" }, " pre-activation")),
     element("div", { class: "buttons" }, ...buttons));
 }
 
@@ -235,7 +235,7 @@ function overview(actions) {
     const dot = element("span", { class: "dot" });
     dot.style.background = layerColor(layer.name);
     return element("tr", {},
-      element("th", { scope: "row" }, dot, layer.name, SEVERAL && element("small", {}, network.name)),
+      element("th", { scope: "row" }, dot, layer.name, SEVERAL && element("small", {}, ` ${network.name}`)),
       element("td", {}, String(layer.units)),
       element("td", {}, worst ? String(rows.filter((row) => row.damaged > 0).length) : ""),
       element("td", {}, worst ? element("a", { href: `#${address(worst)}`, "aria-label": title(worst) }, String(worst.unit)) : ""),
