@@ -1,6 +1,5 @@
 """The page of all units as people use it, in a browser without a screen."""
 
-import re
 import shutil
 import time
 
