@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from jaxunits import files
 
 from ..runs import Runs
 from .content import content_of
-from .sprites import FOLDER, Sprites
+from .sprites import Sprites, remove_others
 
 _HERE = Path(__file__).parent
 _STYLES = ("vendor/tabulator_simple.min.css", "page/explorer.css")
@@ -49,12 +48,13 @@ def write_explorer(folder: Path, runs: Runs, *, most: int = _MOST) -> Path | Non
     place = folder / "explorer.html"
     sprites = Sprites()
     content = content_of(runs, sprites)
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
     if content is None:
         place.unlink(missing_ok=True)
+        remove_others(folder, [])
         return None
     addresses = sprites.embedded() if sprites.size <= most else sprites.written(folder)
     files.write_atomically(place, page({"files": addresses, **content}))
+    remove_others(folder, addresses)
     return place
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from jaxunits import files
 
-FOLDER = "explorer_files"
+_FOLDER = "explorer_files"
 # Pictures in one file: browsers hold each file they show decoded.
 _IN_ONE = 1024
 # Up to this side pixels are kept as they are; larger ones as WebP of this quality.
@@ -99,11 +99,26 @@ class Sprites:
           folder: that of the page.
         """
         names = [
-            f"{FOLDER}/{number:04d}.{suffix}" for number, (suffix, _) in enumerate(self.content)
+            f"{_FOLDER}/{number:04d}.{suffix}" for number, (suffix, _) in enumerate(self.content)
         ]
         for name, (_, content) in zip(names, self.content, strict=True):
             files.write_atomically(folder / name, content)
         return names
+
+
+def remove_others(folder: Path, names: Sequence[str]) -> None:
+    """Remove the files of an earlier page that the page there does not show.
+
+    Args:
+      folder: that of the page.
+      names: what it shows.
+    """
+    written = folder / _FOLDER
+    for path in written.glob("[0-9][0-9][0-9][0-9].*"):
+        if f"{_FOLDER}/{path.name}" not in names:
+            path.unlink()
+    if written.is_dir() and not any(written.iterdir()):
+        written.rmdir()
 
 
 def _cell(pictures: Sequence[np.ndarray]) -> tuple[int, int]:
