@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import jaxunits as ju
+from jaxunits.analysis.experiments import unit_panels
 from jaxunits.analysis.explorer import write_explorer
 from jaxunits.analysis.explorer.neighbors import neighbors
 from jaxunits.analysis.explorer.pictures import active_places
@@ -204,3 +205,12 @@ def test_vendored_files_are_those_that_were_pinned():
     from tests import vendored
 
     vendored.check()
+
+
+def test_the_report_draws_the_first_of_many_units(tmp_path, monkeypatch):
+    monkeypatch.setattr(unit_panels, "_MOST_DRAWN", 1)
+    every = runs(tmp_path, network(tmp_path, "one", {"conv1": 12}, CLASSES))
+    section = unit_panels.experiment.draw(every)
+    first = int(every.every[0].results["panels"]["conv1"].unit[0])
+    assert [figure.name for figure in section.figures] == [f"unit_conv1_{first}"]
+    assert "explorer.html shows the others" in section.text[-1]
