@@ -84,7 +84,7 @@ def panels(random, units, names, attrs, side=16):
             "sampled": (("unit", "place", "number"), np.ones((len(shown), 2, 3), bool)),
         },
         coords={"unit": shown},
-        attrs=attrs,
+        attrs={**attrs, "panels.quantile": 0.02},
     )
 
 
@@ -132,6 +132,7 @@ def network(folder, name, layers, classes, *, pictures=True, seed=0):
     for number, (layer, units) in enumerate(layers.items()):
         attrs = {"layer_number": str(number), "unit_is": "post-activation", "parameters": name}
         attrs |= {"network": name, "data": "drawn", "split": "test", "values": "zero"}
+        attrs["layer"] = layer
         results["ablation"][layer] = sweep(random, units, names, attrs)
         results["attributes"][layer] = attributes(random, units, names, attrs)
         results["concepts"][layer] = concepts(random, units, attrs)
