@@ -209,7 +209,7 @@ def test_vendored_files_are_those_that_were_pinned():
 
 def test_the_report_draws_the_first_of_many_units(tmp_path, monkeypatch):
     monkeypatch.setattr(unit_panels, "_MOST_DRAWN", 1)
-    every = runs(tmp_path, network(tmp_path, "one", {"conv1": 12}, CLASSES))
+    every = runs(tmp_path, network(tmp_path, "one", {"conv1": 12}, ["a", "b", "c"]))
     section = unit_panels.experiment.draw(every)
     first = int(every.every[0].results["panels"]["conv1"].unit[0])
     assert [figure.name for figure in section.figures] == [f"unit_conv1_{first}"]
