@@ -22,7 +22,9 @@ _SCRIPTS = (
     "page/pictures.js",
     "page/table.js",
     "page/scatter.js",
+    "page/classes.js",
     "page/card.js",
+    "page/overview.js",
     "page/controls.js",
     "page/explorer.js",
 )

@@ -37,10 +37,21 @@ for (const [networkNumber, network] of DATA.networks.entries()) {
     layer.first = ROWS.length;
     layer.network = network;
     const columns = Object.entries(layer.columns).map(([key, values]) => [key, columnValues(values)]);
-    layer.pictured = new Map(layer.top ? [...numbers(layer.top.units)].map((unit, place) => [unit, place]) : []);
-    layer.imagined = new Map(layer.made ? [...numbers(layer.made.units)].map((unit, place) => [unit, place]) : []);
+    layer.pictured = new Map(
+      layer.top ? [...numbers(layer.top.units)].map((unit, place) => [unit, place]) : [],
+    );
+    layer.imagined = new Map(
+      layer.made ? [...numbers(layer.made.units)].map((unit, place) => [unit, place]) : [],
+    );
     for (let unit = 0; unit < layer.units; unit++) {
-      const row = { id: ROWS.length, network: network.name, networkNumber, layer: layer.name, unit, of: layer };
+      const row = {
+        id: ROWS.length,
+        network: network.name,
+        networkNumber,
+        layer: layer.name,
+        unit,
+        of: layer,
+      };
       for (const [key, values] of columns) row[key] = values(unit);
       ROWS.push(row);
     }
@@ -65,7 +76,16 @@ function outcome(row, name) {
   const images = numbers(network.class_images)[number];
   const before = numbers(network.class_correct)[number] / images;
   const [drop, low, high] = ["drop", "low", "high"].map((key) => numbers(outcomes[key])[place]);
-  return { name, drop, low, high, damaged: numbers(outcomes.damaged)[place] === 1, before, after: before - drop, images };
+  return {
+    name,
+    drop,
+    low,
+    high,
+    damaged: numbers(outcomes.damaged)[place] === 1,
+    before,
+    after: before - drop,
+    images,
+  };
 }
 
 // All classes of a unit, those that lose most first.
@@ -87,7 +107,8 @@ function neighborsOf(row, kind) {
 
 // The share of the layer's units with less of a quantity.
 function shareBelow(row, key) {
-  let below = 0, known = 0;
+  let below = 0,
+    known = 0;
   for (let unit = 0; unit < row.of.units; unit++) {
     const value = ROWS[row.of.first + unit][key];
     if (value == null) continue;
@@ -126,7 +147,10 @@ function shown(value, kind) {
   if (kind === "count") return value.toLocaleString("en");
   if (kind === "text") return value;
   const size = Math.abs(value);
-  const text = size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(2) : String(Number(value.toPrecision(3)));
+  const text =
+    size !== 0 && (size < 1e-3 || size >= 1e5)
+      ? value.toExponential(2)
+      : String(Number(value.toPrecision(3)));
   return text.replace("-", "−");
 }
 

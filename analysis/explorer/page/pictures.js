@@ -20,7 +20,8 @@ function objectAddress(text) {
 function backdrop(sprites, place) {
   const sheet = sprites.sheets[Math.floor(place / sprites.each)];
   const cell = place % sprites.each;
-  const column = cell % sprites.columns, row = Math.floor(cell / sprites.columns);
+  const column = cell % sprites.columns,
+    row = Math.floor(cell / sprites.columns);
   const across = sprites.columns > 1 ? (100 * column) / (sprites.columns - 1) : 0;
   const down = sheet.rows > 1 ? (100 * row) / (sheet.rows - 1) : 0;
   return {
@@ -60,7 +61,10 @@ function madePicture(row, objective) {
   const number = objective * made.units.shape[0] + row.of.imagined.get(row.unit);
   if (!numbers(made.active)[number]) return null;
   const activation = shown(numbers(made.activation)[number]);
-  return picture(`made by ${made.objectives[objective].toUpperCase()}, activation ${activation}`, [made.pictures, number]);
+  return picture(`made by ${made.objectives[objective].toUpperCase()}, activation ${activation}`, [
+    made.pictures,
+    number,
+  ]);
 }
 
 // What stands for a unit where there is little room.

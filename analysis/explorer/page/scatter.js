@@ -24,17 +24,39 @@ function seriesColor(number) {
 }
 
 function plotSpec() {
-  const axis = { grid: true, gridColor: style("--line"), domainColor: style("--line"), tickColor: style("--line"),
-    labelColor: style("--muted"), titleColor: style("--text"), titleFontWeight: "normal", titleFontSize: 12, labelFontSize: 11 };
+  const axis = {
+    grid: true,
+    gridColor: style("--line"),
+    domainColor: style("--line"),
+    tickColor: style("--line"),
+    labelColor: style("--muted"),
+    titleColor: style("--text"),
+    titleFontWeight: "normal",
+    titleFontSize: 12,
+    labelFontSize: 11,
+  };
   const place = { x: { scale: "x", field: "x" }, y: { scale: "y", field: "y" } };
   return {
     padding: 6,
     autosize: { type: "fit", contains: "padding" },
-    signals: [{ name: "brush", value: null }, { name: "zoomed", value: null }, { name: "xTitle", value: "" }, { name: "yTitle", value: "" }],
-    data: [{ name: "points", values: [] }, { name: "opened", values: [] }],
+    signals: [
+      { name: "brush", value: null },
+      { name: "zoomed", value: null },
+      { name: "xTitle", value: "" },
+      { name: "yTitle", value: "" },
+    ],
+    data: [
+      { name: "points", values: [] },
+      { name: "opened", values: [] },
+    ],
     scales: ["x", "y"].map((name) => ({
-      name, type: "linear", zero: false, padding: 9, range: name === "x" ? "width" : "height",
-      domain: { data: "points", field: name }, domainRaw: { signal: `zoomed ? zoomed.${name} : null` },
+      name,
+      type: "linear",
+      zero: false,
+      padding: 9,
+      range: name === "x" ? "width" : "height",
+      domain: { data: "points", field: name },
+      domainRaw: { signal: `zoomed ? zoomed.${name} : null` },
     })),
     axes: [
       { ...axis, orient: "bottom", scale: "x", title: { signal: "xTitle" }, tickCount: 6 },
@@ -42,27 +64,67 @@ function plotSpec() {
     ],
     marks: [
       {
-        type: "symbol", interactive: false, clip: true, from: { data: "points" },
-        encode: { update: { ...place, size: { field: "size" }, shape: { field: "shape" },
-          fill: { field: "color" }, fillOpacity: { field: "opacity" } } },
+        type: "symbol",
+        interactive: false,
+        clip: true,
+        from: { data: "points" },
+        encode: {
+          update: {
+            ...place,
+            size: { field: "size" },
+            shape: { field: "shape" },
+            fill: { field: "color" },
+            fillOpacity: { field: "opacity" },
+          },
+        },
       },
       {
-        type: "symbol", interactive: false, clip: true, from: { data: "opened" },
-        encode: { update: { ...place, size: { value: 190 }, fill: { value: "transparent" },
-          stroke: { value: style("--text") }, strokeWidth: { value: 2 } } },
+        type: "symbol",
+        interactive: false,
+        clip: true,
+        from: { data: "opened" },
+        encode: {
+          update: {
+            ...place,
+            size: { value: 190 },
+            fill: { value: "transparent" },
+            stroke: { value: style("--text") },
+            strokeWidth: { value: 2 },
+          },
+        },
       },
       {
-        type: "text", interactive: false, from: { data: "opened" },
-        encode: { update: { ...place, text: { field: "text" }, dx: { value: 11 }, dy: { signal: "scale('y', datum.y) < 16 ? 18 : -9" },
-          fontSize: { value: 12 }, fontWeight: { value: 600 }, fill: { value: style("--text") },
-          align: { signal: "scale('x', datum.x) > width * 0.75 ? 'right' : 'left'" } } },
+        type: "text",
+        interactive: false,
+        from: { data: "opened" },
+        encode: {
+          update: {
+            ...place,
+            text: { field: "text" },
+            dx: { value: 11 },
+            dy: { signal: "scale('y', datum.y) < 16 ? 18 : -9" },
+            fontSize: { value: 12 },
+            fontWeight: { value: 600 },
+            fill: { value: style("--text") },
+            align: { signal: "scale('x', datum.x) > width * 0.75 ? 'right' : 'left'" },
+          },
+        },
       },
       {
-        type: "rect", interactive: false,
-        encode: { update: { x: { signal: "brush ? brush[0] : 0" }, y: { signal: "brush ? brush[1] : 0" },
-          x2: { signal: "brush ? brush[2] : 0" }, y2: { signal: "brush ? brush[3] : 0" },
-          fill: { value: style("--accent") }, fillOpacity: { signal: "brush ? 0.14 : 0" },
-          stroke: { value: style("--accent") }, strokeOpacity: { signal: "brush ? 1 : 0" } } },
+        type: "rect",
+        interactive: false,
+        encode: {
+          update: {
+            x: { signal: "brush ? brush[0] : 0" },
+            y: { signal: "brush ? brush[1] : 0" },
+            x2: { signal: "brush ? brush[2] : 0" },
+            y2: { signal: "brush ? brush[3] : 0" },
+            fill: { value: style("--accent") },
+            fillOpacity: { signal: "brush ? 0.14 : 0" },
+            stroke: { value: style("--accent") },
+            strokeOpacity: { signal: "brush ? 1 : 0" },
+          },
+        },
       },
     ],
   };
@@ -71,7 +133,17 @@ function plotSpec() {
 class Scatter {
   // chosen(range) is called while a range is dragged, opened(row, beside) when a point is clicked.
   constructor(container, tip, chosen, opened) {
-    Object.assign(this, { container, tip, chosen, opened, range: null, points: [], rows: [], shown: null, zoomed: null });
+    Object.assign(this, {
+      container,
+      tip,
+      chosen,
+      opened,
+      range: null,
+      points: [],
+      rows: [],
+      shown: null,
+      zoomed: null,
+    });
     container.addEventListener("pointerdown", (event) => this.start(event));
     container.addEventListener("pointermove", (event) => this.move(event));
     container.addEventListener("pointerup", (event) => this.end(event));
@@ -85,7 +157,9 @@ class Scatter {
   draw() {
     this.view?.finalize();
     this.view = new vega.View(vega.parse(plotSpec()), { renderer: "canvas", hover: false })
-      .initialize(this.container).width(this.container.clientWidth).height(this.container.clientHeight);
+      .initialize(this.container)
+      .width(this.container.clientWidth)
+      .height(this.container.clientHeight);
     if (this.axes) this.update();
   }
 
@@ -117,8 +191,15 @@ class Scatter {
 
   drawOpen() {
     const { x, y } = this.axes;
-    const points = this.rows.map((row) => ({ x: x.value(row), y: y.value(row), text: `${row.layer}/${row.unit}${SEVERAL ? ` ${row.network}` : ""}` }));
-    this.view.data("opened", points.filter((point) => point.x != null && point.y != null));
+    const points = this.rows.map((row) => ({
+      x: x.value(row),
+      y: y.value(row),
+      text: `${row.layer}/${row.unit}${SEVERAL ? ` ${row.network}` : ""}`,
+    }));
+    this.view.data(
+      "opened",
+      points.filter((point) => point.x != null && point.y != null),
+    );
   }
 
   update() {
@@ -129,14 +210,26 @@ class Scatter {
       const [across, up] = [x.value(row), y.value(row)];
       if (across == null || up == null) continue;
       const on = !this.shown || this.shown.has(row.id);
-      points.push({ row, on, x: across, y: up, color: on ? this.color(row) : style.faint, size: on ? 42 : 22,
-        opacity: on ? 0.82 : 0.35, shape: SHAPES[row.networkNumber % SHAPES.length] });
+      points.push({
+        row,
+        on,
+        x: across,
+        y: up,
+        color: on ? this.color(row) : style.faint,
+        size: on ? 42 : 22,
+        opacity: on ? 0.82 : 0.35,
+        shape: SHAPES[row.networkNumber % SHAPES.length],
+      });
     }
     // What is in color lies on top.
     this.points = points.filter((point) => !point.on).concat(points.filter((point) => point.on));
     this.drawOpen();
-    this.view.signal("xTitle", x.title).signal("yTitle", y.title).signal("zoomed", this.zoomed)
-      .data("points", this.points).run();
+    this.view
+      .signal("xTitle", x.title)
+      .signal("yTitle", y.title)
+      .signal("zoomed", this.zoomed)
+      .data("points", this.points)
+      .run();
     this.drawBrush();
     this.view.run();
   }
@@ -146,7 +239,10 @@ class Scatter {
     const box = this.container.getBoundingClientRect();
     const [left, top] = this.view.origin();
     const within = (value, most) => Math.max(0, Math.min(most, value));
-    return [within(event.clientX - box.left - left, this.view.width()), within(event.clientY - box.top - top, this.view.height())];
+    return [
+      within(event.clientX - box.left - left, this.view.width()),
+      within(event.clientY - box.top - top, this.view.height()),
+    ];
   }
 
   start(event) {
@@ -204,7 +300,8 @@ class Scatter {
 
   nearest([across, up]) {
     const [x, y] = ["x", "y"].map((name) => this.view.scale(name));
-    let best = null, least = 12 ** 2;
+    let best = null,
+      least = 12 ** 2;
     for (const point of this.points) {
       const distance = (x(point.x) - across) ** 2 + (y(point.y) - up) ** 2 + (point.on ? 0 : 60);
       if (distance < least) [best, least] = [point, distance];
@@ -220,8 +317,12 @@ class Scatter {
     const { row } = point;
     if (this.tipped !== row) {
       const small = smallPicture(row);
-      const facts = ["x", "y"].map((name) => element("div", {}, `${this.axes[name].title}: ${shown(this.axes[name].value(row))}`));
-      this.tip.replaceChildren(...[small, element("div", {}, element("strong", {}, title(row)), ...facts)].filter(Boolean));
+      const facts = ["x", "y"].map((name) =>
+        element("div", {}, `${this.axes[name].title}: ${shown(this.axes[name].value(row))}`),
+      );
+      this.tip.replaceChildren(
+        ...[small, element("div", {}, element("strong", {}, title(row)), ...facts)].filter(Boolean),
+      );
       this.tipped = row;
     }
     const left = Math.min(event.clientX + 14, innerWidth - this.tip.offsetWidth - 8);

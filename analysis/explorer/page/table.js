@@ -2,8 +2,17 @@
 // The table of units: sorted, filtered, chosen.
 
 const SHOWN_AT_FIRST = [
-  "max_drop", "worst_class", "overall_drop", "damaged", "class_selectivity", "activation_mean",
-  "concept", "concept_iou", "birth_point", "role", "rs_iam",
+  "max_drop",
+  "worst_class",
+  "overall_drop",
+  "damaged",
+  "class_selectivity",
+  "activation_mean",
+  "concept",
+  "concept_iou",
+  "birth_point",
+  "role",
+  "rs_iam",
 ];
 const ROW_HEIGHT = 36;
 const HINTS = { share: "≥ %", number: "≥", count: "≥", text: "contains" };
@@ -11,7 +20,9 @@ const HINTS = { share: "≥ %", number: "≥", count: "≥", text: "contains" };
 // A filter of a column: a text that is contained, or a number, >0.2, <5, 1..3. Shares are in percent.
 function passes(wanted, value, row, { kind }) {
   if (kind === "text") return String(value).toLowerCase().includes(wanted.toLowerCase());
-  const found = /^\s*(>=|<=|>|<|=)?\s*(-?[\d.]+(?:e-?\d+)?)\s*(?:\.\.\s*(-?[\d.]+))?\s*%?\s*$/i.exec(wanted.replace("..", " .. "));
+  const found = /^\s*(>=|<=|>|<|=)?\s*(-?[\d.]+(?:e-?\d+)?)\s*(?:\.\.\s*(-?[\d.]+))?\s*%?\s*$/i.exec(
+    wanted.replace("..", " .. "),
+  );
   if (!found) return true;
   if (value == null) return false;
   const [, sign = ">=", first, last] = found;
@@ -19,7 +30,13 @@ function passes(wanted, value, row, { kind }) {
   const number = Number((kind === "share" ? 100 * value : value).toPrecision(6));
   if (last !== undefined) return number >= Number(first) && number <= Number(last);
   const limit = Number(first);
-  return { ">=": number >= limit, "<=": number <= limit, ">": number > limit, "<": number < limit, "=": number === limit }[sign];
+  return {
+    ">=": number >= limit,
+    "<=": number <= limit,
+    ">": number > limit,
+    "<": number < limit,
+    "=": number === limit,
+  }[sign];
 }
 
 function columnDefinition(column) {
@@ -60,7 +77,11 @@ function cellContent(cell, column) {
   if (!column.interval || !text) return document.createTextNode(text);
   const bar = element("span", { class: value < 0 ? "size gain" : "size" });
   bar.style.width = `${Math.min(100, 100 * Math.abs(value))}%`;
-  const ends = element("span", { class: "ends" }, ` ${interval(row[`${column.key}.low`], row[`${column.key}.high`])}`);
+  const ends = element(
+    "span",
+    { class: "ends" },
+    ` ${interval(row[`${column.key}.low`], row[`${column.key}.high`])}`,
+  );
   return element("span", { class: "measured" }, bar, text, ends);
 }
 
@@ -78,7 +99,10 @@ function refreshClassCells() {
 }
 
 const CLASS_DROP = {
-  key: "class_drop", label: "class drop", kind: "share", interval: true,
+  key: "class_drop",
+  label: "class drop",
+  kind: "share",
+  interval: true,
   about: "accuracy that the chosen class loses without the unit, with its 95 % interval",
 };
 
@@ -87,24 +111,47 @@ function unitLink(row) {
 }
 
 function tableColumns() {
-  const wide = (names) => Math.min(240, Math.max(118, 30 + 7 * Math.max(...names.map((name) => name.length))));
+  const wide = (names) =>
+    Math.min(240, Math.max(118, 30 + 7 * Math.max(...names.map((name) => name.length))));
   const text = { sorter: "string", ...columnFilter("layer", "text"), width: wide(LAYERS) };
   const columns = [
     {
-      title: "unit", field: "unit", width: 82, frozen: true, hozAlign: "right", headerHozAlign: "right", sorter: "number",
-      formatter: (cell) => unitLink(cell.getData()), ...columnFilter("unit", "number"), headerFilterPlaceholder: "=",
+      title: "unit",
+      field: "unit",
+      width: 82,
+      frozen: true,
+      hozAlign: "right",
+      headerHozAlign: "right",
+      sorter: "number",
+      formatter: (cell) => unitLink(cell.getData()),
+      ...columnFilter("unit", "number"),
+      headerFilterPlaceholder: "=",
       headerFilterFunc: (wanted, value) => String(value) === wanted.trim(),
     },
     {
-      title: "layer", field: "layer", ...text,
+      title: "layer",
+      field: "layer",
+      ...text,
       sorter: (one, other) => LAYERS.indexOf(one) - LAYERS.indexOf(other),
     },
   ];
-  if (SEVERAL) columns.splice(1, 0, { title: "network", field: "network", ...text, ...columnFilter("network", "text"), width: wide(DATA.networks.map((network) => network.name)) });
+  if (SEVERAL)
+    columns.splice(1, 0, {
+      title: "network",
+      field: "network",
+      ...text,
+      ...columnFilter("network", "text"),
+      width: wide(DATA.networks.map((network) => network.name)),
+    });
   if (ROWS.some(hasPicture)) {
     columns.push({
-      title: "sees", headerTooltip: "its top image, or the image made for it", width: 62, headerSort: false, download: false,
-      formatter: (cell) => smallPicture(cell.getData()) ?? "", cssClass: "thumb",
+      title: "sees",
+      headerTooltip: "its top image, or the image made for it",
+      width: 62,
+      headerSort: false,
+      download: false,
+      formatter: (cell) => smallPicture(cell.getData()) ?? "",
+      cssClass: "thumb",
     });
   }
   columns.push({ ...columnDefinition(CLASS_DROP), formatter: classCell, visible: false });
@@ -112,7 +159,9 @@ function tableColumns() {
 }
 
 function makeTable(opened) {
-  const first = COLUMNS.has("max_drop") ? "max_drop" : DATA.columns.find((column) => column.kind !== "text")?.key;
+  const first = COLUMNS.has("max_drop")
+    ? "max_drop"
+    : DATA.columns.find((column) => column.kind !== "text")?.key;
   const table = new Tabulator("#table", {
     data: ROWS,
     index: "id",
@@ -140,14 +189,17 @@ function columnMenu(table, list) {
   }
   for (const [group, columns] of groups) {
     const boxes = columns.map((column) =>
-      element("label", { title: column.about },
+      element(
+        "label",
+        { title: column.about },
         element("input", {
           type: "checkbox",
           checked: SHOWN_AT_FIRST.includes(column.key),
           onchange: () => table.toggleColumn(column.key),
         }),
         ` ${column.label}`,
-      ));
+      ),
+    );
     list.append(element("fieldset", {}, element("legend", {}, group), ...boxes));
   }
 }
