@@ -106,12 +106,12 @@ function correlation(pairs) {
   return length ? rounded(product(0, 1) / length, 2) : "unknown";
 }
 
-// Which units a class needs.
+// Which units the chosen class needs.
 function classCard(name, rows, actions) {
-  const found = rows.map((row) => ({ row, of: outcome(row, name) })).filter(({ of }) => of);
-  found.sort((a, b) => b.of.drop - a.of.drop);
-  const damaging = found.filter(({ of }) => of.damaged);
-  const listed = found.slice(0, 20);
+  const found = rows.filter((row) => row.class_drop != null);
+  found.sort((one, other) => other.class_drop - one.class_drop);
+  const damaging = found.filter((row) => row.class_damaged);
+  const listed = found.slice(0, 20).map((row) => ({ row, of: outcome(row, name) }));
   const scale = barScale(listed.map(({ of }) => of));
   const close = element(
     "button",

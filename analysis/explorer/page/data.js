@@ -88,6 +88,23 @@ function outcome(row, name) {
   };
 }
 
+// Puts the drops of a class, by its number, into a layer's rows; none without one.
+function readClass(layer, number) {
+  const { outcomes, network } = layer;
+  const known = outcomes && number !== undefined;
+  const [index, drop, low, high, damaged] = ["outcome", "drop", "low", "high", "damaged"].map(
+    (key) => known && numbers(outcomes[key]),
+  );
+  for (let unit = 0; unit < layer.units; unit++) {
+    const row = ROWS[layer.first + unit];
+    const place = known && index[unit * network.classes.length + number];
+    row.class_drop = known ? drop[place] : null;
+    row["class_drop.low"] = known ? low[place] : null;
+    row["class_drop.high"] = known ? high[place] : null;
+    row.class_damaged = known && damaged[place] === 1;
+  }
+}
+
 // All classes of a unit, those that lose most first.
 function outcomesOf(row) {
   const all = (row.of.network.classes ?? []).map((name) => outcome(row, name)).filter(Boolean);

@@ -116,11 +116,8 @@ function chooseClass(name) {
   if (name === state.className) return;
   state.className = name;
   find("class").value = name;
-  for (const row of ROWS) {
-    const found = name ? outcome(row, name) : null;
-    row.class_drop = found?.drop ?? null;
-    row["class_drop.low"] = found?.low;
-    row["class_drop.high"] = found?.high;
+  for (const network of DATA.networks) {
+    for (const layer of network.layers) readClass(layer, network.classNumber.get(name));
   }
   refreshClassCells();
   const column = table.getColumn("class_drop");
@@ -142,6 +139,7 @@ function reset() {
   pressLayers();
   table.clearHeaderFilter();
   chooseClass("");
+  if (state.card) location.hash = "";
   filter();
 }
 
