@@ -32,7 +32,11 @@ def content_of(runs: Runs, sprites: Sprites) -> dict[str, Any] | None:
     for run in runs.every:
         results = shown_results(run, runs.config)
         if results:
-            name = run.name if runs.several else run.configuration
+            name = (
+                run.name
+                if runs.several
+                else str(_attributes(run).get("network", run.configuration))
+            )
             networks.append(_network(name, results, runs.config, columns, sprites))
     if not networks:
         return None
@@ -42,9 +46,16 @@ def content_of(runs: Runs, sprites: Sprites) -> dict[str, Any] | None:
 
 def _title(runs: Runs) -> str:
     """What the networks and their images are called."""
-    first = next(iter(next(iter(runs.every[0].results.values())).values())).attrs
-    name = runs.config.run.name if runs.several else first.get("network", "")
+    first = _attributes(runs.every[0])
+    name = (
+        runs.config.run.name if runs.several else first.get("network", runs.every[0].configuration)
+    )
     return f"{name} on {first.get('data', '')}"
+
+
+def _attributes(run: Run) -> dict[str, Any]:
+    """What the first of a network's measurements says of itself."""
+    return next(iter(next(iter(run.results.values())).values())).attrs
 
 
 def _network(

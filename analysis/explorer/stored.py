@@ -43,7 +43,8 @@ def shown_results(run: Run, config: Settings) -> Results:
     """
     results = {each.name: run.results[each.name] for each in _SHOWN if each.name in run.results}
     first = next((result for of in run.results.values() for result in of.values()), None)
-    if first is None:
+    # What others measure need not say whose parameters it is of.
+    if first is None or "parameters" not in first.attrs:
         return results
     folder = ju.results.RunFolder(run.folder).measurements
     own = dataclasses.replace(config, split=config.split or first.attrs.get("split"))
