@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ..measurement import Results
-from ..runs import Runs
+from ..runs import Run, Runs
 from ..settings import Settings
 from .arrays import Packed, packed, unsigned
 from .columns import Column, columns_of
@@ -46,11 +46,13 @@ def content_of(runs: Runs, sprites: Sprites) -> dict[str, Any] | None:
 
 def _title(runs: Runs) -> str:
     """What the networks and their images are called."""
-    first = _attributes(runs.every[0])
-    name = (
-        runs.config.run.name if runs.several else first.get("network", runs.every[0].configuration)
-    )
-    return f"{name} on {first.get('data', '')}"
+    first = runs.every[0]
+    name = runs.config.run.name if runs.several else _network_name(first)
+    return f"{name} on {_attributes(first).get('data', '')}"
+
+
+def _network_name(run: Run) -> str:
+    return str(_attributes(run).get("network", run.configuration))
 
 
 def _attributes(run: Run) -> dict[str, Any]:
