@@ -32,11 +32,7 @@ def content_of(runs: Runs, sprites: Sprites) -> dict[str, Any] | None:
     for run in runs.every:
         results = shown_results(run, runs.config)
         if results:
-            name = (
-                run.name
-                if runs.several
-                else str(_attributes(run).get("network", run.configuration))
-            )
+            name = run.name if runs.several else _network_name(run)
             networks.append(_network(name, results, runs.config, columns, sprites))
     if not networks:
         return None
