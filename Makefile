@@ -5,6 +5,7 @@
 # make test     run the tests; test-quick leaves the slow ones out
 # make test-torch  install PyTorch, and test what comes in from it
 # make notebooks  execute the tutorials of docs/tutorials and keep their outputs
+# make vendor   fetch the explorer's JavaScript from npm anew, as it is pinned in tests/vendored.py
 # make fuzz     40 seconds of damaged files and odd arguments, see tests/fuzz
 # make docs     the site, in site/; it has an environment of its own
 # All make the environment first where it is missing. Needs Python 3.11 or newer, and make.
@@ -20,7 +21,7 @@ PYTEST := $(IN) -m pytest --numprocesses auto --dist loadfile --durations 10
 NUMERICAL := -k trained tests/ablation/test_fast.py
 
 .PHONY: demo paper-a paper-b paper-c test test-quick test-numerical test-torch notebooks fuzz lint \
-	format docs lock clean
+	vendor format docs lock clean
 
 demo: $(VENV)/.ready
 	$(IN) -m train digits_convnet --run-folder $(RUN_FOLDER)
@@ -65,6 +66,9 @@ notebooks: $(VENV)/.ready
 
 fuzz: $(VENV)/.ready
 	$(IN) -m tests.fuzz --seconds 40 --seed 0
+
+vendor: $(VENV)/.ready
+	$(IN) -m tests.vendored
 
 lint: $(VENV)/.ready
 	$(IN) -m ruff check .

@@ -64,6 +64,8 @@ def _analyze(arguments: list[str], console: Console, prog: str) -> None:
     study = drawn(runs, settings, wanted)
     _print_summary(console, study.runs)
     console.print(f"report: {study.report}")
+    if study.explorer is not None:
+        console.print(f"every unit: {study.explorer}")
 
 
 def _run(settings: Any, path: Path, wanted: Sequence[Experiment], console: Console) -> Run:

@@ -13,6 +13,7 @@ import jaxunits as ju
 
 from ..train.console import plain_console
 from .experiment import Experiment, chosen, config
+from .explorer import write_explorer
 from .inputs import as_classifier, as_dataset
 from .measure import measure
 from .measurement import Results
@@ -33,11 +34,13 @@ class Study(Mapping[str, Section]):
     Attributes:
       sections: what each experiment says, with `figure`, `figures` and `tables`.
       report: the page.
+      explorer: the page of all units; None where nothing was measured of single units.
       runs: the networks with what was measured of them.
     """
 
     sections: Mapping[str, Section]
     report: Path
+    explorer: Path | None
     runs: Runs
 
     def __getitem__(self, name: str) -> Section:
@@ -149,5 +152,7 @@ def drawn(runs: Sequence[Run], config: Settings, wanted: Sequence[Experiment]) -
     every = Runs(list(runs), config)
     sections = {each.name: each.draw(every) for each in wanted}
     papers = [each.paper for each in wanted]
-    report = write_report(config.output or config.run, sections, every, papers=papers)
-    return Study(sections, report, every)
+    folder = config.output or config.run
+    explorer = write_explorer(folder, every)
+    report = write_report(folder, sections, every, papers=papers, explorer=explorer)
+    return Study(sections, report, explorer, every)

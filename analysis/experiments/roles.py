@@ -23,7 +23,7 @@ from ..measurements.insertion import insertion
 from ..measurements.topology import Topology
 from ..runs import Panel, Runs
 from ..section import Section, Table
-from ..settings import COUNT, FROM_ZERO, SHARE
+from ..settings import COUNT, FROM_ZERO, SHARE, Settings
 
 _SIDES = ("training", "test")
 
@@ -62,7 +62,7 @@ def _section(runs: Runs) -> Section:
     classes = [str(name) for name in panels[0].results[0]["class"].values]
     shown = runs.config.of(Topology).shown(classes)
     roles = runs.config.of(Roles)
-    found = [_stretches(of.results[0], shown, runs) for of in panels]
+    found = [stretches(of.results[0], shown, runs.config) for of in panels]
     shares = [_shares(of, runs) for of in panels]
     return Section(
         title="Roles of units",
@@ -96,15 +96,22 @@ def _shares(of: Panel, runs: Runs) -> np.ndarray:
     """The share of units in each role, `[curves, roles]`, a curve a network and class."""
     return np.stack(
         [
-            ju.statistics.role_shares(_stretches(result, str(label), runs)).values
+            ju.statistics.role_shares(stretches(result, str(label), runs.config)).values
             for result in of.results
             for label in result["class"].values
         ]
     )
 
 
-def _stretches(insertion: xr.Dataset, name: str, runs: Runs) -> xr.Dataset:
-    roles = runs.config.of(Roles)
+def stretches(insertion: xr.Dataset, name: str, config: Settings) -> xr.Dataset:
+    """The stretches of a class's insertion curves, with their roles.
+
+    Args:
+      insertion: what was measured of a layer.
+      name: of the class.
+      config: the options of roles and topology.
+    """
+    roles = config.of(Roles)
     curves = insertion.accuracy.sel({"class": name}).transpose("step", "side")
     return ju.statistics.unit_roles(
         curves.sel(side=list(_SIDES)).values,
@@ -112,7 +119,7 @@ def _stretches(insertion: xr.Dataset, name: str, runs: Runs) -> xr.Dataset:
         min_units=roles.shortest,
         level=roles.confidence,
         num_resamples=roles.resamples,
-        seed=runs.config.of(Topology).seed,
+        seed=config.of(Topology).seed,
     )
 
 

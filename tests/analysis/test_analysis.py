@@ -158,6 +158,11 @@ def test_reads_without_network_or_images(analyzed, tmp_path):
     assert main([str(folder), "--no-measure", "--panels.units", "2"]) == 0
     page = (folder / "report.html").read_text()
     assert page == (analyzed / "report.html").read_text()
+    explorer = (folder / "explorer.html").read_text()
+    assert explorer == (analyzed / "explorer.html").read_text()
+    # A report of fewer experiments leaves the explorer what the folder holds.
+    assert main([str(folder), "drop_curves", "--no-measure", "--panels.units", "2"]) == 0
+    assert (folder / "explorer.html").read_text() == explorer
     assert main([str(folder), "drop_curves", "--no-measure", "--layers", "conv2"]) == 0
     assert "<td>conv1</td>" not in (folder / "report.html").read_text()
 

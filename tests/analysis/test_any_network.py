@@ -24,6 +24,7 @@ from jaxunits.train.command import main as train
 from tests.analysis.measured import measured
 from tests.processes import LIMIT, code, output_of
 from tests.stored import stored
+from tests.vendored import PINS
 
 QUIET = Console(quiet=True)
 ROOT = Path(__file__).parents[2]
@@ -568,6 +569,8 @@ class TestInstalled:
         assert {name.split("-")[0] for name in names} == {"jaxunits"}
         (points,) = wheel.glob("*.dist-info/entry_points.txt")
         assert "jaxunits = jaxunits.__main__:main" in points.read_text()
+        vendored = {path.name for path in (wheel / "jaxunits/analysis/explorer/vendor").iterdir()}
+        assert vendored == {name for _, each in PINS.values() for name, _ in each.values()}
 
     def test_weights_and_a_folder_of_images_make_a_report(self, wheel, tmp_path):
         network = ju.networks.alexnet(3, width=0.1, seed=1)
@@ -591,6 +594,7 @@ class TestInstalled:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        assert (tmp_path / "runs/alexnet/explorer.html").exists()
         page = (tmp_path / "runs/alexnet/report.html").read_text()
         assert "<h1>alexnet on folder:places</h1>" in page
         drawn = {path.stem for path in (tmp_path / "runs/alexnet/figures").iterdir()}

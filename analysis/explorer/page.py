@@ -1,0 +1,93 @@
+"""The explorer's page: styles, scripts and data in one file that needs no network."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from jaxunits import files
+
+from ..runs import Runs
+from .content import content_of
+from .sprites import Sprites, remove_others
+
+_HERE = Path(__file__).parent
+_STYLES = ("vendor/tabulator_simple.min.css", "page/explorer.css")
+_SCRIPTS = (
+    "vendor/tabulator.min.js",
+    "vendor/vega.min.js",
+    "page/data.js",
+    "page/pictures.js",
+    "page/table.js",
+    "page/scatter.js",
+    "page/classes.js",
+    "page/card.js",
+    "page/overview.js",
+    "page/controls.js",
+    "page/explorer.js",
+)
+_MAP = re.compile(r"(//|/\*)# sourceMappingURL=.*")
+# Bytes of pictures up to which they are in the page itself.
+_MOST = 40 * 2**20 * 3 // 4
+
+
+def write_explorer(folder: Path, runs: Runs, *, most: int = _MOST) -> Path | None:
+    """Write `explorer.html`, and the folder of its pictures where these are many.
+
+    Args:
+      folder: where to.
+      runs: the networks.
+      most: bytes of pictures that the page may hold itself; base64 takes a third more.
+
+    Returns:
+      The page's path; None where nothing was measured of single units.
+
+    Raises:
+      OSError: no space is left.
+    """
+    place = folder / "explorer.html"
+    sprites = Sprites()
+    content = content_of(runs, sprites)
+    if content is None:
+        place.unlink(missing_ok=True)
+        remove_others(folder, [])
+        return None
+    addresses = sprites.embedded() if sprites.size <= most else sprites.written(folder)
+    files.write_atomically(place, page({"files": addresses, **content}))
+    remove_others(folder, addresses)
+    return place
+
+
+def page(content: dict[str, Any]) -> str:
+    """The whole page.
+
+    Args:
+      content: what it shows.
+    """
+    parts = {
+        "STYLES": "".join(f"<style>{_text(name)}</style>\n" for name in _STYLES),
+        "SCRIPTS": "".join(f"<script>{_text(name)}</script>\n" for name in _SCRIPTS),
+        "DATA": embedded_json(content),
+    }
+    start, *rest = _text("page/explorer.html").split("{{")
+    return start + "".join(_filled(part, parts) for part in rest)
+
+
+def _filled(part: str, parts: dict[str, str]) -> str:
+    name, _, text = part.partition("}}")
+    return parts[name] + text
+
+
+def _text(name: str) -> str:
+    # A browser whose tools are open would look for the map beside the page.
+    return _MAP.sub("", (_HERE / name).read_text(encoding="utf-8"))
+
+
+def embedded_json(content: Any) -> str:
+    """JSON that ends no script element and no line of one, whatever its texts hold."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
