@@ -50,9 +50,9 @@ def draw_flow(found: xr.Dataset, births: np.ndarray) -> Canvas:
 def edge_ranks(values: np.ndarray, convention: str) -> np.ndarray:
     """The rank at which each edge of the symmetrized map enters; -1 for never."""
     authors = convention == "authors"
-    sizes = values if authors else np.abs(values)
     rows, columns = np.triu_indices(len(values), 1)
-    symmetric = np.maximum(sizes, sizes.T)[rows, columns]
+    symmetric = np.maximum(values, values.T)[rows, columns]
+    symmetric = symmetric if authors else np.abs(symmetric)
     place = np.unique(-symmetric, return_inverse=True)[1]
     ranks = np.full(values.shape, -1)
     ranks[rows, columns] = place if authors else np.where(symmetric > 0, place + 1, -1)

@@ -36,7 +36,7 @@ def birth_points(
     $$B = \min \{ v : \beta_k(v) \neq 0 \}$$
 
     A map's rows, which are its columns too, are vertices. Edge (x, y) enters at the rank of
-    max(|F(x, y)|, |F(y, x)|) (eqs. 2 and 9): its place among the map's distinct values off the
+    |max(F(x, y), F(y, x))| (eqs. 2 and 9): its place among the map's distinct values off the
     diagonal, starting with the largest, so that equal values enter together. Zeros never enter. The
     feature topology at a rank is the clique complex of the edges that have entered, and holes are
     counted over the field of two elements. Fewer than 2k + 2 vertices have no hole of dimension k:
@@ -50,7 +50,7 @@ def birth_points(
         maps up to 64×64, and passes the rare map that equal values leave undecided to ripser;
         `"ripser"` processes one map after another on the CPU; `"auto"` is the kernel where it
         applies. Both give the same result.
-      convention: `"paper"` is as above: signs do not matter, and ranks count from 1. `"authors"` is
+      convention: `"paper"` is as above, and ranks count from 1. `"authors"` is
         what the authors' code does. It orders signed values, max(F(x, y), F(y, x)), including zeros
         and negative ones, which after a ReLU gives the same births. It counts from 0: birth
         points are smaller by 1, a hole at the very first rank counts as none, and `limit` is one

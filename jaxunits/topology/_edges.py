@@ -70,14 +70,16 @@ def vertex_pairs(vertices: int) -> tuple[np.ndarray, np.ndarray]:
 def edge_ranks(
     maps: Num[np.ndarray, "images height height units"], *, signed: bool
 ) -> Int64[np.ndarray, "images*units edges"]:
-    """The rank of each edge of the symmetrized maps; 0 for never (Zhao and Zhang 2021, eq. 9)."""
+    """The rank of each edge of |max(F, Fᵀ)|; 0 for never (Zhao and Zhang 2021, eq. 2 and 9).
+
+    With signs, of max(F, Fᵀ), as the authors' code has it.
+    """
     images, side, _, units = maps.shape
     rows, columns = vertex_pairs(side)
     upper, lower = maps[:, rows, columns], maps[:, columns, rows]
-    if not signed:
-        upper, lower = _sizes(upper), _sizes(lower)
-    edges = np.moveaxis(np.maximum(upper, lower), 2, 1).reshape(images * units, len(rows))
-    return dense_ranks(edges, never=None if signed else 0)
+    larger = np.maximum(upper, lower)
+    edges = np.moveaxis(larger if signed else _sizes(larger), 2, 1)
+    return dense_ranks(edges.reshape(images * units, len(rows)), never=None if signed else 0)
 
 
 def edge_keys(
@@ -91,10 +93,10 @@ def edge_keys(
     side = maps.shape[1]
     bits = jax.lax.bitcast_convert_type(maps, jnp.int32)
     sizes = bits & _WITHOUT_SIGN
-    keys = jnp.where(bits < 0, -sizes, sizes) if signed else sizes
+    keys = jnp.where(bits < 0, -sizes, sizes)
     last = jnp.moveaxis(keys, 0, 2).reshape(side, side, -1)
     rows = [jnp.maximum(last[row, row + 1 :], last[row + 1 :, row]) for row in range(side)]
-    edges = jnp.concatenate(rows)
+    edges = jnp.concatenate(rows) if signed else jnp.abs(jnp.concatenate(rows))
     # Where all values enter, the smallest ones complete the full simplex, which has no hole. As
     # they would often be many at once, such as the zeros behind a ReLU, they are spared the walk.
     return jnp.where(edges == (edges.min(0, keepdims=True) if signed else 0), NEVER, edges)
@@ -116,6 +118,8 @@ def in_float32(
     values = np.moveaxis(maps, 3, 1).reshape(images * units, -1)
     ranks = dense_ranks(values) if signed else dense_ranks(_sizes(values), never=0)
     numbers = np.where(ranks > 0, side**2 + 1 - ranks, 0).astype(np.float32)
+    if not signed:
+        numbers = np.where(values < 0, -numbers, numbers)
     return np.moveaxis(numbers.reshape(images, units, side, side), 1, 3)
 
 

@@ -174,7 +174,7 @@ def measured(maps: Maps, settings: Settings) -> list[str]:
 
 def distances_of(values: Float32[np.ndarray, "side side"]) -> Float32[np.ndarray, "side side"]:
     """The ranks of a map's edges as ripser reads them; what never enters comes after all others."""
-    weights = np.maximum(np.abs(values), np.abs(values).T)
+    weights = np.abs(np.maximum(values, values.T))
     np.fill_diagonal(weights, 0)
     levels, place = np.unique(weights, return_inverse=True)
     # The lowest level is 0, of the diagonal at least.

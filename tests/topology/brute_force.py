@@ -8,7 +8,7 @@ def ranks_of(values):
     """For each edge of a map that ever enters, its place among the distinct values, falling."""
     side = len(values)
     weights = {
-        (x, y): max(abs(float(values[x][y])), abs(float(values[y][x])))
+        (x, y): abs(max(float(values[x][y]), float(values[y][x])))
         for x, y in itertools.combinations(range(side), 2)
     }
     falling = sorted({weight for weight in weights.values() if weight > 0}, reverse=True)

@@ -7,8 +7,8 @@ import numpy as np
 def birth_by_gudhi(values, dimension=1, limit=50, signed=False):
     """The first rank of one map, `[side, side]`, with a hole, by GUDHI; 0 for none."""
     side = len(values)
-    weight = values if signed else np.abs(values)
-    weight = np.maximum(weight, weight.T)
+    weight = np.maximum(values, values.T)
+    weight = weight if signed else np.abs(weight)
     places = [(x, y) for x in range(side) for y in range(x + 1, side) if signed or weight[x, y] > 0]
     falling = sorted({weight[place] for place in places}, reverse=True)
     rank = {value: place + 1 for place, value in enumerate(falling)}

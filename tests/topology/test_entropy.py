@@ -109,7 +109,7 @@ def test_importance_rank():
     [
         (np.ones((2, 3, 4), int), "birth points of shape [2, 3, 4]: give [images, units]"),
         (np.ones((0, 3), int), "birth points of shape [0, 3]"),
-        (np.ones((2, 3)), "birth points of type float64: give whole numbers"),
+        (np.ones((2, 3)), "birth points of type float64: give integers, 0 for none"),
         (np.asarray([[1, -2]]), "birth point -2 of image 0, unit 1"),
     ],
 )

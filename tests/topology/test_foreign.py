@@ -22,7 +22,7 @@ def _quick():
 
 def is_clear(values, fine):
     """Whether the order of a map's edges, and which of them are 0, is more than `fine` apart."""
-    edges = np.maximum(np.abs(values), np.abs(values.T))[np.triu_indices(len(values), 1)]
+    edges = np.abs(np.maximum(values, values.T))[np.triu_indices(len(values), 1)]
     return np.diff(np.unique([*edges, 0])).min(initial=np.inf) > fine
 
 
