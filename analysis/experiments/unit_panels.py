@@ -22,8 +22,9 @@ from ..section import Figure, Section, unit_address
 
 _COVERED = 0.25
 _MOST_BARS = 40
-# Units of a layer in the report; the explorer shows all that have pictures.
-_MOST_DRAWN = 9
+# Units in the report, of all layers together: each is a large picture. The explorer shows all that
+# have pictures.
+_MOST_DRAWN = 36
 # The height of a label, as a share of the width of a row of images.
 _LABEL = 0.037
 _READING = """Left: the images that activate the unit most, in falling order. What lies below the
@@ -31,9 +32,7 @@ unit's threshold is darkened, so that what it responds to stays bright. Middle: 
 loses when the unit is ablated. Right: images of the classes that lose most. When what the unit
 responds to belongs to these classes, the damage has its explanation."""
 
-_MORE = (
-    f"The first {_MOST_DRAWN} units of each layer are drawn; explorer.html shows the others too."
-)
+_MORE = "Of each layer the first {} are drawn; explorer.html shows the others too."
 
 
 def _section(runs: Runs) -> Section:
@@ -41,19 +40,20 @@ def _section(runs: Runs) -> Section:
     shown = [
         (run, layer, panels) for run in runs.every for layer, panels in run.kind("panels").items()
     ]
+    most = max(1, _MOST_DRAWN // len(shown))
     figures = [
         _figure(runs, run, layer, panels.sel(unit=unit))
         for run, layer, panels in shown
-        for unit in panels.unit.values[:_MOST_DRAWN].tolist()
+        for unit in panels.unit.values[:most].tolist()
     ]
-    drawn = max(panels.sizes["unit"] for _, _, panels in shown)
+    measured = max(panels.sizes["unit"] for _, _, panels in shown)
     found = [
         _found(f"{run.name}, {layer}" if runs.several else layer, run.sweeps[layer], panels)
         for run, layer, panels in shown
     ]
     return Section(
         title="The most damaging units",
-        text=[_READING, _MORE] if drawn > _MOST_DRAWN else [_READING],
+        text=[_READING, _MORE.format(most)] if measured > most else [_READING],
         figures=figures,
         findings=foremost(found, "largest drops"),
     )
