@@ -1,7 +1,7 @@
 # make demo     train a small network, silence every unit, write a report
-# make paper-a  paper A's experiments on five seeds of three small networks
-# make paper-b  paper B's experiments on two seeds of four small networks
-# make paper-c  paper C's experiments on two seeds of three small networks
+# make paper-a  the experiments of Zhou et al. 2018 on five seeds of three small networks
+# make paper-b  the experiments of Zhao and Zhang 2021 on two seeds of four small networks
+# make paper-c  the experiments of Chen et al. 2019 on two seeds of three small networks
 # make test     run the tests; test-quick leaves the slow ones out
 # make test-torch  install PyTorch, and test what comes in from it
 # make notebooks  execute the tutorials of docs/tutorials and keep their outputs

@@ -8,11 +8,11 @@ import jaxunits as ju
 
 PAPERS = {
     "A": "Zhou, Sun, Bau and Torralba (2018), Revisiting the Importance of Individual Units in "
-    "CNNs via Ablation (paper A).",
+    "CNNs via Ablation.",
     "B": "Zhao and Zhang (2021), Quantitative Effectiveness Assessment and Role Categorization of "
-    "Individual Units in CNNs (paper B).",
+    "Individual Units in CNNs.",
     "C": "Chen, Ding, Li, Li, Peng and Li (2019), Understanding the Importance of Single "
-    "Directions via Representative Substitution, arXiv:1911.05586 (paper C).",
+    "Directions via Representative Substitution, arXiv:1911.05586.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Drop curves of several networks side by side (paper A, figures 3 and 8)."""
+"""Drop curves of several networks side by side (Zhou et al. 2018, figures 3 and 8)."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _DRAWS = 50
 _TEXT = """Every unit of a layer is ablated alone; units are sorted by the accuracy drop of the
 class that they damage most. Solid curves are means over the seeds of a configuration, with the
 range of the seeds; dashed ones the overall accuracy drop of the same units. The flatter the curve
-of the max class drop, the less single units know of single classes. The gray curves are what
-chance alone would give, for the configuration that it would give most."""
+of the max class drop, the less single units know of single classes. The gray curves are what chance
+alone would give, for the configuration that it would give most."""
 
 
 def run(runs: Runs) -> Section:
@@ -115,7 +115,7 @@ def _caption(runs: Runs) -> str:
     return (
         f"Max class accuracy drop (solid) and overall accuracy drop (dashed) of every unit on "
         f"{int(first['n_images'].sum()):,} images ({first.attrs['data']}, {first.attrs['split']}). "
-        "After paper A, figures 3 and 8."
+        "After Zhou et al. 2018, figures 3 and 8."
     )
 
 

@@ -1,4 +1,4 @@
-"""What units detect: concepts that their maps coincide with (paper A, figure 9)."""
+"""What units detect: concepts that their maps coincide with (Zhou et al. 2018, figure 9)."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _caption(runs: Runs, panels: Sequence[Panel]) -> str:
     return (
         f"Units by the concept that they detect best (IoU above {first['detector_iou']}, "
         f"convention {first['convention']}, {int(first['images']):,} images of {first['data']}), "
-        f"colored by category.{mean} After paper A, figure 9."
+        f"colored by category.{mean} After Zhou et al. 2018, figure 9."
     )
 
 

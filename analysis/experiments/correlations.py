@@ -1,4 +1,7 @@
-"""Which attributes of a unit go with the damage that its ablation does (paper A, figure 5)."""
+"""Which attributes of a unit go with the damage that its ablation does.
+
+Zhou et al. 2018, figure 5.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,10 @@ _DROPS = {
     _LARGEST: ("max class drop", DAMAGE, "o", 0.17),
 }
 _TEXT = """Spearman's rank correlation r over the units of a layer, of every attribute with the
-overall accuracy drop and with the max class accuracy drop. Positive r means that units with more
-of the attribute do more damage when they are ablated; paper A plots the change of accuracy, so its
-r has the opposite sign. Between the gray lines r is not different from 0 (two-sided p ≥ 0.05, one
-test); the attribute random shows what no relation looks like. Taylor and gradient are read from
+overall accuracy drop and with the max class accuracy drop. Positive r means that units with more of
+the attribute do more damage when they are ablated; Zhou et al. 2018 plot the change of accuracy, so
+its r has the opposite sign. Between the gray lines r is not different from 0 (two-sided p ≥ 0.05,
+one test); the attribute random shows what no relation looks like. Taylor and gradient are read from
 one backward pass: a cheap estimate of what ablation measures."""
 _TOO_FEW = "The layers have fewer units than a rank correlation needs."
 
@@ -146,7 +149,7 @@ def _caption(runs: Runs) -> str:
     seeds = " Small dots are seeds, large ones their means." if runs.several else ""
     return (
         "Spearman's r of attributes with accuracy drops over the units of a layer. Positive: more "
-        f"of the attribute, more damage.{seeds} After paper A, figure 5."
+        f"of the attribute, more damage.{seeds} After Zhou et al. 2018, figure 5."
     )
 
 

@@ -1,4 +1,4 @@
-"""Units of each layer sorted by their max class accuracy drop (paper A, figure 3)."""
+"""Units of each layer sorted by their max class accuracy drop (Zhou et al. 2018, figure 3)."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _COLUMNS = 4
 _DRAWS = 200
 _MEASURED = """Every unit of a layer is ablated alone: its output is fixed for every image. The
 overall accuracy drop counts all images, the class accuracy drop the images of one class; a drop is
-the accuracy before minus the accuracy after, so positive means damage. Units are sorted by the
-drop of the class that they damage most."""
-_READING = """Where the max class drop rises far above the overall drop, units serve single
-classes: the network as a whole hardly notices that such a unit is gone, one class does. With few
-images per class the largest of many noisy drops is above zero by chance alone:"""
-_CHANCE = """The gray curve is the max class drop that the same numbers of changed predictions
-would give if each had gone either way by chance, with the range of 95 % of such draws. Intervals
-are score intervals of the paired counts (Tango 1998), each of its pair alone, so that the largest
-of many drops can have one above 0 by chance; a (unit, class) pair counts as damaged where
-an exact McNemar test says so with 5 % false discoveries expected among all pairs of the layer."""
+the accuracy before minus the accuracy after, so positive means damage. Units are sorted by the drop
+of the class that they damage most."""
+_READING = """Where the max class drop rises far above the overall drop, units serve single classes:
+the network as a whole hardly notices that such a unit is gone, one class does. With few images per
+class the largest of many noisy drops is above zero by chance alone:"""
+_CHANCE = """The gray curve is the max class drop that the same numbers of changed predictions would
+give if each had gone either way by chance, with the range of 95 % of such draws. Intervals are
+score intervals of the paired counts (Tango 1998), each of its pair alone, so that the largest of
+many drops can have one above 0 by chance; a (unit, class) pair counts as damaged where an exact
+McNemar test says so with 5 % false discoveries expected among all pairs of the layer."""
 
 
 def _section(runs: Runs) -> Section:
@@ -131,7 +131,7 @@ def _caption(sweeps: Mapping[str, xr.Dataset]) -> str:
     return (
         f"Max, min and overall accuracy drop of every unit, ablated to {first.attrs['values']}, on "
         f"{int(first['n_images'].sum()):,} images ({first.attrs['data']}, {first.attrs['split']}). "
-        "Gray: the max class drop expected from chance. After paper A, figure 3."
+        "Gray: the max class drop expected from chance. After Zhou et al. 2018, figure 3."
     )
 
 

@@ -1,4 +1,4 @@
-"""The way from an image to a histogram of birth points (paper B, figure 2A)."""
+"""The way from an image to a histogram of birth points (Zhao and Zhang 2021, figure 2A)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How few units carry a class: greedy against random ablation (paper A, figure 4)."""
+"""How few units carry a class: greedy against random ablation (Zhou et al. 2018, figure 4)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ..runs import Panel, Runs
 from ..section import Section, Table
 
 _CLASSES = 5
-_TEXT = """For a class, the unit is ablated whose loss leaves the fewest of its images correct,
-then the next one given the first, and so on. Left: the accuracy of some classes along their own
-series. Right: the drop of each class along its own series, averaged over all classes, against
-random orders of units, where the band is one standard deviation over the orders. Orders are chosen
-and measured on the same images, as in paper A, which flatters the greedy ones."""
+_TEXT = """For a class, the unit is ablated whose loss leaves the fewest of its images correct, then
+the next one given the first, and so on. Left: the accuracy of some classes along their own series.
+Right: the drop of each class along its own series, averaged over all classes, against random orders
+of units, where the band is one standard deviation over the orders. Orders are chosen and measured
+on the same images, as in Zhou et al. 2018, which flatters the greedy ones."""
 
 
 def _section(runs: Runs) -> Section:
@@ -140,7 +140,7 @@ def _caption(panels: Sequence[Panel]) -> str:
     averaged = f" The average is over {seeds} seeds too." if seeds > 1 else ""
     return (
         "Class accuracy along greedy series of ablations, and the drop averaged over all classes "
-        f"against random orders.{averaged} After paper A, figure 4."
+        f"against random orders.{averaged} After Zhou et al. 2018, figure 4."
     )
 
 

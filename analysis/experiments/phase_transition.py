@@ -1,4 +1,4 @@
-"""Cumulative ablation by importance, and its phase transition (paper B, figure 3)."""
+"""Cumulative ablation by importance, and its phase transition (Zhao and Zhang 2021, figure 3)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class are measured on its held-out images. Orders come from training images of t
 importance rank of the feature topology (effectiveness: the selective rate over the feature
 entropy), and beside it the L1 norm, APoZ (fewest zeros first), the class selectivity, the Taylor
 estimate of the loss, and random orders (mean of {draws}; the band is one standard deviation).
-Greedy ablation, chosen on training images too, is close to the fastest that a class can be lost;
-it is there for the class that is shown alone."""
+Greedy ablation, chosen on training images too, is close to the fastest that a class can be lost; it
+is there for the class that is shown alone."""
 _READING = """With the least important unit first, accuracy that holds or even rises until few units
-are left and then falls within few more is what paper B calls a phase transition. Whether it tells
-anything of the importance rank is seen from the other rankings: a later and higher peak than that
-of random orders means that the units left are those that carry the class. With every unit ablated
-the network answers all images alike; the class that it then names keeps its accuracy and has no
-fall."""
+are left and then falls within few more is what Zhao and Zhang 2021 call a phase transition. Whether
+it tells anything of the importance rank is seen from the other rankings: a later and higher peak
+than that of random orders means that the units left are those that carry the class. With every unit
+ablated the network answers all images alike; the class that it then names keeps its accuracy and
+has no fall."""
 
 _FOUND = (
     "Over {curves} curves, of a class of a network each: with the least important unit first the "
@@ -104,7 +104,7 @@ def _figure(runs: Runs, shown: Panel) -> Figure:
         f"{shown.title}: accuracy and loss along cumulative ablation, the most important unit "
         f"first and the least important first; upper two rows class {name} "
         f"({shown.runs[0].seed}), lower two the mean over {first.sizes['class']} classes{seeds}. "
-        "After paper B, figure 3.",
+        "After Zhao and Zhang 2021, figure 3.",
     )
 
 

@@ -1,4 +1,7 @@
-"""Can the class that a unit serves be read from its attributes? Paper A, table 1 and figure 6."""
+"""Can the class that a unit serves be read from its attributes?
+
+Zhou et al. 2018, table 1 and figure 6.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +136,7 @@ def _caption(fitted_on: int) -> str:
     return (
         f"Share of units whose most damaged class is predicted, fitted on {fitted_on} networks and "
         "tested on the others; bars are means, error bars standard deviations over the ways of "
-        "choosing them. After paper A, table 1."
+        "choosing them. After Zhou et al. 2018, table 1."
     )
 
 

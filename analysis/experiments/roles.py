@@ -1,4 +1,7 @@
-"""Core, overfitted, generalizing and confusing units (paper B, figure 5 and table 1)."""
+"""Core, overfitted, generalizing and confusing units.
+
+Zhao and Zhang 2021, figure 5 and table 1.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,10 @@ stretches in which both curves are straight (ruptures, Pelt with continuous stra
 {penalty:g}, at least {shortest} units). A curve rises in a stretch where the {confidence:.0%}
 bootstrap interval of its slope is above 0. Core units are those of the first stretch in which both
 curves rise; in other stretches units are overfitted (only training accuracy rises), generalizing
-(only test accuracy rises) or confusing (neither does). Paper B has no name for later stretches in
-which both rise: they stand as core, continued. Paper B reads the stretches off by eye; with a few
-hundred images per class, and steps that are not independent, roles are to be read with care."""
+(only test accuracy rises) or confusing (neither does). Zhao and Zhang 2021 have no name for later
+stretches in which both rise: they stand as core, continued. Zhao and Zhang 2021 read the stretches
+off by eye; with a few hundred images per class, and steps that are not independent, roles are to be
+read with care."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,8 @@ def _caption(runs: Runs, shown: str) -> str:
     seed = ", first seed of each configuration" if runs.several else ""
     return (
         f"Accuracy and loss of class {shown} while units are inserted in the order of their "
-        f"importance{seed}; the color says the role of the units of a stretch. After paper B, "
+        f"importance{seed}; the color says the role of the units of a stretch. After Zhao and "
+        "Zhang 2021, "
         "figure 5."
     )
 

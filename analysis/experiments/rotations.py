@@ -1,4 +1,4 @@
-"""Units against directions of random rotations (paper A, figure 7)."""
+"""Units against directions of random rotations (Zhou et al. 2018, figure 7)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ..section import Section, Table
 
 _LARGEST = "max_class_accuracy_drop"
 _NAMES = {_LARGEST: "max class drop", "overall_accuracy_drop": "overall drop"}
-_TEXT = """The activations of a layer are rotated at random, one coordinate is set to zero, and
-they are rotated back: a direction is ablated instead of a unit. Where single units mean more than
-directions, the curve of the units lies above that of the directions. The table says by how much,
-in percentage points, and what a two-sided Mann–Whitney test says of the difference between the
-units and the directions of all rotations together. Directions of one network are not independent
-of each other, so its p is a guide."""
+_TEXT = """The activations of a layer are rotated at random, one coordinate is set to zero, and they
+are rotated back: a direction is ablated instead of a unit. Where single units mean more than
+directions, the curve of the units lies above that of the directions. The table says by how much, in
+percentage points, and what a two-sided Mann–Whitney test says of the difference between the units
+and the directions of all rotations together. Directions of one network are not independent of each
+other, so its p is a guide."""
 
 
 def _section(runs: Runs) -> Section:
@@ -96,7 +96,7 @@ def _caption(runs: Runs, panels: Sequence[Panel]) -> str:
     ranges = "rotations and seeds" if runs.several else "rotations"
     return (
         f"Accuracy drops of units and of directions of {first.sizes['rotation']} random rotations, "
-        f"sorted; bands are the range over {ranges}. After paper A, figure 7."
+        f"sorted; bands are the range over {ranges}. After Zhou et al. 2018, figure 7."
     )
 
 

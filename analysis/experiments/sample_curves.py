@@ -1,4 +1,7 @@
-"""Cumulative ablation by the importance ranks of several samples (paper B, figures 4A and 4B)."""
+"""Cumulative ablation by the importance ranks of several samples.
+
+Zhao and Zhang 2021, figures 4A and 4B.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def curves_figure(runs: Runs, panels: Sequence[Panel]) -> Figure:
         canvas,
         f"Cumulative ablation of class {shown}, the most important unit first, by the importance "
         "ranks that different images of the class give; the columns are the images on which the "
-        f"accuracy is measured.{seed} After paper B, figures 4A and 4B.",
+        f"accuracy is measured.{seed} After Zhao and Zhang 2021, figures 4A and 4B.",
     )
 
 

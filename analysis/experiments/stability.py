@@ -1,4 +1,7 @@
-"""Whether the importance rank depends on the images that are taken (paper B, figure 4)."""
+"""Whether the importance rank depends on the images that are taken.
+
+Zhao and Zhang 2021, figure 4.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +27,17 @@ from ..section import Section, Table
 from ..settings import Settings
 from .sample_curves import curves_figure, curves_findings, curves_table
 
-_TEXT = """Random subsets of a class's training images give an importance rank each. Left: the
-share of subsets that have a unit among their first, by the units' places in the rank of all images
-(eq. 12, class {shown}): a step down at the dotted line would be a rank that no choice of images
-changes. Right: the stability (eq. 14), the mean of that share over the units that are most often
-among the first, counting 0 for those that are not among the first of all images; mean over classes,
-with the range of the classes. Subsets come from the images that give the rank of all, so that
-stability rises toward 1 with their size by construction; sizes above half of the images are left
-out. The mean rank is that of the effectiveness averaged over the subsets."""
+_TEXT = """Random subsets of a class's training images give an importance rank each. Left: the share
+of subsets that have a unit among their first, by the units' places in the rank of all images (eq.
+12, class {shown}): a step down at the dotted line would be a rank that no choice of images changes.
+Right: the stability (eq. 14), the mean of that share over the units that are most often among the
+first, counting 0 for those that are not among the first of all images; mean over classes, with the
+range of the classes. Subsets come from the images that give the rank of all, so that stability
+rises toward 1 with their size by construction; sizes above half of the images are left out. The
+mean rank is that of the effectiveness averaged over the subsets."""
 _CURVES = """Below, units are ablated by the ranks that different images give, the most important
-first: paper B finds hardly any difference between the ranks of a subset, of all training images and
-of the subsets' mean, and a slower fall by the rank of held-out images."""
+first: Zhao and Zhang 2021 find hardly any difference between the ranks of a subset, of all training
+images and of the subsets' mean, and a slower fall by the rank of held-out images."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +174,9 @@ def _caption(runs: Runs) -> str:
     seed = " First seed of each configuration." if runs.several else ""
     return (
         f"Importance ranks of {runs.config.of(Stability).subsets} random subsets of each size: how "
-        "often units are among the first (left), and the stability of paper B's eq. 14 (right). "
-        f"{seed} After paper B, figures 4C and 4D."
+        "often units are among the first (left), and the stability of Zhao and Zhang 2021's eq. "
+        "14 (right). "
+        f"{seed} After Zhao and Zhang 2021, figures 4C and 4D."
     )
 
 

@@ -1,4 +1,7 @@
-"""How many other units respond more to the image made for a unit (paper C, figures 1, 3 to 6)."""
+"""How many other units respond more to the image made for a unit.
+
+Chen et al. 2019, figures 1, 3 to 6.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,11 @@ _COLUMNS = 5
 _LOOKS = {"am": ("AM", DAMAGE, "o"), "iam": ("IAM", GAIN, "^")}
 _MEASURED = """For every unit an image is made by gradient ascent from noise: activation
 maximization (AM) climbs the unit's activation, independent activation maximization (IAM) that less
-the mean activation of the layer's other units. Representative substitution (RS) is the share of
-the layer's units that respond more to the image than the unit it was made for: 0 where nobody does.
-RS is the mean over noise seeds; units that do not respond to their own image have none."""
-_READING = """Paper C finds that selective units have high RS in early layers, and concludes that
-others stand in for them, so that their ablation would do little damage: r of RS with class
+the mean activation of the layer's other units. Representative substitution (RS) is the share of the
+layer's units that respond more to the image than the unit it was made for: 0 where nobody does. RS
+is the mean over noise seeds; units that do not respond to their own image have none."""
+_READING = """Chen et al. 2019 find that selective units have high RS in early layers, and conclude
+that others stand in for them, so that their ablation would do little damage: r of RS with class
 selectivity above 0, r of RS with accuracy drops below 0. r is Spearman's, over the units of a
 layer, with p (two-sided, of Student's t, one test) and a 95 % interval (Fisher's z with the
 standard error √((1 + r²/2)/(n − 3)) of Bonett and Wright 2000). There is no r where all units have
@@ -122,7 +125,7 @@ def _scatter(runs: Runs, run: Run, layers: ByLayer) -> Figure:
         f"substitution_selectivity{suffix}",
         canvas,
         f"RS against class selectivity{of}; a dot is a unit under AM, a triangle one under IAM. "
-        "After paper C, figures 1 and 4 to 6.",
+        "After Chen et al. 2019, figures 1 and 4 to 6.",
     )
 
 
@@ -168,7 +171,8 @@ def _by_layer(runs: Runs, found: Sequence[tuple[Run, ByLayer]]) -> Figure:
         "substitution_layers",
         canvas,
         "Mean RS of each layer, and Spearman's r of RS over its units with class selectivity and "
-        f"with accuracy drops; bars are 95 % intervals.{seeds} After paper C, figures 3 and 6.",
+        f"with accuracy drops; bars are 95 % intervals.{seeds} After Chen et al. 2019, figures 3 "
+        "and 6.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Images made for units, and for the units that cover them (paper C, figure 2)."""
+"""Images made for units, and for the units that cover them (Chen et al. 2019, figure 2)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ _ACROSS = 1600
 _WIDER = 1.6
 _TEXT = """For each layer the most selective unit among those that others respond more to the image
 of (RS above 0 under IAM), with its image under AM and IAM, and the units that respond most to the
-IAM image, each with its own. Where paper C is right, their images contain what the selective unit
-looks for and more. The sheets below show the images of all units, the first noise seed's."""
+IAM image, each with its own. Where Chen et al. 2019 are right, their images contain what the
+selective unit looks for and more. The sheets below show the images of all units, the first noise
+seed's."""
 
 
 def _section(runs: Runs) -> Section:
@@ -99,7 +100,7 @@ def _covered(runs: Runs, run: Run) -> Figure | None:
         canvas,
         f"The most selective unit of each layer{' of ' + run.name if runs.several else ''} that "
         "others cover, and those that respond most to its IAM image, with their response as a "
-        "multiple of the unit's own. After paper C, figure 2.",
+        "multiple of the unit's own. After Chen et al. 2019, figure 2.",
     )
 
 

@@ -1,4 +1,7 @@
-"""Birth points, how they are computed, and how they change in training (paper B, figure 2)."""
+"""Birth points, how they are computed, and how they change in training.
+
+Zhao and Zhang 2021, figure 2.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,10 @@ the vertices, and the edges enter from the largest value on. The birth point is 
 the clique complex of the edges has its first hole. The selective rate is the share of a class's
 images with a birth point, the feature entropy the entropy of the birth points over them, and the
 effectiveness the selective rate over the entropy (0 below a selective rate of p)."""
-_TRAINING = """Paper B finds that feature entropy falls in training as the loss does, that the
-birth points of all units gather, and that selective rate and effectiveness fall. Below, the birth
-points of all units on the training images of one class at every checkpoint that was kept, and
-their means over units with the quartiles, beside the loss."""
+_TRAINING = """Zhao and Zhang 2021 find that feature entropy falls in training as the loss does,
+that the birth points of all units gather, and that selective rate and effectiveness fall. Below,
+the birth points of all units on the training images of one class at every checkpoint that was kept,
+and their means over units with the quartiles, beside the loss."""
 _FOUND = (
     "From the first checkpoint to the last the mean feature entropy falls in {fell} of {networks} "
     "courses, of a layer of a network each, the mean selective rate in {rate} and the mean "
@@ -123,7 +126,7 @@ def _flow_caption(layer: str) -> str:
     return (
         f"From an image to a histogram, for the most effective unit of {layer}: the image, the "
         "unit's map, its top sets and their graphs at three ranks, its Betti number at every rank "
-        "and the birth points over the images of the class. After paper B, figure 2A."
+        "and the birth points over the images of the class. After Zhao and Zhang 2021, figure 2A."
     )
 
 
@@ -133,7 +136,7 @@ def _training_caption(found: xr.Dataset, several: bool) -> str:
         f"Training, seen on {found.sizes['image']} training images of class "
         f"{found.attrs['class']}, by configuration: birth points of all units, feature entropy, "
         "selective rate and effectiveness (means over units, with the quartiles), and the loss."
-        f"{seeds} After paper B, figures 2B to 2D."
+        f"{seeds} After Zhao and Zhang 2021, figures 2B to 2D."
     )
 
 

@@ -1,4 +1,4 @@
-"""The most damaging units, one by one (paper A, figures 1 and 2)."""
+"""The most damaging units, one by one (Zhou et al. 2018, figures 1 and 2)."""
 
 from __future__ import annotations
 
@@ -168,7 +168,8 @@ def _caption(layer: str, panel: xr.Dataset, sweep: xr.Dataset) -> str:
         f"{layer}, unit {int(panel.unit)}. Ablating it moves overall accuracy from {before:.2%} to "
         f"{after:.2%}; class {name} loses {float(sweep.max_class_accuracy_drop):.1%}. Bright: "
         f"activation above {float(panel.threshold):.3g}, the largest "
-        f"{float(panel.attrs['panels.quantile']):.1%} of all positions. After paper A, figures 1 "
+        f"{float(panel.attrs['panels.quantile']):.1%} of all positions. After Zhou et al. 2018, "
+        "figures 1 "
         "and 2."
     )
 

@@ -1,4 +1,4 @@
-"""Birth points of a layer's units on training images (paper B §3.2)."""
+"""Birth points of a layer's units on training images (Zhao and Zhang 2021 §3.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well each unit coincides with visual concepts (paper A §2.2)."""
+"""How well each unit coincides with visual concepts (Zhou et al. 2018 §2.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Cumulative ablation of single classes, in the orders of several rankings (paper B §3.4).
+"""Cumulative ablation of single classes, in the orders of several rankings.
+
+Zhao and Zhang 2021 §3.4.
 
 Orders are chosen on training images; accuracy and loss of a class are measured on its held-out
 images.

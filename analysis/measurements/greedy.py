@@ -1,4 +1,4 @@
-"""For each class the series of ablations that hurts it most (paper A §3.2)."""
+"""For each class the series of ablations that hurts it most (Zhou et al. 2018 §3.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Insertion of units in the order of their importance, on both splits (paper B §3.6)."""
+"""Insertion of units in the order of their importance, on both splits.
+
+Zhao and Zhang 2021 §3.6.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One unit's map of one image, from which its birth point is read (paper B, figure 2A)."""
+"""One unit's map of one image, from which its birth point is read.
+
+Zhao and Zhang 2021, figure 2A.
+"""
 
 from __future__ import annotations
 

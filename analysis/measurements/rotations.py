@@ -1,4 +1,4 @@
-"""Directions of random rotations, each ablated alone (paper A §3.4)."""
+"""Directions of random rotations, each ablated alone (Zhou et al. 2018 §3.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Cumulative ablation by the importance ranks that different images give (paper B §3.5)."""
+"""Cumulative ablation by the importance ranks that different images give.
+
+Zhao and Zhang 2021 §3.5.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,8 @@ class Stability:
     subsets: Annotated[int, COUNT] = 100
     """Random subsets of each size."""
     top: Annotated[int | None, COUNT] = None
-    """How many units are the first; 20 as in paper B by default, at most a quarter of the layer."""
+    """How many units are the first; 20 as in Zhao and Zhang 2021 by default, at most a quarter
+    of the layer."""
     chosen: Annotated[int | None, COUNT] = None
     """How many of those most often among them are named; three quarters of them by default."""
     compared: Annotated[int | None, COUNT] = None

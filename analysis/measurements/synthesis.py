@@ -1,4 +1,4 @@
-"""Images that units respond to most, and which other units respond to them (paper C)."""
+"""Images that units respond to most, and which other units respond to them (Chen et al. 2019)."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ class Synthesis:
     noise_seeds: Annotated[int, COUNT] = 3
     """How many images of every unit and objective, each from other noise."""
     iam_from: Literal["noise", "am"] = "noise"
-    """Where IAM starts: from noise as in paper C, or from AM's image with small steps, so that
+    """Where IAM starts: from noise as in Chen et al. 2019, or from AM's image with small steps, "
+    "so that
     both end on the same hill."""
     robust: bool = False
     """Make images that people can read (small random movements, Fourier basis) instead of plain
-    ascent on pixels as in paper C."""
+    ascent on pixels as in Chen et al. 2019."""
     units: Annotated[int | None, COUNT] = None
     """Units per layer that have images, evenly spread; all by default."""
     layers: tuple[str, ...] = ()

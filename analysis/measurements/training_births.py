@@ -1,4 +1,7 @@
-"""Birth points of a class at every checkpoint that the run folder kept (paper B §3.2)."""
+"""Birth points of a class at every checkpoint that the run folder kept.
+
+Zhao and Zhang 2021 §3.2.
+"""
 
 from __future__ import annotations
 

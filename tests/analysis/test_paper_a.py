@@ -1,4 +1,4 @@
-"""All of paper A's experiments on a small study."""
+"""All experiments of Zhou et al. 2018 on a small study."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""All of paper B's experiments on a small study."""
+"""All experiments of Zhao and Zhang 2021 on a small study."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""All of paper C's experiments on a small study of two architectures."""
+"""All experiments of Chen et al. 2019 on a small study of two architectures."""
 
 import io
 import re

@@ -118,7 +118,7 @@ def digits_maps(settings: Settings) -> Maps:
 
 
 def vgg16_maps(settings: Settings) -> Maps:
-    """Of the layer that paper B looks at, an image after another."""
+    """Of the layer that Zhao and Zhang 2021 look at, an image after another."""
     network = vgg16(1)
     if settings.weights is not None:
         ju.networks.load_weights(network, settings.weights, partial=True)
