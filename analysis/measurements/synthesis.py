@@ -30,9 +30,8 @@ class Synthesis:
     noise_seeds: Annotated[int, COUNT] = 3
     """How many images of every unit and objective, each from other noise."""
     iam_from: Literal["noise", "am"] = "noise"
-    """Where IAM starts: from noise as in Chen et al. 2019, or from AM's image with small steps, "
-    "so that
-    both end on the same hill."""
+    """Where IAM starts: from noise as in Chen et al. 2019, or from AM's image with small steps,
+    so that both end on the same hill."""
     robust: bool = False
     """Make images that people can read (small random movements, Fourier basis) instead of plain
     ascent on pixels as in Chen et al. 2019."""
