@@ -86,9 +86,14 @@ def test_panels_show_the_most_damaging_units(analyzed):
 def test_the_report_is_one_page_with_everything(analyzed):
     page = (analyzed / "report.html").read_text()
     assert len(re.findall(r'<img src="data:image/png;base64,', page)) == 2 + 2 * len(LAYERS)
-    # Nothing is loaded: what is linked to are the figures' files.
+    # Nothing is loaded: what is linked to are the figures' files, and units in the explorer.
     files = {f"figures/{path.name}" for path in (analyzed / "figures").iterdir()}
-    assert set(linked_files(page)) == files
+    units = {
+        f"explorer.html#{layer}/{unit}"
+        for layer in LAYERS
+        for unit in measured(analyzed, "panels", layer).unit.values
+    }
+    assert set(linked_files(page)) == files | units | {"explorer.html"}
     assert not re.findall(r'src="(?!data:)', page)
     for text in ("convnet on digits", "max class drop", "validation[:300]", "parameters", "jax"):
         assert text in page

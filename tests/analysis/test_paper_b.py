@@ -177,8 +177,8 @@ def test_impossible_numbers_are_refused(options, text):
 def test_edges_enter_by_the_distinct_values_of_the_symmetrized_map(convention):
     values = np.random.default_rng(0).integers(-3, 4, (7, 7)).astype(float)
     authors = convention == "authors"
-    sizes = values if authors else abs(values)
-    symmetric = np.maximum(sizes, sizes.T)
+    symmetric = np.maximum(values, values.T)
+    symmetric = symmetric if authors else abs(symmetric)
     above = {symmetric[row, column] for row in range(7) for column in range(row)}
     falling = sorted(above if authors else above - {0}, reverse=True)
     ranks = edge_ranks(values, convention)

@@ -185,6 +185,6 @@ def test_tokens_have_no_maps_to_dissect():
     concepts = ju.data.concepts.computed(found.data, ["quadrants"])
     with pytest.raises(ju.InputError) as caught:
         ju.attributes.dissect(found.network, "blocks.0.up", concepts)
-    assert "layer 'blocks.0.up' of network 'VisionTransformer' gives (17, 18) an image" in (
+    assert "layer 'blocks.0.up' of network 'VisionTransformer' gives (17, 18) per image" in (
         str(caught.value)
     )
