@@ -121,10 +121,10 @@ def synergies(
     carried_out = from_options(Execution, options, synergies)
     check_classifier(network)
     check_numbers(seed=(seed, SEEDS))
-    place, classes = network.layer(layer), len(data.class_names)
+    question = question_of(network, layer, data, values=values, reference=reference, seed=seed)
+    place, classes = question.layer, len(data.class_names)
     chosen = _chosen(place, pairs, num_pairs, seed)
     check_table(len(chosen), classes, f"{len(chosen):,} pairs of layer {place.name!r}")
-    question = question_of(network, layer, data, values=values, reference=reference, seed=seed)
     settings = question.settings(
         "synergies", network, data, carried_out, masks=f"pairs {fingerprint(chosen)}"
     )

@@ -46,7 +46,7 @@ def open_checkpoints(path: Path, **options: Any) -> Iterator[Any]:
       An `orbax.checkpoint.v1.training.Checkpointer`.
 
     Raises:
-      InputError: Orbax is not installed.
+      InputError: Orbax is not installed, or cannot read its own description of a checkpoint.
     """
     check_installed("orbax.checkpoint", "train", f"folder of checkpoints {path}")
     from orbax.checkpoint import v1 as ocp
@@ -60,7 +60,18 @@ def open_checkpoints(path: Path, **options: Any) -> Iterator[Any]:
             link = Path(links) / "checkpoints"
             link.symlink_to(folder, target_is_directory=True)
             folder = link
-        yield held.enter_context(ocp.training.Checkpointer(folder, **options))
+        try:
+            checkpointer = ocp.training.Checkpointer(folder, **options)
+        except _DAMAGED as error:
+            raise InputError(
+                f"{path} holds a checkpoint that was damaged since it was written ({error}): move "
+                f"the damaged one of its folders ({', '.join(_steps(path))}) elsewhere"
+            ) from error
+        yield held.enter_context(checkpointer)
+
+
+def _steps(path: Path) -> list[str]:
+    return sorted(each.name for each in path.iterdir() if each.is_dir())
 
 
 def save_state(

@@ -152,6 +152,18 @@ def test_no_damaged_checkpoint_is_read_as_another_network(run, tmp_path):
     gc.collect()
 
 
+def test_a_checkpoint_that_orbax_does_not_list_is_named(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    folder = tmp_path / "run" / "checkpoints"
+    described = folder / "2" / "_CHECKPOINT_METADATA"
+    text = described.read_text()
+    described.write_text(text.replace("init_timestamp_nsecs", "init_timestamp_nsEcs"))
+    assert described.read_text() != text
+    found = message(tmp_path / "run")
+    assert found.startswith(f"{folder} holds a checkpoint that was damaged since it was written (")
+    assert found.endswith("move the damaged one of its folders (1, 2) elsewhere")
+
+
 @pytest.mark.parametrize("name", ["_CHECKPOINT_METADATA", "network/_METADATA", "network"])
 def test_a_damaged_checkpoint_is_named(run, tmp_path, name):
     shutil.copytree(run, tmp_path / "run")
