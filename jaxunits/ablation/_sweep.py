@@ -195,7 +195,7 @@ class Sweep(Wanted):
         files: Callable[[Sequence[str]], Files],
     ) -> list[Measurement]:
         """One per layer."""
-        if self.values not in ("zero", "mean"):
+        if not isinstance(self.values, str) or self.values not in ("zero", "mean"):
             raise InputError(f"values={self.values!r} of Sweep: give 'zero' or 'mean'")
         given = {each.name: getattr(carried_out, each.name) for each in fields(carried_out)}
         own = Execution(**given, method=self.method, masks_at_once=self.masks_at_once)

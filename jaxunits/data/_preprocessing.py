@@ -82,7 +82,8 @@ class Preprocessing:
             )
         if self.resize is not None and self.resize < max(self.size):
             raise InputError(f"resize={self.resize} is smaller than the crop to {self.size}")
-        if self.order not in ("rgb", "bgr") or (self.order == "bgr" and self.channels != 3):
+        known = isinstance(self.order, str) and self.order in ("rgb", "bgr")
+        if not known or (self.order == "bgr" and self.channels != 3):
             raise InputError(
                 f"order={self.order!r} for {self.channels} channels: give 'rgb', or 'bgr' for 3 "
                 "channels"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from typing import Any
 
 from .._arguments import check_function_or_none, shown
 from .._errors import InputError
@@ -15,13 +17,24 @@ Progress = Callable[[int, int], None]
 
 
 def check_progress(progress: Progress | bool | None) -> None:
-    """Refuse anything but a function, False for silence and None for a bar."""
-    if isinstance(progress, type):
+    """Refuse anything but a function of two numbers, False for silence and None for a bar."""
+    if isinstance(progress, type) or (callable(progress) and not _takes_two(progress)):
         raise InputError(
             f"progress={shown(progress)}: give a function of what is done and what there is in all"
         )
     if progress is not False:
         check_function_or_none(progress=progress)
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    """Whether a function can be called with two arguments; some that are built in do not tell."""
+    try:
+        inspect.signature(function).bind(0, 0)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 class Tally:

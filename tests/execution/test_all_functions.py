@@ -404,6 +404,7 @@ def test_what_is_no_progress_or_option_is_refused(name, network, few):
         ({"precision": "float64"}, "precision='float64': give one of"),
         ({"batchsize": 3}, "batch_size"),
         ({"progress": int}, "progress=<class 'int'>: give a function of what is done"),
+        ({"progress": len}, "progress=<built-in function len>: give a function of what is done"),
     ):
         with pytest.raises(ju.InputError, match=expected):
             FUNCTIONS[name](network, few, **options)
