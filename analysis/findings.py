@@ -60,12 +60,9 @@ def p_value(p: float) -> str:
 def discoveries(p_values: Float[np.ndarray, " tests"]) -> int:
     """How many of some tests are discoveries, 5 % of them expected to be false.
 
-    Benjamini and Hochberg (1995): the k smallest are, for the largest k of which p is at most
-    5 % of k over all tests. NaN is no test.
+    NaN is no test.
     """
-    rising = np.sort(p_values[np.isfinite(p_values)])
-    allowed = DISCOVERIES * np.arange(1, len(rising) + 1) / max(len(rising), 1)
-    return int((np.flatnonzero(rising <= allowed) + 1).max(initial=0))
+    return int((ju.statistics.false_discovery_rates(p_values) <= DISCOVERIES).sum())
 
 
 def drop_with_interval(sweep: xr.Dataset, unit: int, name: str) -> str:

@@ -112,14 +112,18 @@ def test_a_summary_is_one_sentence_on_one_line():
     assert not [name for name, docs in summaries.items() if not re.match(r"\S.*[.?](\n|$)", docs)]
 
 
+def documented():
+    """The functions that users call, each with its name and docstring."""
+    for name in FUNCTIONS:
+        if not name.startswith(INSIDE):
+            function = value_of(name)
+            yield name, function, inspect.getdoc(function) or ""
+
+
 @pytest.mark.parametrize("title", ["Args", "Returns", "Raises"])
 def test_a_function_says_what_it_takes_gives_and_refuses(title):
     lacking = []
-    for name in FUNCTIONS:
-        if name.startswith(INSIDE):
-            continue
-        function = value_of(name)
-        docs = inspect.getdoc(function) or ""
+    for name, function, docs in documented():
         said = section(docs, title) or (section(docs, "Yields") if title == "Returns" else "")
         if title == "Args":
             taken = inspect.signature(function).parameters
@@ -136,11 +140,7 @@ def test_a_function_says_what_it_takes_gives_and_refuses(title):
 
 def test_axes_of_arrays_are_named():
     lacking = []
-    for name in FUNCTIONS:
-        if name.startswith(INSIDE):
-            continue
-        function = value_of(name)
-        docs = inspect.getdoc(function) or ""
+    for name, function, docs in documented():
         hints = dict(inspect.get_annotations(inspect.unwrap(function)))
         gives = str(hints.pop("return", None))
         lacking += [

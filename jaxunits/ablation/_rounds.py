@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float32, Int64
 
 from .. import execution
@@ -55,7 +58,7 @@ def sums_by_class(
     return sums
 
 
-def reducer(kind: type[Any], of: Callable[[Answers], Any]) -> Reducer:
+def added_up(kind: type[Any], of: Callable[[Answers], Any]) -> Reducer:
     """What adds up named tuples of sums, one for each batch."""
 
     def added(one: Any, other: Any) -> Any:
@@ -64,49 +67,88 @@ def reducer(kind: type[Any], of: Callable[[Answers], Any]) -> Reducer:
     return Reducer(kind, lambda seen: functools.reduce(added, map(of, seen)), added)
 
 
-def in_rounds(
+class Rounds(abc.ABC):
+    """What is measured in rounds, and what becomes of what they find.
+
+    Attributes:
+      most: how many rounds there are at most.
+    """
+
+    most: int
+
+    @abc.abstractmethod
+    def masks(self, number: int) -> Float32[np.ndarray, "masks units"]:
+        """Of a round; as many in each, because programs are compiled for that."""
+
+    @abc.abstractmethod
+    def reducer(self, number: int) -> Reducer:
+        """What is kept of the images in a round."""
+
+    @abc.abstractmethod
+    def take(self, found: Any) -> bool:
+        """Take what a round has found; whether no further one is needed."""
+
+    @abc.abstractmethod
+    def result(self) -> xr.Dataset:
+        """What all rounds have found, once they are done."""
+
+
+def measure_rounds(
     network: Classifier,
     question: Question,
     data: Dataset,
     carried_out: Execution,
-    reducer: Callable[[int], Reducer],
-    masks: Callable[[int], Float32[np.ndarray, "masks units"]],
-    rounds: int,
+    rounds: Rounds,
     *,
     settings: Mapping[str, str],
-    files: Files,
-    progress: Progress,
-) -> Iterator[tuple[Any, Mapping[str, Any]]]:
-    """What is found in each round, and how; a kill loses one round at most.
+    file: str | Path | None,
+    progress: Progress | bool | None,
+    title: str,
+) -> xr.Dataset:
+    """The result of masks in rounds; an interruption loses at most one round.
 
     Args:
       network: the network.
       question: the layer, and what ablated units give.
       data: the images.
-      carried_out: how.
-      reducer: what is kept of the images in a round, by its number.
-      masks: of a round, by its number; as many in each, because programs are compiled for that.
-      rounds: how many.
+      carried_out: execution options.
+      rounds: the rounds.
       settings: everything that the numbers depend on.
-      files: where the result will be kept.
-      progress: called with the images done and in all, of all rounds.
+      file: where the result is kept.
+      progress: called with the images done and the total, over all rounds.
+      title: what is measured, for the progress bar.
     """
-    question, folder = question.with_means(network, carried_out), files.on_the_way
-    for number in range(rounds):
-        asked = question.under(masks(number))
-        found = execution.reduced(
-            reducer(number),
-            functools.partial(_engine, network, asked, carried_out, data.name),
-            asked.read(network, data, carried_out),
-            carried_out,
-            settings={**settings, "measured": f"{settings['measured']}: round {number}"},
-            file=folder and folder / f"{number}.nc",
-            progress=_shifted(progress, number, rounds),
-        )
-        if planned := trial():
-            planned.passes[-1] = dataclasses.replace(planned.passes[-1], steps=rounds)
-            raise Enough
-        yield found
+    layer = question.layer.name
+    files = Files.of(file, [layer], several=False, steps="rounds")
+    with (
+        files.made({layer: dict(settings)}) as made,
+        execution.reporting(progress, f"{title} of {layer}") as report,
+    ):
+        if made is not None:
+            return made[layer]
+        question = question.with_means(network, carried_out)
+        passes: list[Mapping[str, Any]] = []
+        for number in range(rounds.most):
+            asked = question.under(rounds.masks(number))
+            found, how = execution.reduced(
+                rounds.reducer(number),
+                functools.partial(_engine, network, asked, carried_out, data.name),
+                asked.read(network, data, carried_out),
+                carried_out,
+                settings={**settings, "measured": f"{settings['measured']}: round {number}"},
+                file=files.on_the_way and files.on_the_way / f"{number}.nc",
+                progress=_shifted(report, number, rounds.most),
+            )
+            if planned := trial():
+                planned.passes[-1] = dataclasses.replace(planned.passes[-1], steps=rounds.most)
+                raise Enough
+            passes.append(how)
+            if rounds.take(found):
+                break
+        timing, how = execution.together(passes)
+        return files.write({layer: rounds.result().assign_attrs({**how, **settings})}, timing)[
+            layer
+        ]
 
 
 def _engine(

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Unpack
+from typing import NamedTuple, Unpack
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Int, Int64
+from jaxtyping import Float32, Int, Int64
 
 from .. import execution
 from .._arguments import check_path_or_none, check_real, from_options
 from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
 from ..data import Dataset
-from ..execution import Files, Progress
+from ..execution import Progress, Reducer
 from ..networks import Classifier
 from ..networks._checks import check_classifier
 from ..results import class_coordinates
@@ -24,7 +24,7 @@ from ._counts import LOSS_UNITS
 from ._execution import Execution, Options
 from ._orders import masks_of_orders
 from ._question import Values, question_of
-from ._rounds import Sums, in_rounds, reducer
+from ._rounds import Rounds, Sums, added_up, measure_rounds
 
 # Of one round, at most: a batch is evaluated under all of them before the next.
 _MASKS = 2048
@@ -147,40 +147,53 @@ def shapley(
         "standard_error": "none" if standard_error is None else repr(float(standard_error)),
         "seed": str(seed),
     }
-    files = Files.of(file, [place.name], several=False, steps="rounds")
-    with (
-        files.made({place.name: settings}) as made,
-        execution.reporting(progress, f"Shapley values of {place.name}") as report,
-    ):
-        if made is not None:
-            return made[place.name]
-        spread = Spread.of_none(place.num_units, len(data.class_names))
-        passes: list[Mapping[str, Any]] = []
+    return measure_rounds(
+        network,
+        question,
+        data,
+        carried_out,
+        _Values(place.num_units, rounds, pairs, seed, standard_error, data),
+        settings=settings,
+        file=file,
+        progress=progress,
+        title="Shapley values",
+    )
 
-        def orders(number: int) -> Int64[np.ndarray, "orders units"]:
-            return _orders(place.num_units, pairs, [seed, number])
 
-        for sums, how in in_rounds(
-            network,
-            question,
-            data,
-            carried_out,
-            lambda _: reducer(Sums, lambda answers: Sums.of(answers, len(data.class_names))),
-            lambda number: masks_of_orders(orders(number), place.num_units, inserted=False),
-            rounds,
-            settings=settings,
-            files=files,
-            progress=report,
-        ):
-            spread = _joined(spread, _spread(sums, orders(len(passes))))
-            passes.append(how)
-            if standard_error is not None and _is_known(spread, standard_error * len(data)):
-                break
-        timing, how = execution.together(passes)
-        ends = np.stack([sums.images, *sums.correct[[0, place.num_units + 1]]])
-        result = _labeled(spread, ends, data.class_names)
-        result = result.assign_attrs({**how, **settings})
-        return files.write({place.name: result}, timing)[place.name]
+class _Values(Rounds):
+    """Shapley values under way, in rounds of orders."""
+
+    def __init__(
+        self,
+        units: int,
+        most: int,
+        pairs: int,
+        seed: int,
+        standard_error: float | None,
+        data: Dataset,
+    ) -> None:
+        self.most, self._taken = most, 0
+        self._units, self._pairs, self._seed, self._names = units, pairs, seed, data.class_names
+        self._enough = None if standard_error is None else standard_error * len(data)
+        self._spread = Spread.of_none(units, len(data.class_names))
+
+    def _orders(self, number: int) -> Int64[np.ndarray, "orders units"]:
+        return _orders(self._units, self._pairs, [self._seed, number])
+
+    def masks(self, number: int) -> Float32[np.ndarray, "masks units"]:
+        return masks_of_orders(self._orders(number), self._units, inserted=False)
+
+    def reducer(self, number: int) -> Reducer:
+        return added_up(Sums, lambda answers: Sums.of(answers, len(self._names)))
+
+    def take(self, found: Sums) -> bool:
+        self._spread = _joined(self._spread, _spread(found, self._orders(self._taken)))
+        self._ends = np.stack([found.images, *found.correct[[0, self._units + 1]]])
+        self._taken += 1
+        return self._enough is not None and _is_known(self._spread, self._enough)
+
+    def result(self) -> xr.Dataset:
+        return _labeled(self._spread, self._ends, self._names)
 
 
 def _rounds(units: int, num_orders: int) -> tuple[int, int]:

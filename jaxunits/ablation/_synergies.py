@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
@@ -17,7 +17,7 @@ from .._arguments import check_path_or_none, from_options, whole_array
 from .._bounds import SEEDS, Range, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
-from ..execution import Files, Progress, Reducer
+from ..execution import Progress, Reducer
 from ..networks import Classifier, Layer
 from ..networks._checks import check_classifier
 from ..results import class_coordinates, fingerprint
@@ -25,7 +25,7 @@ from ._counts import LOSS_UNITS
 from ._engine import Answers
 from ._execution import Execution, Options
 from ._question import Values, question_of
-from ._rounds import Sums, in_rounds, reducer, sums_by_class
+from ._rounds import Rounds, Sums, added_up, measure_rounds, sums_by_class
 
 # Of one round, at most: a batch is evaluated under all of them before the next.
 _PAIRS = 2**13
@@ -86,7 +86,9 @@ def synergies(
     progress: Progress | bool | None = None,
     **options: Unpack[Options],
 ) -> xr.Dataset:
-    """Synergy of pairs of units: the accuracy drop of both less the drops of each alone.
+    r"""Synergy of pairs of units: the accuracy drop of both less the drops of each alone.
+
+    $$s_{uv} = \Delta_{uv} - \Delta_u - \Delta_v$$
 
     Positive where two units back each other up, so that either can go but not both; negative where
     they serve the same images one after the other, so that the second costs nothing more; zero
@@ -97,13 +99,13 @@ def synergies(
       layer: the layer.
       data: the images.
       pairs: `[pairs, 2]`: two distinct units in each row. None for all pairs of the layer.
-      num_pairs: so many pairs of all, drawn at random without replacement.
+      num_pairs: the number of pairs, drawn at random without replacement; None for all.
       values: what ablated units give, as in `sweep`.
       reference: images for the means, or to draw from; `data` by default.
-      seed: of the pairs that are drawn, and of the draw of `values="resample"`.
-      file: where the result is kept, as in `sweep`; a kill loses one round of pairs at most.
-      progress: called with the images done and in all, of all rounds.
-      **options: how it is carried out, see `Execution`.
+      seed: the seed of the drawn pairs, and of the draw of `values="resample"`.
+      file: where the result is kept, as in `sweep`; an interruption loses at most one round.
+      progress: called with the images done and the total, over all rounds.
+      **options: execution options, see `Execution`.
 
     Returns:
       With the dimension `pair`, whose coordinates `first` and `second` are its units: `synergy`,
@@ -128,39 +130,42 @@ def synergies(
     settings = question.settings(
         "synergies", network, data, carried_out, masks=f"pairs {fingerprint(chosen)}"
     )
-    files = Files.of(file, [place.name], several=False, steps="rounds")
-    rounds = _rounds(chosen)
-    with (
-        files.made({place.name: settings}) as made,
-        execution.reporting(progress, f"synergies of {place.name}") as report,
-    ):
-        if made is not None:
-            return made[place.name]
-        found: list[PairSums] = []
-        passes: list[Mapping[str, Any]] = []
+    return measure_rounds(
+        network,
+        question,
+        data,
+        carried_out,
+        _Pairs(chosen, place.num_units, data.class_names),
+        settings=settings,
+        file=file,
+        progress=progress,
+        title="synergies",
+    )
 
-        def kept(number: int) -> Reducer:
-            units, of_round = place.num_units, rounds[number]
-            return reducer(PairSums, lambda answers: PairSums.of(answers, of_round, units, classes))
 
-        for sums, how in in_rounds(
-            network,
-            question,
-            data,
-            carried_out,
-            kept,
-            lambda number: _masks(rounds[number], place.num_units),
-            len(rounds),
-            settings=settings,
-            files=files,
-            progress=report,
-        ):
-            found.append(sums)
-            passes.append(how)
-        timing, how = execution.together(passes)
-        result = _labeled(found, chosen, place.num_units, data.class_names)
-        result = result.assign_attrs({**how, **settings})
-        return files.write({place.name: result}, timing)[place.name]
+class _Pairs(Rounds):
+    """Synergies under way, in rounds of pairs."""
+
+    def __init__(
+        self, pairs: Int64[np.ndarray, "pairs 2"], units: int, names: Sequence[str]
+    ) -> None:
+        self._pairs, self._units, self._names = pairs, units, names
+        self._rounds, self._found = _rounds(pairs), list[PairSums]()
+        self.most = len(self._rounds)
+
+    def masks(self, number: int) -> Float32[np.ndarray, "masks units"]:
+        return _masks(self._rounds[number], self._units)
+
+    def reducer(self, number: int) -> Reducer:
+        pairs, units, classes = self._rounds[number], self._units, len(self._names)
+        return added_up(PairSums, lambda answers: PairSums.of(answers, pairs, units, classes))
+
+    def take(self, found: PairSums) -> bool:
+        self._found.append(found)
+        return False
+
+    def result(self) -> xr.Dataset:
+        return _labeled(self._found, self._pairs, self._units, self._names)
 
 
 def _chosen(

@@ -1,6 +1,7 @@
 """Uncertainty of drops, attributes that go with drops, and readings of ablation curves."""
 
 from ._chance import chance_drops as chance_drops
+from ._false_discoveries import false_discovery_rates as false_discovery_rates
 from ._intervals import paired_interval as paired_interval
 from ._mcnemar import damage_p_values as damage_p_values
 from ._phase_transition import PhaseTransition as PhaseTransition

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64
 
 from .._errors import InputError
 from .._kinds import checks_kinds
 from ._chance import chance_drops
+from ._false_discoveries import false_discovery_rates
 from ._intervals import paired_interval
 from ._mcnemar import damage_p_values
 
@@ -55,9 +55,7 @@ def uncertainty(
     repaired = sweep["correct"].values - sweep["correct_before"].values + broken
     low, high = paired_interval(broken, repaired, n_images[None], level=level)
     p_values = np.where(n_images > 0, damage_p_values(broken, repaired), np.nan)
-    adjusted = np.full(p_values.shape, np.nan)
-    held = np.isfinite(p_values)
-    adjusted[held] = _adjusted(p_values[held])
+    adjusted = false_discovery_rates(p_values)
     chance = chance_drops(broken, repaired, n_images[None], num_draws=num_draws, seed=seed)
     ends = np.quantile(chance, [(1 - level) / 2, (1 + level) / 2], axis=0)
     pairs = ("unit", "class")
@@ -80,12 +78,3 @@ def uncertainty(
             "test": "exact one-sided McNemar",
         },
     )
-
-
-def _adjusted(p_values: Float64[np.ndarray, " pairs"]) -> Float64[np.ndarray, " pairs"]:
-    """The false discovery rate from which on each is among the discoveries."""
-    order = np.argsort(p_values)[::-1]
-    rates = p_values[order] * len(order) / np.arange(len(order), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum.accumulate(np.minimum(rates, 1))
-    return adjusted

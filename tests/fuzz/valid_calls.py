@@ -559,6 +559,7 @@ _valid(
     seed=0,
 )
 _valid("statistics.damage_p_values", **_COUNTS)
+_valid("statistics.false_discovery_rates", p_values=[0.1, 0.001, 1.0])
 _valid("statistics.paired_interval", **_COUNTS, n_images=[4, 5, 6], level=0.95)
 _valid(
     "statistics.predict_damaged_class",

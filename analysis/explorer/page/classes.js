@@ -21,6 +21,22 @@ function dropBar({ drop, low, high, damaged }, scale) {
   return bar;
 }
 
+function dropCells(of, scale) {
+  return [
+    element("td", { class: "bar-cell" }, dropBar(of, scale)),
+    element(
+      "td",
+      { class: of.damaged ? "strong" : "" },
+      shown(of.drop, "share"),
+      element("span", { class: "ends" }, ` ${interval(of.low, of.high)}`),
+    ),
+  ];
+}
+
+function accuracyCell({ before, after }) {
+  return element("td", {}, `${shown(before, "share")} → ${shown(after, "share")}`);
+}
+
 function barScale(found) {
   const most = Math.max(0.02, ...found.map((each) => Math.min(1, each.high)));
   return { most, least: Math.max(0.02 * most, ...found.map((each) => Math.min(1, -each.low))) };
@@ -42,14 +58,8 @@ function classTable(rows, redraw) {
   const cells = (of) =>
     of
       ? [
-          element("td", { class: "bar-cell" }, dropBar(of, scale)),
-          element(
-            "td",
-            { class: of.damaged ? "strong" : "" },
-            shown(of.drop, "share"),
-            element("span", { class: "ends" }, ` ${interval(of.low, of.high)}`),
-          ),
-          !others.length && element("td", {}, `${shown(of.before, "share")} → ${shown(of.after, "share")}`),
+          ...dropCells(of, scale),
+          !others.length && accuracyCell(of),
         ]
       : [element("td", { colspan: 2 }, "–")];
   const heads = rows.flatMap((of) => [
@@ -123,14 +133,8 @@ function classCard(name, rows, actions) {
       "tr",
       {},
       element("th", { scope: "row", class: "unit" }, unitAnchor(row, title(row))),
-      element("td", { class: "bar-cell" }, dropBar(of, scale)),
-      element(
-        "td",
-        { class: of.damaged ? "strong" : "" },
-        shown(of.drop, "share"),
-        element("span", { class: "ends" }, ` ${interval(of.low, of.high)}`),
-      ),
-      element("td", {}, `${shown(of.before, "share")} → ${shown(of.after, "share")}`),
+      ...dropCells(of, scale),
+      accuracyCell(of),
     ),
   );
   return element(
