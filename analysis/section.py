@@ -41,8 +41,8 @@ class Figure:
     png: bytes = field(repr=False)
     caption: str
     zoomable: bool = False
-    svg: bytes = b""
-    values: str = ""
+    svg: bytes = field(default=b"", repr=False)
+    values: str = field(default="", repr=False)
     unit: str = ""
 
     @property
