@@ -8,6 +8,7 @@ MLP 92.4, conv net 97.2, VGG16 95.3 %.
 
 import dataclasses
 
+from jaxunits.train.config import AdamW
 from jaxunits.train.networks import MLP
 from jaxunits.train.study import Study
 
@@ -16,7 +17,9 @@ from . import c_vgg16_digits, digits_convnet, digits_mlp
 study = Study(
     {
         "mlp": dataclasses.replace(digits_mlp.config, network=MLP((32, 128, 256, 256))),
-        "convnet": dataclasses.replace(digits_convnet.config, epochs=10),
+        "convnet": dataclasses.replace(
+            digits_convnet.config, optimizer=AdamW(learning_rate=2e-3, weight_decay=0.3)
+        ),
         "vgg16": c_vgg16_digits.config,
     },
     seeds=(0, 1),

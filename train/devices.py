@@ -44,11 +44,13 @@ class Devices:
         return self.process == 0
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Compile a function whose results every device holds."""
-        return jax.jit(function, out_shardings=self.everywhere)
+        """Compile a function whose results every device holds, and which takes over its first
+        argument: the state after a step lies where the one before it lay.
+        """
+        return jax.jit(function, out_shardings=self.everywhere, donate_argnums=0)
 
     def replicate(self, tree: PyTree) -> PyTree:
-        """Give every device the whole of a tree that every process has."""
+        """Give every device its own copy of the whole of a tree that every process has."""
         place = functools.partial(_placed, self.everywhere)
         return jax.tree.map(place, tree)
 
@@ -85,5 +87,5 @@ class Devices:
 
 def _placed(sharding: NamedSharding, values: Any) -> jax.Array:
     if jax.process_count() == 1:
-        return jax.device_put(values, sharding)
+        return jax.device_put(values, sharding, may_alias=False)
     return jax.make_array_from_process_local_data(sharding, np.asarray(values))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import torch
@@ -178,12 +179,12 @@ def our_step(network: Classifier, batches: Sequence[Batch], how: str) -> Callabl
     """A step of one run for each batch; what it changes is kept for the next."""
     optimizer, runs = optax.adamw(RATE), len(batches)
     step = build_step(network, optimizer, "float32", Regularizers())
-    states = [initial_state(network, optimizer)] * runs
+    states = [jax.tree.map(jnp.copy, initial_state(network, optimizer)) for _ in range(runs)]
     keys = [jax.random.key_data(jax.random.key(run)) for run in range(runs)]
     if how == "vmap":
         step = batched(step, runs, (False, False, False, True))
         states, batches, keys = [stack(states)], [stack(batches)], [stack(keys)]
-    compiled, held = jax.jit(step), list(states)
+    compiled, held = jax.jit(step, donate_argnums=0), list(states)
     pool = ThreadPoolExecutor(len(held))
 
     def one(lane: int) -> None:

@@ -456,7 +456,7 @@ def test_help_reads_well(capsys):
     with pytest.raises(SystemExit):
         main(["digits_convnet", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "The number of passes over the training images. (default: 20)" in text
+    assert "The number of passes over the training images. (default: 10)" in text
     assert "--optimizer.learning-rate" in text
 
 
