@@ -44,8 +44,9 @@ class Devices:
         return self.process == 0
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Compile a function whose results every device holds, and which takes over its first
-        argument: the state after a step lies where the one before it lay.
+        """Compile a function of a state, whose results every device holds.
+
+        The state is used up: what comes after it lies in the same memory.
         """
         return jax.jit(function, out_shardings=self.everywhere, donate_argnums=0)
 

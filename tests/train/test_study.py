@@ -208,7 +208,8 @@ if len(sys.argv) > 3:
 from jaxunits.train.command import main
 sys.exit(main(["digits_convnet", "--network.widths", "4", "4", "--network.batch-norm",
     "--network.pool-after", "conv1", "conv2", "--epochs", "2", "--batch-size", "56",
-    "--data.train-split", "train[:330]", "--data.validation-split", "validation[:101]",
+    "--optimizer.learning-rate", "2e-3", "--data.train-split", "train[:330]",
+    "--data.validation-split", "validation[:101]",
     "--run-folder", sys.argv[2]]))
 """
 
