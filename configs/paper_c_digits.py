@@ -8,7 +8,7 @@ MLP 92.4, conv net 97.2, VGG16 95.3 %.
 
 import dataclasses
 
-from jaxunits.train.config import AdamW
+from jaxunits.train.config import AdamW, Checkpoints
 from jaxunits.train.networks import MLP
 from jaxunits.train.study import Study
 
@@ -18,7 +18,9 @@ study = Study(
     {
         "mlp": dataclasses.replace(digits_mlp.config, network=MLP((32, 128, 256, 256))),
         "convnet": dataclasses.replace(
-            digits_convnet.config, optimizer=AdamW(learning_rate=2e-3, weight_decay=0.3)
+            digits_convnet.config,
+            optimizer=AdamW(learning_rate=2e-3, weight_decay=0.3),
+            checkpoints=Checkpoints(),
         ),
         "vgg16": c_vgg16_digits.config,
     },

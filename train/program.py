@@ -142,6 +142,7 @@ def _evaluated(program: Program, state: State) -> xr.Dataset:
         ju.networks.with_arrays(program.network, arrays),
         program.validation_data,
         precision=program.config.precision,
+        batch_size=program.config.batch_size // jax.device_count(),
         decoding_threads=program.config.data.threads,
         progress=False,
     )
