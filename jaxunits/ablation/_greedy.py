@@ -16,7 +16,6 @@ from jaxtyping import Float32, Int64, PyTree
 
 from .. import execution
 from .._arguments import (
-    check_path_or_none,
     check_whole,
     check_whole_or_none,
     from_options,
@@ -40,7 +39,7 @@ from ..execution import (
     trial,
 )
 from ..networks import Classifier
-from ..networks._checks import check_classifier, check_data
+from ..networks._checks import check_data
 from ._counts import as_integers
 from ._engine import Engine
 from ._execution import Execution, Options
@@ -95,10 +94,8 @@ def greedy(
     Raises:
       InputError: a class does not exist or has no images; and as in `sweep`.
     """
-    execution.check_progress(progress)
-    check_path_or_none(file=file)
+    execution.check_call(network, file, progress)
     carried_out = from_options(Execution, options, greedy)
-    check_classifier(network)
     place = network.layer(layer)
     check_data(network, data)
     check_whole(random=random)

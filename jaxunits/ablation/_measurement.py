@@ -93,5 +93,5 @@ def answer(
     files = Files.of(file, [layer], several=False)
     one = measurement(network, question, data, files=files, carried_out=carried_out, **layout)
     read = question.read(network, data, carried_out)
-    with execution.reporting(progress, f"ablating {layer}") as report:
-        return execution.in_one_pass([one], read, carried_out, report)[0][layer]
+    title = f"ablating {layer}"
+    return execution.in_one_pass([one], read, carried_out, progress, title)[0][layer]

@@ -11,18 +11,12 @@ import xarray as xr
 from jaxtyping import Float32, Int
 from numpy.typing import ArrayLike
 
-from .._arguments import (
-    check_path_or_none,
-    check_whole,
-    from_options,
-    whole_array,
-)
+from .._arguments import check_whole, from_options, whole_array
 from .._bounds import SEEDS, Range, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
-from ..execution import Progress, check_progress
+from ..execution import Progress, check_call
 from ..networks import Classifier, Layer
-from ..networks._checks import check_classifier
 from ..results import fingerprint
 from ._execution import Execution, Options
 from ._measurement import answer
@@ -144,9 +138,7 @@ def _along(
     progress: Progress | bool | None,
     carried_out: Execution,
 ) -> xr.Dataset:
-    check_progress(progress)
-    check_path_or_none(file=file)
-    check_classifier(network)
+    check_call(network, file, progress)
     first, *others = (network.layers[name] for name in network.chosen_layers(layers))
     where = ", ".join(each.name for each in (first, *others))
     if others and not (isinstance(ablated["values"], str) and ablated["values"] == "zero"):

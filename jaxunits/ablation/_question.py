@@ -130,8 +130,7 @@ class Question:
     def read(self, network: Classifier, data: Dataset, carried_out: Execution) -> Read:
         """What reads the images, and others beside them where ablated units give theirs."""
         partners = self.values.partners(data) if isinstance(self.values, Resampling) else None
-        threads = carried_out.decoding_threads
-        return execution.reading(data, network.preprocessing, partners, threads=threads)
+        return execution.reading(data, network.preprocessing, carried_out, partners)
 
     def settings(
         self,

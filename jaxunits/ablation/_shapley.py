@@ -9,22 +9,21 @@ from typing import NamedTuple, Unpack
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float32, Int, Int64
+from jaxtyping import Int, Int64
 
 from .. import execution
-from .._arguments import check_path_or_none, check_real, from_options
+from .._arguments import check_real, from_options
 from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
 from ..data import Dataset
-from ..execution import Progress, Reducer
+from ..execution import Progress
 from ..networks import Classifier
-from ..networks._checks import check_classifier
 from ..results import class_coordinates
 from ._counts import LOSS_UNITS
 from ._execution import Execution, Options
 from ._orders import masks_of_orders
 from ._question import Values, question_of
-from ._rounds import Rounds, Sums, added_up, measure_rounds
+from ._rounds import OneRound, Sums, measure_rounds
 
 # Of one round, at most: a batch is evaluated under all of them before the next.
 _MASKS = 2048
@@ -129,71 +128,43 @@ def shapley(
     Raises:
       InputError: num_orders is below 4, standard_error is not a positive number; and as in `sweep`.
     """
-    execution.check_progress(progress)
-    check_path_or_none(file=file)
+    execution.check_call(network, file, progress)
     carried_out = from_options(Execution, options, shapley)
-    check_classifier(network)
     check_numbers(num_orders=(num_orders, Range(4, whole=True)), seed=(seed, SEEDS))
     if standard_error is not None:
         check_real(standard_error=standard_error)
         if not standard_error > 0:
             raise InputError(f"standard_error={standard_error}: give a positive number, or None")
     question = question_of(network, layer, data, values=values, reference=reference, seed=seed)
-    place = question.layer
-    rounds, pairs = _rounds(place.num_units, num_orders)
+    units, classes = question.layer.num_units, len(data.class_names)
+    rounds, pairs = _rounds(units, num_orders)
     settings = {
         **question.settings("shapley", network, data, carried_out, masks="random orders"),
         "orders_at_most": str(2 * rounds * pairs),
         "standard_error": "none" if standard_error is None else repr(float(standard_error)),
         "seed": str(seed),
     }
+
+    def measured(one_round: OneRound) -> xr.Dataset:
+        spread = Spread.of_none(units, classes)
+        for number in range(rounds):
+            orders = _orders(units, pairs, [seed, number])
+            masks = masks_of_orders(orders, units, inserted=False)
+            sums = one_round(masks, Sums, lambda answers: Sums.of(answers, classes))
+            spread = _joined(spread, _spread(sums, orders))
+            if standard_error is not None and _is_known(spread, standard_error * len(data)):
+                break
+        ends = np.stack([sums.images, *sums.correct[[0, units + 1]]])
+        return _labeled(spread, ends, data.class_names)
+
     return measure_rounds(
-        network,
-        question,
-        data,
-        carried_out,
-        _Values(place.num_units, rounds, pairs, seed, standard_error, data),
+        *(network, question, data, carried_out, measured),
+        most=rounds,
         settings=settings,
         file=file,
         progress=progress,
         title="Shapley values",
     )
-
-
-class _Values(Rounds):
-    """Shapley values under way, in rounds of orders."""
-
-    def __init__(
-        self,
-        units: int,
-        most: int,
-        pairs: int,
-        seed: int,
-        standard_error: float | None,
-        data: Dataset,
-    ) -> None:
-        self.most, self._taken = most, 0
-        self._units, self._pairs, self._seed, self._names = units, pairs, seed, data.class_names
-        self._enough = None if standard_error is None else standard_error * len(data)
-        self._spread = Spread.of_none(units, len(data.class_names))
-
-    def _orders(self, number: int) -> Int64[np.ndarray, "orders units"]:
-        return _orders(self._units, self._pairs, [self._seed, number])
-
-    def masks(self, number: int) -> Float32[np.ndarray, "masks units"]:
-        return masks_of_orders(self._orders(number), self._units, inserted=False)
-
-    def reducer(self, number: int) -> Reducer:
-        return added_up(Sums, lambda answers: Sums.of(answers, len(self._names)))
-
-    def take(self, found: Sums) -> bool:
-        self._spread = _joined(self._spread, _spread(found, self._orders(self._taken)))
-        self._ends = np.stack([found.images, *found.correct[[0, self._units + 1]]])
-        self._taken += 1
-        return self._enough is not None and _is_known(self._spread, self._enough)
-
-    def result(self) -> xr.Dataset:
-        return _labeled(self._spread, self._ends, self._names)
 
 
 def _rounds(units: int, num_orders: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from .. import execution
-from .._arguments import check_path_or_none, from_options
+from .._arguments import from_options
 from .._errors import InputError
 from ..data import Dataset
 from ..execution import Files, Measurement, Progress, Wanted
@@ -110,10 +110,8 @@ def sweep(
     Raises:
       InputError: layer, masks, values, images, parameters, options or logits cannot be used.
     """
-    execution.check_progress(progress)
-    check_path_or_none(file=file)
+    execution.check_call(network, file, progress)
     carried_out = from_options(Execution, options, sweep)
-    check_classifier(network)
     names = network.chosen_layers(layers)
     single = isinstance(layers, str)
     if not single and (masks is not None or other_masks is not None or not isinstance(values, str)):
@@ -140,8 +138,8 @@ def sweep(
         for name, each in zip(names, questions, strict=True)
     ]
     read = questions[0].read(network, data, carried_out)
-    with execution.reporting(progress, f"ablating {', '.join(names)}") as report:
-        found = execution.in_one_pass(asked, read, carried_out, report)
+    title = f"ablating {', '.join(names)}"
+    found = execution.in_one_pass(asked, read, carried_out, progress, title)
     by_layer = {name: each[name] for name, each in zip(names, found, strict=True)}
     return by_layer[names[0]] if single else by_layer
 

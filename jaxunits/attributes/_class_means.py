@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from ..execution import added
 from ._collector import Collector, Variable, class_sums, counts_of
 from ._seen import Seen
 from ._selectivity import class_selectivity
@@ -30,10 +31,6 @@ def _observe(seen: Seen) -> ClassSums:
         counts_of(seen.labels, classes),
         class_sums(seen.labels, np.asarray(seen.units.activation), classes),
     )
-
-
-def _merge(one: ClassSums, other: ClassSums) -> ClassSums:
-    return ClassSums(one.images + other.images, one.sums + other.sums)
 
 
 def class_means(weigh: str) -> Collector[ClassSums]:
@@ -74,4 +71,4 @@ def class_means(weigh: str) -> Collector[ClassSums]:
             ),
         }
 
-    return Collector(ClassSums, _observe, _merge, finish)
+    return Collector(ClassSums, _observe, added, finish)

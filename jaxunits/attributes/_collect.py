@@ -10,7 +10,7 @@ from typing import Any, Unpack, overload
 import numpy as np
 import xarray as xr
 
-from .._arguments import check_path_or_none, several_from_options
+from .._arguments import several_from_options
 from ..data import Dataset
 from ..execution import (
     Execution,
@@ -20,11 +20,10 @@ from ..execution import (
     Progress,
     Read,
     Wanted,
-    check_progress,
+    check_call,
     in_one_pass,
     provenance,
     reading,
-    reporting,
 )
 from ..execution import Seen as BatchSeen
 from ..networks import Classifier
@@ -106,17 +105,15 @@ def collect(
       InputError: a layer does not exist, the network does not show its activations, images or
         parameters cannot be used, an activation is not a number, or an option is out of range.
     """
-    check_progress(progress)
-    check_path_or_none(file=file)
-    check_classifier(network)
+    check_call(network, file, progress)
     names = network.chosen_layers(layers)
     choices, execution = several_from_options((Choices, Execution), options, collect)
     asked = _measurement(
         network, names, data, choices, execution, Files.of(file, names, not isinstance(layers, str))
     )
-    read = reading(data, network.preprocessing, threads=execution.decoding_threads)
-    with reporting(progress, f"attributes of {', '.join(names)}") as report:
-        (found,) = in_one_pass([asked], read, execution, report)
+    read = reading(data, network.preprocessing, execution)
+    title = f"attributes of {', '.join(names)}"
+    (found,) = in_one_pass([asked], read, execution, progress, title)
     return found[names[0]] if isinstance(layers, str) else {name: found[name] for name in names}
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from ..execution import added
 from ._collector import Collector, Variable, class_sums, counts_of
 from ._seen import Seen
 
@@ -35,10 +36,6 @@ def _observe(seen: Seen) -> Derivatives:
     )
 
 
-def _merge(one: Derivatives, other: Derivatives) -> Derivatives:
-    return Derivatives(*(a + b for a, b in zip(one, other, strict=True)))
-
-
 def _finish(state: Derivatives) -> dict[str, Variable]:
     images = np.where(state.images > 0, state.images, np.nan)
     every = state.images.sum()
@@ -56,4 +53,4 @@ def _finish(state: Derivatives) -> dict[str, Variable]:
     }
 
 
-derivatives = Collector(Derivatives, _observe, _merge, _finish)
+derivatives = Collector(Derivatives, _observe, added, _finish)

@@ -17,7 +17,7 @@ from ._files import Files
 from ._pieces import Piece, Read, pieces
 from ._plan import Enough, Trial, first_batches, timed, trial
 from ._processes import agree, share
-from ._progress import Progress, Tally
+from ._progress import Progress, Tally, reporting
 from ._states import Kind, State, States
 from ._store import open_store
 from ._times import times
@@ -56,8 +56,10 @@ def in_one_pass(
     measurements: Sequence[Measurement],
     read: Read,
     execution: Execution,
-    progress: Progress,
+    progress: Progress | bool | None,
+    title: str,
     *,
+    of: str = "images",
     last: bool = True,
 ) -> list[dict[str, xr.Dataset]]:
     """Measure in one pass over the images, or read the results where files hold them.
@@ -67,13 +69,15 @@ def in_one_pass(
       read: reads the images.
       execution: the execution options.
       progress: called with the images done and the total, after every batch; with steps if an
-        image takes several.
+        image takes several. False for silence, None for a bar in a terminal or notebook.
+      title: what is done, for the bar.
+      of: what is counted.
       last: whether no other pass builds on this one; a plan ends there.
 
     Raises:
       InputError: something cannot be measured, or a file holds a result with other settings.
     """
-    with contextlib.ExitStack() as stack:
+    with reporting(progress, title, of) as report, contextlib.ExitStack() as stack:
         made = [stack.enter_context(each.files.made(each.settings)) for each in measurements]
         works = {
             number: _Work(each, each.compile(read))
@@ -89,7 +93,7 @@ def in_one_pass(
             whole = ranges(read, execution)
             for work in works.values():
                 work.open(stack, whole)
-            _work([*works.values()], read, whole, progress)
+            _work([*works.values()], read, whole, report)
         return [
             works[number].finish(execution) if found is None else found
             for number, found in enumerate(made)

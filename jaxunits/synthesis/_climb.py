@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -142,8 +142,3 @@ class AscentEngine(LookEngine):
             raise
         check_finite(climbed.objective, units, f"after step {step}", self._place)
         return climbed
-
-
-def joined(parts: Iterable[Climbed]) -> Climbed:
-    """All images of several parts."""
-    return Climbed(*map(np.concatenate, zip(*parts, strict=True)))
