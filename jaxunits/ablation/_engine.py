@@ -88,20 +88,21 @@ class Engine(execution.Engine):
         program = self.program
         return {
             "method": program.laid_out.method.name,
-            "method_reason": program.reason,
-            "multiply_adds": str(program.work.total),
+            "method_reason": program.choice.reason,
+            "multiply_adds": str(program.choice.work.total),
             "batch_size": program.batch_size,
             "masks_at_once": program.masks_at_once,
-            "peak_bytes": program.peak + (self._full.peak if self._checks else 0),
+            "peak_bytes": program.compiled.peak + (self._full.compiled.peak if self._checks else 0),
         }
 
     def account(self) -> str:
         """The method with its multiply-adds."""
-        work, program = self.program.work, self.program
+        program = self.program
+        work = program.choice.work
         whole = Reference.work(self._network, self.question)
         plain = whole.prefix + whole.each
         return f"""\
-method: {program.laid_out.method.name} ({program.reason})
+method: {program.laid_out.method.name} ({program.choice.reason})
 multiply-adds per image:
   shared prefix       {_short(work.prefix)}
   each base mask      {_short(work.base)} ({work.bases} of them)
@@ -172,12 +173,11 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
                 self._network,
                 self.question,
                 carried_out,
-                images=self._read.images,
-                pixels=self._read.example.images.dtype,
+                self._read,
                 precision=precision,
                 margins=self._checks,
             )
-            self.compilations += program.compilations
+            self.compilations += len(program.build.compilations)
             return program
 
         self.program = compiled("bfloat16" if self._checks else carried_out.precision)

@@ -238,7 +238,10 @@ def _states(engine: Engine, network: Classifier, data: Dataset) -> _States:
                 yield (part, *program.shared(part.inputs))
 
     count = -(-len(data) // size)
-    if program.peak + count * program.shared_bytes > engine.carried_out.budget:
+    if (
+        program.compiled.peak + count * program.compiled.run.shared_bytes
+        > engine.carried_out.budget
+    ):
         return fresh
     everything = list(fresh())
     return lambda: everything

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Shaped
@@ -66,18 +65,6 @@ class Resampling:
             )
         drawn = random.integers(count - 1, size=count)
         return subset(self.reference, drawn + (drawn >= np.arange(count)))
-
-
-class Inputs(NamedTuple):
-    """What a network reads of a batch.
-
-    Attributes:
-      images: `[images, height, width, channels]`.
-      partners: as many other images, whose activations ablated units give; None for none.
-    """
-
-    images: Any
-    partners: Any = None
 
 
 @dataclass(frozen=True, eq=False)

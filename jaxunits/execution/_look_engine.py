@@ -207,7 +207,7 @@ class Build:
       compilations: the names of programs are added to it as they are compiled.
     """
 
-    look: Look
+    look: Any
     preprocessing: Preprocessing
     params: Shapes
     inputs: Shapes

@@ -25,7 +25,7 @@ from jaxunits.ablation._execution import Execution
 from jaxunits.ablation._program import compile_program
 from jaxunits.ablation._question import Question, question_of
 from jaxunits.ablation._reference import Reference
-from jaxunits.execution import Images as Inputs
+from jaxunits.execution import pieces, reading
 from jaxunits.execution._devices import cast, products, working_dtype
 from jaxunits.networks import Classifier
 
@@ -193,17 +193,12 @@ def near_ties(side: Side) -> np.ndarray:
     units = ju.ablation.single_units(layer.num_units)
     question = Question(layer, units).under(units)
     size = len(side.data)
-    program = compile_program(
-        side.network,
-        question,
-        Execution(batch_size=size),
-        images=size,
-        pixels=np.dtype(np.float32),
-        margins=True,
-    )
+    execution = Execution(batch_size=size)
+    read = reading(side.data, side.network.preprocessing, execution)
+    program = compile_program(side.network, question, execution, read, margins=True)
+    (piece,) = pieces(read, [(0, size)])
     batch = next(iter(ju.data.batches(side.data, side.network.preprocessing, size)))
-    inputs = Inputs(batch.images, batch.labels)
-    margin = np.asarray(program.run(inputs).margin)[program.laid_out.position][1:]
+    margin = np.asarray(program.run(piece.inputs).margin)[program.laid_out.position][1:]
     logits = np.asarray(side.network(batch.images))
     ties = margin <= SIDES * ROUNDING * abs(logits).max()
     return np.stack(

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import jaxunits as ju
-from jaxunits.ablation._choice import choose
+from jaxunits.ablation._program import choose
 from jaxunits.ablation._question import question_of
 from jaxunits.ablation._reference import Reference
 
