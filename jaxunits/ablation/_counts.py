@@ -137,11 +137,9 @@ def tally(parts: Callable[[], Iterable[Outcomes]], rows: int, classes: int) -> C
     for part in parts():
         repeated += int(part.repeated)
         right = part.prediction == part.labels
-        order = np.argsort(part.labels, kind="stable")
-        starts = np.unique(part.labels[order], return_index=True)[1]
         images += np.bincount(part.labels, minlength=classes)
-        correct[:, part.classes] += _sums(right[:, order], starts)
-        broken[:, part.classes] += _sums((right[:1] & ~right)[:, order], starts)
+        correct += sums_by_class(right, part.labels, classes)
+        broken += sums_by_class(right[:1] & ~right, part.labels, classes)
         loss[:, part.classes] += part.loss
         np.add.at(before, (part.labels, part.before), 1)
     worst = _most_damaged(correct, images)
@@ -152,8 +150,15 @@ def tally(parts: Callable[[], Iterable[Outcomes]], rows: int, classes: int) -> C
     return Counts(images, correct, broken, loss, worst, confusion, before[worst], repeated)
 
 
-def _sums(values: np.ndarray, starts: np.ndarray) -> Int64[np.ndarray, "rows classes"]:
-    return np.add.reduceat(values.astype(np.int64), starts, axis=1)
+def sums_by_class(
+    values: np.ndarray, labels: np.ndarray, classes: int
+) -> Int64[np.ndarray, "rows classes"]:
+    """Sums of whole numbers `[rows, images]` over the images of each class."""
+    order = np.argsort(labels, kind="stable")
+    present, starts = np.unique(labels[order], return_index=True)
+    sums = np.zeros((len(values), classes), np.int64)
+    sums[:, present] = np.add.reduceat(values[:, order], starts, axis=1, dtype=np.int64)
+    return sums
 
 
 def _most_damaged(

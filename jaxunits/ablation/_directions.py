@@ -62,22 +62,20 @@ def directions(
     check_readable(network, layer)
     place = network.layer(layer)
     rotation = _checked_basis(basis, place)
-    question = dataclasses.replace(question_of(network, layer, data, masks), basis=rotation)
+    question = question_of(network, layer, data, carried_out, masks)
+    question = dataclasses.replace(question, basis=rotation)
     rows = question.masks[1:]
     dimension = "direction" if question.each_unit else "mask"
     return answer(
-        network,
         question,
-        data,
         coordinates={dimension: np.arange(len(rows))},
         variables={} if question.each_unit else {"kept": (("mask", "direction"), rows)},
         settings={
-            **question.settings("directions", network, data, carried_out),
+            **question.settings("directions"),
             "basis": fingerprint(rotation),
         },
         file=file,
         progress=progress,
-        carried_out=carried_out,
     )
 
 

@@ -13,8 +13,6 @@ from jaxtyping import Bool, Float32, Int, Int32
 from .. import execution
 from .._errors import InputError
 from ..execution import Part, Piece, Read, check_finite
-from ..networks import Classifier
-from ._execution import Execution
 from ._program import Program, compile_program
 from ._question import Question
 from ._reference import Reference
@@ -47,36 +45,23 @@ class Engine(execution.Engine):
     """Evaluates the masks over images; see `jaxunits.execution.Engine`.
 
     Attributes:
-      question: the masks.
-      carried_out: how.
+      question: the masks, and how many of them and of the images are evaluated at once.
       program: the compiled programs; in low precision where requested.
     """
 
-    def __init__(
-        self,
-        network: Classifier,
-        question: Question,
-        read: Read,
-        carried_out: Execution,
-        data: str,
-    ) -> None:
+    def __init__(self, question: Question, read: Read) -> None:
         """Compile.
 
         Args:
-          network: the network.
           question: the masks.
           read: reads the images.
-          carried_out: how.
-          data: the data set's name, for messages.
 
         Raises:
           InputError: the method cannot be used, or memory is too small.
         """
-        self._network, self._read, self._data = network, read, data
-        self.question = question
-        self.carried_out = carried_out
-        self._checks = carried_out.precision == "checked"
-        self._compile(carried_out)
+        self.question, self._read = question, read
+        self._checks = question.carried_out.precision == "checked"
+        self._compile()
 
     @property
     def batch_size(self) -> int:
@@ -99,7 +84,7 @@ class Engine(execution.Engine):
         """The method with its multiply-adds."""
         program = self.program
         work = program.choice.work
-        whole = Reference.work(self._network, self.question)
+        whole = Reference.work(self.question)
         plain = whole.prefix + whole.each
         return f"""\
 method: {program.laid_out.method.name} ({program.choice.reason})
@@ -128,16 +113,18 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
           InputError: nothing is left to halve.
         """
         masks, total = self.program.masks_at_once, self.program.batch_size
-        images = total // len(self.carried_out.places)
+        images = total // len(self.question.carried_out.places)
         if masks == 1 and images == 1:
             raise InputError(
                 "the device ran out of memory with one image under one mask of layer "
                 f"{self.question.layer.name!r}: free memory on it, or use another device"
             )
         smaller = (max(1, masks // 2), images) if masks > 1 else (1, images // 2)
-        self._compile(
-            dataclasses.replace(self.carried_out, masks_at_once=smaller[0], batch_size=smaller[1])
+        carried_out = dataclasses.replace(
+            self.question.carried_out, masks_at_once=smaller[0], batch_size=smaller[1]
         )
+        self.question = dataclasses.replace(self.question, carried_out=carried_out)
+        self._compile()
 
     def _plain(self, piece: Piece) -> Iterator[Answers]:
         return _run(self.program, piece)
@@ -165,22 +152,17 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
             bound = 2 * error
         yield from [full, *again, _chosen(low, ~close)]
 
-    def _compile(self, carried_out: Execution) -> None:
+    def _compile(self) -> None:
         started = time.perf_counter()
 
         def compiled(precision: str) -> Program:
             program = compile_program(
-                self._network,
-                self.question,
-                carried_out,
-                self._read,
-                precision=precision,
-                margins=self._checks,
+                self.question, self._read, precision=precision, margins=self._checks
             )
             self.compilations += len(program.build.compilations)
             return program
 
-        self.program = compiled("bfloat16" if self._checks else carried_out.precision)
+        self.program = compiled("bfloat16" if self._checks else self.question.carried_out.precision)
         self._full = compiled("float32") if self._checks else self.program
         self.compile_seconds += time.perf_counter() - started
 
@@ -188,7 +170,7 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
         for row in np.flatnonzero(~np.isfinite(part.loss).all(1))[:1]:
             layer = self.question.layer.name
             when = f"under mask {row - 1} of layer {layer!r}" if row else "without ablation"
-            check_finite(part.loss[row], part.image, f"a logit {when}", self._data)
+            check_finite(part.loss[row], part.image, f"a logit {when}", self.question.data.name)
 
 
 def _run(program: Program, piece: Piece, *, repeated: bool = False) -> Iterator[Answers]:

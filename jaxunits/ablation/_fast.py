@@ -18,7 +18,6 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, PyTree
 
 from ..execution import Images
-from ..networks import Classifier
 from ..networks._function import Traced
 from ..tracing import RULES, Program, Walk, split, trace
 from ._encoding import encode
@@ -48,11 +47,11 @@ class Fast(Method):
         return 1 + max(self.base)
 
     @classmethod
-    def obstacle(cls, network: Classifier, question: Question) -> str:
+    def obstacle(cls, question: Question) -> str:
         """Masks that are no changes of units, or that change what lies before them."""
         if not np.isin(question.masks, (0, 1)).all():
             return "masks hold numbers other than 0 and 1"
-        order = list(network.layers)
+        order = list(question.network.layers)
         layer = question.layer.name
         for name in question.along:
             if order.index(name) < order.index(layer):

@@ -14,7 +14,6 @@ from jaxtyping import Array, Float, Float32, Int32, PyTree
 
 from .._programs import Shapes, kept
 from ..execution import Images
-from ..networks import Classifier
 from ..networks._function import MaskedFunction, Traced
 from ..tracing import Program, has_convolutions, largest_array, multiply_adds
 from ._question import Question, Resampling
@@ -90,12 +89,13 @@ class Method(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def obstacle(cls, network: Classifier, question: Question) -> str:
+    def obstacle(cls, question: Question) -> str:
         """Why the method cannot be used; empty where it can."""
 
     @classmethod
-    def work(cls, network: Classifier, question: Question) -> Work:
+    def work(cls, question: Question) -> Work:
         """The cost per image."""
+        network = question.network
         laid_out = cls.lay_out(question, 1)
         image = jax.ShapeDtypeStruct((1, *network.example.shape[1:]), jnp.float32)
         partners = image if isinstance(question.values, Resampling) else None

@@ -148,16 +148,12 @@ def _along(
     several = checked_orders(
         given[None] if single else given, sum(each.num_units for each in (first, *others)), where
     )
-    question = question_of(network, first.name, data, **ablated)
-    settings = question.settings(
-        kind, network, data, carried_out, masks=f"{kind} {fingerprint(several)}"
-    )
+    question = question_of(network, first.name, data, carried_out, **ablated)
+    settings = question.settings(kind, masks=f"{kind} {fingerprint(several)}")
     if others:
         settings |= {"layer": where, "other_masks": "along the orders"}
     return measure_orders(
-        network,
         question,
-        data,
         several,
         others=others,
         inserted=kind == "insertion",
@@ -165,14 +161,11 @@ def _along(
         settings={**settings, "orders": "one" if single else str(len(several))},
         file=file,
         progress=progress,
-        carried_out=carried_out,
     )
 
 
 def measure_orders(
-    network: Classifier,
     question: Question,
-    data: Dataset,
     orders: Int[np.ndarray, "orders steps"],
     *,
     others: Sequence[Layer] = (),
@@ -184,9 +177,7 @@ def measure_orders(
     """The result of orders of units, one after another; see `cumulative` and `answer`.
 
     Args:
-      network: the network.
       question: the layer, and what ablated units give.
-      data: the images.
       orders: distinct units in each row.
       others: layers whose units follow those of the question's.
       inserted: insert instead of ablate.
@@ -207,9 +198,7 @@ def measure_orders(
         ordered["ordered_layer"] = _from_step_1(names[place], "")
     steps = (*named, "step")
     return answer(
-        network,
         question.under(first, along),
-        data,
         coordinates={**named, "step": np.arange(orders.shape[1] + 1)},
         variables={
             **{name: (steps, each[0] if single else each) for name, each in ordered.items()},

@@ -27,7 +27,6 @@ from ..execution import (
     standardized,
     working_dtype,
 )
-from ..networks import Classifier
 from ..networks._function import MaskedFunction
 from ._execution import Execution
 from ._fast import Fast
@@ -138,9 +137,7 @@ class Program:
 
 
 def compile_program(
-    network: Classifier,
     question: Question,
-    carried_out: Execution,
     read: Read,
     *,
     precision: str = "float32",
@@ -153,9 +150,7 @@ def compile_program(
     masks and values of the same shapes.
 
     Args:
-      network: the network.
       question: the masks.
-      carried_out: how.
       read: reads the images.
       precision: the precision of these programs.
       margins: whether margins are wanted too.
@@ -163,7 +158,8 @@ def compile_program(
     Raises:
       InputError: one image and one mask take more memory than allowed.
     """
-    choice, layer = choose(network, question, carried_out.method), question.layer.name
+    network, carried_out = question.network, question.carried_out
+    choice, layer = choose(question), question.layer.name
     size, budget = carried_out.batch_of(read.images), carried_out.budget
     at_once = _masks_at_once(carried_out, choice, size)
     compilations: list[str] = []
@@ -199,24 +195,25 @@ def compile_program(
     return Program(choice, laid_out, at_once, build, found, params, arguments, constants)
 
 
-def choose(network: Classifier, question: Question, method: str) -> Choice:
+def choose(question: Question) -> Choice:
     """The requested method, or the one that costs less.
 
     Raises:
       InputError: the requested method cannot be used, or values are given for a layer whose
         activations are not known.
     """
+    method, network = question.carried_out.method, question.network
     if question.values is not None:
         network.function.traced(network.params, network.example).check_values(question.layer.name)
-    obstacles = {name: each.obstacle(network, question) for name, each in _METHODS.items()}
+    obstacles = {name: each.obstacle(question) for name, each in _METHODS.items()}
     if obstacles.get(method):
         others = " or ".join(repr(name) for name in ("auto", *_METHODS) if name != method)
         raise InputError(f"method={method!r}: {obstacles[method]}; give method={others}")
     if method in _METHODS:
-        return Choice(_METHODS[method], "asked for", _METHODS[method].work(network, question))
+        return Choice(_METHODS[method], "asked for", _METHODS[method].work(question))
     if obstacles["fast"]:
-        return Choice(Reference, obstacles["fast"], Reference.work(network, question))
-    fast, reference = Fast.work(network, question), Reference.work(network, question)
+        return Choice(Reference, obstacles["fast"], Reference.work(question))
+    fast, reference = Fast.work(question), Reference.work(question)
     numbers = (
         f"{fast.total:,} multiply-adds per image on the fast path, {reference.total:,} otherwise"
     )

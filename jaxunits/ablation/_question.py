@@ -72,7 +72,10 @@ class Question:
     """Masks of one layer whose outcomes are wanted.
 
     Attributes:
+      network: the network.
       layer: the layer.
+      data: the images.
+      carried_out: how.
       masks: 1 = kept; the first row keeps everything.
       each_unit: whether they ablate every unit alone, because none were given.
       values: what ablated units give: one number per unit, their means, or activations on other
@@ -82,7 +85,10 @@ class Question:
       along: masks of other layers `[masks, units]`, one for each mask.
     """
 
+    network: Classifier
     layer: Layer
+    data: Dataset
+    carried_out: Execution
     masks: Float32[np.ndarray, "masks units"]
     each_unit: bool = False
     values: Float32[np.ndarray, " units"] | Means | Resampling | None = None
@@ -99,42 +105,32 @@ class Question:
         others = {name: _with_first(each) for name, each in (along or {}).items()}
         return dataclasses.replace(self, masks=_with_first(masks), each_unit=False, along=others)
 
-    def with_means(self, network: Classifier, carried_out: Execution) -> Question:
+    def with_means(self) -> Question:
         """The same with numbers where ablated units give their means."""
         if not isinstance(self.values, Means):
             return self
         means = unit_means(
-            network,
+            self.network,
             self.layer.name,
             self.values.reference,
             progress=False,
-            batch_size=carried_out.batch_size,
-            max_memory=carried_out.max_memory,
-            devices=carried_out.devices,
+            batch_size=self.carried_out.batch_size,
+            max_memory=self.carried_out.max_memory,
+            devices=self.carried_out.devices,
         )
         return dataclasses.replace(self, values=means.astype(np.float32))
 
-    def read(self, network: Classifier, data: Dataset, carried_out: Execution) -> Read:
+    def read(self) -> Read:
         """What reads the images, and others beside them where ablated units give theirs."""
-        partners = self.values.partners(data) if isinstance(self.values, Resampling) else None
-        return execution.reading(data, network.preprocessing, carried_out, partners)
+        partners = self.values.partners(self.data) if isinstance(self.values, Resampling) else None
+        preprocessing = self.network.preprocessing
+        return execution.reading(self.data, preprocessing, self.carried_out, partners)
 
-    def settings(
-        self,
-        measured: str,
-        network: Classifier,
-        data: Dataset,
-        carried_out: Execution,
-        *,
-        masks: str | None = None,
-    ) -> dict[str, str]:
+    def settings(self, measured: str, *, masks: str | None = None) -> dict[str, str]:
         """Everything that the numbers depend on.
 
         Args:
           measured: what is measured, by the function's name.
-          network: the network.
-          data: the images.
-          carried_out: how.
           masks: what tells the masks from others, where that is shorter than their fingerprint.
         """
         others = {**self.held, **self.along}
@@ -148,7 +144,9 @@ class Question:
             case np.ndarray():
                 values = fingerprint(self.values)
         return {
-            **execution.provenance(measured, network, self.layer.name, data, carried_out),
+            **execution.provenance(
+                measured, self.network, self.layer.name, self.data, self.carried_out
+            ),
             "masks": masks or named,
             "other_masks": fingerprint(others) if others else "none",
             "values": values,
@@ -160,6 +158,7 @@ def question_of(
     network: Classifier,
     layer: str,
     data: Dataset,
+    carried_out: Execution,
     masks: ArrayLike | None = None,
     *,
     values: Values = "zero",
@@ -178,9 +177,13 @@ def question_of(
     if reference is not None:
         check_data(network, reference)
     filled = _checked_values(network, place, values, reference or data, seed)
-    rows = single_units(place.num_units) if masks is None else checked_masks(masks, place)
-    held, along = _others(network, place, rows, other_masks)
-    return Question(place, _with_first(rows), masks is None, filled, held=held, along=along)
+    wanted = single_units(place.num_units) if masks is None else checked_masks(masks, place)
+    held, along = _others(network, place, len(wanted), other_masks)
+    return Question(
+        *(network, place, data, carried_out, _with_first(wanted), masks is None, filled),
+        held=held,
+        along=along,
+    )
 
 
 def checked_masks(masks: ArrayLike, layer: Layer) -> Float32[np.ndarray, "masks units"]:
@@ -243,7 +246,7 @@ def _with_first(masks: Float32[np.ndarray, "masks units"]) -> Float32[np.ndarray
 def _others(
     network: Classifier,
     layer: Layer,
-    rows: Float32[np.ndarray, "masks units"],
+    num_masks: int,
     other_masks: Mapping[str, ArrayLike] | None,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Masks of other layers that apply throughout, and those that go along with the masks."""
@@ -265,9 +268,9 @@ def _others(
             held[place.name] = checked_masks(array[None], place)[0]
             continue
         masks = checked_masks(array, place)
-        if len(masks) != len(rows):
+        if len(masks) != num_masks:
             raise InputError(
-                f"{len(masks)} masks of layer {name!r} in other_masks beside {len(rows)} "
+                f"{len(masks)} masks of layer {name!r} in other_masks beside {num_masks} "
                 "masks: give as many, or one mask [units] that applies throughout"
             )
         along[place.name] = _with_first(masks)

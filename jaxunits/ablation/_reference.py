@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float32, PyTree
 
 from ..execution import Images
-from ..networks import Classifier, ablate
+from ..networks import ablate
 from ..networks._function import Traced
 from ..tracing import split, trace
 from ._masked import ablated_values, without_directions
@@ -35,9 +35,9 @@ class Reference(Method):
     layer: str = ""
 
     @classmethod
-    def obstacle(cls, network: Classifier, question: Question) -> str:
+    def obstacle(cls, question: Question) -> str:
         """None ever."""
-        del network, question
+        del question
         return ""
 
     @classmethod

@@ -12,12 +12,9 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float32, Int64
 
-from ..data import Dataset
 from ..execution import OnePass, Progress, Reducer, added, in_passes
-from ..networks import Classifier
-from ._counts import as_integers
+from ._counts import as_integers, sums_by_class
 from ._engine import Answers, Engine
-from ._execution import Execution
 from ._question import Question
 
 # From masks, as many in every round because programs are compiled for that, and from what is kept
@@ -49,22 +46,8 @@ class Sums(NamedTuple):
         )
 
 
-def sums_by_class(
-    values: np.ndarray, labels: np.ndarray, classes: int
-) -> Int64[np.ndarray, "rows classes"]:
-    """Sums of whole numbers `[rows, images]` over the images of each class."""
-    order = np.argsort(labels, kind="stable")
-    present, starts = np.unique(labels[order], return_index=True)
-    sums = np.zeros((len(values), classes), np.int64)
-    sums[:, present] = np.add.reduceat(values[:, order], starts, axis=1, dtype=np.int64)
-    return sums
-
-
 def measure_rounds(
-    network: Classifier,
     question: Question,
-    data: Dataset,
-    carried_out: Execution,
     measured: Callable[[OneRound], xr.Dataset],
     *,
     most: int,
@@ -76,10 +59,7 @@ def measure_rounds(
     """The result of masks in rounds; an interruption loses at most one round.
 
     Args:
-      network: the network.
       question: the layer, and what ablated units give.
-      data: the images.
-      carried_out: execution options.
       measured: the result, from a function that evaluates a round.
       most: how many rounds there are at most.
       settings: everything that the numbers depend on.
@@ -89,7 +69,7 @@ def measure_rounds(
     """
 
     def in_rounds(one_pass: OnePass) -> xr.Dataset:
-        filled, numbers = question.with_means(network, carried_out), itertools.count()
+        filled, numbers = question.with_means(), itertools.count()
 
         def one_round(
             masks: Float32[np.ndarray, "masks units"],
@@ -103,19 +83,18 @@ def measure_rounds(
                     kind,
                     lambda seen: functools.reduce(added, map(of, seen)),
                 ),
-                lambda read: Engine(network, asked, read, carried_out, data.name),
-                asked.read(network, data, carried_out),
+                lambda read: Engine(asked, read),
+                asked.read(),
             )
 
         return measured(one_round)
 
     layer = question.layer.name
-    title = f"{title} of {layer}"
     return in_passes(
-        *(layer, settings, carried_out, in_rounds),
+        *(layer, settings, question.carried_out, in_rounds),
         most=most,
         alike=True,
         file=file,
         progress=progress,
-        title=title,
+        title=f"{title} of {layer}",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Unpack, overload
+from typing import Any, Unpack, overload
 
 import numpy as np
 import xarray as xr
@@ -124,6 +124,7 @@ def sweep(
             network,
             name,
             data,
+            carried_out,
             masks,
             values=values,
             reference=reference,
@@ -133,35 +134,22 @@ def sweep(
         for name in names
     ]
     files = Files.of(file, names, not single)
-    asked = [
-        _asked(network, each, data, files.part(name), carried_out)
-        for name, each in zip(names, questions, strict=True)
-    ]
-    read = questions[0].read(network, data, carried_out)
+    asked = [_asked(each, files.part(name)) for name, each in zip(names, questions, strict=True)]
     title = f"ablating {', '.join(names)}"
-    found = execution.in_one_pass(asked, read, carried_out, progress, title)
+    found = execution.in_one_pass(asked, questions[0].read(), carried_out, progress, title)
     by_layer = {name: each[name] for name, each in zip(names, found, strict=True)}
     return by_layer[names[0]] if single else by_layer
 
 
-def _asked(
-    network: Classifier,
-    question: Question,
-    data: Dataset,
-    files: Files,
-    carried_out: Execution,
-) -> Measurement:
+def _asked(question: Question, files: Files) -> Measurement:
     """The masks and values of a sweep over a layer."""
-    rows = question.masks[1:]
+    masks = question.masks[1:]
     return measurement(
-        network,
         question,
-        data,
-        coordinates={"unit" if question.each_unit else "mask": np.arange(len(rows))},
-        variables={} if question.each_unit else {"kept": (("mask", "unit"), rows)},
-        settings=question.settings("sweep", network, data, carried_out),
+        coordinates={"unit" if question.each_unit else "mask": np.arange(len(masks))},
+        variables={} if question.each_unit else {"kept": (("mask", "unit"), masks)},
+        settings=question.settings("sweep"),
         files=files,
-        carried_out=carried_out,
     )
 
 
@@ -198,14 +186,9 @@ class Sweep(Wanted):
         given = {each.name: getattr(carried_out, each.name) for each in fields(carried_out)}
         own = Execution(**given, method=self.method, masks_at_once=self.masks_at_once)
         names = network.chosen_layers(self.layers)
+        filled: dict[str, Any] = {"values": self.values, "reference": self.reference}
         return [
-            _asked(
-                network,
-                question_of(network, name, data, values=self.values, reference=self.reference),
-                data,
-                files(names).part(name),
-                own,
-            )
+            _asked(question_of(network, name, data, own, **filled), files(names).part(name))
             for name in names
         ]
 
@@ -249,10 +232,11 @@ def sweep_settings(
         network,
         layer,
         data,
+        carried_out,
         masks,
         values=values,
         reference=reference,
         seed=seed,
         other_masks=other_masks,
     )
-    return question.settings("sweep", network, data, carried_out)
+    return question.settings("sweep")

@@ -21,11 +21,11 @@ from ..data import Dataset
 from ..execution import Progress
 from ..networks import Classifier, Layer
 from ..results import class_coordinates, fingerprint
-from ._counts import LOSS_UNITS
+from ._counts import LOSS_UNITS, sums_by_class
 from ._engine import Answers
 from ._execution import Execution, Options
 from ._question import Values, question_of
-from ._rounds import OneRound, Sums, measure_rounds, sums_by_class
+from ._rounds import OneRound, Sums, measure_rounds
 
 # Of one round, at most: a batch is evaluated under all of them before the next.
 _PAIRS = 2**13
@@ -121,14 +121,14 @@ def synergies(
     execution.check_call(network, file, progress)
     carried_out = from_options(Execution, options, synergies)
     check_numbers(seed=(seed, SEEDS))
-    question = question_of(network, layer, data, values=values, reference=reference, seed=seed)
+    question = question_of(
+        network, layer, data, carried_out, values=values, reference=reference, seed=seed
+    )
     place, classes = question.layer, len(data.class_names)
     units = place.num_units
     chosen = _chosen(place, pairs, num_pairs, seed)
     check_table(len(chosen), classes, f"{len(chosen):,} pairs of layer {place.name!r}")
-    settings = question.settings(
-        "synergies", network, data, carried_out, masks=f"pairs {fingerprint(chosen)}"
-    )
+    settings = question.settings("synergies", masks=f"pairs {fingerprint(chosen)}")
     rounds = _rounds(chosen)
 
     def measured(one_round: OneRound) -> xr.Dataset:
@@ -143,7 +143,8 @@ def synergies(
         return _labeled(found, chosen, units, data.class_names)
 
     return measure_rounds(
-        *(network, question, data, carried_out, measured),
+        question,
+        measured,
         most=len(rounds),
         settings=settings,
         file=file,

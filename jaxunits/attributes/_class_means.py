@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float64, Int64
 
 from ..execution import added
-from ._collector import Collector, Variable, class_sums, counts_of
+from ._collector import Collector, class_sums, counts_of, variable
 from ._seen import Seen
 from ._selectivity import class_selectivity
 
@@ -40,7 +41,7 @@ def class_means(weigh: str) -> Collector[ClassSums]:
       weigh: what has equal weight in the mean over the other classes: `"classes"` or `"images"`.
     """
 
-    def finish(state: ClassSums) -> dict[str, Variable]:
+    def finish(state: ClassSums) -> dict[str, xr.Variable]:
         present = state.images > 0
         means = state.sums / np.maximum(state.images, 1)
         vector = class_selectivity(
@@ -54,16 +55,16 @@ def class_means(weigh: str) -> Collector[ClassSums]:
         )
         pairs = ("unit", "class")
         return {
-            "class_mean": Variable(
+            "class_mean": variable(
                 pairs,
                 np.where(present, means, np.nan),
                 "",
                 "mean activation over the images of the class",
             ),
-            "class_selectivity_by_class": Variable(
+            "class_selectivity_by_class": variable(
                 pairs, vector, "", f"class selectivity, Zhou et al. 2018, eq. 3{signed}"
             ),
-            "class_selectivity": Variable(
+            "class_selectivity": variable(
                 ("unit",),
                 np.take_along_axis(vector, preferred[:, None], 1)[:, 0],
                 "",

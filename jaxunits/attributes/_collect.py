@@ -31,7 +31,7 @@ from ..networks._checks import check_classifier, check_data, check_images, check
 from ..results import class_coordinates
 from ._choices import Choices, Options
 from ._class_means import ClassSums
-from ._collector import Collector, Variable
+from ._collector import Collector, variable
 from ._l1_norm import known_l1_norm
 from ._seen import joined, look
 
@@ -245,29 +245,22 @@ def _labeled(
 ) -> xr.Dataset:
     """The attributes of a layer, the scalars first."""
     units = network.layers[layer].num_units
-    variables: dict[str, Variable] = {}
+    variables: dict[str, xr.Variable] = {}
     norms = known_l1_norm(network, layer)
     if norms is not None:
-        variables["l1_norm"] = Variable(
+        variables["l1_norm"] = variable(
             ("unit",), norms, "", "L1 norm of the incoming weights, Zhou et al. 2018, eq. 1"
         )
     for collector, state in zip(collectors, states, strict=True):
         variables |= collector.finish(state)
     draw = np.random.default_rng([seed, list(network.layers).index(layer)]).random(units)
-    variables["random"] = Variable(("unit",), draw, "", "a uniform random number")
+    variables["random"] = variable(("unit",), draw, "", "a uniform random number")
     # Not the data set's labels, which may be read from its images.
     images = next(state.images for state in states if isinstance(state, ClassSums))
     names = [str(name) for name in data.class_names]
     empty = [name for name, count in zip(names, images, strict=True) if count == 0]
     return xr.Dataset(
-        {
-            name: xr.Variable(
-                variable.dims,
-                variable.values,
-                {"units": variable.units, "long_name": variable.description},
-            )
-            for name, variable in sorted(variables.items(), key=lambda item: len(item[1].dims))
-        },
+        dict(sorted(variables.items(), key=lambda item: item[1].ndim)),
         coords={"unit": np.arange(units), **class_coordinates(names)},
         attrs={"empty_classes": ", ".join(empty)},
     )

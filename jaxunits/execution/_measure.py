@@ -18,9 +18,9 @@ from ._pieces import Piece, Read, pieces
 from ._plan import Enough, Trial, first_batches, timed, trial
 from ._processes import agree, share
 from ._progress import Progress, Tally, reporting
+from ._provenance import times
 from ._states import Kind, State, States
 from ._store import open_store
-from ._times import times
 
 # Of images on the host: one piece is looked at while the next is read.
 _PIECE_BYTES = 2**28

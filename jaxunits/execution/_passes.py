@@ -16,9 +16,9 @@ from ._files import Files
 from ._measure import Measurement, in_one_pass
 from ._pieces import Read
 from ._plan import Enough, trial
-from ._progress import Progress, reporting
+from ._progress import Progress, reporting, shifted
+from ._provenance import together
 from ._states import State, added
-from ._times import together
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def in_passes(
 
         def one_pass(reducer: Reducer, engine: Callable[[Read], Engine], read: Read) -> State:
             asked = _asked(settings, reducer, engine, files.on_the_way)
-            shifted = _shifted(report, len(done), most)
-            (found,) = in_one_pass([asked], read, execution, shifted, title, last=False)
+            part = shifted(report, len(done), most)
+            (found,) = in_one_pass([asked], read, execution, part, title, last=False)
             if alike and (planned := trial()):
                 planned.passes[-1] = dataclasses.replace(planned.passes[-1], steps=most)
                 raise Enough
@@ -105,11 +105,6 @@ def _asked(
         finish=lambda states: {name: _as_dataset(*states())},
         files=Files.of(folder and folder / f"{name}.nc", [name], several=False),
     )
-
-
-def _shifted(progress: Progress, number: int, most: int) -> Progress:
-    """Progress of one pass as progress of all."""
-    return lambda done, total: progress(number * total + done, most * total)
 
 
 def _as_dataset(state: State) -> xr.Dataset:

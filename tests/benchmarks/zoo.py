@@ -42,9 +42,9 @@ def main() -> None:
 def row(found: Kind, layer: str) -> list[str]:
     """A network's line."""
     network, data = found.network, found.data
-    question = question_of(network, layer, data)
-    chosen = choose(network, question, "auto")
-    whole = Reference.work(network, question)
+    question = question_of(network, layer, data, ju.ablation.Execution())
+    chosen = choose(question)
+    whole = Reference.work(question)
     plain = whole.prefix + whole.each
     results = {
         method: [ju.ablation.sweep(network, layer, data, method=method) for _ in range(1 + ROUNDS)]
