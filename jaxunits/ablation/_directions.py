@@ -19,8 +19,8 @@ from ..execution import Progress, check_call
 from ..networks import Classifier, Layer
 from ..networks._checks import check_readable
 from ..results import fingerprint
+from ._counts import answer
 from ._execution import Execution, Options
-from ._measurement import answer
 from ._question import question_of
 
 _TOLERANCE = 1e-4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,7 +102,7 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
         Raises:
           InputError: a logit is not a number; image and mask are named.
         """
-        for part in (self._checked if self._checks else self._plain)(piece):
+        for part in self._checked(piece) if self._checks else _run(self.program, piece):
             self._check_finite(part)
             yield part
 
@@ -125,9 +125,6 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
         )
         self.question = dataclasses.replace(self.question, carried_out=carried_out)
         self._compile()
-
-    def _plain(self, piece: Piece) -> Iterator[Answers]:
-        return _run(self.program, piece)
 
     def _checked(self, piece: Piece) -> Iterator[Answers]:
         """Low precision where margins are beyond the error bound, float32 for the other images.
@@ -175,26 +172,21 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
 
 def _run(program: Program, piece: Piece, *, repeated: bool = False) -> Iterator[Answers]:
     """Outcomes in order, while the device already works on the next batch."""
-    waiting: Callable[[], Answers] | None = None
+    waiting: tuple[Part, Any] | None = None
     for part in piece.parts(program.batch_size):
-        ready = _pending(program, part, program.run(part.inputs), repeated)
+        ready = part, program.run(part.inputs)
         if waiting is not None:
-            yield waiting()
+            yield _answers(program, *waiting, repeated)
         waiting = ready
     if waiting is not None:
-        yield waiting()
+        yield _answers(program, *waiting, repeated)
 
 
-def _pending(program: Program, part: Part, outcome: Any, repeated: bool) -> Callable[[], Answers]:
-    """A function that waits for the device and returns the outcomes of a batch."""
-
-    def answers() -> Answers:
-        images = len(part.image)
-        rows = (np.asarray(each)[program.laid_out.position][:, :images] for each in outcome)
-        labels = part.inputs.labels[:images]
-        return Answers(part.image, labels, np.full(images, repeated), *rows)
-
-    return answers
+def _answers(program: Program, part: Part, outcome: Any, repeated: bool) -> Answers:
+    """The outcomes of a batch, for which the device is waited."""
+    images = len(part.image)
+    rows = (np.asarray(each)[program.laid_out.position][:, :images] for each in outcome)
+    return Answers(part.image, part.inputs.labels[:images], np.full(images, repeated), *rows)
 
 
 def _all(program: Program, piece: Piece, *, repeated: bool = False) -> Answers:

@@ -22,7 +22,7 @@ from ..networks._function import Traced
 from ..tracing import RULES, Program, Walk, split, trace
 from ._encoding import encode
 from ._masked import ablated_values, replaced, seeds_of_others
-from ._method import LaidOut, Method, Stages, fixed_arguments
+from ._method import LaidOut, Method, Stages, fixed_arguments, placed
 from ._question import Question
 
 
@@ -64,7 +64,7 @@ class Fast(Method):
         encoding = encode(question.masks.astype(bool), at_once)
         chunks, length, _ = encoding.units.shape
         along = {
-            name: _placed(masks, encoding.position, chunks * length).reshape(chunks, length, -1)
+            name: placed(masks, encoding.position, chunks * length).reshape(chunks, length, -1)
             for name, masks in question.along.items()
         }
         given = {
@@ -164,12 +164,6 @@ def _chunk(
         return jax.tree.map(lambda part: part[None], outcomes)
     nothing = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), stages.before)
     return jax.lax.scan(group, nothing, grouped)[1]
-
-
-def _placed(masks: np.ndarray, position: np.ndarray, rows: int) -> np.ndarray:
-    placed = np.ones((rows, masks.shape[1]), np.float32)
-    placed[position] = masks
-    return placed
 
 
 def _shape(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:

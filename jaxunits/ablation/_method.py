@@ -195,6 +195,15 @@ def fixed_arguments(question: Question) -> dict[str, Any]:
     return fixed
 
 
+def placed(
+    masks: Float32[np.ndarray, "masks units"], position: Int32[np.ndarray, " masks"], rows: int
+) -> Float32[np.ndarray, "rows units"]:
+    """Masks in their rows; the others keep everything."""
+    found = np.ones((rows, masks.shape[1]), np.float32)
+    found[position] = masks
+    return found
+
+
 class Outcome(NamedTuple):
     """What is kept of the logits of one image under one mask.
 

@@ -18,8 +18,8 @@ from ..data import Dataset
 from ..execution import Progress, check_call
 from ..networks import Classifier, Layer
 from ..results import fingerprint
+from ._counts import answer
 from ._execution import Execution, Options
-from ._measurement import answer
 from ._question import Question, Values, question_of
 
 

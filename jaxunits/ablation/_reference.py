@@ -18,7 +18,7 @@ from ..networks import ablate
 from ..networks._function import Traced
 from ..tracing import split, trace
 from ._masked import ablated_values, without_directions
-from ._method import LaidOut, Method, Stages, fixed_arguments
+from ._method import LaidOut, Method, Stages, fixed_arguments, placed
 from ._question import Question
 
 
@@ -43,20 +43,15 @@ class Reference(Method):
     @classmethod
     def lay_out(cls, question: Question, at_once: int) -> LaidOut:
         """Rows of masks, as many as a whole number of those together."""
-        count = len(question.masks)
+        count, layer = len(question.masks), question.layer.name
         at_once = min(at_once, count)
-        rows = -(-count // at_once) * at_once
-
-        def padded(masks: np.ndarray) -> Float32[np.ndarray, "rows units"]:
-            result = np.ones((rows, masks.shape[1]), np.float32)
-            result[:count] = masks
-            return result
-
-        layer = question.layer.name
-        masks = {name: padded(each) for name, each in question.along.items()}
-        masks[layer] = padded(question.masks)
+        rows, position = -(-count // at_once) * at_once, np.arange(count, dtype=np.int32)
+        masks = {
+            name: placed(each, position, rows)
+            for name, each in {**question.along, layer: question.masks}.items()
+        }
         given = {"fixed": fixed_arguments(question), "masks": masks}
-        return LaidOut(cls(at_once, layer), given, np.arange(count, dtype=np.int32))
+        return LaidOut(cls(at_once, layer), given, position)
 
     def from_base(self, arguments: PyTree, kept: Float32[np.ndarray, " units"]) -> PyTree:
         """With fewer units in every mask."""

@@ -18,8 +18,8 @@ from ..data import Dataset
 from ..execution import Files, Measurement, Progress, Wanted
 from ..networks import Classifier
 from ..networks._checks import check_classifier
+from ._counts import measurement
 from ._execution import Execution, Options
-from ._measurement import measurement
 from ._question import Question, Values, question_of
 
 

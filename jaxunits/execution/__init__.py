@@ -22,6 +22,7 @@ from ._look_engine import LookEngine as LookEngine
 from ._look_engine import Program as Program
 from ._look_engine import Turns as Turns
 from ._measure import Measurement as Measurement
+from ._measure import check_call as check_call
 from ._measure import in_one_pass as in_one_pass
 from ._measure import ranges as ranges
 from ._passes import OnePass as OnePass
@@ -43,7 +44,6 @@ from ._plan import trial as trial
 from ._processes import agree as agree
 from ._processes import share as share
 from ._progress import Progress as Progress
-from ._progress import check_call as check_call
 from ._progress import reporting as reporting
 from ._progress import shifted as shifted
 from ._provenance import provenance as provenance

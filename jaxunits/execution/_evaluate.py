@@ -24,9 +24,9 @@ from ._execution import Execution, Options
 from ._files import Files
 from ._finite import check_finite
 from ._look_engine import LookEngine
-from ._measure import Measurement, in_one_pass
+from ._measure import Measurement, check_call, in_one_pass
 from ._pieces import Images, reading
-from ._progress import Progress, check_call
+from ._progress import Progress
 from ._provenance import provenance
 from ._states import added
 

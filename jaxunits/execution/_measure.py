@@ -6,10 +6,14 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from .._arguments import check_path_or_none
+from ..networks import Classifier
+from ..networks._checks import check_classifier
 from ..results import environment
 from ._engine import Engine
 from ._execution import Execution
@@ -17,7 +21,7 @@ from ._files import Files
 from ._pieces import Piece, Read, pieces
 from ._plan import Enough, Trial, first_batches, timed, trial
 from ._processes import agree, share
-from ._progress import Progress, Tally, reporting
+from ._progress import Progress, Tally, check_progress, reporting
 from ._provenance import times
 from ._states import Kind, State, States
 from ._store import open_store
@@ -50,6 +54,20 @@ class Measurement:
     merge: Callable[[State, State], State] | None
     finish: Callable[[Callable[[], Iterator[State]]], Mapping[str, xr.Dataset]]
     files: Files
+
+
+def check_call(
+    network: Classifier, file: str | Path | None, progress: Progress | bool | None
+) -> None:
+    """Refuse what no measuring function takes.
+
+    Raises:
+      InputError: the network is none, the file is no path, or progress is not a function of two
+        numbers, False for silence or None for a bar.
+    """
+    check_progress(progress)
+    check_path_or_none(file=file)
+    check_classifier(network)
 
 
 def in_one_pass(

@@ -7,33 +7,17 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from .._arguments import check_function_or_none, check_path_or_none, shown
+from .._arguments import check_function_or_none, shown
 from .._errors import InputError
-from ..networks import Classifier
-from ..networks._checks import check_classifier
 from ._plan import trial
 
 Progress = Callable[[int, int], None]
 
 
-def check_call(
-    network: Classifier, file: str | Path | None, progress: Progress | bool | None
-) -> None:
-    """Refuse what no measuring function takes.
-
-    Raises:
-      InputError: the network is none, the file is no path, or progress is not a function of two
-        numbers, False for silence or None for a bar.
-    """
-    _check_progress(progress)
-    check_path_or_none(file=file)
-    check_classifier(network)
-
-
-def _check_progress(progress: Progress | bool | None) -> None:
+def check_progress(progress: Progress | bool | None) -> None:
+    """Refuse anything but a function of two numbers, False for silence and None for a bar."""
     if isinstance(progress, type) or (callable(progress) and not _takes_two(progress)):
         raise InputError(
             f"progress={shown(progress)}: give a function of what is done and what there is in all"

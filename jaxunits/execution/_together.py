@@ -17,9 +17,9 @@ from ..networks import Classifier
 from ..networks._checks import check_data
 from ._execution import Execution, Options
 from ._files import Files
-from ._measure import Measurement, in_one_pass
+from ._measure import Measurement, check_call, in_one_pass
 from ._pieces import reading
-from ._progress import Progress, check_call
+from ._progress import Progress
 
 
 @dataclass(frozen=True)
