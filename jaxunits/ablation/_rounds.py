@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float32, Int64
 
-from ..execution import OnePass, Progress, Reducer, added, in_passes
+from ..execution import OnePass, Reducer, added
 from ._counts import as_integers, sums_by_class
 from ._engine import Answers, Engine
 from ._question import Question
@@ -46,29 +45,17 @@ class Sums(NamedTuple):
         )
 
 
-def measure_rounds(
-    question: Question,
-    measured: Callable[[OneRound], xr.Dataset],
-    *,
-    most: int,
-    settings: Mapping[str, str],
-    file: str | Path | None,
-    progress: Progress | bool | None,
-    title: str,
-) -> xr.Dataset:
-    """The result of masks in rounds; an interruption loses at most one round.
+def in_rounds(
+    question: Question, measured: Callable[[OneRound], xr.Dataset]
+) -> Callable[[OnePass], xr.Dataset]:
+    """What is measured in rounds, each of which is a pass.
 
     Args:
       question: the layer, and what ablated units give.
       measured: the result, from a function that evaluates a round.
-      most: how many rounds there are at most.
-      settings: everything that the numbers depend on.
-      file: where the result is kept.
-      progress: called with the images done and the total, over all rounds.
-      title: what is measured, for the progress bar.
     """
 
-    def in_rounds(one_pass: OnePass) -> xr.Dataset:
+    def by_passes(one_pass: OnePass) -> xr.Dataset:
         filled, numbers = question.with_means(), itertools.count()
 
         def one_round(
@@ -76,25 +63,10 @@ def measure_rounds(
             kind: type[Any],
             of: Callable[[Answers], Any],
         ) -> Any:
-            asked = filled.under(masks)
-            return one_pass(
-                Reducer(
-                    f"round {next(numbers)}",
-                    kind,
-                    lambda seen: functools.reduce(added, map(of, seen)),
-                ),
-                lambda read: Engine(asked, read),
-                asked.read(),
-            )
+            asked, name = filled.under(masks), f"round {next(numbers)}"
+            reducer = Reducer(name, kind, lambda seen: functools.reduce(added, map(of, seen)))
+            return one_pass(reducer, lambda read: Engine(asked, read), asked.read())
 
         return measured(one_round)
 
-    layer = question.layer.name
-    return in_passes(
-        *(layer, settings, question.carried_out, in_rounds),
-        most=most,
-        alike=True,
-        file=file,
-        progress=progress,
-        title=f"{title} of {layer}",
-    )
+    return by_passes

@@ -23,7 +23,7 @@ from ._counts import LOSS_UNITS
 from ._execution import Execution, Options
 from ._orders import masks_of_orders
 from ._question import Values, question_of
-from ._rounds import OneRound, Sums, measure_rounds
+from ._rounds import OneRound, Sums, in_rounds
 
 # Of one round, at most: a batch is evaluated under all of them before the next.
 _MASKS = 2048
@@ -147,14 +147,13 @@ def shapley(
         ends = np.stack([sums.images, *sums.correct[[0, units + 1]]])
         return _labeled(spread, ends, data.class_names)
 
-    return measure_rounds(
-        question,
-        measured,
+    return execution.in_passes(
+        *(question.layer.name, settings, carried_out, in_rounds(question, measured)),
         most=rounds,
-        settings=settings,
+        alike=True,
         file=file,
         progress=progress,
-        title="Shapley values",
+        title=f"Shapley values of {question.layer.name}",
     )
 
 

@@ -25,7 +25,7 @@ from ._counts import LOSS_UNITS, sums_by_class
 from ._engine import Answers
 from ._execution import Execution, Options
 from ._question import Values, question_of
-from ._rounds import OneRound, Sums, measure_rounds
+from ._rounds import OneRound, Sums, in_rounds
 
 # Of one round, at most: a batch is evaluated under all of them before the next.
 _PAIRS = 2**13
@@ -142,14 +142,13 @@ def synergies(
         ]
         return _labeled(found, chosen, units, data.class_names)
 
-    return measure_rounds(
-        question,
-        measured,
+    return execution.in_passes(
+        *(place.name, settings, carried_out, in_rounds(question, measured)),
         most=len(rounds),
-        settings=settings,
+        alike=True,
         file=file,
         progress=progress,
-        title="synergies",
+        title=f"synergies of {place.name}",
     )
 
 
