@@ -27,9 +27,9 @@ from ..data import Dataset, of_class
 from ..execution import (
     Files,
     Part,
+    Pass,
     Progress,
     Store,
-    Trial,
     agree,
     open_store,
     pieces,
@@ -154,7 +154,8 @@ def _choose(
 ) -> Int64[np.ndarray, "classes steps"]:
     """The greedy order of every class; finished steps are kept."""
     largest = dataclasses.replace(question, data=max(images.values(), key=len))
-    if planned := trial():
+    planned = trial()
+    if planned is not None:
         return _plan(largest, images, length, planned)
     there = agree(set(kept), list(images))
     missing = share([number for number in images if number not in there])
@@ -169,7 +170,7 @@ def _choose(
 
 
 def _plan(
-    question: Question, images: Mapping[int, Dataset], length: int, planned: Trial
+    question: Question, images: Mapping[int, Dataset], length: int, planned: list[Pass]
 ) -> Int64[np.ndarray, "classes steps"]:
     """Orders that cost what greedy ones do, after one batch has been timed."""
     read = question.read()
@@ -185,7 +186,7 @@ def _plan(
         seconds = time.perf_counter() - began
     settings = {question.layer.name: question.settings("greedy")}
     read = dataclasses.replace(read, images=sum(map(len, images.values())))
-    planned.add(settings, engine, read, first, seconds, steps=length)
+    planned.append(Pass.of(settings, engine, read, first, seconds, steps=length))
     return np.tile(np.arange(length), (len(images), 1))
 
 

@@ -36,8 +36,8 @@ from ._pieces import image_shape as image_shape
 from ._pieces import pieces as pieces
 from ._pieces import pixel_dtype as pixel_dtype
 from ._pieces import reading as reading
+from ._plan import Pass as Pass
 from ._plan import Plan as Plan
-from ._plan import Trial as Trial
 from ._plan import first_batches as first_batches
 from ._plan import plan as plan
 from ._plan import trial as trial

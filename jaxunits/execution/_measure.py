@@ -19,7 +19,7 @@ from ._engine import Engine
 from ._execution import Execution
 from ._files import Files
 from ._pieces import Piece, Read, pieces
-from ._plan import Enough, Trial, first_batches, timed, trial
+from ._plan import Enough, Pass, first_batches, timed, trial
 from ._processes import agree, share
 from ._progress import Progress, Tally, check_progress, reporting
 from ._provenance import times
@@ -102,7 +102,8 @@ def in_one_pass(
             for number, each in enumerate(measurements)
             if made[number] is None
         }
-        if planned := trial() if works else None:
+        planned = trial() if works else None
+        if planned is not None:
             for work in works.values():
                 work.plan(stack, read, execution, planned)
             if last:
@@ -137,13 +138,13 @@ class _Work:
         self.done = agree(self.states.done(), starts)
 
     def plan(
-        self, stack: contextlib.ExitStack, read: Read, execution: Execution, planned: Trial
+        self, stack: contextlib.ExitStack, read: Read, execution: Execution, planned: list[Pass]
     ) -> None:
         """Evaluate the first batches alone, whose state stands for that of all images."""
         engine = self.engine
         first = first_batches(read, engine.batch_size * execution.side_by_side)
         state, seconds = timed(engine, first.piece, self.asked.observe)
-        planned.add(self.asked.settings, engine, read, first, seconds)
+        planned.append(Pass.of(self.asked.settings, engine, read, first, seconds))
         self.open(stack, [(0, len(first.piece))])
         self.states.add(0, seconds, engine.attributes(), state)
 

@@ -77,7 +77,7 @@ def in_passes(
             part = shifted(report, len(done), most)
             (found,) = in_one_pass([asked], read, execution, part, title, last=False)
             if alike and (planned := trial()):
-                planned.passes[-1] = dataclasses.replace(planned.passes[-1], steps=most)
+                planned[-1] = dataclasses.replace(planned[-1], steps=most)
                 raise Enough
             state = found[reducer.name]
             done.append(state.attrs)
