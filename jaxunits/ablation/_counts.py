@@ -261,7 +261,7 @@ def measurement(
 
     return Measurement(
         settings={layer: settings},
-        compile=lambda read: Engine(question.with_means(), read),
+        compile=lambda read: Engine(question.ready(read), read),
         observe=lambda answers: outcomes(answers, len(data.class_names)),
         kind=Outcomes,
         merge=None,

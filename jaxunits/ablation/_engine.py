@@ -62,6 +62,10 @@ class Engine(execution.Engine):
         self.question, self._read = question, read
         self._checks = question.carried_out.precision == "checked"
         self._compile()
+        prefix = question.prefix
+        if prefix is not None and prefix.engine is not None and prefix.leads(question):
+            self.compilations += prefix.engine.compilations
+            self.compile_seconds += prefix.engine.compile_seconds
 
     @property
     def batch_size(self) -> int:
@@ -84,7 +88,7 @@ class Engine(execution.Engine):
         """The method with its multiply-adds."""
         program = self.program
         work = program.choice.work
-        whole = Reference.work(self.question)
+        whole = Reference.work(dataclasses.replace(self.question, prefix=None))
         plain = whole.prefix + whole.each
         return f"""\
 method: {program.laid_out.method.name} ({program.choice.reason})
@@ -102,6 +106,8 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
         Raises:
           InputError: a logit is not a number; image and mask are named.
         """
+        if self.question.prefix is not None:
+            piece = self.question.prefix.behind(piece, self.question)
         for part in self._checked(piece) if self._checks else _run(self.program, piece):
             self._check_finite(part)
             yield part

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,9 @@ from ..execution import Images
 from ..networks._function import MaskedFunction, Traced
 from ..tracing import Program, has_convolutions, largest_array, multiply_adds
 from ._question import Question, Resampling
+
+if TYPE_CHECKING:
+    from ._prefix import UpTo
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,15 @@ class Method(abc.ABC):
         """The cost per image."""
         network = question.network
         laid_out = cls.lay_out(question, 1)
-        image = jax.ShapeDtypeStruct((1, *network.example.shape[1:]), jnp.float32)
+        image = jax.ShapeDtypeStruct(network.example.shape[1:], jnp.float32)
         partners = image if isinstance(question.values, Resampling) else None
-        shapes = (network.params, Images(image, None, partners), laid_out.arguments)
+        inputs = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype),
+            question.inputs(Images(image, None, partners)),
+        )
+        shapes = (network.params, inputs, laid_out.arguments)
         return _work(
-            *(network.function, question.layer.name, laid_out.method, len(question.masks)),
+            *(question.function, question.layer.name, laid_out.method, len(question.masks)),
             *map(Shapes.of, shapes),
         )
 
@@ -163,7 +170,7 @@ class LaidOut:
 
 @kept
 def _work(
-    function: MaskedFunction,
+    function: MaskedFunction | UpTo,
     layer: str,
     method: Method,
     masks: int,

@@ -27,7 +27,6 @@ from ..execution import (
     standardized,
     working_dtype,
 )
-from ..networks._function import MaskedFunction
 from ._execution import Execution
 from ._fast import Fast
 from ._method import LaidOut, Method, Work, classify
@@ -70,7 +69,7 @@ class Masked(Look):
       margins: whether margins are wanted too.
     """
 
-    function: MaskedFunction
+    function: Any
     layer: str
     method: Method
     margins: bool
@@ -166,10 +165,10 @@ def compile_program(
     while True:
         laid_out = choice.method.lay_out(question, at_once)
         build = Build(
-            Masked(network.function, layer, laid_out.method, margins),
+            Masked(question.function, layer, laid_out.method, margins),
             network.preprocessing,
             Shapes.of(network.params),
-            Shapes.of(read.example),
+            Shapes.of(question.inputs(read.example)),
             Shapes.of(laid_out.arguments),
             size,
             tuple(carried_out.places),
@@ -272,16 +271,19 @@ def _lowered(function: Any, *shapes: PyTree) -> tuple[Any, PyTree]:
 def _sharded(build: Build) -> tuple[Any, Any, Any]:
     """What is compiled, each device with its share of the images."""
     look, dtype, places = build.look, working_dtype(build.precision), build.places
-    example = build.inputs.tree()
-    image = jax.ShapeDtypeStruct((build.size, *example.images.shape), dtype)
-    params = jax.eval_shape(lambda arrays: cast(arrays, dtype), build.params.tree())
-    stages = look.method.stages(
-        look.function.traced(params, image),
-        look.layer,
-        params,
-        Images(image, None, image if example.partners is not None else None),
-        build.arguments.tree(),
+    inputs = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((build.size, *leaf.shape), leaf.dtype),
+        build.inputs.tree(),
     )
+    params, read = jax.eval_shape(
+        lambda params, inputs: (
+            cast(params, dtype),
+            cast(standardized(inputs, build.preprocessing), dtype),
+        ),
+        *(build.params.tree(), inputs),
+    )
+    traced = look.function.traced(params, read.images)
+    stages = look.method.stages(traced, look.layer, params, read, build.arguments.tree())
 
     def constants(params: PyTree, arguments: PyTree) -> PyTree:
         return stages.constants(cast(params, dtype), arguments["fixed"])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 from jaxtyping import Float32, Shaped
 from numpy.typing import ArrayLike
@@ -15,13 +17,17 @@ from .._arguments import as_array, real_array
 from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from ..data import Dataset, subset
-from ..execution import Read
+from ..execution import Images, Read
 from ..networks import Classifier, Layer
 from ..networks._checks import check_data, check_parameters, check_readable
+from ..networks._function import MaskedFunction
 from ..results import fingerprint
 from ._execution import Execution
 from ._masks import single_units
 from ._means import unit_means
+
+if TYPE_CHECKING:
+    from ._prefix import SharedPrefix, UpTo
 
 Values = str | ArrayLike
 
@@ -83,6 +89,8 @@ class Question:
       basis: orthonormal directions as columns, whose coordinates the masks ablate; None for units.
       held: masks of other layers `[units]` that apply throughout.
       along: masks of other layers `[masks, units]`, one for each mask.
+      shares: what it has in common with others of the same pass; None where there are none.
+      prefix: the same, where it is computed ahead and programs start behind it.
     """
 
     network: Classifier
@@ -95,6 +103,26 @@ class Question:
     basis: Float32[np.ndarray, "units directions"] | None = None
     held: Mapping[str, np.ndarray] = field(default_factory=dict)
     along: Mapping[str, np.ndarray] = field(default_factory=dict)
+    shares: SharedPrefix | None = None
+    prefix: SharedPrefix | None = None
+
+    @property
+    def function(self) -> MaskedFunction | UpTo:
+        """The network, or what is left of it behind the prefix."""
+        return self.network.function if self.prefix is None else self.prefix.up_to
+
+    def inputs(self, example: Images) -> Images:
+        """Shapes of what programs read of an image, from those of what is read of it."""
+        if self.prefix is None:
+            return example
+        found = self.prefix.up_to.shapes(self.network.params, 1)
+        shapes = [jax.ShapeDtypeStruct(each.shape[1:], each.dtype) for each in found]
+        return example._replace(images=shapes)
+
+    def ready(self, read: Read) -> Question:
+        """The same with means, behind the prefix where that is worth it."""
+        prefix = None if self.shares is None else self.shares.where_worth(read)
+        return dataclasses.replace(self.with_means(), prefix=prefix)
 
     def under(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +21,7 @@ from ..networks import Classifier
 from ..networks._checks import check_classifier
 from ._counts import measurement
 from ._execution import Execution, Options
+from ._prefix import SharedPrefix
 from ._question import Question, Values, question_of
 
 
@@ -79,7 +81,8 @@ def sweep(
       network: a built-in one, or what `from_nnx`, `from_linen`, `from_torch` and `from_callable`
         return.
       layers: the layer whose units are ablated; or several, or None for all, whose units are
-        ablated one at a time in one pass over the images.
+        ablated one at a time in one pass over the images. Late ones share the network up to the
+        first of them, where that saves more than 5 % of all multiply-adds.
       data: the images, held out from training.
       masks: `[masks, units]`: 1 keeps a unit, 0 ablates it. None ablates every unit of the layer,
         one at a time.
@@ -134,23 +137,28 @@ def sweep(
         for name in names
     ]
     files = Files.of(file, names, not single)
-    asked = [_asked(each, files.part(name)) for name, each in zip(names, questions, strict=True)]
+    asked = _asked(questions, files)
     title = f"ablating {', '.join(names)}"
     found = execution.in_one_pass(asked, questions[0].read(), carried_out, progress, title)
     by_layer = {name: each[name] for name, each in zip(names, found, strict=True)}
     return by_layer[names[0]] if single else by_layer
 
 
-def _asked(question: Question, files: Files) -> Measurement:
-    """The masks and values of a sweep over a layer."""
-    masks = question.masks[1:]
-    return measurement(
-        question,
-        coordinates={"unit" if question.each_unit else "mask": np.arange(len(masks))},
-        variables={} if question.each_unit else {"kept": (("mask", "unit"), masks)},
-        settings=question.settings("sweep"),
-        files=files,
-    )
+def _asked(questions: Sequence[Question], files: Files) -> list[Measurement]:
+    """The masks and values of a sweep over some layers."""
+    shares = SharedPrefix(questions)
+    asked = []
+    for question in questions:
+        masks = question.masks[1:]
+        one = measurement(
+            dataclasses.replace(question, shares=shares),
+            coordinates={"unit" if question.each_unit else "mask": np.arange(len(masks))},
+            variables={} if question.each_unit else {"kept": (("mask", "unit"), masks)},
+            settings=question.settings("sweep"),
+            files=files.part(question.layer.name),
+        )
+        asked.append(one)
+    return asked
 
 
 @dataclass(frozen=True)
@@ -187,10 +195,8 @@ class Sweep(Wanted):
         own = Execution(**given, method=self.method, masks_at_once=self.masks_at_once)
         names = network.chosen_layers(self.layers)
         filled: dict[str, Any] = {"values": self.values, "reference": self.reference}
-        return [
-            _asked(question_of(network, name, data, own, **filled), files(names).part(name))
-            for name in names
-        ]
+        questions = [question_of(network, name, data, own, **filled) for name in names]
+        return _asked(questions, files(names))
 
 
 def sweep_settings(
