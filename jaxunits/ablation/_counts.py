@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float32, Int, Int32, Int64
 
+from .. import execution
+from ..execution import Files, Measurement, Progress
 from ..results import class_coordinates
-from ._engine import Answers
+from ._engine import Answers, Engine
+from ._question import Question
 
 # Losses are added as multiples of this part of a nat, in integers: their sum does not depend on
 # the order in which images come, nor on which process adds them.
@@ -48,15 +52,13 @@ class Outcomes(NamedTuple):
       labels: the images' classes.
       before: predicted classes without ablation.
       changed: under every mask 0 where the prediction is the same, else one more than the class.
-      classes: the classes that occur.
-      loss: their cross-entropies' sums, in `1 / LOSS_UNITS` nats.
+      loss: sums of cross-entropies over each class, in `1 / LOSS_UNITS` nats.
       repeated: images that were evaluated again in float32.
     """
 
     labels: Int32[np.ndarray, " images"]
     before: Int32[np.ndarray, " images"]
     changed: Int[np.ndarray, "masks images"]
-    classes: Int64[np.ndarray, " classes"]
     loss: Int64[np.ndarray, "rows classes"]
     repeated: Int64[np.ndarray, ""]
 
@@ -85,15 +87,12 @@ def outcomes(seen: Iterable[Answers], classes: int) -> Outcomes:
     labels = np.concatenate([part.labels for part in answers])[place]
     prediction = np.concatenate([part.prediction for part in answers], 1)[:, place]
     loss = as_integers(np.concatenate([part.loss for part in answers], 1)[:, place])
-    order = np.argsort(labels, kind="stable")
-    present, starts = np.unique(labels[order], return_index=True)
     changed = np.where(prediction[1:] == prediction[0], 0, prediction[1:] + 1)
     return Outcomes(
         labels=labels,
         before=prediction[0],
         changed=changed.astype(np.min_scalar_type(classes)),
-        classes=present.astype(np.int64),
-        loss=np.add.reduceat(loss[:, order], starts, axis=1),
+        loss=sums_by_class(loss, labels, classes),
         repeated=np.asarray(sum(int(part.repeated.sum()) for part in answers)),
     )
 
@@ -137,12 +136,10 @@ def tally(parts: Callable[[], Iterable[Outcomes]], rows: int, classes: int) -> C
     for part in parts():
         repeated += int(part.repeated)
         right = part.prediction == part.labels
-        order = np.argsort(part.labels, kind="stable")
-        starts = np.unique(part.labels[order], return_index=True)[1]
         images += np.bincount(part.labels, minlength=classes)
-        correct[:, part.classes] += _sums(right[:, order], starts)
-        broken[:, part.classes] += _sums((right[:1] & ~right)[:, order], starts)
-        loss[:, part.classes] += part.loss
+        correct += sums_by_class(right, part.labels, classes)
+        broken += sums_by_class(right[:1] & ~right, part.labels, classes)
+        loss += part.loss
         np.add.at(before, (part.labels, part.before), 1)
     worst = _most_damaged(correct, images)
     confusion = np.zeros((rows, classes), np.int64)
@@ -152,8 +149,15 @@ def tally(parts: Callable[[], Iterable[Outcomes]], rows: int, classes: int) -> C
     return Counts(images, correct, broken, loss, worst, confusion, before[worst], repeated)
 
 
-def _sums(values: np.ndarray, starts: np.ndarray) -> Int64[np.ndarray, "rows classes"]:
-    return np.add.reduceat(values.astype(np.int64), starts, axis=1)
+def sums_by_class(
+    values: np.ndarray, labels: np.ndarray, classes: int
+) -> Int64[np.ndarray, "rows classes"]:
+    """Sums of whole numbers `[rows, images]` over the images of each class."""
+    order = np.argsort(labels, kind="stable")
+    present, starts = np.unique(labels[order], return_index=True)
+    sums = np.zeros((len(values), classes), np.int64)
+    sums[:, present] = np.add.reduceat(values[:, order], starts, axis=1, dtype=np.int64)
+    return sums
 
 
 def _most_damaged(
@@ -224,3 +228,60 @@ def _with_accuracies(result: xr.Dataset) -> xr.Dataset:
         result[name].attrs = {"units": unit, "long_name": description}
     # In the order of the masks' dimensions; arithmetic puts the class first.
     return result.transpose(*result.correct.dims, ...)
+
+
+def measurement(
+    question: Question,
+    *,
+    coordinates: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    settings: Mapping[str, str],
+    files: Files,
+) -> Measurement:
+    """Masks of a layer as a measurement.
+
+    Args:
+      question: the masks.
+      coordinates: the dimensions of the masks, with their coordinates.
+      variables: what is added to the result.
+      settings: what the numbers depend on.
+      files: where the result is kept.
+    """
+    layer, data = question.layer.name, question.data
+
+    def finish(states: Callable[[], Iterator[Outcomes]]) -> dict[str, xr.Dataset]:
+        counts = tally(states, len(question.masks), len(data.class_names))
+        result = labeled(
+            counts,
+            coordinates=coordinates,
+            class_names=data.class_names,
+            attributes={"repeated_share": counts.repeated / max(1, len(data))},
+        )
+        return {layer: result.assign(variables)}
+
+    return Measurement(
+        settings={layer: settings},
+        compile=lambda read: Engine(question.ready(read), read),
+        observe=lambda answers: outcomes(answers, len(data.class_names)),
+        kind=Outcomes,
+        merge=None,
+        finish=finish,
+        files=files,
+    )
+
+
+def answer(
+    question: Question, *, file: str | Path | None, progress: Progress | bool | None, **layout: Any
+) -> xr.Dataset:
+    """The result of evaluating the masks of a layer.
+
+    Args:
+      question: the masks.
+      file: where it is kept.
+      progress: as in `sweep`.
+      **layout: of `measurement`: coordinates, variables, settings.
+    """
+    layer = question.layer.name
+    one = measurement(question, files=Files.of(file, [layer], several=False), **layout)
+    given = question.read(), question.carried_out, progress, f"ablating {layer}"
+    return execution.in_one_pass([one], *given)[0][layer]

@@ -11,21 +11,16 @@ import xarray as xr
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
-from .._arguments import (
-    check_path_or_none,
-    check_whole,
-    from_options,
-    real_array,
-)
+from .._arguments import check_whole, from_options, real_array
 from .._bounds import SEEDS, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
-from ..execution import Progress, check_progress
+from ..execution import Progress, check_call
 from ..networks import Classifier, Layer
-from ..networks._checks import check_classifier, check_readable
+from ..networks._checks import check_readable
 from ..results import fingerprint
+from ._counts import answer
 from ._execution import Execution, Options
-from ._measurement import answer
 from ._question import question_of
 
 _TOLERANCE = 1e-4
@@ -62,29 +57,25 @@ def directions(
       InputError: the basis is not orthogonal, the layer does not show its activations; and as in
         `sweep`.
     """
-    check_progress(progress)
-    check_path_or_none(file=file)
+    check_call(network, file, progress)
     carried_out = from_options(Execution, options, directions)
-    check_classifier(network)
     check_readable(network, layer)
     place = network.layer(layer)
     rotation = _checked_basis(basis, place)
-    question = dataclasses.replace(question_of(network, layer, data, masks), basis=rotation)
+    question = question_of(network, layer, data, carried_out, masks)
+    question = dataclasses.replace(question, basis=rotation)
     rows = question.masks[1:]
     dimension = "direction" if question.each_unit else "mask"
     return answer(
-        network,
         question,
-        data,
         coordinates={dimension: np.arange(len(rows))},
         variables={} if question.each_unit else {"kept": (("mask", "direction"), rows)},
         settings={
-            **question.settings("directions", network, data, carried_out),
+            **question.settings("directions"),
             "basis": fingerprint(rotation),
         },
         file=file,
         progress=progress,
-        carried_out=carried_out,
     )
 
 

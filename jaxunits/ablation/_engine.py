@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +13,6 @@ from jaxtyping import Bool, Float32, Int, Int32
 from .. import execution
 from .._errors import InputError
 from ..execution import Part, Piece, Read, check_finite
-from ..networks import Classifier
-from ._execution import Execution
 from ._program import Program, compile_program
 from ._question import Question
 from ._reference import Reference
@@ -47,36 +45,27 @@ class Engine(execution.Engine):
     """Evaluates the masks over images; see `jaxunits.execution.Engine`.
 
     Attributes:
-      question: the masks.
-      carried_out: how.
+      question: the masks, and how many of them and of the images are evaluated at once.
       program: the compiled programs; in low precision where requested.
     """
 
-    def __init__(
-        self,
-        network: Classifier,
-        question: Question,
-        read: Read,
-        carried_out: Execution,
-        data: str,
-    ) -> None:
+    def __init__(self, question: Question, read: Read) -> None:
         """Compile.
 
         Args:
-          network: the network.
           question: the masks.
           read: reads the images.
-          carried_out: how.
-          data: the data set's name, for messages.
 
         Raises:
           InputError: the method cannot be used, or memory is too small.
         """
-        self._network, self._read, self._data = network, read, data
-        self.question = question
-        self.carried_out = carried_out
-        self._checks = carried_out.precision == "checked"
-        self._compile(carried_out)
+        self.question, self._read = question, read
+        self._checks = question.carried_out.precision == "checked"
+        self._compile()
+        prefix = question.prefix
+        if prefix is not None and prefix.engine is not None and prefix.leads(question):
+            self.compilations += prefix.engine.compilations
+            self.compile_seconds += prefix.engine.compile_seconds
 
     @property
     def batch_size(self) -> int:
@@ -88,20 +77,21 @@ class Engine(execution.Engine):
         program = self.program
         return {
             "method": program.laid_out.method.name,
-            "method_reason": program.reason,
-            "multiply_adds": str(program.work.total),
+            "method_reason": program.choice.reason,
+            "multiply_adds": str(program.choice.work.total),
             "batch_size": program.batch_size,
             "masks_at_once": program.masks_at_once,
-            "peak_bytes": program.peak + (self._full.peak if self._checks else 0),
+            "peak_bytes": program.compiled.peak + (self._full.compiled.peak if self._checks else 0),
         }
 
     def account(self) -> str:
         """The method with its multiply-adds."""
-        work, program = self.program.work, self.program
-        whole = Reference.work(self._network, self.question)
+        program = self.program
+        work = program.choice.work
+        whole = Reference.work(dataclasses.replace(self.question, prefix=None))
         plain = whole.prefix + whole.each
         return f"""\
-method: {program.laid_out.method.name} ({program.reason})
+method: {program.laid_out.method.name} ({program.choice.reason})
 multiply-adds per image:
   shared prefix       {_short(work.prefix)}
   each base mask      {_short(work.base)} ({work.bases} of them)
@@ -116,7 +106,9 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
         Raises:
           InputError: a logit is not a number; image and mask are named.
         """
-        for part in (self._checked if self._checks else self._plain)(piece):
+        if self.question.prefix is not None:
+            piece = self.question.prefix.behind(piece, self.question)
+        for part in self._checked(piece) if self._checks else _run(self.program, piece):
             self._check_finite(part)
             yield part
 
@@ -127,19 +119,18 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
           InputError: nothing is left to halve.
         """
         masks, total = self.program.masks_at_once, self.program.batch_size
-        images = total // len(self.carried_out.places)
+        images = total // len(self.question.carried_out.places)
         if masks == 1 and images == 1:
             raise InputError(
                 "the device ran out of memory with one image under one mask of layer "
                 f"{self.question.layer.name!r}: free memory on it, or use another device"
             )
         smaller = (max(1, masks // 2), images) if masks > 1 else (1, images // 2)
-        self._compile(
-            dataclasses.replace(self.carried_out, masks_at_once=smaller[0], batch_size=smaller[1])
+        carried_out = dataclasses.replace(
+            self.question.carried_out, masks_at_once=smaller[0], batch_size=smaller[1]
         )
-
-    def _plain(self, piece: Piece) -> Iterator[Answers]:
-        return _run(self.program, piece)
+        self.question = dataclasses.replace(self.question, carried_out=carried_out)
+        self._compile()
 
     def _checked(self, piece: Piece) -> Iterator[Answers]:
         """Low precision where margins are beyond the error bound, float32 for the other images.
@@ -164,23 +155,17 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
             bound = 2 * error
         yield from [full, *again, _chosen(low, ~close)]
 
-    def _compile(self, carried_out: Execution) -> None:
+    def _compile(self) -> None:
         started = time.perf_counter()
 
         def compiled(precision: str) -> Program:
             program = compile_program(
-                self._network,
-                self.question,
-                carried_out,
-                images=self._read.images,
-                pixels=self._read.example.images.dtype,
-                precision=precision,
-                margins=self._checks,
+                self.question, self._read, precision=precision, margins=self._checks
             )
-            self.compilations += program.compilations
+            self.compilations += len(program.build.compilations)
             return program
 
-        self.program = compiled("bfloat16" if self._checks else carried_out.precision)
+        self.program = compiled("bfloat16" if self._checks else self.question.carried_out.precision)
         self._full = compiled("float32") if self._checks else self.program
         self.compile_seconds += time.perf_counter() - started
 
@@ -188,31 +173,26 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
         for row in np.flatnonzero(~np.isfinite(part.loss).all(1))[:1]:
             layer = self.question.layer.name
             when = f"under mask {row - 1} of layer {layer!r}" if row else "without ablation"
-            check_finite(part.loss[row], part.image, f"a logit {when}", self._data)
+            check_finite(part.loss[row], part.image, f"a logit {when}", self.question.data.name)
 
 
 def _run(program: Program, piece: Piece, *, repeated: bool = False) -> Iterator[Answers]:
     """Outcomes in order, while the device already works on the next batch."""
-    waiting: Callable[[], Answers] | None = None
+    waiting: tuple[Part, Any] | None = None
     for part in piece.parts(program.batch_size):
-        ready = _pending(program, part, program.run(part.inputs), repeated)
+        ready = part, program.run(part.inputs)
         if waiting is not None:
-            yield waiting()
+            yield _answers(program, *waiting, repeated)
         waiting = ready
     if waiting is not None:
-        yield waiting()
+        yield _answers(program, *waiting, repeated)
 
 
-def _pending(program: Program, part: Part, outcome: Any, repeated: bool) -> Callable[[], Answers]:
-    """A function that waits for the device and returns the outcomes of a batch."""
-
-    def answers() -> Answers:
-        images = len(part.image)
-        rows = (np.asarray(each)[program.laid_out.position][:, :images] for each in outcome)
-        labels = part.inputs.labels[:images]
-        return Answers(part.image, labels, np.full(images, repeated), *rows)
-
-    return answers
+def _answers(program: Program, part: Part, outcome: Any, repeated: bool) -> Answers:
+    """The outcomes of a batch, for which the device is waited."""
+    images = len(part.image)
+    rows = (np.asarray(each)[program.laid_out.position][:, :images] for each in outcome)
+    return Answers(part.image, part.inputs.labels[:images], np.full(images, repeated), *rows)
 
 
 def _all(program: Program, piece: Piece, *, repeated: bool = False) -> Answers:

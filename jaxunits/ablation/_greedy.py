@@ -16,7 +16,6 @@ from jaxtyping import Float32, Int64, PyTree
 
 from .. import execution
 from .._arguments import (
-    check_path_or_none,
     check_whole,
     check_whole_or_none,
     from_options,
@@ -28,19 +27,20 @@ from ..data import Dataset, of_class
 from ..execution import (
     Files,
     Part,
+    Pass,
     Progress,
     Store,
-    Trial,
     agree,
     open_store,
     pieces,
     ran_out,
     ranges,
     share,
+    shifted,
     trial,
 )
 from ..networks import Classifier
-from ..networks._checks import check_classifier, check_data
+from ..networks._checks import check_data
 from ._counts import as_integers
 from ._engine import Engine
 from ._execution import Execution, Options
@@ -95,10 +95,8 @@ def greedy(
     Raises:
       InputError: a class does not exist or has no images; and as in `sweep`.
     """
-    execution.check_progress(progress)
-    check_path_or_none(file=file)
+    execution.check_call(network, file, progress)
     carried_out = from_options(Execution, options, greedy)
-    check_classifier(network)
     place = network.layer(layer)
     check_data(network, data)
     check_whole(random=random)
@@ -118,11 +116,10 @@ def greedy(
         )
     measured = measure_on or data
     check_data(network, measured)
-    question = question_of(network, layer, data, values=values, reference=reference, seed=seed)
-    settings = question.settings(
-        "greedy", network, measured, carried_out, masks=f"greedy, {length} steps"
+    question = question_of(
+        network, layer, measured, carried_out, values=values, reference=reference or data, seed=seed
     )
-    settings |= {
+    settings = question.settings("greedy", masks=f"greedy, {length} steps") | {
         "chosen_on": data.fingerprint,
         "chosen_for": ", ".join(names),
         "random_orders": f"{random} of seed {seed}",
@@ -134,61 +131,50 @@ def greedy(
     ):
         if made is not None:
             return made[place.name]
-        question = question.with_means(network, carried_out)
+        question = question.with_means()
         with open_store(files.on_the_way, settings) as kept:
-            chosen = _choose(network, question, images, length, kept, carried_out, report)
+            chosen = _choose(question, images, length, kept, report)
             beside = random_orders(place.num_units, random, seed=seed)[:, :length]
             return measure_orders(
-                network,
                 question,
-                measured,
                 np.concatenate([chosen, beside]),
                 variables={"target": ("order", np.asarray([*names, *[""] * random], object))},
                 settings=settings,
                 file=file,
                 progress=False,
-                carried_out=carried_out,
             )
 
 
 def _choose(
-    network: Classifier,
     question: Question,
     images: Mapping[int, Dataset],
     length: int,
     kept: Store,
-    carried_out: Execution,
     progress: Progress,
 ) -> Int64[np.ndarray, "classes steps"]:
     """The greedy order of every class; finished steps are kept."""
-    if planned := trial():
-        return _plan(network, question, images, length, carried_out, planned)
+    largest = dataclasses.replace(question, data=max(images.values(), key=len))
+    planned = trial()
+    if planned is not None:
+        return _plan(largest, images, length, planned)
     there = agree(set(kept), list(images))
     missing = share([number for number in images if number not in there])
     if missing:
-        largest = max(images.values(), key=len)
-        read = question.read(network, largest, carried_out)
-        engine = Engine(network, question, read, carried_out, largest.name)
+        engine = Engine(largest, largest.read())
     for done, number in enumerate(missing):
-        part = _shifted(progress, done, len(missing))
-        order = _order(engine, network, images[number], length, part)
+        part = shifted(progress, done, len(missing))
+        order = _order(engine, images[number], length, part)
         kept[number] = json.dumps(order).encode()
     kept.exchange()
     return np.asarray([json.loads(kept[number]) for number in images], np.int64)
 
 
 def _plan(
-    network: Classifier,
-    question: Question,
-    images: Mapping[int, Dataset],
-    length: int,
-    carried_out: Execution,
-    planned: Trial,
+    question: Question, images: Mapping[int, Dataset], length: int, planned: list[Pass]
 ) -> Int64[np.ndarray, "classes steps"]:
     """Orders that cost what greedy ones do, after one batch has been timed."""
-    largest = max(images.values(), key=len)
-    read = question.read(network, largest, carried_out)
-    engine = Engine(network, question, read, carried_out, largest.name)
+    read = question.read()
+    engine = Engine(question, read)
     program, kept, seconds = engine.program, np.ones(question.layer.num_units, np.float32), 0.0
     first = execution.first_batches(read, program.batch_size)
     states = [
@@ -198,22 +184,20 @@ def _plan(
         began = time.perf_counter()
         _candidates(engine, states, kept)
         seconds = time.perf_counter() - began
-    settings = question.settings("greedy", network, largest, carried_out)
+    settings = {question.layer.name: question.settings("greedy")}
     read = dataclasses.replace(read, images=sum(map(len, images.values())))
-    planned.add({question.layer.name: settings}, engine, read, first, seconds, steps=length)
+    planned.append(Pass.of(settings, engine, read, first, seconds, steps=length))
     return np.tile(np.arange(length), (len(images), 1))
 
 
-def _order(
-    engine: Engine, network: Classifier, data: Dataset, length: int, progress: Progress
-) -> list[int]:
+def _order(engine: Engine, data: Dataset, length: int, progress: Progress) -> list[int]:
     """The units of a greedy series, by what they do to the images of one class."""
     kept = np.ones(engine.question.layer.num_units, np.float32)
     states: _States | None = None
     order: list[int] = []
     while len(order) < length:
         try:
-            states = states or _states(engine, network, data)
+            states = states or _states(engine, data)
             correct, loss = _candidates(engine, states(), kept)
         except jax.errors.JaxRuntimeError as error:
             if not ran_out(error):
@@ -229,19 +213,19 @@ def _order(
     return order
 
 
-def _states(engine: Engine, network: Classifier, data: Dataset) -> _States:
+def _states(engine: Engine, data: Dataset) -> _States:
     """Batches with what all masks share of them: kept on the devices where memory allows."""
-    program = engine.program
-    size = program.batch_size
-    read = engine.question.read(network, data, engine.carried_out)
+    program, carried_out = engine.program, engine.question.carried_out
+    read = dataclasses.replace(engine.question, data=data).read()
 
     def fresh() -> Iterator[tuple[Part, PyTree, jax.Array]]:
-        for piece in pieces(read, ranges(read, engine.carried_out)):
-            for part in piece.parts(size):
+        for piece in pieces(read, ranges(read, carried_out)):
+            for part in piece.parts(program.batch_size):
                 yield (part, *program.shared(part.inputs))
 
-    count = -(-len(data) // size)
-    if program.peak + count * program.shared_bytes > engine.carried_out.budget:
+    batches = -(-len(data) // program.batch_size)
+    held = program.compiled.peak + batches * program.compiled.run.shared_bytes
+    if held > carried_out.budget:
         return fresh
     everything = list(fresh())
     return lambda: everything
@@ -264,8 +248,3 @@ def _candidates(
         correct += right.sum(1)
         loss += as_integers(np.asarray(losses)[rows][:, :images]).sum(1)
     return correct, loss
-
-
-def _shifted(progress: Progress, done: int, count: int) -> Progress:
-    """Progress of one class as progress of all."""
-    return lambda step, steps: progress(done * steps + step, count * steps)

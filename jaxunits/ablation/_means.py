@@ -9,12 +9,13 @@ from typing import NamedTuple, Unpack
 
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from jaxtyping import Array, Float, Float64, Int64, PyTree
 
 from .. import execution
-from .._arguments import check_path_or_none, from_options
+from .._arguments import from_options
 from ..data import Dataset
-from ..execution import Images, Look, LookEngine, Progress, Reducer, Seen, check_finite
+from ..execution import Files, Images, Look, LookEngine, Measurement, Progress, Seen, check_finite
 from ..networks import Classifier
 from ..networks._checks import check_readable_on
 from ..networks._function import MaskedFunction
@@ -79,8 +80,7 @@ def unit_means(
     Raises:
       InputError: there is no such layer, or the network does not show its activations.
     """
-    execution.check_progress(progress)
-    check_path_or_none(file=file)
+    execution.check_call(network, file, progress)
     carried_out = from_options(execution.Execution, options, unit_means)
     place = check_readable_on(network, layer, data)
 
@@ -91,20 +91,25 @@ def unit_means(
         check_finite(means, image, f"activation of layer {layer!r}", data.name)
         return _Sums(np.asarray(len(means)), means.astype(np.float64).sum(0))
 
-    def merge(one: _Sums, other: _Sums) -> _Sums:
-        return _Sums(one.images + other.images, one.sums + other.sums)
-
     look = _Means(network.function, place.name)
-    with execution.reporting(progress, f"means of {place.name}") as report:
-        found, _ = execution.reduced(
-            Reducer(_Sums, observe, merge),
-            lambda read: LookEngine(
-                network, look, read, carried_out, what=f"means of layer {place.name!r}"
-            ),
-            execution.reading(data, network.preprocessing, threads=carried_out.decoding_threads),
-            carried_out,
-            settings=execution.provenance("unit_means", network, place.name, data, carried_out),
-            file=None if file is None else Path(file),
-            progress=report,
-        )
-    return found.sums / found.images
+    asked = Measurement(
+        settings={
+            place.name: execution.provenance("unit_means", network, place.name, data, carried_out)
+        },
+        compile=lambda read: LookEngine(
+            network, look, read, carried_out, what=f"means of layer {place.name!r}"
+        ),
+        observe=observe,
+        kind=_Sums,
+        merge=execution.added,
+        finish=lambda states: {place.name: _labeled(*states())},
+        files=Files.of(file, [place.name], several=False),
+    )
+    read = execution.reading(data, network.preprocessing, carried_out)
+    title = f"means of {place.name}"
+    (found,) = execution.in_one_pass([asked], read, carried_out, progress, title, last=False)
+    return found[place.name].sums.values / found[place.name].images.values
+
+
+def _labeled(whole: _Sums) -> xr.Dataset:
+    return xr.Dataset({"images": whole.images, "sums": ("unit", whole.sums)})

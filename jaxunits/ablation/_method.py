@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, PyTree
 
-from .._programs import Shapes
-from ..networks import Classifier
+from .._programs import Shapes, kept
+from ..execution import Images
 from ..networks._function import MaskedFunction, Traced
 from ..tracing import Program, has_convolutions, largest_array, multiply_adds
-from ._question import Inputs, Question, Resampling
+from ._question import Question, Resampling
+
+if TYPE_CHECKING:
+    from ._prefix import UpTo
 
 
 @dataclass(frozen=True)
@@ -41,56 +44,34 @@ class Work:
     largest: int
     dense: bool
 
-    @classmethod
-    def of(
-        cls,
-        early: Program,
-        late: Program,
-        masks: int,
-        *,
-        changes: int | None = None,
-        base: int = 0,
-        bases: int = 0,
-    ) -> Work:
-        """Of programs for one image.
-
-        Args:
-          early: what all masks share.
-          late: what every mask needs, of one mask.
-          masks: how many there are.
-          changes: the argument of `late` that tells the mask, where only what depends on it is held
-            once a mask.
-          base: multiply-adds of a base mask.
-          bases: how many of these there are.
-        """
-        return cls(
-            prefix=multiply_adds(early),
-            base=base,
-            bases=bases,
-            each=multiply_adds(late),
-            masks=masks,
-            largest=largest_array(late, changes),
-            dense=not has_convolutions(late),
-        )
-
     @property
     def total(self) -> int:
         """Multiply-adds of all masks."""
         return self.prefix + self.bases * self.base + self.masks * self.each
 
 
-class Functions(NamedTuple):
-    """What a method computes, for arguments and images of some shapes.
+@dataclass(frozen=True, eq=False)
+class Stages:
+    """A network under masks, in the parts that are computed ever more often.
+
+    Each takes what the one before it gives, then the arguments of all before.
 
     Attributes:
-      constants: `(params, arguments) → constants`, what all batches share.
-      prepare: `(constants, params, inputs, arguments) → state`, what all masks share.
-      evaluate: `(constants, params, state, arguments, outcome) → outcomes`, `[rows, ...]`.
+      constants: of parameters and fixed arguments alone.
+      early: for every batch.
+      middle: for every base mask; None where masks have none.
+      late: for every few masks.
+      change: the number of the argument of `late` that tells the masks, where only what depends on
+        it is held once a mask.
+      before: shapes of what a chunk's masks have changed so far, where they build on one another.
     """
 
-    constants: Callable[[PyTree, PyTree], PyTree]
-    prepare: Callable[[PyTree, PyTree, Inputs, PyTree], PyTree]
-    evaluate: Callable[[PyTree, PyTree, PyTree, PyTree, Callable[[Array], PyTree]], PyTree]
+    constants: Program
+    early: Program
+    middle: Program | None
+    late: Program
+    change: int | None = None
+    before: PyTree = None
 
 
 @dataclass(frozen=True)
@@ -104,15 +85,32 @@ class Method(abc.ABC):
     name: ClassVar[str]
     at_once: int
 
-    @classmethod
-    @abc.abstractmethod
-    def obstacle(cls, network: Classifier, question: Question) -> str:
-        """Why the method cannot be used; empty where it can."""
+    @property
+    def bases(self) -> int:
+        """How many base masks there are."""
+        return 0
 
     @classmethod
     @abc.abstractmethod
-    def work(cls, network: Classifier, question: Question) -> Work:
+    def obstacle(cls, question: Question) -> str:
+        """Why the method cannot be used; empty where it can."""
+
+    @classmethod
+    def work(cls, question: Question) -> Work:
         """The cost per image."""
+        network = question.network
+        laid_out = cls.lay_out(question, 1)
+        image = jax.ShapeDtypeStruct(network.example.shape[1:], jnp.float32)
+        partners = image if isinstance(question.values, Resampling) else None
+        inputs = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype),
+            question.inputs(Images(image, None, partners)),
+        )
+        shapes = (network.params, inputs, laid_out.arguments)
+        return _work(
+            *(question.function, question.layer.name, laid_out.method, len(question.masks)),
+            *map(Shapes.of, shapes),
+        )
 
     @classmethod
     @abc.abstractmethod
@@ -120,13 +118,34 @@ class Method(abc.ABC):
         """The masks as arguments, so many at once."""
 
     @abc.abstractmethod
-    def functions(self, traced: Traced, layer: str, shapes: Mapping[str, Any]) -> Functions:
-        """What is computed.
+    def stages(
+        self, traced: Traced, layer: str, params: PyTree, inputs: Images, arguments: PyTree
+    ) -> Stages:
+        """The network under the masks that are evaluated together.
 
         Args:
           traced: the network for a batch's images.
           layer: the layer.
-          shapes: of `params`, a batch's `inputs` on one device, and the `arguments`.
+          params: shapes of the network's parameters.
+          inputs: of a batch on one device.
+          arguments: of the masks.
+        """
+
+    @abc.abstractmethod
+    def evaluate(
+        self,
+        stages: Stages,
+        known: tuple[PyTree, ...],
+        arguments: PyTree,
+        outcome: Callable[[Array], PyTree],
+    ) -> PyTree:
+        """Outcomes of all masks, `[rows, ...]`.
+
+        Args:
+          stages: the network.
+          known: what `early` gives, then constants, parameters and fixed arguments.
+          arguments: of the masks.
+          outcome: what is kept of logits.
         """
 
     @abc.abstractmethod
@@ -149,47 +168,28 @@ class LaidOut:
     position: Int32[np.ndarray, " masks"]
 
 
-class Case(NamedTuple):
-    """All that the work of a question depends on, its masks apart.
-
-    Attributes:
-      function: the network.
-      layer: the layer.
-      units: how many it has.
-      params: shapes of the network's parameters.
-      inputs: of one image.
-      fixed: of what is the same for all masks.
-      along: of one mask of each other layer that goes along.
-    """
-
-    function: MaskedFunction
-    layer: str
-    units: int
-    params: Shapes
-    inputs: Shapes
-    fixed: Shapes
-    along: Shapes
-
-    @classmethod
-    def of(cls, network: Classifier, question: Question) -> Case:
-        """Of a question."""
-        image = jax.ShapeDtypeStruct((1, *network.example.shape[1:]), jnp.float32)
-        partners = image if isinstance(question.values, Resampling) else None
-        return cls(
-            network.function,
-            question.layer.name,
-            question.layer.num_units,
-            Shapes.of(network.params),
-            Shapes.of(Inputs(image, partners)),
-            Shapes.of(fixed_arguments(question)),
-            Shapes.of({name: masks[0] for name, masks in question.along.items()}),
-        )
-
-    def traced(self) -> tuple[Traced, dict[str, Any]]:
-        """The network for one image, and shapes of `params`, `inputs` and `fixed`."""
-        shapes = {"params": self.params, "inputs": self.inputs, "fixed": self.fixed}
-        trees = {name: each.tree() for name, each in shapes.items()}
-        return self.function.traced(trees["params"], trees["inputs"].images), trees
+@kept
+def _work(
+    function: MaskedFunction | UpTo,
+    layer: str,
+    method: Method,
+    masks: int,
+    params: Shapes,
+    inputs: Shapes,
+    arguments: Shapes,
+) -> Work:
+    given = [each.tree() for each in (params, inputs, arguments)]
+    stages = method.stages(function.traced(given[0], given[1].images), layer, *given)
+    return Work(
+        prefix=multiply_adds(stages.early),
+        base=0 if stages.middle is None else multiply_adds(stages.middle),
+        bases=method.bases,
+        each=multiply_adds(stages.late),
+        masks=masks,
+        # Parameters that are reshaped for every mask are held once.
+        largest=largest_array(stages.late, stages.change),
+        dense=not has_convolutions(stages.late),
+    )
 
 
 def fixed_arguments(question: Question) -> dict[str, Any]:
@@ -200,6 +200,15 @@ def fixed_arguments(question: Question) -> dict[str, Any]:
     if question.basis is not None:
         fixed["basis"] = question.basis
     return fixed
+
+
+def placed(
+    masks: Float32[np.ndarray, "masks units"], position: Int32[np.ndarray, " masks"], rows: int
+) -> Float32[np.ndarray, "rows units"]:
+    """Masks in their rows; the others keep everything."""
+    found = np.ones((rows, masks.shape[1]), np.float32)
+    found[position] = masks
+    return found
 
 
 class Outcome(NamedTuple):

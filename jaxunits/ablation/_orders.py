@@ -11,21 +11,15 @@ import xarray as xr
 from jaxtyping import Float32, Int
 from numpy.typing import ArrayLike
 
-from .._arguments import (
-    check_path_or_none,
-    check_whole,
-    from_options,
-    whole_array,
-)
+from .._arguments import check_whole, from_options, whole_array
 from .._bounds import SEEDS, Range, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
-from ..execution import Progress, check_progress
+from ..execution import Progress, check_call
 from ..networks import Classifier, Layer
-from ..networks._checks import check_classifier
 from ..results import fingerprint
+from ._counts import answer
 from ._execution import Execution, Options
-from ._measurement import answer
 from ._question import Question, Values, question_of
 
 
@@ -144,9 +138,7 @@ def _along(
     progress: Progress | bool | None,
     carried_out: Execution,
 ) -> xr.Dataset:
-    check_progress(progress)
-    check_path_or_none(file=file)
-    check_classifier(network)
+    check_call(network, file, progress)
     first, *others = (network.layers[name] for name in network.chosen_layers(layers))
     where = ", ".join(each.name for each in (first, *others))
     if others and not (isinstance(ablated["values"], str) and ablated["values"] == "zero"):
@@ -156,16 +148,12 @@ def _along(
     several = checked_orders(
         given[None] if single else given, sum(each.num_units for each in (first, *others)), where
     )
-    question = question_of(network, first.name, data, **ablated)
-    settings = question.settings(
-        kind, network, data, carried_out, masks=f"{kind} {fingerprint(several)}"
-    )
+    question = question_of(network, first.name, data, carried_out, **ablated)
+    settings = question.settings(kind, masks=f"{kind} {fingerprint(several)}")
     if others:
         settings |= {"layer": where, "other_masks": "along the orders"}
     return measure_orders(
-        network,
         question,
-        data,
         several,
         others=others,
         inserted=kind == "insertion",
@@ -173,14 +161,11 @@ def _along(
         settings={**settings, "orders": "one" if single else str(len(several))},
         file=file,
         progress=progress,
-        carried_out=carried_out,
     )
 
 
 def measure_orders(
-    network: Classifier,
     question: Question,
-    data: Dataset,
     orders: Int[np.ndarray, "orders steps"],
     *,
     others: Sequence[Layer] = (),
@@ -192,9 +177,7 @@ def measure_orders(
     """The result of orders of units, one after another; see `cumulative` and `answer`.
 
     Args:
-      network: the network.
       question: the layer, and what ablated units give.
-      data: the images.
       orders: distinct units in each row.
       others: layers whose units follow those of the question's.
       inserted: insert instead of ablate.
@@ -215,9 +198,7 @@ def measure_orders(
         ordered["ordered_layer"] = _from_step_1(names[place], "")
     steps = (*named, "step")
     return answer(
-        network,
         question.under(first, along),
-        data,
         coordinates={**named, "step": np.arange(orders.shape[1] + 1)},
         variables={
             **{name: (steps, each[0] if single else each) for name, each in ordered.items()},

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 from jaxtyping import Float32, Shaped
 from numpy.typing import ArrayLike
@@ -16,13 +17,17 @@ from .._arguments import as_array, real_array
 from .._bounds import SEEDS, check_numbers
 from .._errors import InputError
 from ..data import Dataset, subset
-from ..execution import Read
+from ..execution import Images, Read
 from ..networks import Classifier, Layer
 from ..networks._checks import check_data, check_parameters, check_readable
+from ..networks._function import MaskedFunction
 from ..results import fingerprint
 from ._execution import Execution
 from ._masks import single_units
 from ._means import unit_means
+
+if TYPE_CHECKING:
+    from ._prefix import SharedPrefix, UpTo
 
 Values = str | ArrayLike
 
@@ -68,24 +73,15 @@ class Resampling:
         return subset(self.reference, drawn + (drawn >= np.arange(count)))
 
 
-class Inputs(NamedTuple):
-    """What a network reads of a batch.
-
-    Attributes:
-      images: `[images, height, width, channels]`.
-      partners: as many other images, whose activations ablated units give; None for none.
-    """
-
-    images: Any
-    partners: Any = None
-
-
 @dataclass(frozen=True, eq=False)
 class Question:
     """Masks of one layer whose outcomes are wanted.
 
     Attributes:
+      network: the network.
       layer: the layer.
+      data: the images.
+      carried_out: how.
       masks: 1 = kept; the first row keeps everything.
       each_unit: whether they ablate every unit alone, because none were given.
       values: what ablated units give: one number per unit, their means, or activations on other
@@ -93,15 +89,40 @@ class Question:
       basis: orthonormal directions as columns, whose coordinates the masks ablate; None for units.
       held: masks of other layers `[units]` that apply throughout.
       along: masks of other layers `[masks, units]`, one for each mask.
+      shares: what it has in common with others of the same pass; None where there are none.
+      prefix: the same, where it is computed ahead and programs start behind it.
     """
 
+    network: Classifier
     layer: Layer
+    data: Dataset
+    carried_out: Execution
     masks: Float32[np.ndarray, "masks units"]
     each_unit: bool = False
     values: Float32[np.ndarray, " units"] | Means | Resampling | None = None
     basis: Float32[np.ndarray, "units directions"] | None = None
     held: Mapping[str, np.ndarray] = field(default_factory=dict)
     along: Mapping[str, np.ndarray] = field(default_factory=dict)
+    shares: SharedPrefix | None = None
+    prefix: SharedPrefix | None = None
+
+    @property
+    def function(self) -> MaskedFunction | UpTo:
+        """The network, or what is left of it behind the prefix."""
+        return self.network.function if self.prefix is None else self.prefix.up_to
+
+    def inputs(self, example: Images) -> Images:
+        """Shapes of what programs read of an image, from those of what is read of it."""
+        if self.prefix is None:
+            return example
+        found = self.prefix.up_to.shapes(self.network.params, 1)
+        shapes = [jax.ShapeDtypeStruct(each.shape[1:], each.dtype) for each in found]
+        return example._replace(images=shapes)
+
+    def ready(self, read: Read) -> Question:
+        """The same with means, behind the prefix where that is worth it."""
+        prefix = None if self.shares is None else self.shares.where_worth(read)
+        return dataclasses.replace(self.with_means(), prefix=prefix)
 
     def under(
         self,
@@ -112,43 +133,32 @@ class Question:
         others = {name: _with_first(each) for name, each in (along or {}).items()}
         return dataclasses.replace(self, masks=_with_first(masks), each_unit=False, along=others)
 
-    def with_means(self, network: Classifier, carried_out: Execution) -> Question:
+    def with_means(self) -> Question:
         """The same with numbers where ablated units give their means."""
         if not isinstance(self.values, Means):
             return self
         means = unit_means(
-            network,
+            self.network,
             self.layer.name,
             self.values.reference,
             progress=False,
-            batch_size=carried_out.batch_size,
-            max_memory=carried_out.max_memory,
-            devices=carried_out.devices,
+            batch_size=self.carried_out.batch_size,
+            max_memory=self.carried_out.max_memory,
+            devices=self.carried_out.devices,
         )
         return dataclasses.replace(self, values=means.astype(np.float32))
 
-    def read(self, network: Classifier, data: Dataset, carried_out: Execution) -> Read:
+    def read(self) -> Read:
         """What reads the images, and others beside them where ablated units give theirs."""
-        partners = self.values.partners(data) if isinstance(self.values, Resampling) else None
-        threads = carried_out.decoding_threads
-        return execution.reading(data, network.preprocessing, partners, threads=threads)
+        partners = self.values.partners(self.data) if isinstance(self.values, Resampling) else None
+        preprocessing = self.network.preprocessing
+        return execution.reading(self.data, preprocessing, self.carried_out, partners)
 
-    def settings(
-        self,
-        measured: str,
-        network: Classifier,
-        data: Dataset,
-        carried_out: Execution,
-        *,
-        masks: str | None = None,
-    ) -> dict[str, str]:
+    def settings(self, measured: str, *, masks: str | None = None) -> dict[str, str]:
         """Everything that the numbers depend on.
 
         Args:
           measured: what is measured, by the function's name.
-          network: the network.
-          data: the images.
-          carried_out: how.
           masks: what tells the masks from others, where that is shorter than their fingerprint.
         """
         others = {**self.held, **self.along}
@@ -162,7 +172,9 @@ class Question:
             case np.ndarray():
                 values = fingerprint(self.values)
         return {
-            **execution.provenance(measured, network, self.layer.name, data, carried_out),
+            **execution.provenance(
+                measured, self.network, self.layer.name, self.data, self.carried_out
+            ),
             "masks": masks or named,
             "other_masks": fingerprint(others) if others else "none",
             "values": values,
@@ -174,6 +186,7 @@ def question_of(
     network: Classifier,
     layer: str,
     data: Dataset,
+    carried_out: Execution,
     masks: ArrayLike | None = None,
     *,
     values: Values = "zero",
@@ -192,9 +205,13 @@ def question_of(
     if reference is not None:
         check_data(network, reference)
     filled = _checked_values(network, place, values, reference or data, seed)
-    rows = single_units(place.num_units) if masks is None else checked_masks(masks, place)
-    held, along = _others(network, place, rows, other_masks)
-    return Question(place, _with_first(rows), masks is None, filled, held=held, along=along)
+    wanted = single_units(place.num_units) if masks is None else checked_masks(masks, place)
+    held, along = _others(network, place, len(wanted), other_masks)
+    return Question(
+        *(network, place, data, carried_out, _with_first(wanted), masks is None, filled),
+        held=held,
+        along=along,
+    )
 
 
 def checked_masks(masks: ArrayLike, layer: Layer) -> Float32[np.ndarray, "masks units"]:
@@ -257,7 +274,7 @@ def _with_first(masks: Float32[np.ndarray, "masks units"]) -> Float32[np.ndarray
 def _others(
     network: Classifier,
     layer: Layer,
-    rows: Float32[np.ndarray, "masks units"],
+    num_masks: int,
     other_masks: Mapping[str, ArrayLike] | None,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Masks of other layers that apply throughout, and those that go along with the masks."""
@@ -279,9 +296,9 @@ def _others(
             held[place.name] = checked_masks(array[None], place)[0]
             continue
         masks = checked_masks(array, place)
-        if len(masks) != len(rows):
+        if len(masks) != num_masks:
             raise InputError(
-                f"{len(masks)} masks of layer {name!r} in other_masks beside {len(rows)} "
+                f"{len(masks)} masks of layer {name!r} in other_masks beside {num_masks} "
                 "masks: give as many, or one mask [units] that applies throughout"
             )
         along[place.name] = _with_first(masks)

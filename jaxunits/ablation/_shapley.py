@@ -9,22 +9,21 @@ from typing import NamedTuple, Unpack
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float32, Int, Int64
+from jaxtyping import Float64, Int, Int64
 
 from .. import execution
-from .._arguments import check_path_or_none, check_real, from_options
+from .._arguments import check_real, from_options
 from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
 from ..data import Dataset
-from ..execution import Progress, Reducer
+from ..execution import Progress
 from ..networks import Classifier
-from ..networks._checks import check_classifier
 from ..results import class_coordinates
 from ._counts import LOSS_UNITS
 from ._execution import Execution, Options
 from ._orders import masks_of_orders
 from ._question import Values, question_of
-from ._rounds import Rounds, Sums, added_up, measure_rounds
+from ._rounds import OneRound, Sums, in_rounds
 
 # Of one round, at most: a batch is evaluated under all of them before the next.
 _MASKS = 2048
@@ -45,22 +44,11 @@ _DESCRIPTIONS = {
 }
 
 
-class Contributions(NamedTuple):
-    """What units contribute in pairs of an order and its reverse, an array of each kind.
-
-    Attributes:
-      by_class: images of each class that become correct, `[..., units, classes]`.
-      overall: images of all classes, `[..., units]`.
-      loss: nats that are gained over all images, `[..., units]`.
-    """
-
-    by_class: np.ndarray
-    overall: np.ndarray
-    loss: np.ndarray
-
-
 class Spread(NamedTuple):
-    """Of several pairs; memory does not grow with them.
+    """What units contribute in pairs of an order and its reverse; memory does not grow with them.
+
+    Of each unit there is a column for every class, the images of it that become correct, then the
+    images of all classes, and the nats that are gained over all images.
 
     Attributes:
       pairs: how many.
@@ -71,15 +59,14 @@ class Spread(NamedTuple):
 
     pairs: int
     contributed: Int64[np.ndarray, "units classes"]
-    mean: Contributions
-    squares: Contributions
+    mean: Float64[np.ndarray, "units columns"]
+    squares: Float64[np.ndarray, "units columns"]
 
     @classmethod
     def of_none(cls, units: int, classes: int) -> Spread:
         """Of no pair."""
-        by_class, overall = np.zeros((units, classes)), np.zeros(units)
-        nothing = Contributions(by_class, overall, overall)
-        return cls(0, by_class.astype(np.int64), nothing, nothing)
+        nothing = np.zeros((units, classes + 2))
+        return cls(0, np.zeros((units, classes), np.int64), nothing, nothing)
 
 
 def shapley(
@@ -129,71 +116,45 @@ def shapley(
     Raises:
       InputError: num_orders is below 4, standard_error is not a positive number; and as in `sweep`.
     """
-    execution.check_progress(progress)
-    check_path_or_none(file=file)
+    execution.check_call(network, file, progress)
     carried_out = from_options(Execution, options, shapley)
-    check_classifier(network)
     check_numbers(num_orders=(num_orders, Range(4, whole=True)), seed=(seed, SEEDS))
     if standard_error is not None:
         check_real(standard_error=standard_error)
         if not standard_error > 0:
             raise InputError(f"standard_error={standard_error}: give a positive number, or None")
-    question = question_of(network, layer, data, values=values, reference=reference, seed=seed)
-    place = question.layer
-    rounds, pairs = _rounds(place.num_units, num_orders)
+    question = question_of(
+        network, layer, data, carried_out, values=values, reference=reference, seed=seed
+    )
+    units, classes = question.layer.num_units, len(data.class_names)
+    rounds, pairs = _rounds(units, num_orders)
     settings = {
-        **question.settings("shapley", network, data, carried_out, masks="random orders"),
+        **question.settings("shapley", masks="random orders"),
         "orders_at_most": str(2 * rounds * pairs),
         "standard_error": "none" if standard_error is None else repr(float(standard_error)),
         "seed": str(seed),
     }
-    return measure_rounds(
-        network,
-        question,
-        data,
-        carried_out,
-        _Values(place.num_units, rounds, pairs, seed, standard_error, data),
-        settings=settings,
+
+    def measured(one_round: OneRound) -> xr.Dataset:
+        spread = Spread.of_none(units, classes)
+        for number in range(rounds):
+            orders = _orders(units, pairs, [seed, number])
+            masks = masks_of_orders(orders, units, inserted=False)
+            sums = one_round(masks, Sums, lambda answers: Sums.of(answers, classes))
+            spread = _joined(spread, _spread(sums, orders))
+            if standard_error is not None and _is_known(spread, standard_error * len(data)):
+                break
+        ends = np.stack([sums.images, *sums.correct[[0, units + 1]]])
+        return _labeled(spread, ends, data.class_names)
+
+    return execution.in_passes(
+        *(question.layer.name, settings, carried_out, in_rounds(question, measured)),
+        most=rounds,
+        alike=True,
         file=file,
         progress=progress,
-        title="Shapley values",
+        title=f"Shapley values of {question.layer.name}",
     )
-
-
-class _Values(Rounds):
-    """Shapley values under way, in rounds of orders."""
-
-    def __init__(
-        self,
-        units: int,
-        most: int,
-        pairs: int,
-        seed: int,
-        standard_error: float | None,
-        data: Dataset,
-    ) -> None:
-        self.most, self._taken = most, 0
-        self._units, self._pairs, self._seed, self._names = units, pairs, seed, data.class_names
-        self._enough = None if standard_error is None else standard_error * len(data)
-        self._spread = Spread.of_none(units, len(data.class_names))
-
-    def _orders(self, number: int) -> Int64[np.ndarray, "orders units"]:
-        return _orders(self._units, self._pairs, [self._seed, number])
-
-    def masks(self, number: int) -> Float32[np.ndarray, "masks units"]:
-        return masks_of_orders(self._orders(number), self._units, inserted=False)
-
-    def reducer(self, number: int) -> Reducer:
-        return added_up(Sums, lambda answers: Sums.of(answers, len(self._names)))
-
-    def take(self, found: Sums) -> bool:
-        self._spread = _joined(self._spread, _spread(found, self._orders(self._taken)))
-        self._ends = np.stack([found.images, *found.correct[[0, self._units + 1]]])
-        self._taken += 1
-        return self._enough is not None and _is_known(self._spread, self._enough)
-
-    def result(self) -> xr.Dataset:
-        return _labeled(self._spread, self._ends, self._names)
 
 
 def _rounds(units: int, num_orders: int) -> tuple[int, int]:
@@ -220,39 +181,32 @@ def _spread(sums: Sums, orders: Int[np.ndarray, "orders units"]) -> Spread:
     images = np.take_along_axis(correct[:, :-1] - correct[:, 1:], back[:, :, None], 1)
     gained = np.take_along_axis(loss[:, 1:] - loss[:, :-1], back, 1) / LOSS_UNITS
     by_class = images.reshape(count // 2, 2, units, -1).sum(1)
-    pairs = Contributions(by_class, by_class.sum(2), gained.reshape(count // 2, 2, units).sum(1))
-    mean = Contributions(*(each.mean(0) for each in pairs))
-    squares = (((each - middle) ** 2).sum(0) for each, middle in zip(pairs, mean, strict=True))
-    return Spread(count // 2, by_class.sum(0), mean, Contributions(*squares))
+    loss_of_pairs = gained.reshape(count // 2, 2, units, 1).sum(1)
+    pairs = np.concatenate([by_class, by_class.sum(2, keepdims=True), loss_of_pairs], axis=2)
+    mean = pairs.mean(0)
+    return Spread(count // 2, by_class.sum(0), mean, ((pairs - mean) ** 2).sum(0))
 
 
 def _joined(one: Spread, other: Spread) -> Spread:
     """Of the pairs of both: Chan, Golub and LeVeque's update, which loses no digits."""
     pairs = one.pairs + other.pairs
-    weight = other.pairs / pairs
-    apart = [b - a for a, b in zip(one.mean, other.mean, strict=True)]
-    mean = (a + distance * weight for a, distance in zip(one.mean, apart, strict=True))
-    squares = (
-        a + b + distance**2 * (one.pairs * weight)
-        for a, b, distance in zip(one.squares, other.squares, apart, strict=True)
-    )
+    weight, apart = other.pairs / pairs, other.mean - one.mean
     return Spread(
         pairs,
         one.contributed + other.contributed,
-        Contributions(*mean),
-        Contributions(*squares),
+        one.mean + apart * weight,
+        one.squares + other.squares + apart**2 * (one.pairs * weight),
     )
 
 
-def _errors(spread: Spread) -> Contributions:
+def _errors(spread: Spread) -> Float64[np.ndarray, "units columns"]:
     """Standard errors of the means over orders, of which a pair has two."""
-    freedom = spread.pairs * (spread.pairs - 1)
-    return Contributions(*(np.sqrt(each / freedom) / 2 for each in spread.squares))
+    return np.sqrt(spread.squares / (spread.pairs * (spread.pairs - 1))) / 2
 
 
 def _is_known(spread: Spread, images: float) -> bool:
     """Whether every unit's overall value is known to so many images; a few pairs cannot tell."""
-    return spread.pairs >= _LEAST_PAIRS and bool(_errors(spread).overall.max() <= images)
+    return spread.pairs >= _LEAST_PAIRS and bool(_errors(spread)[:, -2].max() <= images)
 
 
 def _labeled(
@@ -261,17 +215,17 @@ def _labeled(
     """Means over orders and their standard errors, as shares of images."""
     images, before, without = ends
     every, present = images.sum(), np.where(images > 0, images, np.nan)
-    mean, error = Contributions(*(each / 2 for each in spread.mean)), _errors(spread)
+    mean, error = spread.mean / 2, _errors(spread)
     names, pair = list(map(str, class_names)), ("unit", "class")
     empty = [name for name, number in zip(names, images, strict=True) if number == 0]
     result = xr.Dataset(
         {
-            "shapley": ("unit", mean.overall / every),
-            "shapley_error": ("unit", error.overall / every),
-            "shapley_by_class": (pair, mean.by_class / present),
-            "shapley_by_class_error": (pair, error.by_class / present),
-            "loss_shapley": ("unit", mean.loss / every),
-            "loss_shapley_error": ("unit", error.loss / every),
+            "shapley": ("unit", mean[:, -2] / every),
+            "shapley_error": ("unit", error[:, -2] / every),
+            "shapley_by_class": (pair, mean[:, :-2] / present),
+            "shapley_by_class_error": (pair, error[:, :-2] / present),
+            "loss_shapley": ("unit", mean[:, -1] / every),
+            "loss_shapley_error": ("unit", error[:, -1] / every),
             "contributed": (pair, spread.contributed),
             "n_images": ("class", images),
             "correct_before": ("class", before),

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Unpack, overload
+from typing import Any, Unpack, overload
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
 from .. import execution
-from .._arguments import check_path_or_none, from_options
+from .._arguments import from_options
 from .._errors import InputError
 from ..data import Dataset
 from ..execution import Files, Measurement, Progress, Wanted
 from ..networks import Classifier
 from ..networks._checks import check_classifier
+from ._counts import measurement
 from ._execution import Execution, Options
-from ._measurement import measurement
+from ._prefix import SharedPrefix
 from ._question import Question, Values, question_of
 
 
@@ -79,7 +81,8 @@ def sweep(
       network: a built-in one, or what `from_nnx`, `from_linen`, `from_torch` and `from_callable`
         return.
       layers: the layer whose units are ablated; or several, or None for all, whose units are
-        ablated one at a time in one pass over the images.
+        ablated one at a time in one pass over the images. Late ones share the network up to the
+        first of them, where that saves more than 5 % of all multiply-adds.
       data: the images, held out from training.
       masks: `[masks, units]`: 1 keeps a unit, 0 ablates it. None ablates every unit of the layer,
         one at a time.
@@ -110,10 +113,8 @@ def sweep(
     Raises:
       InputError: layer, masks, values, images, parameters, options or logits cannot be used.
     """
-    execution.check_progress(progress)
-    check_path_or_none(file=file)
+    execution.check_call(network, file, progress)
     carried_out = from_options(Execution, options, sweep)
-    check_classifier(network)
     names = network.chosen_layers(layers)
     single = isinstance(layers, str)
     if not single and (masks is not None or other_masks is not None or not isinstance(values, str)):
@@ -126,6 +127,7 @@ def sweep(
             network,
             name,
             data,
+            carried_out,
             masks,
             values=values,
             reference=reference,
@@ -135,36 +137,28 @@ def sweep(
         for name in names
     ]
     files = Files.of(file, names, not single)
-    asked = [
-        _asked(network, each, data, files.part(name), carried_out)
-        for name, each in zip(names, questions, strict=True)
-    ]
-    read = questions[0].read(network, data, carried_out)
-    with execution.reporting(progress, f"ablating {', '.join(names)}") as report:
-        found = execution.in_one_pass(asked, read, carried_out, report)
+    asked = _asked(questions, files)
+    title = f"ablating {', '.join(names)}"
+    found = execution.in_one_pass(asked, questions[0].read(), carried_out, progress, title)
     by_layer = {name: each[name] for name, each in zip(names, found, strict=True)}
     return by_layer[names[0]] if single else by_layer
 
 
-def _asked(
-    network: Classifier,
-    question: Question,
-    data: Dataset,
-    files: Files,
-    carried_out: Execution,
-) -> Measurement:
-    """The masks and values of a sweep over a layer."""
-    rows = question.masks[1:]
-    return measurement(
-        network,
-        question,
-        data,
-        coordinates={"unit" if question.each_unit else "mask": np.arange(len(rows))},
-        variables={} if question.each_unit else {"kept": (("mask", "unit"), rows)},
-        settings=question.settings("sweep", network, data, carried_out),
-        files=files,
-        carried_out=carried_out,
-    )
+def _asked(questions: Sequence[Question], files: Files) -> list[Measurement]:
+    """The masks and values of a sweep over some layers."""
+    shares = SharedPrefix(questions)
+    asked = []
+    for question in questions:
+        masks = question.masks[1:]
+        one = measurement(
+            dataclasses.replace(question, shares=shares),
+            coordinates={"unit" if question.each_unit else "mask": np.arange(len(masks))},
+            variables={} if question.each_unit else {"kept": (("mask", "unit"), masks)},
+            settings=question.settings("sweep"),
+            files=files.part(question.layer.name),
+        )
+        asked.append(one)
+    return asked
 
 
 @dataclass(frozen=True)
@@ -200,16 +194,9 @@ class Sweep(Wanted):
         given = {each.name: getattr(carried_out, each.name) for each in fields(carried_out)}
         own = Execution(**given, method=self.method, masks_at_once=self.masks_at_once)
         names = network.chosen_layers(self.layers)
-        return [
-            _asked(
-                network,
-                question_of(network, name, data, values=self.values, reference=self.reference),
-                data,
-                files(names).part(name),
-                own,
-            )
-            for name in names
-        ]
+        filled: dict[str, Any] = {"values": self.values, "reference": self.reference}
+        questions = [question_of(network, name, data, own, **filled) for name in names]
+        return _asked(questions, files(names))
 
 
 def sweep_settings(
@@ -251,10 +238,11 @@ def sweep_settings(
         network,
         layer,
         data,
+        carried_out,
         masks,
         values=values,
         reference=reference,
         seed=seed,
         other_masks=other_masks,
     )
-    return question.settings("sweep", network, data, carried_out)
+    return question.settings("sweep")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,19 +14,18 @@ from jaxtyping import Float32, Int64
 from numpy.typing import ArrayLike
 
 from .. import execution
-from .._arguments import check_path_or_none, from_options, whole_array
+from .._arguments import from_options, whole_array
 from .._bounds import SEEDS, Range, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
-from ..execution import Progress, Reducer
+from ..execution import Progress
 from ..networks import Classifier, Layer
-from ..networks._checks import check_classifier
 from ..results import class_coordinates, fingerprint
-from ._counts import LOSS_UNITS
+from ._counts import LOSS_UNITS, sums_by_class
 from ._engine import Answers
 from ._execution import Execution, Options
 from ._question import Values, question_of
-from ._rounds import Rounds, Sums, added_up, measure_rounds, sums_by_class
+from ._rounds import OneRound, Sums, in_rounds
 
 # Of one round, at most: a batch is evaluated under all of them before the next.
 _PAIRS = 2**13
@@ -118,54 +118,38 @@ def synergies(
       InputError: a pair names a unit that does not exist or one twice, pairs and num_pairs are both
         given, there are fewer than two units; and as in `sweep`.
     """
-    execution.check_progress(progress)
-    check_path_or_none(file=file)
+    execution.check_call(network, file, progress)
     carried_out = from_options(Execution, options, synergies)
-    check_classifier(network)
     check_numbers(seed=(seed, SEEDS))
-    question = question_of(network, layer, data, values=values, reference=reference, seed=seed)
+    question = question_of(
+        network, layer, data, carried_out, values=values, reference=reference, seed=seed
+    )
     place, classes = question.layer, len(data.class_names)
+    units = place.num_units
     chosen = _chosen(place, pairs, num_pairs, seed)
     check_table(len(chosen), classes, f"{len(chosen):,} pairs of layer {place.name!r}")
-    settings = question.settings(
-        "synergies", network, data, carried_out, masks=f"pairs {fingerprint(chosen)}"
-    )
-    return measure_rounds(
-        network,
-        question,
-        data,
-        carried_out,
-        _Pairs(chosen, place.num_units, data.class_names),
-        settings=settings,
+    settings = question.settings("synergies", masks=f"pairs {fingerprint(chosen)}")
+    rounds = _rounds(chosen)
+
+    def measured(one_round: OneRound) -> xr.Dataset:
+        found = [
+            one_round(
+                _masks(each, units),
+                PairSums,
+                functools.partial(PairSums.of, pairs=each, units=units, classes=classes),
+            )
+            for each in rounds
+        ]
+        return _labeled(found, chosen, units, data.class_names)
+
+    return execution.in_passes(
+        *(place.name, settings, carried_out, in_rounds(question, measured)),
+        most=len(rounds),
+        alike=True,
         file=file,
         progress=progress,
-        title="synergies",
+        title=f"synergies of {place.name}",
     )
-
-
-class _Pairs(Rounds):
-    """Synergies under way, in rounds of pairs."""
-
-    def __init__(
-        self, pairs: Int64[np.ndarray, "pairs 2"], units: int, names: Sequence[str]
-    ) -> None:
-        self._pairs, self._units, self._names = pairs, units, names
-        self._rounds, self._found = _rounds(pairs), list[PairSums]()
-        self.most = len(self._rounds)
-
-    def masks(self, number: int) -> Float32[np.ndarray, "masks units"]:
-        return _masks(self._rounds[number], self._units)
-
-    def reducer(self, number: int) -> Reducer:
-        pairs, units, classes = self._rounds[number], self._units, len(self._names)
-        return added_up(PairSums, lambda answers: PairSums.of(answers, pairs, units, classes))
-
-    def take(self, found: PairSums) -> bool:
-        self._found.append(found)
-        return False
-
-    def result(self) -> xr.Dataset:
-        return _labeled(self._found, self._pairs, self._units, self._names)
 
 
 def _chosen(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float64, Int64
 
-from ._collector import Collector, Variable, class_sums, counts_of
+from ..execution import added
+from ._collector import Collector, class_sums, counts_of, variable
 from ._seen import Seen
 from ._selectivity import class_selectivity
 
@@ -32,10 +34,6 @@ def _observe(seen: Seen) -> ClassSums:
     )
 
 
-def _merge(one: ClassSums, other: ClassSums) -> ClassSums:
-    return ClassSums(one.images + other.images, one.sums + other.sums)
-
-
 def class_means(weigh: str) -> Collector[ClassSums]:
     """The collector of class selectivity.
 
@@ -43,7 +41,7 @@ def class_means(weigh: str) -> Collector[ClassSums]:
       weigh: what has equal weight in the mean over the other classes: `"classes"` or `"images"`.
     """
 
-    def finish(state: ClassSums) -> dict[str, Variable]:
+    def finish(state: ClassSums) -> dict[str, xr.Variable]:
         present = state.images > 0
         means = state.sums / np.maximum(state.images, 1)
         vector = class_selectivity(
@@ -57,16 +55,16 @@ def class_means(weigh: str) -> Collector[ClassSums]:
         )
         pairs = ("unit", "class")
         return {
-            "class_mean": Variable(
+            "class_mean": variable(
                 pairs,
                 np.where(present, means, np.nan),
                 "",
                 "mean activation over the images of the class",
             ),
-            "class_selectivity_by_class": Variable(
+            "class_selectivity_by_class": variable(
                 pairs, vector, "", f"class selectivity, Zhou et al. 2018, eq. 3{signed}"
             ),
-            "class_selectivity": Variable(
+            "class_selectivity": variable(
                 ("unit",),
                 np.take_along_axis(vector, preferred[:, None], 1)[:, 0],
                 "",
@@ -74,4 +72,4 @@ def class_means(weigh: str) -> Collector[ClassSums]:
             ),
         }
 
-    return Collector(ClassSums, _observe, _merge, finish)
+    return Collector(ClassSums, _observe, added, finish)

@@ -10,7 +10,7 @@ from typing import Any, Unpack, overload
 import numpy as np
 import xarray as xr
 
-from .._arguments import check_path_or_none, several_from_options
+from .._arguments import several_from_options
 from ..data import Dataset
 from ..execution import (
     Execution,
@@ -20,11 +20,10 @@ from ..execution import (
     Progress,
     Read,
     Wanted,
-    check_progress,
+    check_call,
     in_one_pass,
     provenance,
     reading,
-    reporting,
 )
 from ..execution import Seen as BatchSeen
 from ..networks import Classifier
@@ -32,7 +31,7 @@ from ..networks._checks import check_classifier, check_data, check_images, check
 from ..results import class_coordinates
 from ._choices import Choices, Options
 from ._class_means import ClassSums
-from ._collector import Collector, Variable
+from ._collector import Collector, variable
 from ._l1_norm import known_l1_norm
 from ._seen import joined, look
 
@@ -106,17 +105,15 @@ def collect(
       InputError: a layer does not exist, the network does not show its activations, images or
         parameters cannot be used, an activation is not a number, or an option is out of range.
     """
-    check_progress(progress)
-    check_path_or_none(file=file)
-    check_classifier(network)
+    check_call(network, file, progress)
     names = network.chosen_layers(layers)
     choices, execution = several_from_options((Choices, Execution), options, collect)
     asked = _measurement(
         network, names, data, choices, execution, Files.of(file, names, not isinstance(layers, str))
     )
-    read = reading(data, network.preprocessing, threads=execution.decoding_threads)
-    with reporting(progress, f"attributes of {', '.join(names)}") as report:
-        (found,) = in_one_pass([asked], read, execution, report)
+    read = reading(data, network.preprocessing, execution)
+    title = f"attributes of {', '.join(names)}"
+    (found,) = in_one_pass([asked], read, execution, progress, title)
     return found[names[0]] if isinstance(layers, str) else {name: found[name] for name in names}
 
 
@@ -248,29 +245,22 @@ def _labeled(
 ) -> xr.Dataset:
     """The attributes of a layer, the scalars first."""
     units = network.layers[layer].num_units
-    variables: dict[str, Variable] = {}
+    variables: dict[str, xr.Variable] = {}
     norms = known_l1_norm(network, layer)
     if norms is not None:
-        variables["l1_norm"] = Variable(
+        variables["l1_norm"] = variable(
             ("unit",), norms, "", "L1 norm of the incoming weights, Zhou et al. 2018, eq. 1"
         )
     for collector, state in zip(collectors, states, strict=True):
         variables |= collector.finish(state)
     draw = np.random.default_rng([seed, list(network.layers).index(layer)]).random(units)
-    variables["random"] = Variable(("unit",), draw, "", "a uniform random number")
+    variables["random"] = variable(("unit",), draw, "", "a uniform random number")
     # Not the data set's labels, which may be read from its images.
     images = next(state.images for state in states if isinstance(state, ClassSums))
     names = [str(name) for name in data.class_names]
     empty = [name for name, count in zip(names, images, strict=True) if count == 0]
     return xr.Dataset(
-        {
-            name: xr.Variable(
-                variable.dims,
-                variable.values,
-                {"units": variable.units, "long_name": variable.description},
-            )
-            for name, variable in sorted(variables.items(), key=lambda item: len(item[1].dims))
-        },
+        dict(sorted(variables.items(), key=lambda item: item[1].ndim)),
         coords={"unit": np.arange(units), **class_coordinates(names)},
         attrs={"empty_classes": ", ".join(empty)},
     )

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float64, Int32
 
 from ._seen import Seen
 
 State = TypeVar("State", bound=tuple[Any, ...])
-
-
-class Variable(NamedTuple):
-    """An attribute of units.
-
-    Attributes:
-      dims: its dimensions' names.
-      values: the numbers.
-      units: the unit of measure; empty for none.
-      description: what it is.
-    """
-
-    dims: tuple[str, ...]
-    values: np.ndarray
-    units: str
-    description: str
 
 
 @dataclass(frozen=True)
@@ -47,7 +32,14 @@ class Collector(Generic[State]):
     kind: type[Any]
     observe: Callable[[Seen], State]
     merge: Callable[[State, State], State]
-    finish: Callable[[State], Mapping[str, Variable]]
+    finish: Callable[[State], Mapping[str, xr.Variable]]
+
+
+def variable(
+    dims: tuple[str, ...], values: np.ndarray, units: str, description: str
+) -> xr.Variable:
+    """An attribute of units, with its unit of measure; empty for none."""
+    return xr.Variable(dims, values, {"units": units, "long_name": description})
 
 
 def class_sums(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +16,7 @@ from ..execution import (
     Execution,
     Look,
     LookEngine,
-    Progress,
+    OnePass,
     Read,
     Reducer,
     Seen,
@@ -26,12 +26,11 @@ from ..execution import (
     image_shape,
     pixel_dtype,
     reading,
-    reduced,
 )
 from ._interpolation import Upsampling
 from ._maps import Maps, UnitMaps
 from ._overlap import overlaps, rows_at_once, upsampled
-from ._thresholds import Reduction, Values
+from ._thresholds import Values
 
 
 class Counts(NamedTuple):
@@ -79,7 +78,7 @@ class _Overlap(Look):
 
 @dataclass(frozen=True, eq=False)
 class Passes:
-    """What is read, and the execution options.
+    """What passes read.
 
     Attributes:
       maps: of the layer's units.
@@ -88,10 +87,6 @@ class Passes:
       upsampled: whether thresholds are of maps on the grid, or as the layer gives them.
       grid_memory: bytes that upsampled maps may take.
       execution: the execution options.
-      settings: what the numbers depend on.
-      folder: where passes keep their results; None for nowhere.
-      passes: how many there are.
-      progress: called with the images done and the total, over all passes.
     """
 
     maps: UnitMaps
@@ -100,45 +95,35 @@ class Passes:
     upsampled: bool
     grid_memory: int
     execution: Execution
-    settings: Mapping[str, str]
-    folder: Path | None
-    passes: int
-    progress: Progress
 
     @property
     def size(self) -> tuple[int, int]:
         """Rows and columns of the grid."""
         return len(self.upsampling.down), len(self.upsampling.across)
 
-    def values(self, reduction: Reduction, number: int) -> tuple[Any, dict[str, Any]]:
-        """What is kept of every unit's values, and how that pass went."""
-
-        def observe(seen: Iterator[Seen]) -> Any:
-            return reduction.observe(self._values(seen))
-
-        look = Maps(self.maps.network.function, self.maps.layer)
-        read = reading(
-            images(self.concepts),
-            self.maps.network.preprocessing,
-            threads=self.execution.decoding_threads,
+    def values(self, one_pass: OnePass, reducer: Reducer) -> Any:
+        """What a reducer keeps of every unit's values."""
+        of_images = dataclasses.replace(
+            reducer, observe=lambda seen: reducer.observe(self._values(seen))
         )
-        reducer = Reducer(reduction.kind, observe, reduction.merge)
-        return self._reduced(reducer, look, (), read, number, reduction.name)
+        read = reading(images(self.concepts), self.maps.network.preprocessing, self.execution)
+        return one_pass(of_images, self._engine(self.maps.look), read)
 
-    def counts(
-        self, thresholds: Float32[np.ndarray, " units"], number: int
-    ) -> tuple[Counts, dict[str, Any]]:
-        """Active and labeled pixels, and how that pass went."""
-        network = self.maps.network
+    def counts(self, one_pass: OnePass, thresholds: Float32[np.ndarray, " units"]) -> Counts:
+        """Active and labeled pixels."""
         rows = rows_at_once(self.maps.units, self.size, self.grid_memory)
-        look = _Overlap(Maps(network.function, self.maps.layer), rows)
+        engine = self._engine(_Overlap(self.maps.look, rows), (thresholds, self.upsampling))
+        found: Counts = one_pass(
+            Reducer("counts", Counts, self._counted), engine, self._annotated()
+        )
+        return found
 
-        def merge(one: Counts, other: Counts) -> Counts:
-            return Counts(*(a + b for a, b in zip(one, other, strict=True)))
-
-        arguments = (thresholds, self.upsampling)
-        reducer = Reducer(Counts, self._counted, merge)
-        return self._reduced(reducer, look, arguments, self._annotated(), number, "counts")
+    def _engine(self, look: Look, arguments: Any = ()) -> Callable[[Read], LookEngine]:
+        return lambda read: LookEngine(
+            *(self.maps.network, look, read, self.execution),
+            arguments=arguments,
+            what=f"maps of layer {self.maps.layer!r}",
+        )
 
     def _annotated(self) -> Read:
         """Reads images with their label maps."""
@@ -160,39 +145,6 @@ class Passes:
         # Most images have few label maps.
         image_bytes = array_bytes((example.images, *[example.label_maps] * 4))
         return Read(len(self.concepts), image_bytes, example, annotated)
-
-    def _reduced(
-        self,
-        reducer: Reducer,
-        look: Look,
-        arguments: Any,
-        read: Read,
-        number: int,
-        name: str,
-    ) -> tuple[Any, dict[str, Any]]:
-        def compiled(read: Read) -> LookEngine:
-            return LookEngine(
-                self.maps.network,
-                look,
-                read,
-                self.execution,
-                arguments=arguments,
-                what=f"maps of layer {self.maps.layer!r}",
-            )
-
-        def report(done: int, total: int) -> None:
-            self.progress(number * total + done, self.passes * total)
-
-        return reduced(
-            reducer,
-            compiled,
-            read,
-            self.execution,
-            settings={**self.settings, "measured": f"dissect: {name}"},
-            # The results of earlier passes depend on the memory that was available.
-            file=None if self.folder is None else self.folder / f"{number} {name}.nc",
-            progress=report,
-        )
 
     def _values(self, seen: Iterator[Seen]) -> Iterator[Values]:
         """Every unit's values, as the layer gives them or interpolated to the grid."""

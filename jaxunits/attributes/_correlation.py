@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float64
 
 from .._arguments import real_array
 from .._errors import InputError
-from ._collector import Collector, Variable
+from ._collector import Collector, variable
 from ._seen import Seen
 
 
@@ -126,13 +127,13 @@ def _observe(seen: Seen) -> Comoments:
     )
 
 
-def _finish(state: Comoments) -> dict[str, Variable]:
+def _finish(state: Comoments) -> dict[str, xr.Variable]:
     vector = _correlation(state)
     return {
-        "class_correlation_by_class": Variable(
+        "class_correlation_by_class": variable(
             ("unit", "class"), vector, "", "class correlation, Zhou et al. 2018, eq. 2"
         ),
-        "class_correlation": Variable(
+        "class_correlation": variable(
             ("unit",), vector.max(1), "", "largest class correlation over the classes"
         ),
     }

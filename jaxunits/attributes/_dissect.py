@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
 from pathlib import Path
-from typing import Any, NamedTuple, Unpack
+from typing import NamedTuple, Unpack
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float32
 
-from .._arguments import check_path_or_none, check_real, check_whole, from_options
+from .._arguments import check_real, check_whole, from_options
 from .._errors import InputError, unknown_name
 from ..data.concepts import Concepts
 from ..execution import (
     Execution,
-    Files,
+    OnePass,
     Options,
     Progress,
-    check_progress,
+    check_call,
+    in_passes,
     provenance,
-    reporting,
-    together,
 )
 from ..networks import Classifier
-from ..networks._checks import check_classifier, check_parameters
+from ..networks._checks import check_parameters
 from ._alignment import Alignment
 from ._concept_passes import Counts, Passes
 from ._maps import UnitMaps
-from ._thresholds import Reduction, passes, upper_quantile
+from ._thresholds import passes, upper_quantile
 
 
 class _Convention(NamedTuple):
@@ -133,10 +132,8 @@ def dissect(
         activations, these are not finite, an argument is out of range, no pixel of a mask has a
         concept, or the receptive fields needed to align the maps are not available.
     """
-    check_progress(progress)
-    check_path_or_none(file=file)
+    check_call(network, file, progress)
     execution = from_options(Execution, options, dissect)
-    check_classifier(network)
     if not isinstance(convention, str) or convention not in _CONVENTIONS:
         raise unknown_name("convention", convention, _CONVENTIONS, "dissect")
     usual = _CONVENTIONS[convention]
@@ -167,52 +164,25 @@ def dissect(
     }
     height, width = (rows, columns) if usual.upsampled else maps.size
     values = maps.units, len(concepts) * height * width, share, grid_memory // 2
-    files = Files.of(file, [maps.layer], several=False, steps="passes")
-    with (
-        reporting(progress, f"concepts of {maps.layer}") as report,
-        files.made({maps.layer: settings}) as made,
-    ):
-        if made is not None:
-            return made[maps.layer]
-        reading = Passes(
-            maps,
-            concepts,
-            upsampling,
-            usual.upsampled,
-            grid_memory // 2,
-            execution,
-            settings,
-            files.on_the_way,
-            passes(*values) + 1,
-            report,
-        )
-        result, timing = _measure(reading, values, detector_iou)
-        return files.write({maps.layer: result}, timing)[maps.layer]
+    over = Passes(maps, concepts, upsampling, usual.upsampled, grid_memory // 2, execution)
 
+    def measured(one_pass: OnePass) -> xr.Dataset:
+        thresholds = upper_quantile(functools.partial(over.values, one_pass), *values)
+        counts = over.counts(one_pass, thresholds)
+        if not counts.labeled.any():
+            raise InputError(
+                f"no image of data {concepts.name!r} has a labeled concept where the network "
+                f"{network.name!r} sees it: check masks and preprocessing"
+            )
+        return _result(counts, thresholds, concepts, detector_iou)
 
-def _measure(
-    reading: Passes, values: tuple[int, int, float, int], detector_iou: float
-) -> tuple[xr.Dataset, dict[str, Any]]:
-    """The result, and how long all passes took."""
-    each: list[Mapping[str, Any]] = []
-
-    def one_pass(reduction: Reduction) -> Any:
-        state, attributes = reading.values(reduction, len(each))
-        each.append(attributes)
-        return state
-
-    thresholds = upper_quantile(one_pass, *values)
-    counts, attributes = reading.counts(thresholds, len(each))
-    each.append(attributes)
-    concepts, network = reading.concepts, reading.maps.network
-    if not counts.labeled.any():
-        raise InputError(
-            f"no image of data {concepts.name!r} has a labeled concept where the network "
-            f"{network.name!r} sees it: check masks and preprocessing"
-        )
-    labeled = _result(counts, thresholds, concepts, detector_iou)
-    timing, how = together(each)
-    return labeled.assign_attrs({**how, **reading.settings}), timing
+    return in_passes(
+        *(maps.layer, settings, execution, measured),
+        most=passes(*values) + 1,
+        file=file,
+        progress=progress,
+        title=f"concepts of {maps.layer}",
+    )
 
 
 def _check(share: float, detector_iou: float, grid_memory: int) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float64, Int64
 
-from ._collector import Collector, Variable, class_sums, counts_of
+from ..execution import added
+from ._collector import Collector, class_sums, counts_of, variable
 from ._seen import Seen
 
 
@@ -35,25 +37,21 @@ def _observe(seen: Seen) -> Derivatives:
     )
 
 
-def _merge(one: Derivatives, other: Derivatives) -> Derivatives:
-    return Derivatives(*(a + b for a, b in zip(one, other, strict=True)))
-
-
-def _finish(state: Derivatives) -> dict[str, Variable]:
+def _finish(state: Derivatives) -> dict[str, xr.Variable]:
     images = np.where(state.images > 0, state.images, np.nan)
     every = state.images.sum()
     pairs, unit, measure = ("unit", "class"), ("unit",), "nats per image"
     change = "first-order Taylor estimate of the loss's change when the unit is ablated"
     return {
-        "taylor": Variable(unit, -state.sums.sum(1) / every, measure, change),
-        "taylor_by_class": Variable(pairs, -state.sums / images, measure, f"{change}, by class"),
-        "gradient": Variable(
+        "taylor": variable(unit, -state.sums.sum(1) / every, measure, change),
+        "taylor_by_class": variable(pairs, -state.sums / images, measure, f"{change}, by class"),
+        "gradient": variable(
             unit, state.sizes.sum(1) / every, measure, "mean |∂loss/∂mask| over the images"
         ),
-        "gradient_by_class": Variable(
+        "gradient_by_class": variable(
             pairs, state.sizes / images, measure, "mean |∂loss/∂mask| over the class's images"
         ),
     }
 
 
-derivatives = Collector(Derivatives, _observe, _merge, _finish)
+derivatives = Collector(Derivatives, _observe, added, _finish)

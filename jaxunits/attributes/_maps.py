@@ -57,6 +57,11 @@ class UnitMaps:
     size: tuple[int, int]
     units: int
 
+    @property
+    def look(self) -> Maps:
+        """The maps of all units."""
+        return Maps(self.network.function, self.layer)
+
     @classmethod
     def of(cls, network: Classifier, layer: str) -> UnitMaps:
         """The maps of a layer.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float64, Int64
 
-from ._collector import Collector, Variable
+from ._collector import Collector, variable
 from ._seen import Seen
 
 
@@ -65,24 +66,24 @@ def _merge(one: Statistics, other: Statistics) -> Statistics:
     )
 
 
-def _finish(state: Statistics) -> dict[str, Variable]:
+def _finish(state: Statistics) -> dict[str, xr.Variable]:
     unit = ("unit",)
     return {
-        "activation_mean": Variable(unit, state.mean, "", "mean activation over the images"),
-        "activation_std": Variable(
+        "activation_mean": variable(unit, state.mean, "", "mean activation over the images"),
+        "activation_std": variable(
             unit,
             np.sqrt(state.squares / state.images),
             "",
             "standard deviation of the activation over the images",
         ),
-        "activation_max": Variable(unit, state.largest, "", "largest value at any position"),
-        "apoz": Variable(
+        "activation_max": variable(unit, state.largest, "", "largest value at any position"),
+        "apoz": variable(
             unit,
             state.zeros / state.positions,
             "share of positions",
             "average percentage of zeros: positions of all images where the unit is zero",
         ),
-        "silent_share": Variable(
+        "silent_share": variable(
             unit,
             state.silent / state.images,
             "share of images",

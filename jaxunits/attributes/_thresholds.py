@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt32
+
+from ..execution import Reducer
 
 Values = Float32[np.ndarray, "units positions"]
 
@@ -16,24 +17,8 @@ Values = Float32[np.ndarray, "units positions"]
 _DIGITS = (16, 11, 8)
 
 
-@dataclass(frozen=True)
-class Reduction:
-    """What one pass keeps of all values.
-
-    Attributes:
-      name: what is kept.
-      kind: the type of its states.
-      observe: from some values, in pieces, to their state.
-      merge: the state of the values of both.
-    """
-
-    name: str
-    kind: Any
-    observe: Callable[[Iterator[Values]], Any]
-    merge: Callable[[Any, Any], Any]
-
-
-Pass = Callable[[Reduction], Any]
+# From what one pass keeps of all values, which come in pieces, to its state.
+Pass = Callable[[Reducer], Any]
 
 
 class Largest(NamedTuple):
@@ -97,7 +82,7 @@ def passes(units: int, positions: int, share: float, max_memory: int) -> int:
     return math.ceil(32 / _digit_bits(units, max_memory))
 
 
-def largest(count: int) -> Reduction:
+def largest(count: int) -> Reducer:
     """Keeps so many of the largest values of each unit."""
 
     def observe(stream: Iterator[Values]) -> Largest:
@@ -111,7 +96,7 @@ def largest(count: int) -> Reduction:
     def merge(one: Largest, other: Largest) -> Largest:
         return Largest(_largest([one.values, other.values], count))
 
-    return Reduction(f"largest {count}", Largest, observe, merge)
+    return Reducer(f"largest {count}", Largest, observe, merge)
 
 
 def _fits(units: int, above: int, max_memory: int) -> bool:
@@ -136,7 +121,7 @@ def _largest(
 
 def _histograms(
     known: UInt32[np.ndarray, " units"], settled: int, bits: int, left: Int64[np.ndarray, " units"]
-) -> Reduction:
+) -> Reducer:
     """Counts, among the values that begin with the known bits, the digits that follow.
 
     What is surely too small is left out: the digit sought only rises as values come.
@@ -164,10 +149,7 @@ def _histograms(
                 next_look = 2 * seen
         return Histogram(counts)
 
-    def merge(one: Histogram, other: Histogram) -> Histogram:
-        return Histogram(one.counts + other.counts)
-
-    return Reduction(f"bits {settled} to {settled + bits}", Histogram, observe, merge)
+    return Reducer(f"bits {settled} to {settled + bits}", Histogram, observe)
 
 
 def _locate(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float32, Int64
 
-from ._collector import Collector, Variable
+from ._collector import Collector, variable
 from ._seen import Seen
 
 
@@ -40,11 +41,11 @@ def top(count: int) -> Collector[Top]:
             image=np.take_along_axis(image, order, 1).astype(np.int64),
         )
 
-    def finish(state: Top) -> dict[str, Variable]:
+    def finish(state: Top) -> dict[str, xr.Variable]:
         ranks = ("unit", "rank")
         return {
-            "top_image": Variable(ranks, state.image, "", "images that activate the unit most"),
-            "top_activation": Variable(ranks, state.activation, "", "activation on these images"),
+            "top_image": variable(ranks, state.image, "", "images that activate the unit most"),
+            "top_activation": variable(ranks, state.activation, "", "activation on these images"),
         }
 
     return Collector(Top, observe, merge, finish)

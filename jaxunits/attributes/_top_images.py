@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float32, Int64
 
-from .._arguments import check_path_or_none, check_real, check_whole, from_options
+from .._arguments import check_real, check_whole, from_options
 from .._errors import InputError
 from ..data import Dataset
 from ..execution import (
@@ -22,12 +22,11 @@ from ..execution import (
     Options,
     Progress,
     Seen,
+    check_call,
     check_finite,
-    check_progress,
     in_one_pass,
     provenance,
     reading,
-    reporting,
 )
 from ..networks import Classifier
 from ..networks._checks import check_readable_on
@@ -91,8 +90,7 @@ def top_images(
       InputError: the layer or a unit does not exist, the network does not show its activations, or
         a number is out of range.
     """
-    check_progress(progress)
-    check_path_or_none(file=file)
+    check_call(network, file, progress)
     execution = from_options(Execution, options, top_images)
     place = check_readable_on(network, layer, data)
     chosen = place.chosen(units)
@@ -140,9 +138,9 @@ def top_images(
         finish=finish,
         files=Files.of(file, [place.name], several=False),
     )
-    with reporting(progress, f"top images of {place.name}") as report:
-        read = reading(data, network.preprocessing, threads=execution.decoding_threads)
-        return in_one_pass([asked], read, execution, report)[0][place.name]
+    read = reading(data, network.preprocessing, execution)
+    title = f"top images of {place.name}"
+    return in_one_pass([asked], read, execution, progress, title)[0][place.name]
 
 
 def _start(seen: Seen, activation: str, layer: str, data: str) -> _Top:

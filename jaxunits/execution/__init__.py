@@ -1,6 +1,5 @@
 """One pass over a data set for everything that is measured."""
 
-from ._devices import Places as Places
 from ._devices import along as along
 from ._devices import array_bytes as array_bytes
 from ._devices import bytes_held as bytes_held
@@ -16,7 +15,6 @@ from ._evaluate import evaluate as evaluate
 from ._execution import Execution as Execution
 from ._execution import Options as Options
 from ._files import Files as Files
-from ._files import finished as finished
 from ._finite import check_finite as check_finite
 from ._finite import finite_mark as finite_mark
 from ._look_engine import Build as Build
@@ -24,8 +22,12 @@ from ._look_engine import LookEngine as LookEngine
 from ._look_engine import Program as Program
 from ._look_engine import Turns as Turns
 from ._measure import Measurement as Measurement
+from ._measure import check_call as check_call
 from ._measure import in_one_pass as in_one_pass
 from ._measure import ranges as ranges
+from ._passes import OnePass as OnePass
+from ._passes import Reducer as Reducer
+from ._passes import in_passes as in_passes
 from ._pieces import Images as Images
 from ._pieces import Part as Part
 from ._pieces import Piece as Piece
@@ -34,24 +36,21 @@ from ._pieces import image_shape as image_shape
 from ._pieces import pieces as pieces
 from ._pieces import pixel_dtype as pixel_dtype
 from ._pieces import reading as reading
-from ._plan import Enough as Enough
+from ._plan import Pass as Pass
 from ._plan import Plan as Plan
-from ._plan import Trial as Trial
 from ._plan import first_batches as first_batches
 from ._plan import plan as plan
 from ._plan import trial as trial
 from ._processes import agree as agree
 from ._processes import share as share
 from ._progress import Progress as Progress
-from ._progress import check_progress as check_progress
 from ._progress import reporting as reporting
+from ._progress import shifted as shifted
 from ._provenance import provenance as provenance
-from ._reduce import Reducer as Reducer
-from ._reduce import reduced as reduced
 from ._standardize import standardized as standardized
+from ._states import added as added
+from ._states import joined as joined
 from ._store import Store as Store
 from ._store import open_store as open_store
-from ._times import times as times
-from ._times import together as together
 from ._together import Wanted as Wanted
 from ._together import measure as measure

@@ -13,10 +13,10 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Float64, Int, Int64, PyTree
 
-from .._arguments import check_path_or_none, from_options
+from .._arguments import from_options
 from ..data import Dataset
 from ..networks import Classifier
-from ..networks._checks import check_classifier, check_data, check_images, check_parameters
+from ..networks._checks import check_data, check_images, check_parameters
 from ..networks._function import MaskedFunction
 from ..results import class_coordinates
 from ._engine import Look, Seen
@@ -24,10 +24,11 @@ from ._execution import Execution, Options
 from ._files import Files
 from ._finite import check_finite
 from ._look_engine import LookEngine
-from ._measure import Measurement, in_one_pass
+from ._measure import Measurement, check_call, in_one_pass
 from ._pieces import Images, reading
-from ._progress import Progress, check_progress, reporting
+from ._progress import Progress
 from ._provenance import provenance
+from ._states import added
 
 _DESCRIPTIONS = {
     "n_images": ("images", "images of the class"),
@@ -97,10 +98,8 @@ def evaluate(
       InputError: there are no images, their channels or classes differ from the network's, or a
         parameter or logit is not a number.
     """
-    check_progress(progress)
-    check_path_or_none(file=file)
+    check_call(network, file, progress)
     carried_out = from_options(Execution, options, evaluate)
-    check_classifier(network)
     check_data(network, data)
     check_images(data)
     check_parameters(network)
@@ -110,13 +109,13 @@ def evaluate(
         compile=lambda read: LookEngine(network, look, read, carried_out, what="an evaluation"),
         observe=lambda seen: _observed(seen, data),
         kind=_Sums,
-        merge=lambda one, other: _Sums(*(a + b for a, b in zip(one, other, strict=True))),
+        merge=added,
         finish=lambda states: {"evaluation": _labeled(next(states()), data)},
         files=Files.of(file, ["evaluation"], several=False),
     )
-    read = reading(data, network.preprocessing, threads=carried_out.decoding_threads)
-    with reporting(progress, f"evaluating {network.name}") as report:
-        return in_one_pass([asked], read, carried_out, report)[0]["evaluation"]
+    read = reading(data, network.preprocessing, carried_out)
+    title = f"evaluating {network.name}"
+    return in_one_pass([asked], read, carried_out, progress, title)[0]["evaluation"]
 
 
 def _observed(seen: Iterator[Seen], data: Dataset) -> _Sums:

@@ -93,16 +93,25 @@ class LookEngine(Engine):
         Raises:
           InputError: one image takes more memory than allowed.
         """
-        self._network, self._look, self._what = network, look, what
-        self._inputs = Shapes.of(read.example)
-        self._execution = execution
-        self._arguments = arguments
-        self._fit(execution.batch_of(read.images))
+        self._look, self._what, self._execution = look, what, execution
+        self._arrays = network.params, arguments
+        self._fit(
+            Build(
+                look,
+                network.preprocessing,
+                Shapes.of(network.params),
+                Shapes.of(read.example),
+                Shapes.of(arguments),
+                execution.batch_of(read.images),
+                tuple(execution.places),
+                execution.precision,
+            )
+        )
 
     @property
     def batch_size(self) -> int:
         """Images per batch, all devices together."""
-        return self._size * len(self._execution.places)
+        return self._build.size * len(self._build.devices)
 
     def attributes(self) -> dict[str, str | int | float]:
         """How images are evaluated."""
@@ -110,18 +119,17 @@ class LookEngine(Engine):
 
     def shrink(self) -> None:
         """Halve the images at once."""
-        if self._size == 1:
+        if self._build.size == 1:
             raise InputError(
                 f"the device ran out of memory with one image for {self._what}: free memory on it, "
                 "or use another device"
             )
-        self._fit(self.even(self._size // 2))
+        self._fit(dataclasses.replace(self._build, size=self.even(self._build.size // 2)))
 
     def seen(self, piece: Piece) -> Generator[Seen]:
         """The outcomes of each batch in order, while the devices already work on the next ones."""
-        if (inputs := _of_one(piece.inputs)) != self._inputs:
-            self._inputs = inputs
-            self._fit(self._size)
+        if (inputs := _of_one(piece.inputs)) != self._build.inputs:
+            self._fit(dataclasses.replace(self._build, inputs=inputs))
         waiting: deque[Future[Seen]] = deque()
         at_once = self.batches_at_once
         with ThreadPoolExecutor(at_once) as pool, contextlib.closing(Turns()) as turns:
@@ -156,21 +164,9 @@ class LookEngine(Engine):
         inputs = jax.tree.map(lambda leaf: leaf[: len(part.image)], part.inputs)
         return Seen(part.image, inputs, self.found(part, turns))
 
-    def _fit(self, size: int) -> None:
-        """The programs for so many images per device, or for fewer if memory requires it."""
+    def _fit(self, build: Build) -> None:
+        """The programs of a build, or for fewer images at once if memory requires it."""
         began = time.perf_counter()
-        compilations: list[str] = []
-        build = Build(
-            self._look,
-            self._network.preprocessing,
-            Shapes.of(self._network.params),
-            self._inputs,
-            Shapes.of(self._arguments),
-            size,
-            tuple(self._execution.places),
-            self._execution.precision,
-            compilations,
-        )
         budget = self._execution.budget
         program = self.compiled(build)
         while program.peak > budget:
@@ -182,12 +178,9 @@ class LookEngine(Engine):
             size = fitting(build.size, program.peak, program.fixed, budget)
             build = dataclasses.replace(build, size=self.even(size))
             program = self.compiled(build)
-        self.program = program
-        self._size = build.size
-        self.params, self._placed = jax.device_put(
-            (self._network.params, self._arguments), program.places.everywhere
-        )
-        self.compilations += len(compilations)
+        self.program, self._build = program, build
+        self.params, self._placed = jax.device_put(self._arrays, program.places.everywhere)
+        self.compilations = len(build.compilations)
         self.compile_seconds += time.perf_counter() - began
 
 
@@ -207,7 +200,7 @@ class Build:
       compilations: the names of programs are added to it as they are compiled.
     """
 
-    look: Look
+    look: Any
     preprocessing: Preprocessing
     params: Shapes
     inputs: Shapes

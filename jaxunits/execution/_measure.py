@@ -6,21 +6,25 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from .._arguments import check_path_or_none
+from ..networks import Classifier
+from ..networks._checks import check_classifier
 from ..results import environment
 from ._engine import Engine
 from ._execution import Execution
 from ._files import Files
 from ._pieces import Piece, Read, pieces
-from ._plan import Enough, Trial, first_batches, timed, trial
+from ._plan import Enough, Pass, first_batches, timed, trial
 from ._processes import agree, share
-from ._progress import Progress, Tally
+from ._progress import Progress, Tally, check_progress, reporting
+from ._provenance import times
 from ._states import Kind, State, States
 from ._store import open_store
-from ._times import times
 
 # Of images on the host: one piece is looked at while the next is read.
 _PIECE_BYTES = 2**28
@@ -52,12 +56,28 @@ class Measurement:
     files: Files
 
 
+def check_call(
+    network: Classifier, file: str | Path | None, progress: Progress | bool | None
+) -> None:
+    """Refuse what no measuring function takes.
+
+    Raises:
+      InputError: the network is none, the file is no path, or progress is not a function of two
+        numbers, False for silence or None for a bar.
+    """
+    check_progress(progress)
+    check_path_or_none(file=file)
+    check_classifier(network)
+
+
 def in_one_pass(
     measurements: Sequence[Measurement],
     read: Read,
     execution: Execution,
-    progress: Progress,
+    progress: Progress | bool | None,
+    title: str,
     *,
+    of: str = "images",
     last: bool = True,
 ) -> list[dict[str, xr.Dataset]]:
     """Measure in one pass over the images, or read the results where files hold them.
@@ -67,20 +87,23 @@ def in_one_pass(
       read: reads the images.
       execution: the execution options.
       progress: called with the images done and the total, after every batch; with steps if an
-        image takes several.
+        image takes several. False for silence, None for a bar in a terminal or notebook.
+      title: what is done, for the bar.
+      of: what is counted.
       last: whether no other pass builds on this one; a plan ends there.
 
     Raises:
       InputError: something cannot be measured, or a file holds a result with other settings.
     """
-    with contextlib.ExitStack() as stack:
+    with reporting(progress, title, of) as report, contextlib.ExitStack() as stack:
         made = [stack.enter_context(each.files.made(each.settings)) for each in measurements]
         works = {
             number: _Work(each, each.compile(read))
             for number, each in enumerate(measurements)
             if made[number] is None
         }
-        if planned := trial() if works else None:
+        planned = trial() if works else None
+        if planned is not None:
             for work in works.values():
                 work.plan(stack, read, execution, planned)
             if last:
@@ -89,7 +112,7 @@ def in_one_pass(
             whole = ranges(read, execution)
             for work in works.values():
                 work.open(stack, whole)
-            _work([*works.values()], read, whole, progress)
+            _work([*works.values()], read, whole, report)
         return [
             works[number].finish(execution) if found is None else found
             for number, found in enumerate(made)
@@ -115,13 +138,13 @@ class _Work:
         self.done = agree(self.states.done(), starts)
 
     def plan(
-        self, stack: contextlib.ExitStack, read: Read, execution: Execution, planned: Trial
+        self, stack: contextlib.ExitStack, read: Read, execution: Execution, planned: list[Pass]
     ) -> None:
         """Evaluate the first batches alone, whose state stands for that of all images."""
         engine = self.engine
         first = first_batches(read, engine.batch_size * execution.side_by_side)
         state, seconds = timed(engine, first.piece, self.asked.observe)
-        planned.add(self.asked.settings, engine, read, first, seconds)
+        planned.append(Pass.of(self.asked.settings, engine, read, first, seconds))
         self.open(stack, [(0, len(first.piece))])
         self.states.add(0, seconds, engine.attributes(), state)
 

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int, Int64, PyTree
 from ..data import Dataset, Preprocessing, batches
 from ..data.concepts import Concepts
 from ._devices import array_bytes
+from ._execution import Execution
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,22 +119,21 @@ def image_shape(preprocessing: Preprocessing, dtype: np.dtype) -> jax.ShapeDtype
 def reading(
     data: Dataset,
     preprocessing: Preprocessing,
+    execution: Execution,
     partners: Dataset | None = None,
-    *,
-    threads: int = 4,
 ) -> Read:
     """Reads images as a network does.
 
     Args:
       data: the images.
       preprocessing: what the network expects.
+      execution: the execution options.
       partners: as many other images, read beside them.
-      threads: how many threads decode ahead.
     """
     dtype = pixel_dtype(preprocessing, data, partners)
 
     def read(start: int, stop: int) -> Images:
-        rows = start, stop, threads
+        rows = start, stop, execution.decoding_threads
         images, labels = _read(data, preprocessing, dtype, *rows)
         others = None if partners is None else _read(partners, preprocessing, dtype, *rows)[0]
         return Images(images, labels, others)

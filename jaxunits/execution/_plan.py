@@ -7,7 +7,7 @@ import contextvars
 import time
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -47,6 +47,40 @@ class Pass:
     compile_seconds: float
     batch_seconds: float
     read_seconds: float
+
+    @classmethod
+    def of(
+        cls,
+        settings: Mapping[str, Mapping[str, str]],
+        engine: Engine,
+        read: Read,
+        first: First,
+        batch_seconds: float,
+        steps: int | None = None,
+    ) -> Pass:
+        """A pass of which a batch has been timed.
+
+        Args:
+          settings: by result, what its numbers depend on.
+          engine: evaluates the images.
+          read: reads them.
+          first: the first of them.
+          batch_seconds: what a step of one batch took.
+          steps: that an image takes, where that is not the engine's number.
+        """
+        known = next(iter(settings.values()))
+        layers = [each["layer"] for each in settings.values() if "layer" in each]
+        return cls(
+            measured=known["measured"].replace("_", " "),
+            layers=tuple(dict.fromkeys(layers)),
+            images=read.images,
+            steps=steps or engine.steps,
+            how=engine.attributes(),
+            account=engine.account(),
+            compile_seconds=engine.compile_seconds,
+            batch_seconds=batch_seconds,
+            read_seconds=first.image_seconds * read.images,
+        )
 
     @property
     def batches(self) -> int:
@@ -121,72 +155,25 @@ def plan(function: Any, *args: Any, **kwargs: Any) -> Plan:
         raise InputError(
             f"function={shown(function)}: give a function that measures, such as ju.ablation.sweep"
         )
-    trial = Trial()
-    token = _trial.set(trial)
+    passes: list[Pass] = []
+    token = _trial.set(passes)
     try:
         with contextlib.suppress(Enough):
             function(*args, **kwargs)
     finally:
         _trial.reset(token)
-    return Plan(tuple(trial.passes))
+    return Plan(tuple(passes))
 
 
 class Enough(BaseException):
     """Raised where all that a plan needs is known."""
 
 
-@dataclass
-class Trial:
-    """The passes of a call, as far as they are known.
-
-    Attributes:
-      passes: in order.
-    """
-
-    passes: list[Pass] = field(default_factory=list)
-
-    def add(
-        self,
-        settings: Mapping[str, Mapping[str, str]],
-        engine: Engine,
-        read: Read,
-        first: First,
-        batch_seconds: float,
-        steps: int | None = None,
-    ) -> None:
-        """One more.
-
-        Args:
-          settings: by result, what its numbers depend on.
-          engine: evaluates the images.
-          read: reads them.
-          first: the first of them.
-          batch_seconds: what a step of one batch took.
-          steps: that an image takes, where that is not the engine's number.
-        """
-        known = next(iter(settings.values()))
-        self.passes.append(
-            Pass(
-                measured=known["measured"].replace("_", " "),
-                layers=tuple(
-                    dict.fromkeys(each["layer"] for each in settings.values() if "layer" in each)
-                ),
-                images=read.images,
-                steps=steps or engine.steps,
-                how=engine.attributes(),
-                account=engine.account(),
-                compile_seconds=engine.compile_seconds,
-                batch_seconds=batch_seconds,
-                read_seconds=first.image_seconds * read.images,
-            )
-        )
+_trial: contextvars.ContextVar[list[Pass] | None] = contextvars.ContextVar("trial", default=None)
 
 
-_trial: contextvars.ContextVar[Trial | None] = contextvars.ContextVar("trial", default=None)
-
-
-def trial() -> Trial | None:
-    """What a plan is made of, while one is made."""
+def trial() -> list[Pass] | None:
+    """The passes of a plan so far, while one is made."""
     return _trial.get()
 
 

@@ -98,3 +98,8 @@ def reporting(
     with bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def shifted(progress: Progress, number: int, parts: int) -> Progress:
+    """Progress of one of several parts as progress of all."""
+    return lambda done, total: progress(number * total + done, parts * total)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, get_type_hints
 
 import jax
@@ -16,6 +16,17 @@ from ._store import Store
 
 State = Any
 Kind = Any
+
+
+def added(one: State, other: State) -> State:
+    """Named tuples of sums as one."""
+    return type(one)(*(a + b for a, b in zip(one, other, strict=True)))
+
+
+def joined(parts: Iterable[State]) -> State:
+    """Named tuples of arrays as one, in their order."""
+    several = list(parts)
+    return type(several[0])(*map(np.concatenate, zip(*several, strict=True)))
 
 
 class Kept(NamedTuple):

@@ -10,16 +10,16 @@ from typing import Any, ClassVar, Unpack
 
 import xarray as xr
 
-from .._arguments import check_path_or_none, from_options, shown
+from .._arguments import from_options, shown
 from .._errors import InputError
 from ..data import Dataset
 from ..networks import Classifier
-from ..networks._checks import check_classifier, check_data
+from ..networks._checks import check_data
 from ._execution import Execution, Options
 from ._files import Files
-from ._measure import Measurement, in_one_pass
+from ._measure import Measurement, check_call, in_one_pass
 from ._pieces import reading
-from ._progress import Progress, check_progress, reporting
+from ._progress import Progress
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,8 @@ def measure(
     Raises:
       InputError: `wanted` is empty or names one kind twice, or as for the functions.
     """
-    check_progress(progress)
-    check_path_or_none(file=file)
+    check_call(network, file, progress)
     carried_out = from_options(Execution, options, measure)
-    check_classifier(network)
     check_data(network, data)
     _check(wanted)
 
@@ -93,10 +91,9 @@ def measure(
 
     asked = [each.measurements(network, data, carried_out, files_of(each.kind)) for each in wanted]
     flat = [one for several in asked for one in several]
-    kinds = " and ".join(each.kind for each in wanted)
-    with reporting(progress, f"{kinds} of {network.name}") as report:
-        read = reading(data, network.preprocessing, threads=carried_out.decoding_threads)
-        found = iter(in_one_pass(flat, read, carried_out, report))
+    title = f"{' and '.join(each.kind for each in wanted)} of {network.name}"
+    read = reading(data, network.preprocessing, carried_out)
+    found = iter(in_one_pass(flat, read, carried_out, progress, title))
     return [
         {name: result for _ in several for name, result in next(found).items()} for several in asked
     ]

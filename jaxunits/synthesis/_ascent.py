@@ -124,7 +124,7 @@ class Ascent(Look):
         standardized = standardize(self.preprocessing, image)
         others = jnp.zeros((), image.dtype)
         if self.objective == "am":
-            own = self.read.one(params, standardized, unit)
+            own = self.read(params, standardized, unit)
         else:
             responses = self.read(params, standardized)
             own = responses.of(unit)

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, PyTree
 
-from ..execution import Build, Execution, LookEngine, Part, Program, Read, Turns
+from .._programs import Shapes, kept
+from ..execution import (
+    Build,
+    Execution,
+    LookEngine,
+    Part,
+    Program,
+    Read,
+    Turns,
+    along,
+    array_bytes,
+    bytes_held,
+    products,
+)
 from ..networks import Classifier, Layer
-from ._ascent import Ascent
+from ._ascent import Ascent, Image
 from ._checks import check_finite
-from ._program import compile_ascent
 from ._result import Climbed
 
 # Images of a batch that were the fastest on CPUs, for maps and for dense layers (AlexNet's conv5 at
@@ -89,7 +103,7 @@ class AscentEngine(LookEngine):
         Raises:
           InputError: one image takes more memory than allowed.
         """
-        self._ascent, self.steps = ascent, ascent.method.steps
+        self.steps = ascent.method.steps
         self._place = f"layer {layer.name!r} of network {network.name!r}"
         what = f"a unit of layer {layer.name!r}"
         super().__init__(network, ascent, read, execution, what=what)
@@ -110,7 +124,7 @@ class AscentEngine(LookEngine):
 
     def compiled(self, build: Build) -> Program:
         """The programs for a batch."""
-        return compile_ascent(self._ascent, build)
+        return _compiled(build)
 
     def found(self, part: Part, turns: Turns) -> Climbed:
         """One batch, without padding.
@@ -144,6 +158,48 @@ class AscentEngine(LookEngine):
         return climbed
 
 
-def joined(parts: Iterable[Climbed]) -> Climbed:
-    """All images of several parts."""
-    return Climbed(*map(np.concatenate, zip(*parts, strict=True)))
+class Programs(NamedTuple):
+    """Ascent of a batch.
+
+    Attributes:
+      start: from keys, images and whether to start exactly there to states.
+      step: from parameters, states, units, keys and a step's number to states and objectives; the
+        states that come in are used up.
+      finish: from parameters, states and units to images.
+    """
+
+    start: Callable[[Array, Array, Array], PyTree]
+    step: Callable[[PyTree, PyTree, Array, Array, int], tuple[PyTree, Array]]
+    finish: Callable[[PyTree, PyTree, Array], Image]
+
+
+# Seeds, starts, checkpoints and other networks of the same build ask for the same programs again.
+@kept
+def _compiled(build: Build) -> Program:
+    """Compile ascent for the batch of a build."""
+    ascent, places = build.look, build.places
+    params, starts, _ = build.given()
+
+    def begin(key: Array, image: Array, exact: Array) -> PyTree:
+        return jax.vmap(ascent.start)(jax.random.wrap_key_data(key), image, exact)
+
+    def go(params: PyTree, state: PyTree, unit: Array, key: Array, number: Array) -> PyTree:
+        step = jax.vmap(ascent.step, in_axes=(None, 0, 0, 0, None))
+        return step(params, state, unit, jax.random.wrap_key_data(key), number)
+
+    end = jax.vmap(ascent.finish, in_axes=(None, 0, 0))
+    first = starts.key, starts.image, starts.exact
+    state = Shapes.of(jax.eval_shape(begin, *first)).tree(places.by_image)
+    number = jax.ShapeDtypeStruct((), jnp.int32, sharding=places.everywhere)
+    shared, by_image = places.shared, along(0)
+    with products():
+        lowered = (
+            shared(begin, (True, True, True), by_image).lower(*first),
+            shared(go, (False, True, True, True, False), by_image, donated=(1,)).lower(
+                params, state, starts.unit, starts.key, number
+            ),
+            shared(end, (False, True, True), by_image).lower(params, state, starts.unit),
+        )
+        compiled = [each.compile() for each in lowered]
+    build.compilations.extend(Programs._fields)
+    return Program(Programs(*compiled), places, max(map(bytes_held, compiled)), array_bytes(params))

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Int32
 
-from .._arguments import check_path_or_none, from_options
+from .._arguments import from_options
 from .._bounds import SEEDS, Range, check_numbers
 from .._errors import InputError
 from ..execution import (
@@ -21,18 +21,18 @@ from ..execution import (
     Progress,
     Read,
     array_bytes,
-    check_progress,
+    check_call,
     in_one_pass,
+    joined,
     provenance,
-    reporting,
 )
 from ..networks import Classifier
-from ..networks._checks import check_classifier, check_parameters, check_readable
+from ..networks._checks import check_parameters, check_readable
 from ..results import fingerprint
 from . import _responses
 from ._ascent import Ascent
 from ._checks import check_kept, check_question
-from ._climb import AscentEngine, Climbing, joined
+from ._climb import AscentEngine, Climbing
 from ._method import Method
 from ._result import Climbed, labeled
 from ._starts import Initial, Starts, checked_initial, starts_of
@@ -123,10 +123,8 @@ def maximize(
         setting is out of range or does not suit the network, memory is too small for one image, or
         an objective is not a number.
     """
-    check_progress(progress)
-    check_path_or_none(file=file)
+    check_call(network, file, progress)
     execution = from_options(Climbing, options, maximize)
-    check_classifier(network)
     check_parameters(network)
     check_readable(network, layer)
     place = network.layer(layer)
@@ -162,8 +160,8 @@ def maximize(
         files=Files.of(file, [place.name], several=False),
     )
     read = _reading(chosen, num_starts, seed, first)
-    with reporting(progress, f"images of {place.name}", "steps") as report:
-        return in_one_pass([asked], read, execution, report)[0][place.name]
+    title = f"images of {place.name}"
+    return in_one_pass([asked], read, execution, progress, title, of="steps")[0][place.name]
 
 
 def _reading(units: Int32[np.ndarray, " units"], starts: int, seed: int, initial: Initial) -> Read:

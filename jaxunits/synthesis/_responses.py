@@ -43,14 +43,12 @@ class Read:
     function: MaskedFunction
     layer: str
 
-    def __call__(self, params: PyTree, image: Float[Array, "height width channels"]) -> Responses:
-        """Of all units of the layer."""
-        before, after = self.function.before_and_after(params, image[None], self.layer)
-        return Responses(after[0], None if before is None else before[0])
-
-    def one(
-        self, params: PyTree, image: Float[Array, "height width channels"], unit: Int[Array, ""]
+    def __call__(
+        self,
+        params: PyTree,
+        image: Float[Array, "height width channels"],
+        unit: Int[Array, ""] | None = None,
     ) -> Responses:
-        """Of one unit alone."""
+        """Of all units of the layer, or of one alone."""
         before, after = self.function.before_and_after(params, image[None], self.layer, unit)
         return Responses(after[0], None if before is None else before[0])

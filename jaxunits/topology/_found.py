@@ -12,10 +12,9 @@ import numpy as np
 from jaxtyping import Array, Float32, Int, Int32, Int64
 
 from ._edges import NEVER, dense_ranks, edge_keys
-from ._kernel import walk_on
+from ._kernel import Walk, before_all_edges, walk_on
 from ._ripser import first_births
 from ._ties import walk_on_with_ties
-from ._walk import Walk, before_all_edges
 
 # On CPUs what a step reads should stay in the cache; elsewhere few large steps are faster.
 _MAPS_AT_ONCE = {"cpu": 256}

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Int64, PyTree
 
-from .._arguments import check_path_or_none, from_options
+from .._arguments import from_options
 from ..data import Dataset
 from ..execution import (
     Execution,
@@ -26,13 +26,13 @@ from ..execution import (
     Progress,
     Seen,
     Wanted,
+    check_call,
     check_finite,
-    check_progress,
     finite_mark,
     in_one_pass,
+    joined,
     provenance,
     reading,
-    reporting,
 )
 from ..networks import Classifier
 from ..networks._checks import check_readable_on
@@ -97,16 +97,15 @@ def layer_birth_points(
       InputError: as `birth_points`; the layer does not exist or has no square maps, the network
         does not show its activations, or an activation is not finite.
     """
-    check_progress(progress)
-    check_path_or_none(file=file)
+    check_call(network, file, progress)
     execution = from_options(Execution, options, layer_birth_points)
     question = Question(limit, dimension, method, convention, processes)
     place = check_readable_on(network, layer, data)
     files = Files.of(file, [place.name], several=False)
     asked = _measurement(network, place.name, data, question, execution, files)
-    with reporting(progress, f"birth points of {place.name}") as report:
-        read = reading(data, network.preprocessing, threads=execution.decoding_threads)
-        return in_one_pass([asked], read, execution, report)[0][place.name]
+    read = reading(data, network.preprocessing, execution)
+    title = f"birth points of {place.name}"
+    return in_one_pass([asked], read, execution, progress, title)[0][place.name]
 
 
 @dataclass(frozen=True)
@@ -179,8 +178,8 @@ def _measurement(
         parts = []
         for each in seen:
             check_finite(each.found[1], each.image, f"activation of layer {layer!r}", data.name)
-            parts.append((each.found[0], each.inputs.labels.astype(np.int64)))
-        return Births(*map(np.concatenate, zip(*parts, strict=True)))
+            parts.append(Births(each.found[0], each.inputs.labels.astype(np.int64)))
+        return joined(parts)
 
     return Measurement(
         settings={layer: settings},
@@ -190,7 +189,7 @@ def _measurement(
         observe=observe,
         kind=Births,
         merge=None,
-        finish=lambda states: {layer: _labeled(list(states()), data)},
+        finish=lambda states: {layer: _labeled(joined(states()), data)},
         files=files,
     )
 
@@ -271,8 +270,8 @@ def _look(function: MaskedFunction, layer: str, question: Question, side: int) -
     return (_ByKernel if by_kernel else _ByRipser)(function, layer, question, side)
 
 
-def _labeled(parts: Sequence[Births], data: Dataset) -> xr.Dataset:
-    births, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+def _labeled(found: Births, data: Dataset) -> xr.Dataset:
+    births, labels = found
     return xr.Dataset(
         {"birth_point": (("image", "unit"), births, {"units": "rank"})},
         coords={

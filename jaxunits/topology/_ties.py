@@ -24,7 +24,7 @@ from ._graph import (
     where,
     without,
 )
-from ._walk import Walk
+from ._kernel import Walk
 
 
 def walk_on_with_ties(

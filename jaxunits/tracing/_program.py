@@ -69,8 +69,12 @@ class Program:
         return [read(values, atom) for atom in wanted]
 
     def bound(self, arguments: Sequence[PyTree]) -> dict[Any, Any]:
-        """The values of inputs and constants."""
-        leaves = self.arguments.flatten_up_to(tuple(arguments))
+        """The values of inputs and constants; None is given for an argument that is not read."""
+        leaves = [
+            leaf
+            for child, given in zip(self.arguments.children(), arguments, strict=True)
+            for leaf in ([None] * child.num_leaves if given is None else child.flatten_up_to(given))
+        ]
         return {**self.constants, **dict(zip(self.inputs, leaves, strict=True))}
 
     def leaves(self, argument: int) -> tuple[Any, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
@@ -84,6 +86,47 @@ def split(program: Program, late: Collection[int], passed: Collection[int] = ())
             constants=program.constants,
             arguments=_tuple_of([listed, *children]),
             results=program.results,
+        ),
+    )
+
+
+def cut(program: Program, value: Any, argument: int) -> Halves:
+    """Cut a program at a value that depends on an argument.
+
+    Args:
+      program: the program.
+      value: the variable.
+      argument: the number of the argument.
+
+    Returns:
+      `early`, from all arguments to a list of arrays that depend on this one, the value first, and
+      `late`, which takes the list in the argument's place.
+    """
+    behind, of_argument = program.dependent([value]), program.dependent(program.leaves(argument))
+    rest = [
+        each
+        for each in program.equations
+        if value not in each.outvars
+        and (behind.intersection(each.outvars) or not of_argument.intersection(each.outvars))
+    ]
+    late = needed(rest, program.outputs)
+    given = {variable for each in late for variable in each.outvars}
+    read = variables(atom for each in late for atom in each.invars)
+    read = itertools.chain([value], read, variables(program.outputs))
+    kept = tuple(dict.fromkeys(each for each in read if each in of_argument and each not in given))
+    listed = jax.tree.structure([0] * len(kept))
+    children = program.arguments.children()
+    inputs = [program.leaves(number) for number in range(len(children))]
+    children[argument], inputs[argument] = listed, kept
+    return Halves(
+        dataclasses.replace(
+            program, equations=needed(program.equations, kept), outputs=kept, results=listed
+        ),
+        dataclasses.replace(
+            program,
+            equations=late,
+            inputs=tuple(itertools.chain(*inputs)),
+            arguments=_tuple_of(children),
         ),
     )
 

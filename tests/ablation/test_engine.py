@@ -182,8 +182,8 @@ def test_checked_precision_where_one_batch_holds_all(trained, few_digits):
 
 def test_the_plan_says_what_a_sweep_costs(trained):
     data = ju.data.load("digits", "validation[:300]")
-    question = question_of(trained, "conv2", data)
-    work, reference = (each.work(trained, question) for each in (Fast, Reference))
+    question = question_of(trained, "conv2", data, ju.ablation.Execution())
+    work, reference = (each.work(question) for each in (Fast, Reference))
     conv2 = 14 * 14 * 9 * 6 * 8
     conv3 = 7 * 7 * 9 * 8 * 10
     assert work.prefix == 28 * 28 * 9 * 6 + conv2

@@ -173,7 +173,7 @@ SHARDS = ((100, 200), (1, 2, 299), tuple(range(13, 300, 29)))
 def seen_of(trained, few_digits):
     """What one pass sees of a layer on the images from one to another."""
     looking = look(trained, ["conv2"], activation="mean", gradients=True)
-    read = reading(few_digits, trained.preprocessing)
+    read = reading(few_digits, trained.preprocessing, Execution())
     engine = LookEngine(trained, looking, read, Execution(batch_size=50), what="attributes")
 
     def seen(start, stop):

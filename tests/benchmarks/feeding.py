@@ -126,7 +126,7 @@ def side_of(
     execution = Execution(
         batch_size=settings.batch_size, images_per_piece=settings.piece, decoding_threads=threads
     )
-    read = reading(data, network.preprocessing, threads=threads)
+    read = reading(data, network.preprocessing, execution)
 
     def files_alone() -> None:
         for _ in pieces(read, ranges(read, execution)):

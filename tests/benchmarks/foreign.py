@@ -23,9 +23,9 @@ from rich.table import Table
 import jaxunits as ju
 from jaxunits.ablation._execution import Execution
 from jaxunits.ablation._program import compile_program
-from jaxunits.ablation._question import Question, question_of
+from jaxunits.ablation._question import question_of
 from jaxunits.ablation._reference import Reference
-from jaxunits.execution import Images as Inputs
+from jaxunits.execution import pieces
 from jaxunits.execution._devices import cast, products, working_dtype
 from jaxunits.networks import Classifier
 
@@ -178,7 +178,7 @@ def layer_rows(
 
 def reference(side: Side, settings: Settings) -> str:
     """Plain passes of the reference path, by its work, and by the clock where that is short."""
-    work = Reference.work(side.network, question_of(side.network, side.layer, side.data))
+    work = Reference.work(question_of(side.network, side.layer, side.data, Execution()))
     counted = work.total / (work.prefix + work.each)
     if counted > settings.reference:
         return f"{counted:.1f}"
@@ -189,21 +189,13 @@ def reference(side: Side, settings: Settings) -> str:
 
 def near_ties(side: Side) -> np.ndarray:
     """How far each unit's count of each class may be off where logits tie, `[units, classes]`."""
-    layer = side.network.layer(side.layer)
-    units = ju.ablation.single_units(layer.num_units)
-    question = Question(layer, units).under(units)
     size = len(side.data)
-    program = compile_program(
-        side.network,
-        question,
-        Execution(batch_size=size),
-        images=size,
-        pixels=np.dtype(np.float32),
-        margins=True,
-    )
+    question = question_of(side.network, side.layer, side.data, Execution(batch_size=size))
+    read = question.read()
+    program = compile_program(question, read, margins=True)
+    (piece,) = pieces(read, [(0, size)])
     batch = next(iter(ju.data.batches(side.data, side.network.preprocessing, size)))
-    inputs = Inputs(batch.images, batch.labels)
-    margin = np.asarray(program.run(inputs).margin)[program.laid_out.position][1:]
+    margin = np.asarray(program.run(piece.inputs).margin)[program.laid_out.position][1:]
     logits = np.asarray(side.network(batch.images))
     ties = margin <= SIDES * ROUNDING * abs(logits).max()
     return np.stack(

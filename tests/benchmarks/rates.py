@@ -6,11 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import jaxunits as ju
-from jaxunits.ablation._question import Question
-from jaxunits.ablation._reference import Reference
 from jaxunits.execution._devices import products, working_dtype
 from jaxunits.networks import Classifier
+from jaxunits.tracing import multiply_adds
 
 from .clock import clocked
 
@@ -43,7 +41,4 @@ def matrix_rate(side: int, precision: str, at_least: float) -> float:
 
 def operations(network: Classifier) -> int:
     """Floating-point operations of a plain pass of one image: twice its multiply-adds."""
-    layer = next(iter(network.layers.values()))
-    question = Question(layer, ju.ablation.single_units(layer.num_units))
-    work = Reference.work(network, question)
-    return 2 * (work.prefix + work.each)
+    return 2 * multiply_adds(network.function.traced(network.params, network.example).program)

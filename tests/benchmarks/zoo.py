@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import jaxunits as ju
-from jaxunits.ablation._choice import choose
+from jaxunits.ablation._program import choose
 from jaxunits.ablation._question import question_of
 from jaxunits.ablation._reference import Reference
 
@@ -42,9 +42,9 @@ def main() -> None:
 def row(found: Kind, layer: str) -> list[str]:
     """A network's line."""
     network, data = found.network, found.data
-    question = question_of(network, layer, data)
-    chosen = choose(network, question, "auto")
-    whole = Reference.work(network, question)
+    question = question_of(network, layer, data, ju.ablation.Execution())
+    chosen = choose(question)
+    whole = Reference.work(question)
     plain = whole.prefix + whole.each
     results = {
         method: [ju.ablation.sweep(network, layer, data, method=method) for _ in range(1 + ROUNDS)]

@@ -12,7 +12,7 @@ from jax import numpy as jnp
 from PIL import Image
 
 import jaxunits as ju
-from jaxunits.execution import pieces, reading, standardized
+from jaxunits.execution import Execution, pieces, reading, standardized
 from tests.execution.functions import FUNCTIONS, measured
 
 PRESETS = {
@@ -104,7 +104,7 @@ def folder(tmp_path):
 
 
 def read(data, preprocessing, partners=None):
-    (piece,) = pieces(reading(data, preprocessing, partners), [(0, len(data))])
+    (piece,) = pieces(reading(data, preprocessing, Execution(), partners), [(0, len(data))])
     return piece.inputs
 
 
@@ -142,7 +142,7 @@ def test_what_is_read_fits_the_shapes_that_are_compiled(folder):
         *((folder, None, 1), (folder, folder, 2), (undeclared(folder), None, 4)),
         *((folder, halves, 8), (halves, folder, 8), (halves, None, 4)),
     ):
-        reads = reading(data, PHOTOGRAPH, partners)
+        reads = reading(data, PHOTOGRAPH, Execution(), partners)
         assert reads.image_bytes == bytes_a_number * PHOTOGRAPH.numbers
         found = reads.function(0, 5)
         shapes = jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape[1:], one.dtype), found)
