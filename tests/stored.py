@@ -20,12 +20,26 @@ NETWORKS = {
 }
 
 
+# MLPs that know some images by heart, by the share of their labels that is drawn at random.
+TINY = ju.data.Preprocessing(size=(8, 8), channels=1, mean=(0.13,), std=(0.31,))
+MEMORIZED = {"mlp_true_labels": 0.0, "mlp_half_random_labels": 0.5, "mlp_random_labels": 1.0}
+
+
+def memorizing(seed=0):
+    return ju.networks.mlp(10, widths=(96, 96), preprocessing=TINY, seed=seed)
+
+
+def memorized(name):
+    """The images and labels that a network of `MEMORIZED` was trained on."""
+    return ju.data.random_labels(ju.data.load("digits", "train[:300]"), MEMORIZED[name])
+
+
 def folder():
     return Path(os.environ.get("JAXUNITS_TEST_WEIGHTS", Path(__file__).parent / "weights"))
 
 
 def stored(name):
     """A trained network."""
-    build, _ = NETWORKS[name]
+    build = memorizing if name in MEMORIZED else NETWORKS[name][0]
     arrays = load_file(folder() / f"{name}.safetensors")
     return ju.networks.with_arrays(build(), {key: jnp.asarray(arrays[key]) for key in arrays})
