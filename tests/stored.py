@@ -12,11 +12,19 @@ from safetensors.numpy import load_file
 import jaxunits as ju
 from tests.reference import SMALL, small_convnet, small_residual
 
+
+def small_vision_transformer(seed=0):
+    return ju.networks.vision_transformer(
+        10, patch=7, width=16, depth=2, heads=4, hidden=12, preprocessing=SMALL, seed=seed
+    )
+
+
 # What each network is built by, from a seed, and how many epochs of the digits it is trained.
 NETWORKS = {
     "convnet": (small_convnet, 2),
     "mlp": (lambda seed=0: ju.networks.mlp(10, widths=(16, 12), preprocessing=SMALL, seed=seed), 8),
     "residual": (small_residual, 8),
+    "vision_transformer": (small_vision_transformer, 20),
 }
 
 

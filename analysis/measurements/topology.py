@@ -105,10 +105,12 @@ def square_layers(subject: Subject) -> tuple[str, ...]:
     That is the first with square maps of 6×6 to 14×14, or the last with maps.
     """
     asked = subject.config.of(Topology).layers or subject.config.layers
-    shapes = {layer.name: layer.map_shape for layer in subject.network.layers.values()}
+    shapes = {
+        layer.name: layer.map_shape or ()
+        for layer in subject.network.layers.values()
+        if layer.has_maps
+    }
     fitting = [
-        name
-        for name, shape in shapes.items()
-        if shape and len(shape) == 2 and shape[0] == shape[1] and 6 <= shape[0] <= 14
+        name for name, shape in shapes.items() if shape[0] == shape[1] and 6 <= shape[0] <= 14
     ]
     return asked or tuple(fitting[:1]) or subject.last_maps
