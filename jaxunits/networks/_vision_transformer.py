@@ -51,8 +51,9 @@ class Block(nnx.Module):
         """
         inside = (heads, width // heads)
         self.norm1 = nnx.LayerNorm(width, rngs=kernels.rngs)
-        for name in ("query", "key", "value"):
-            setattr(self, name, _general(width, inside, kernels))
+        self.query = _general(width, inside, kernels)
+        self.key = _general(width, inside, kernels)
+        self.value = _general(width, inside, kernels)
         self.heads = Heads()
         self.out = _general(inside, width, kernels)
         self.norm2 = nnx.LayerNorm(width, rngs=kernels.rngs)
