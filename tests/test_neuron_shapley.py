@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 
 import jaxunits as ju
-from tests.benchmarks.neuron_shapley import Published, compared
+from tests.benchmarks.neuron_shapley import Published, compared, in_pairs
 from tests.stored import stored
 
 WEIGHTS = np.array([0.3, 0.2, 0.05, 0.05, 0.0])
 NEVER = {"chance": 0.0, "truncation": -1.0}
+
+
+def along(value):
+    """The values along several orders."""
+    return lambda orders: np.stack([value(order) for order in orders])
 
 
 def additive(order):
@@ -25,7 +30,7 @@ def game(order):
 
 
 def test_of_a_sum_every_value_is_exact_and_costs_are_counted():
-    found = Published(top=2, **NEVER).estimate(additive, 5, masks=12, seed=0)
+    found = Published(top=2, **NEVER).estimate(along(additive), 5, masks=12, seed=0)
     np.testing.assert_allclose(found.values, WEIGHTS, atol=1e-12)
     # Two walks of six masks each; nobody is out of doubt after so few.
     assert found.masks == 12
@@ -39,9 +44,15 @@ def test_the_mean_over_many_walks_is_that_over_all_orders():
     np.testing.assert_allclose(exact, [0.2, 0.2, 0.1, 0])
     # Of the bandit nothing is left where intervals cannot be wrong.
     sampler = Published(top=2, doubt=1e-9, **NEVER)
-    found = sampler.estimate(game, 4, masks=5 * 4000, seed=1)
+    found = sampler.estimate(along(game), 4, masks=5 * 4000, seed=1)
     # A marginal is 0 or 0.4, its standard deviation 0.2: five standard errors of 4,000 walks.
     np.testing.assert_allclose(found.values, exact, atol=5 * 0.2 / np.sqrt(4000))
+
+
+def test_pairs_of_an_order_and_its_reverse_have_the_same_mean():
+    found = in_pairs(along(game), 4, masks=5 * 2000, seed=2)
+    np.testing.assert_allclose(found.values, [0.2, 0.2, 0.1, 0], atol=5 * 0.2 / np.sqrt(2000))
+    assert found.masks == 5 * 2000
 
 
 def test_a_walk_ends_near_chance_and_skips_who_is_out_of_doubt():
@@ -83,6 +94,7 @@ def test_the_table_has_both_samplers_at_equal_cost():
     labels, errors, *_, ratios = [list(column.cells) for column in table.columns]
     assert [label.partition(",")[0] for label in labels] == [
         "antithetic whole orders",
+        "antithetic",
         *["Neuron Shapley"] * 2,
     ]
     assert all(float(error) > 0 for error in errors)

@@ -30,12 +30,20 @@ class Removal:
     """Random orders of the units."""
     steps: Annotated[int, COUNT] = 20
     """Steps from all units to none; an even number has one with half of them."""
+    images: Annotated[int, COUNT] = 4000
+    """Images of each set, at most, drawn at random."""
     seed: Annotated[int, ju.SEEDS] = 0
-    """Of the orders."""
+    """Of the orders and the images."""
 
     def removed(self, units: int) -> Int[np.ndarray, " steps"]:
         """How many of some units are removed at each step."""
         return np.unique(np.linspace(0, units, self.steps + 1).round().astype(int))
+
+    def drawn(self, data: ju.data.Dataset) -> ju.data.Dataset:
+        """Some of a set's images, or all."""
+        return (
+            data if len(data) <= self.images else ju.data.sample(data, self.images, seed=self.seed)
+        )
 
     def masks(self, units: int) -> Float32[np.ndarray, "masks units"]:
         """The masks of every step of every order."""
@@ -90,7 +98,10 @@ def _curves(
     ends = np.cumsum(counts)[:-1]
     by_layer = dict(zip(layers, np.split(masks, ends, axis=1), strict=True))
     removed = wanted.removed(sum(counts))
-    sides = {"training": subject.training_images, "test": subject.data}
+    sides = {
+        side: wanted.drawn(data)
+        for side, data in (("training", subject.training_images), ("test", subject.data))
+    }
     each = []
     for side, data in sides.items():
         title = f"random units of {', '.join(layers)} removed, {side} images"

@@ -115,6 +115,7 @@ SWEPT = {"ablation", "panels", "greedy", "removal", *CUMULATIVE}
         ("stability.subsets", 10, {"samples"}),
         ("removal.draws", 2, {"removal", "removal_of_all"}),
         ("removal.steps", 4, {"removal", "removal_of_all"}),
+        ("removal.images", 9, {"removal", "removal_of_all"}),
         ("synthesis.steps", 7, {"synthesis"}),
         ("synthesis.iam_from", "am", {"synthesis"}),
         # How a measurement is carried out, and what is drawn of it, is no part of it.

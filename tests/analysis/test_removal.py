@@ -107,6 +107,12 @@ def test_masks_go_along_random_orders_and_have_a_step_with_half_of_the_units():
     assert Removal(steps=20).removed(3).tolist() == [0, 1, 2, 3]
 
 
+def test_large_sets_are_sampled_and_small_ones_are_whole():
+    data = ju.data.load("digits", "validation[:50]")
+    assert len(Removal(images=20).drawn(data)) == 20
+    assert Removal(images=50).drawn(data) is data
+
+
 def curves(training, held_out):
     """Curves of 4 units, of two draws each."""
     accuracy = np.array([training, held_out])

@@ -59,7 +59,7 @@ class Published:
         """Walk until so many masks are evaluated, or nothing is in doubt.
 
         Args:
-          curve: the accuracies along an order, with all units first and none last.
+          curve: the accuracies along orders, with all units first and none last.
           units: how many there are.
           masks: the budget.
           seed: of the orders.
@@ -69,7 +69,7 @@ class Published:
         active, spent = np.ones(units, bool), 0
         while spent < masks and active.sum() > 1:
             order = random.permutation(units)
-            marginals, cost = self.walk(curve(order), order, active)
+            marginals, cost = self.walk(curve(order[None])[0], order, active)
             spent += cost
             sums += np.where(active, marginals, 0)
             squares += np.where(active, marginals**2, 0)
@@ -108,6 +108,19 @@ class Published:
         return (values - bound < threshold) & (values + bound > threshold)
 
 
+def in_pairs(curve: Curve, units: int, masks: int, seed: int) -> Estimate:
+    """Ours, with other images for each pair of an order and its reverse, till masks are spent."""
+    random = np.random.default_rng(seed)
+    sums, count = np.zeros(units), 0
+    while count * (units + 1) < masks:
+        order = random.permutation(units)
+        pair = np.stack([order, order[::-1]])
+        for each, accuracies in zip(pair, curve(pair), strict=True):
+            sums[each] += accuracies[:-1] - accuracies[1:]
+            count += 1
+    return Estimate(sums / count, count * (units + 1))
+
+
 def compared(
     network: ju.networks.Classifier,
     layer: str,
@@ -120,7 +133,7 @@ def compared(
     images_a_walk: int,
     batch_size: int,
 ) -> Table:
-    """Errors of both samplers against a long run, at the cost of so many whole orders.
+    """Errors of the samplers against a long run, at the cost of so many whole orders.
 
     Args:
       network: the network.
@@ -152,11 +165,13 @@ def compared(
     rows = {"antithetic whole orders": [ours(orders, seed) for seed in range(repeats)]}
     for images in dict.fromkeys((min(images_a_walk, len(data)), len(data))):
         masks = orders * (units + 1) * len(data) // images
+        curves = [_curve(network, layer, data, images, seed, batch_size) for seed in range(repeats)]
+        if images < len(data):
+            rows[f"antithetic, {images} images a pair"] = [
+                in_pairs(curve, units, masks, seed) for seed, curve in enumerate(curves)
+            ]
         rows[f"Neuron Shapley, {images} images a walk"] = [
-            published.estimate(
-                _curve(network, layer, data, images, seed, batch_size), units, masks, seed
-            )
-            for seed in range(repeats)
+            published.estimate(curve, units, masks, seed) for seed, curve in enumerate(curves)
         ]
     return _table(
         rows, truth, top, f"{layer}: at the cost of {orders} orders on {len(data)} images"
@@ -171,16 +186,16 @@ def _curve(
     seed: int,
     batch_size: int,
 ) -> Curve:
-    """The accuracies along an order, each time on other images."""
+    """The accuracies along some orders, each time on other images."""
     random = np.random.default_rng([seed, images])
 
-    def along(order: np.ndarray) -> np.ndarray:
+    def along(orders: np.ndarray) -> np.ndarray:
         drawn = np.sort(random.choice(len(data), images, replace=False))
         found: xr.Dataset = ju.ablation.cumulative(
             network,
             layer,
             ju.data.subset(data, drawn),
-            order,
+            orders,
             batch_size=batch_size,
             progress=False,
         )
