@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import jaxunits as ju
+from jaxunits.analysis.experiments import correlations
 from tests.stored import stored
 
 LAYERS = ("blocks.0.heads", "blocks.0.up")
@@ -29,6 +30,26 @@ def test_sweeps_of_heads_and_neurons_are_drawn(study):
     rows = {row[0] for row in study["correlations"].tables[0].rows}
     assert rows == set(LAYERS)
     assert study.explorer.exists()
+
+
+@pytest.mark.slow
+def test_layers_of_different_attributes_share_the_rows_of_the_figure(study):
+    panels = [(panel, correlations._found(panel)) for panel in study.runs.panels("attributes")]
+    of_heads, of_neurons = (found.attribute.values.tolist() for _, found in panels)
+    assert "l1_norm" in of_neurons
+    assert "l1_norm" not in of_heads
+    canvas = correlations._draw(study.runs, panels)
+    rows = [label.get_text() for label in canvas.axes[0].get_yticklabels()]
+    assert rows[-1] == "random"
+    for axes, (_, found) in zip(canvas.axes, panels, strict=True):
+        (dots,) = (line for line in axes.get_lines() if line.get_label() == "overall drop")
+        shown = {
+            rows[round(float(y))].replace(" ", "_"): x
+            for x, y in zip(*dots.get_data(), strict=True)
+        }
+        expected = found.r.sel(accuracy_drop="overall_accuracy_drop").isel(seed=0)
+        for name in found.attribute.values.tolist():
+            np.testing.assert_equal(shown[name], float(expected.sel(attribute=name)))
 
 
 @pytest.mark.slow
