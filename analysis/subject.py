@@ -64,7 +64,7 @@ class Subject:
     def last_maps(self) -> tuple[str, ...]:
         """The last layer whose units have maps, or the last of all."""
         layers = self.network.layers.values()
-        mapped = [layer.name for layer in layers if len(layer.map_shape or ()) == 2]
+        mapped = [layer.name for layer in layers if layer.has_maps]
         return ((mapped or list(self.network.layers))[-1],)
 
     def layer_settings(self, layer: str) -> dict[str, str]:

@@ -125,6 +125,28 @@ class ResNet18:
         return _built(ju.networks.resnet18, self, classes, preprocessing, seed)
 
 
+@dataclass(frozen=True)
+class VisionTransformer:
+    """A vision transformer (Dosovitskiy et al. 2021)."""
+
+    patch: int = 4
+    """Side of a patch in pixels."""
+    width: int = 64
+    """Numbers per token."""
+    depth: int = 4
+    """Blocks."""
+    heads: int = 4
+    """Attention heads of a block."""
+    hidden: int = 128
+    """Neurons of a block."""
+
+    def build(
+        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
+    ) -> ju.networks.Classifier:
+        """Build it with fresh weights."""
+        return _built(ju.networks.vision_transformer, self, classes, preprocessing, seed)
+
+
 def _built(
     builder: Callable[..., ju.networks.Classifier],
     settings: Any,

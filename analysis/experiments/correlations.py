@@ -5,7 +5,7 @@ Zhou et al. 2018, figure 5.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,20 +98,29 @@ def _found(panel: Panel) -> xr.Dataset:
 
 def _draw(runs: Runs, panels: Sequence[tuple[Panel, xr.Dataset]]) -> Canvas:
     columns = min(_COLUMNS, len(runs.layers("attributes")))
-    height = 0.2 * max(found.sizes["attribute"] for _, found in panels) + 0.9
+    names = _names(found for _, found in panels)
+    height = 0.2 * len(names) + 0.9
     canvas, grid = panels_of(
         len(panels), columns, (2.6, height), around=(1.2, 0.5), sharey=True, sharex=True
     )
     for axes, (panel, found) in zip(grid, panels, strict=True):
-        _draw_panel(axes, found)
+        _draw_panel(axes, found, names)
         axes.set_title(panel.title, fontsize=9)
     grid[0].invert_yaxis()
     legend(canvas, grid[0], columns=2)
     return canvas
 
 
-def _draw_panel(axes: Axes, found: xr.Dataset) -> None:
-    place = np.arange(found.sizes["attribute"])
+def _names(each: Iterable[xr.Dataset]) -> list[str]:
+    """The attributes that some layer has; random comes last, which all of them have."""
+    longest_first = sorted(each, key=lambda found: -found.sizes["attribute"])
+    names = dict.fromkeys(str(name) for found in longest_first for name in found.attribute.values)
+    return sorted(names, key=lambda name: name == "random")
+
+
+def _draw_panel(axes: Axes, found: xr.Dataset, names: Sequence[str]) -> None:
+    # A layer may lack some, such as the weights that lead into attention heads.
+    place = np.array([names.index(str(name)) for name in found.attribute.values])
     for drop, (label, color, marker, shift) in _DROPS.items():
         r = found.r.sel(accuracy_drop=drop).transpose("seed", "attribute").values
         if len(r) > 1:
@@ -124,8 +133,7 @@ def _draw_panel(axes: Axes, found: xr.Dataset) -> None:
     axes.axvline(0, color="0.6", linewidth=0.6, zorder=0)
     for side in (-bound, bound):
         axes.axvline(side, color="0.7", linewidth=0.8, linestyle=":", zorder=0)
-    names = [str(name).replace("_", " ") for name in found.attribute.values]
-    axes.set_yticks(place, names)
+    axes.set_yticks(np.arange(len(names)), [name.replace("_", " ") for name in names])
     axes.set(xlim=(-1.05, 1.05), xlabel="Spearman's r")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.92", linewidth=0.6)

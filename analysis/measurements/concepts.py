@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -74,12 +75,29 @@ def _dissect(subject: Subject, layer: str, _: Results, progress: Progress) -> xr
     )
 
 
+def _layers(subject: Subject) -> Sequence[str]:
+    """The layers that were asked for, refused before anything is measured if concepts cannot lie.
+
+    Raises:
+      InputError: one gives tokens.
+    """
+    layers = asked_layers(Concepts)(subject)
+    for name in layers:
+        place = subject.network.layer(name)
+        if place.map_shape and not place.has_maps:
+            raise ju.InputError(
+                f"layer {name!r} has no maps of rows and columns to compare with concepts: name "
+                "layers that have (concepts.layers, --concepts.layers), or leave the experiment out"
+            )
+    return layers
+
+
 concepts = Measurement(
     "concepts",
     layer_by_layer(lambda _, layer: f"concepts of {layer}", _dissect),
     _content,
     options=("split", Concepts),
-    layers=asked_layers(Concepts),
+    layers=_layers,
     # Annotated images are the same whichever images the network is measured on.
     without=lambda config: () if config.of(Concepts).source == _OWN else ("split",),
 )

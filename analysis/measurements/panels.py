@@ -85,6 +85,10 @@ def draw_panels(
         quantile=panels.quantile,
         progress=progress,
     )
+    if not network.layer(sweep.attrs["layer"]).has_maps:
+        # Tokens and the features of heads lie nowhere on the image: it is active or it is not.
+        largest = top.activation_map.reduce(np.max, ("row", "column"), keepdims=True)
+        top = top.drop_vars("activation_map").assign(activation_map=largest)
     damaged, samples = _samples(panels, data, sweep.class_accuracy_drop.values[units])
     thumbnails = small_pictures(data, network.preprocessing, top.image.values)
     sampled = small_pictures(data, network.preprocessing, samples)

@@ -103,12 +103,25 @@ def square_layers(subject: Subject) -> tuple[str, ...]:
     """The layers whose topology was asked for, or the default one.
 
     That is the first with square maps of 6×6 to 14×14, or the last with maps.
+
+    Raises:
+      InputError: one that was asked for has no maps.
     """
     asked = subject.config.of(Topology).layers or subject.config.layers
-    shapes = {layer.name: layer.map_shape for layer in subject.network.layers.values()}
+    shapes = {
+        layer.name: layer.map_shape or ()
+        for layer in subject.network.layers.values()
+        if layer.has_maps
+    }
+    for name in asked:
+        place = subject.network.layer(name)
+        if place.map_shape and not place.has_maps:
+            raise ju.InputError(
+                f"layer {name!r} has no maps of rows and columns, whose topology could be looked "
+                "at: name layers that have (topology.layers, --topology.layers), or leave the "
+                "experiment out"
+            )
     fitting = [
-        name
-        for name, shape in shapes.items()
-        if shape and len(shape) == 2 and shape[0] == shape[1] and 6 <= shape[0] <= 14
+        name for name, shape in shapes.items() if shape[0] == shape[1] and 6 <= shape[0] <= 14
     ]
     return asked or tuple(fitting[:1]) or subject.last_maps

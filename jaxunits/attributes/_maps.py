@@ -73,7 +73,7 @@ class UnitMaps:
         place = network.layer(layer)
         check_readable(network, layer)
         shape = place.map_shape or (1, 1)
-        if len(shape) != 2:
+        if place.map_shape and not place.has_maps:
             given = (*shape, place.num_units)
             raise InputError(
                 f"layer {place.name!r} of network {network.name!r} gives {given} per image: "

@@ -36,6 +36,8 @@ from ._tagging import tagged as tagged
 from ._vgg import VGG16 as VGG16
 from ._vgg import vgg16 as vgg16
 from ._vgg import vgg16_bn as vgg16_bn
+from ._vision_transformer import VisionTransformer as VisionTransformer
+from ._vision_transformer import vision_transformer as vision_transformer
 from .checkpoints import DamagedCheckpointError as DamagedCheckpointError
 from .weights import load_weights as load_weights
 from .weights import save_weights as save_weights

@@ -22,6 +22,7 @@ from ._mlp import mlp
 from ._resnet import resnet18
 from ._squeezenet import squeezenet1_0, squeezenet1_1
 from ._vgg import vgg16, vgg16_bn
+from ._vision_transformer import vision_transformer
 from .checkpoints import abstract, describe_state, load_state, open_checkpoints, save_state, shapes
 
 # Every builder of networks in this library, by name.
@@ -36,6 +37,7 @@ BUILDERS: Mapping[str, Callable[..., Classifier]] = {
     "squeezenet1_1": squeezenet1_1,
     "vgg16": vgg16,
     "vgg16_bn": vgg16_bn,
+    "vision_transformer": vision_transformer,
 }
 
 

@@ -151,12 +151,14 @@ class Traced:
       graph: what its operations have to do with one another.
       sites: the layers by their names and aliases.
       axes: their axes of units.
+      told: the names of those whose axis the user gave.
     """
 
     program: Program
     graph: Graph
     sites: Mapping[str, Site]
     axes: Mapping[str, int]
+    told: frozenset[str]
 
     def value(self, layer: str) -> Any:
         """The variable of a layer's activations, of its first call.
@@ -223,8 +225,19 @@ class Traced:
                 (*shape[1:axis], *shape[axis + 1 :]) if site.readable else None,
                 known,
                 tuple(site.aliases),
+                self._has_places(site, axis),
             )
         return found
+
+    def _has_places(self, site: Site, axis: int) -> bool:
+        """Whether units have maps of rows and columns.
+
+        Where the user had to say which axis is the units', such as that of heads, the others are
+        not known to be places: they may be tokens and features.
+        """
+        told = not self.told.isdisjoint({site.name, *site.aliases})
+        known = not told or site.axes == {axis}
+        return site.readable and len(site.shape) == 4 and known
 
 
 # Networks of the same build share their program.
@@ -257,4 +270,4 @@ def _traced(
         axis = min(site.axes, default=-1) if chosen is None else chosen
         for name in names:
             sites[name], axes[name] = site, axis % len(site.shape)
-    return Traced(program, graph, sites, axes)
+    return Traced(program, graph, sites, axes, frozenset(given))

@@ -25,6 +25,8 @@ class Layer:
       unit_is: `"post-activation"` if the unit is the output of a non-linearity, otherwise
         `"pre-activation"`; `"unknown"` if the map is unknown.
       aliases: other modules that end in the same units, such as the batch norm that follows.
+      has_maps: whether a unit's map has rows and columns, which lie over the image; not where its
+        two axes are something else, such as tokens and the features of a head.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Layer:
     map_shape: tuple[int, ...] | None
     unit_is: str = "post-activation"
     aliases: tuple[str, ...] = ()
+    has_maps: bool = False
 
     def chosen(self, units: Any) -> Int64[np.ndarray, " chosen"]:
         """Some of the layer's units, in the order given; all for None.

@@ -47,7 +47,7 @@ def receptive_fields(network: Classifier, layer: str) -> tuple[Centers, Centers]
     """
     place = network.layer(layer)
     way_out = "give the centers themselves, (scale, offset) in pixels, or align by corners"
-    if len(place.map_shape or ()) != 2:
+    if not place.has_maps:
         raise InputError(f"layer {layer!r} of network {network.name!r} has no maps: {way_out}")
     traced = network.function.traced(network.params, network.example)
     fields = _fields(traced.graph, traced.value(place.name), {})

@@ -14,6 +14,7 @@ import xarray as xr
 from jaxtyping import Array, Float, Int64, PyTree
 
 from .._arguments import from_options
+from .._errors import InputError
 from ..data import Dataset
 from ..execution import (
     Execution,
@@ -143,8 +144,12 @@ class BirthPoints(Wanted):
         )
         names = network.chosen_layers(self.layers)
         if self.layers is None:
-            shapes = {name: network.layers[name].map_shape or () for name in names}
-            names = [name for name in names if len(shapes[name]) == 2 and len({*shapes[name]}) == 1]
+            layers = network.layers
+            names = [
+                name
+                for name in names
+                if layers[name].has_maps and len({*(layers[name].map_shape or ())}) == 1
+            ]
         for name in names:
             check_readable_on(network, name, data)
         return [
@@ -162,8 +167,14 @@ def _measurement(
     files: Files,
 ) -> Measurement:
     """The birth points of a layer, as a measurement."""
-    shape = network.layers[layer].map_shape or ()
+    place = network.layers[layer]
+    shape = place.map_shape or ()
     check_square(shape, f"maps of layer {layer!r}")
+    if not place.has_maps:
+        raise InputError(
+            f"the {shape[0]}×{shape[1]} numbers of a unit of layer {layer!r} are not known to be "
+            "rows and columns, such as tokens and the features of a head: give a layer with maps"
+        )
     side = shape[0]
     look = _look(network.function, layer, question, side)
     settings = {

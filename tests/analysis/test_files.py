@@ -83,7 +83,7 @@ def test_every_kind_and_every_spelling_of_a_split_has_a_file_of_its_own(run, sub
 
 CUMULATIVE = {"cumulative", "samples", "insertion"}
 BIRTHS = {"births", "maps", "training", *CUMULATIVE}
-SWEPT = {"ablation", "panels", "greedy", *CUMULATIVE}
+SWEPT = {"ablation", "panels", "greedy", "removal", *CUMULATIVE}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ SWEPT = {"ablation", "panels", "greedy", *CUMULATIVE}
     [
         ("epoch", 2, set(KINDS)),
         ("values", "mean", SWEPT),
-        ("precision", "bfloat16", SWEPT | {"rotations"}),
+        ("precision", "bfloat16", SWEPT | {"rotations", "removal_of_all"}),
         ("panels.units", 4, {"panels"}),
         ("panels.quantile", 0.1, {"panels"}),
         ("rotations.count", 2, {"rotations"}),
@@ -113,12 +113,16 @@ SWEPT = {"ablation", "panels", "greedy", *CUMULATIVE}
         ("topology.greedy", False, {"cumulative"}),
         ("stability.sizes", (4,), {"samples"}),
         ("stability.subsets", 10, {"samples"}),
+        ("removal.draws", 2, {"removal", "removal_of_all"}),
+        ("removal.steps", 4, {"removal", "removal_of_all"}),
+        ("removal.images", 9, {"removal", "removal_of_all"}),
         ("synthesis.steps", 7, {"synthesis"}),
         ("synthesis.iam_from", "am", {"synthesis"}),
         # How a measurement is carried out, and what is drawn of it, is no part of it.
         ("batch_size", 8, set()),
         ("method", "reference", set()),
-        ("layers", ("fc1",), set()),
+        # All layers together are those that were asked for.
+        ("layers", ("fc1",), {"removal_of_all"}),
         ("topology.layers", ("fc1",), set()),
         ("roles.resamples", 10, set()),
         ("prediction.fitted_on", 1, set()),

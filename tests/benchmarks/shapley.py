@@ -4,7 +4,8 @@ Of the last block of a ResNet-20 for 32×32 images, in float32, on all cores. Py
 same masks with a forward hook, one whole pass for each; it is timed on some of them. Weights and
 images are a user's own (`--weights`, `--images`): without them the network is untrained and the
 images are noise, which tells seconds, but not how many orders a precision takes. Needs PyTorch and
-a machine that does nothing else.
+a machine that does nothing else. A second table has the errors of the published sampler beside ours
+at equal cost, see `neuron_shapley`; `--long-run 0` leaves it out.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rich.table import Table
 import jaxunits as ju
 
 from .clock import clocked
+from .neuron_shapley import compared
 from .torch_networks import features, torch_images, torch_twin
 
 CLASSES = 10
@@ -39,6 +41,10 @@ def main(
     rounds: int = 3,
     masks: int = 4,
     standard_error: float = 0.002,
+    long_run: int = 2048,
+    repeats: int = 4,
+    top: int = 10,
+    images_a_walk: int = 128,
 ) -> None:
     """Compare the two.
 
@@ -53,6 +59,10 @@ def main(
       masks: how many masks the loop of PyTorch is timed on.
       standard_error: a precision of each unit's overall value, share of images, for which the time
         is estimated.
+      long_run: orders that both samplers are compared with; 0 for no comparison.
+      repeats: how often each sampler runs.
+      top: how many of the best units the published sampler looks for.
+      images_a_walk: images that it draws for each walk; the authors' program takes 128.
     """
     torch.set_num_threads(os.cpu_count() or 1)
     console = Console()
@@ -86,6 +96,19 @@ def main(
         f"largest standard error of a unit's overall value: {error:.4f}; for {standard_error} "
         f"about {needed:,.0f} orders, {seconds * needed / orders:,.0f} s"
     )
+    if long_run:
+        table = compared(
+            network,
+            layer,
+            data,
+            orders=orders,
+            long_run=long_run,
+            repeats=repeats,
+            top=top,
+            images_a_walk=images_a_walk,
+            batch_size=batch_size,
+        )
+        console.print(table)
 
 
 def _images(path: Path | None, count: int) -> ju.data.Dataset:

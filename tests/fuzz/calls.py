@@ -37,6 +37,7 @@ LEFT_OUT = {
     "it is a module whose function, such as networks.mlp, checks the arguments": {
         *("networks.AlexNet", "networks.CifarResNet", "networks.ConvNet", "networks.MLP"),
         *("networks.ResNet18", "networks.SqueezeNet", "networks.VGG16"),
+        "networks.VisionTransformer",
     },
     "it changes the process": {"join_cluster", "use_compilation_cache"},
     "it is called inside compiled programs": {

@@ -455,6 +455,17 @@ for _name in ("squeezenet1_0", "squeezenet1_1"):
         preprocessing=_LARGE,
         seed=0,
     )
+_valid(
+    "networks.vision_transformer",
+    classes=3,
+    preprocessing=_SIZE,
+    seed=0,
+    patch=2,
+    width=4,
+    depth=1,
+    heads=2,
+    hidden=3,
+)
 _OPTIONS = {
     "preprocessing": _SIZE,
     "output": None,

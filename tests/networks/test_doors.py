@@ -113,7 +113,7 @@ def test_a_linen_module(few_digits, images):
     )
     after = "post-activation"
     assert list(network.layers.values()) == [
-        ju.networks.Layer("Conv_0", 5, (28, 28), after, ("BatchNorm_0",)),
+        ju.networks.Layer("Conv_0", 5, (28, 28), after, ("BatchNorm_0",), True),
         ju.networks.Layer("Dense_0", 40, (), after, ("Dropout_0",)),
     ]
     result = ju.ablation.sweep(network, "BatchNorm_0", few_digits)

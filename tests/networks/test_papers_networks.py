@@ -311,6 +311,15 @@ def test_the_fast_path_serves_a_network_with_dropout(tmp_path):
         ),
         (lambda: ju.networks.mlp(10, widths=()), "give at least one layer"),
         (lambda: ju.networks.convnet(0), "classes=0"),
+        (lambda: ju.networks.vision_transformer(10, depth=0), "depth=0: give at least 1"),
+        (
+            lambda: ju.networks.vision_transformer(10, patch=5),
+            "patch=5 for images of 32×32: give a number that divides both sides",
+        ),
+        (
+            lambda: ju.networks.vision_transformer(10, heads=3),
+            "width=64 and heads=3: give a number of heads that divides the width",
+        ),
     ],
 )
 def test_arguments_that_make_no_network_are_refused(build, message):
@@ -330,10 +339,11 @@ def test_arguments_that_make_no_network_are_refused(build, message):
         lambda: ju.networks.cifar_resnet(8, 4, shortcut="B", channel_dropout={"layer1.0": 0.1}),
         lambda: ju.networks.squeezenet1_0(4, width=0.1, dropout=0.5),
         lambda: ju.networks.squeezenet1_1(4, width=0.1, preprocessing=SMALL),
+        lambda: ju.networks.vision_transformer(4, width=8, depth=1, heads=2, hidden=6),
     ],
     ids=[
         *("alexnet", "alexnet_bn", "vgg16_bn", "resnet18", "convnet"),
-        *("cifar_resnet", "squeezenet1_0", "squeezenet1_1"),
+        *("cifar_resnet", "squeezenet1_0", "squeezenet1_1", "vision_transformer"),
     ],
 )
 def test_they_are_built_again_from_a_run_folder(build, tmp_path):

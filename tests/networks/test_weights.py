@@ -37,6 +37,9 @@ BUILDERS = {
         4, widths=(3, 4), pool_after=("conv1",), dense=(5,), batch_norm=True, preprocessing=SMALL
     ),
     "mlp": lambda: ju.networks.mlp(4, widths=(5, 6), dropout=0.1, preprocessing=SMALL),
+    "vision_transformer": lambda: ju.networks.vision_transformer(
+        4, patch=7, width=8, depth=1, heads=2, hidden=6, preprocessing=SMALL
+    ),
     "of one's own": small_residual,
 }
 

@@ -1,0 +1,78 @@
+"""The conv net of *Representative Substitution* on 20,000 images of CIFAR-10, trained in six ways.
+
+Plain, with batch norm, with channel dropout, on half random labels, and with a class-selectivity
+regularizer of either sign; three seeds each.
+
+Run it with `python -m train cifar10_trained`, which reads TFDS's images. Images in PNG files with
+an image a row (`data_batch_1.png`, `test_batch.png`; `train_labels.json`, `test_labels.json`) are
+first written as a folder for each class: `python -m configs.cifar10_trained IMAGES FOLDER`, then
+`python -m train cifar10_trained -- --data.source folder:FOLDER --data.fraction 1`. What follows
+`--` makes it smaller too. With `--seeds 0` and `--network.widths 16 16 32 32
+--network.pool-after conv1 conv3 --epochs 4` it takes five minutes on 2 cores; test accuracy 55.1 %
+plain, 59.6 % with batch norm, 53.6 % with channel dropout, 46.3 % on half random labels, 51.1 and
+55.1 % under the regularizer of either sign.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import tyro
+from PIL import Image
+
+import jaxunits as ju
+from jaxunits.data._decoding import open_image
+from jaxunits.train import variants
+from jaxunits.train.config import AdamW, Config, Data, Schedule
+from jaxunits.train.networks import ConvNet
+from jaxunits.train.study import Study, grid
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_WAY_OUT = "give a folder of PNG files with an image a row"
+_ROWS = {"train": ("data_batch_1", "data_batch_2"), "test": ("test_batch",)}
+
+base = Config(
+    preprocessing=ju.data.CIFAR10,
+    data=Data("tfds:cifar10", validation_split="test", fraction=0.4, in_memory=True),
+    optimizer=AdamW(learning_rate=1e-3, weight_decay=0.0),
+    schedule=Schedule("cosine", warmup_epochs=0.5),
+    epochs=40,
+)
+study = Study(
+    grid(
+        base,
+        {"convnet": ConvNet()},
+        {
+            "plain": variants.plain,
+            "batch_norm": variants.network(batch_norm=True),
+            "channel_dropout": variants.network(channel_dropout={"conv4": 0.3}),
+            "half_random_labels": variants.data(random_labels=0.5),
+            "selective": variants.regularizers(class_selectivity=1.0),
+            "unselective": variants.regularizers(class_selectivity=-1.0),
+        },
+    ),
+    seeds=(0, 1, 2),
+)
+
+
+def write_folders(images: Path, folder: Path) -> None:
+    """Write images that lie in PNG files, one a row, as files in a folder for each class.
+
+    Args:
+      images: the folder of the PNG files and of the labels.
+      folder: gets `train` and `test`, each with a folder for each class.
+    """
+    for split, names in _ROWS.items():
+        labels = json.loads((images / f"{split}_labels.json").read_text("utf-8"))
+        opened = [open_image(images / f"{name}.png", name, _WAY_OUT).image for name in names]
+        pixels = np.concatenate([np.asarray(each) for each in opened]).reshape(-1, 32, 32, 3)
+        for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
+            place = folder / split / CLASSES[label]
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(place / f"{number:05}.png")
+
+
+if __name__ == "__main__":
+    tyro.cli(write_folders, config=(tyro.conf.PositionalRequiredArgs,))

@@ -1,0 +1,227 @@
+"""The published sampler of Shapley values beside ours, at equal cost.
+
+Ghorbani and Zou 2020, "Neuron Shapley": random orders, each on some images drawn for it, are walked
+until accuracy is near chance (truncation); units whose confidence interval leaves the threshold
+between the `top` best and the others are not evaluated any more (a bandit). Ours are whole orders
+with their reverses, on all images. A cost is an image evaluated under a mask, on both sides; that
+whole orders share sums, which makes ours cheaper still in seconds, does not count here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from rich.table import Table
+
+import jaxunits as ju
+
+# By so many steps in a row near chance a walk ends, as in the authors' program.
+_NEAR_CHANCE = 5
+# Ours for the long run: no seed of the runs that are compared with it.
+_LONG_SEED = 10_000
+
+Curve = Callable[[np.ndarray], np.ndarray]
+
+
+class Estimate(NamedTuple):
+    """Values of units, and what they cost.
+
+    Attributes:
+      values: Shapley value of each unit, share of images.
+      masks: how many masks were evaluated.
+    """
+
+    values: np.ndarray
+    masks: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """The settings of the published sampler, by default those of the authors' program.
+
+    Attributes:
+      top: how many of the best units are looked for.
+      chance: accuracy by chance.
+      truncation: how near to it a walk ends; below 0 never.
+      doubt: the probability that a confidence interval is wrong.
+    """
+
+    top: int
+    chance: float
+    truncation: float = 0.2
+    doubt: float = 0.2
+
+    def estimate(self, curve: Curve, units: int, masks: int, seed: int) -> Estimate:
+        """Walk until so many masks are evaluated, or nothing is in doubt.
+
+        Args:
+          curve: the accuracies along orders, with all units first and none last.
+          units: how many there are.
+          masks: the budget.
+          seed: of the orders.
+        """
+        random = np.random.default_rng(seed)
+        sums, squares, counts = np.zeros((3, units))
+        active, spent = np.ones(units, bool), 0
+        while spent < masks and active.sum() > 1:
+            order = random.permutation(units)
+            marginals, cost = self.walk(curve(order[None])[0], order, active)
+            spent += cost
+            sums += np.where(active, marginals, 0)
+            squares += np.where(active, marginals**2, 0)
+            counts += active
+            active = self.in_doubt(sums, squares, counts)
+        return Estimate(sums / np.maximum(counts, 1), spent)
+
+    def walk(
+        self, accuracies: np.ndarray, order: np.ndarray, active: np.ndarray
+    ) -> tuple[np.ndarray, int]:
+        """What active units take away along an order, and how many masks that needs."""
+        marginals = np.zeros(len(order))
+        cost, known, near = 1, True, 0
+        for place, unit in enumerate(order):
+            if not active[unit]:
+                known = False
+                continue
+            cost += 1 if known else 2
+            known = True
+            after = accuracies[place + 1]
+            marginals[unit] = accuracies[place] - after
+            near = near + 1 if after - self.chance <= self.truncation else 0
+            if near > _NEAR_CHANCE:
+                break
+        return marginals, cost
+
+    def in_doubt(self, sums: np.ndarray, squares: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Units whose interval (empirical Bernstein) holds the best value below the top ones."""
+        several = counts > 1
+        n = np.where(several, counts, 2)
+        values = sums / np.maximum(counts, 1)
+        variance = np.maximum(squares - sums**2 / n, 0) / (n - 1)
+        log = np.log(2 / self.doubt)
+        bound = np.where(several, np.sqrt(2 * variance * log / n) + 7 / 3 * log / (n - 1), 1.0)
+        threshold = np.sort(values)[-min(self.top, len(values) - 1) - 1]
+        return (values - bound < threshold) & (values + bound > threshold)
+
+
+def in_pairs(curve: Curve, units: int, masks: int, seed: int) -> Estimate:
+    """Ours, with other images for each pair of an order and its reverse, till masks are spent."""
+    random = np.random.default_rng(seed)
+    sums, count = np.zeros(units), 0
+    while count * (units + 1) < masks:
+        order = random.permutation(units)
+        pair = np.stack([order, order[::-1]])
+        for each, accuracies in zip(pair, curve(pair), strict=True):
+            sums[each] += accuracies[:-1] - accuracies[1:]
+            count += 1
+    return Estimate(sums / count, count * (units + 1))
+
+
+def compared(
+    network: ju.networks.Classifier,
+    layer: str,
+    data: ju.data.Dataset,
+    *,
+    orders: int,
+    long_run: int,
+    repeats: int,
+    top: int,
+    images_a_walk: int,
+    batch_size: int,
+) -> Table:
+    """Errors of the samplers against a long run, at the cost of so many whole orders.
+
+    Args:
+      network: the network.
+      layer: the layer.
+      data: the images.
+      orders: the budget, whole orders on all images.
+      long_run: orders of the long run.
+      repeats: runs of each sampler; errors are root mean squares over them.
+      top: how many of the best units are looked for.
+      images_a_walk: images that the published sampler draws for each walk.
+      batch_size: images per batch.
+    """
+    units = network.layers[layer].num_units
+
+    def ours(count: int, seed: int) -> Estimate:
+        found = ju.ablation.shapley(
+            network,
+            layer,
+            data,
+            num_orders=count,
+            seed=seed,
+            batch_size=batch_size,
+            progress=False,
+        )
+        return Estimate(found.shapley.values, count * (units + 1))
+
+    truth = ours(long_run, _LONG_SEED).values
+    published = Published(top, chance=1 / len(data.class_names))
+    rows = {"antithetic whole orders": [ours(orders, seed) for seed in range(repeats)]}
+    for images in dict.fromkeys((min(images_a_walk, len(data)), len(data))):
+        masks = orders * (units + 1) * len(data) // images
+        curves = [_curve(network, layer, data, images, seed, batch_size) for seed in range(repeats)]
+        if images < len(data):
+            rows[f"antithetic, {images} images a pair"] = [
+                in_pairs(curve, units, masks, seed) for seed, curve in enumerate(curves)
+            ]
+        rows[f"Neuron Shapley, {images} images a walk"] = [
+            published.estimate(curve, units, masks, seed) for seed, curve in enumerate(curves)
+        ]
+    return _table(
+        rows, truth, top, f"{layer}: at the cost of {orders} orders on {len(data)} images"
+    )
+
+
+def _curve(
+    network: ju.networks.Classifier,
+    layer: str,
+    data: ju.data.Dataset,
+    images: int,
+    seed: int,
+    batch_size: int,
+) -> Curve:
+    """The accuracies along some orders, each time on other images."""
+    random = np.random.default_rng([seed, images])
+
+    def along(orders: np.ndarray) -> np.ndarray:
+        drawn = np.sort(random.choice(len(data), images, replace=False))
+        found: xr.Dataset = ju.ablation.cumulative(
+            network,
+            layer,
+            ju.data.subset(data, drawn),
+            orders,
+            batch_size=batch_size,
+            progress=False,
+        )
+        return found.correct.sum("class").values / images
+
+    return along
+
+
+def _table(rows: dict[str, list[Estimate]], truth: np.ndarray, top: int, title: str) -> Table:
+    table = Table(title=title)
+    for name in ("", "error, all units", f"error, top {top}", f"top {top} found", "masks"):
+        table.add_column(name, justify="right" if name else "left")
+    table.add_column("error ÷ ours", justify="right")
+    best = np.argsort(-truth)[:top]
+    first = None
+    for name, runs in rows.items():
+        apart = np.stack([run.values for run in runs]) - truth
+        every, of_best = (float(np.sqrt((part**2).mean())) for part in (apart, apart[:, best]))
+        first = first or every
+        found = [len({*np.argsort(-run.values)[:top]} & {*best}) / top for run in runs]
+        table.add_row(
+            name,
+            f"{every:.5f}",
+            f"{of_best:.5f}",
+            f"{np.mean(found):.0%}",
+            f"{np.mean([run.masks for run in runs]):,.0f}",
+            f"{every / first:.2f}",
+        )
+    return table
