@@ -1,4 +1,4 @@
-"""ResNet-20, 32 and 44 with public weights on CIFAR-10: the experiments of all three papers.
+"""ResNet-20, 32 and 44 with public weights on CIFAR-10: all three papers, rivals and Shapley values.
 
 Run it with `python -m configs.cifar10_resnets --weights FOLDER --images tfds:cifar10`; nothing is
 trained. What follows `--` goes to the analysis of each network, such as `-- --plan`.
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 PREPROCESSING = replace(ju.data.CIFAR10, mean=ju.data.IMAGENET.mean, std=ju.data.IMAGENET.std)
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-# All of the papers but what needs the training of the networks, or several seeds of one.
+# All but what needs the training of the networks, or several seeds of one.
 EXPERIMENTS = (
     *("drop_curves", "greedy", "correlations", "concepts", "rotations", "unit_panels"),
     *("phase_transition", "stability", "roles", "substitution", "synthesized_images"),
+    *("rivals", "shapley"),
 )
 _WAY_OUT = "give a folder of PNG with an image a row, or another source"
 _PROG = "python -m configs.cifar10_resnets"
