@@ -1,4 +1,4 @@
-"""ResNet-20, 32 and 44 with public weights on CIFAR-10: all three papers, rivals and Shapley values.
+"""ResNet-20, 32 and 44 with public weights on CIFAR-10: all papers, and Shapley values.
 
 Run it with `python -m configs.cifar10_resnets --weights FOLDER --images tfds:cifar10`; nothing is
 trained. What follows `--` goes to the analysis of each network, such as `-- --plan`.
