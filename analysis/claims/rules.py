@@ -55,7 +55,8 @@ class Rule:
 
     def text(self, unit: str) -> str:
         """In words, such as `the whole interval is above 0 points`."""
-        return f"the whole interval is {self.side} {self.threshold:g} {unit}".rstrip()
+        of = unit.removesuffix("s") if self.threshold == 1 else unit
+        return f"the whole interval is {self.side} {self.threshold:g} {of}".rstrip()
 
 
 def of_mean(values: Float64[np.ndarray, " samples"]) -> Estimate:

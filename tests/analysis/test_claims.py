@@ -320,7 +320,7 @@ def test_every_verdict_of_every_claim_is_reached(verdicts, claim):
 def test_rules(side, low, high, expected):
     rule = Rule(side, 1.0)
     assert rule.verdict(Estimate(0.0, float(low), float(high))) == expected
-    assert rule.text("points") == f"the whole interval is {side} 1 points"
+    assert rule.text("points") == f"the whole interval is {side} 1 point"
 
 
 def test_intervals_are_those_of_scipy():
