@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,10 +16,14 @@ from ..settings import Settings
 from .of_topology import role_shares
 from .rules import Estimate, of_difference
 
-_PLAIN = "plain"
-# How configurations end that differ from the plain one of their network in one thing.
-_VARIANTS = {"batch_norm": ("batch_norm",), "dropout": ("channel_dropout", "dropout")}
-_RANDOM = ("random_labels", "half_random_labels")
+# Settings that variants of a network differ in, with the claim that each is looked at for.
+_VARIANTS = {
+    "network.batch_norm": "batch_norm",
+    "network.channel_dropout": "dropout",
+    "data.random_labels": "random_labels",
+}
+# What differs with them, or says nothing.
+_ASIDE = ("sha256", "data_fingerprint", "seed", "run_folder")
 Found = Iterator[tuple[str, str, str, Estimate]]
 
 
@@ -28,18 +34,42 @@ def found_of_variants(runs: Mapping[str, Sequence[Run]], config: Settings) -> Fo
       runs: the networks by configuration, those of one differing in their seeds alone.
       config: the options of roles.
     """
-    for name, plain in runs.items():
-        if name != _PLAIN and not name.endswith(f"_{_PLAIN}"):
-            continue
-        stem = name.removesuffix(_PLAIN)
-        for claim, endings in _VARIANTS.items():
-            for other in (f"{stem}{ending}" for ending in endings if f"{stem}{ending}" in runs):
-                both = plain, runs[other]
-                yield from _compared(claim, f"{name}, {other}", both, "ablation", _largest)
-        for other in (f"{stem}{ending}" for ending in _RANDOM if f"{stem}{ending}" in runs):
-            both = plain, runs[other]
-            yield from _compared("random_labels", f"{name}, {other}", both, "cumulative", _kept)
+    for (name, plain), (other, changed) in itertools.permutations(runs.items(), 2):
+        claim = _VARIANTS.get(_only_addition(plain[0], changed[0]), "")
+        if claim == "random_labels":
+            yield from _compared(claim, f"{name}, {other}", (plain, changed), "cumulative", _kept)
+        elif claim:
+            yield from _compared(claim, f"{name}, {other}", (plain, changed), "ablation", _largest)
     yield from _generalization([run for of in runs.values() for run in of], config)
+
+
+def _only_addition(plain: Run, other: Run) -> str:
+    """The one setting that another network has and the plain one has not; empty if there are more.
+
+    Networks that the training program did not train say nothing of how they were.
+    """
+    each = []
+    for run in (plain, other):
+        folder = ju.results.RunFolder(run.folder)
+        settings = folder.read_configuration() if folder.configuration.exists() else {}
+        each.append(dict(_flat(settings)))
+    differing = [
+        key for key in each[0].keys() | each[1].keys() if each[0].get(key) != each[1].get(key)
+    ]
+    if len(differing) != 1 or each[0].get(differing[0]):
+        return ""
+    return differing[0]
+
+
+def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Settings by their whole names, such as `network.batch_norm`."""
+    for section, values in settings.items():
+        if section in _ASIDE:
+            continue
+        if isinstance(values, dict):
+            yield from ((f"{section}.{key}", value) for key, value in values.items())
+        else:
+            yield section, values
 
 
 def _compared(

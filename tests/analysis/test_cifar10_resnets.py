@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import jaxunits as ju
+from jaxunits.analysis.experiment import experiments
 from jaxunits.configs import cifar10_resnets
 from jaxunits.train.command import configurations
 
@@ -50,8 +51,9 @@ def test_rows_are_images_and_batches_follow_each_other(folder, pixels):
         assert training.class_names[training[index]["label"]] == cifar10_resnets.CLASSES[index % 10]
 
 
-def test_it_is_no_configuration_to_train():
+def test_it_is_no_configuration_to_train_and_its_experiments_are_there():
     assert "cifar10_resnets" not in configurations()
+    assert set(cifar10_resnets.EXPERIMENTS) <= set(experiments())
 
 
 def test_counts_correct_images(folder, pixels, capsys):

@@ -146,23 +146,45 @@ def rotations(kind):
     return [Run(kind, "seed0", results)]
 
 
-def variants(kind):
+def trained(folder, name, **changes):
+    """A run folder of a network that was trained in some way."""
+    network = {"batch_norm": False, "channel_dropout": {}}
+    data = {"random_labels": 0.0, "fraction": 1.0}
+    settings = {"network": network, "data": data, "epochs": 10}
+    for key, value in changes.items():
+        settings[key] = {**settings[key], **value}
+    run = ju.results.RunFolder(folder / name)
+    if not run.configuration.exists():
+        run.claim({**settings, "data_fingerprint": {"train": name}})
+    return run.path
+
+
+def variants(kind, folder):
     """Three seeds; the plain network is hurt more, or less, or as much."""
+    ways = {
+        "plain": {},
+        "normed": {"network": {"batch_norm": True}},
+        "dropped": {"network": {"channel_dropout": {"conv": 0.3}}},
+        "shuffled": {"data": {"random_labels": 0.5}},
+        # In two ways: nothing can be said.
+        "other": {"network": {"batch_norm": True}, "data": {"fraction": 0.5}},
+    }
     hurt = {GOOD: 20, BAD: -20, NOISE: 0}[kind]
     kept = {GOOD: -0.3, BAD: 0.3, NOISE: 0.0}[kind]
     found = []
     for seed in range(3):
-        for name in ("plain", "batch_norm", "dropout", "random_labels"):
+        for name, changes in ways.items():
             change = 0 if name == "plain" else -hurt
             broken = np.full((UNITS, 1), 50 + change + 2 * seed)
-            left = 0.6 + 0.01 * seed + (kept if name == "random_labels" else 0)
+            left = 0.6 + 0.01 * seed + (kept if name == "shuffled" else 0)
             curves = xr.Dataset(
                 {"random_accuracy": (("class", "draw", "step"), np.full((CLASSES, 2, 9), left))}
             )
             curves["random_accuracy"][..., 0] = 1.0
-            results = {"ablation": {"conv": sweep_of(broken)}, "cumulative": {"conv": curves}}
-            results["cumulative"]["conv"] = with_rankings(curves)
-            found.append(Run(f"net_{name}", f"seed{seed}", results))
+            cumulative = {"conv": with_rankings(curves)}
+            results = {"ablation": {"conv": sweep_of(broken)}, "cumulative": cumulative}
+            place = trained(folder, name, **changes)
+            found.append(Run(name, f"seed{seed}", results, place))
     return found
 
 
@@ -283,20 +305,35 @@ def substitution(kind):
 
 
 MADE = (
-    *(of_ablation, against_chance, attributes, greedy, rotations, variants, transition, births),
+    *(of_ablation, against_chance, attributes, greedy, rotations, transition, births),
     *(entropy, insertion, generalization, substitution),
 )
 
 
 @pytest.fixture(scope="module")
-def verdicts():
+def verdicts(tmp_path_factory):
     """Which verdicts each claim had, from all that is made up."""
     found = {claim: set() for claim in CLAIMS}
-    for make in MADE:
-        for kind in (GOOD, BAD, NOISE):
-            for row in rows(make(kind), SETTINGS):
+    folder = tmp_path_factory.mktemp("variants")
+    for kind in (GOOD, BAD, NOISE):
+        for runs in (*(make(kind) for make in MADE), variants(kind, folder)):
+            for row in rows(runs, SETTINGS):
                 found[row.claim].add(row.verdict)
     return found
+
+
+def test_networks_are_compared_that_differ_in_one_thing(tmp_path):
+    runs = variants(GOOD, tmp_path)
+    compared = {
+        (row.claim, row.network)
+        for row in rows(runs, SETTINGS)
+        if row.claim in ("batch_norm", "dropout", "random_labels")
+    }
+    assert compared == {
+        ("batch_norm", "plain, normed"),
+        ("dropout", "plain, dropped"),
+        ("random_labels", "plain, shuffled"),
+    }
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
