@@ -2,7 +2,8 @@
 
 Run it with `python -m configs.cifar10_resnets --weights FOLDER --images tfds:cifar10`; nothing is
 trained. What follows `--` goes to the analysis of each network, such as `-- --plan`.
-Of the 10,000 test images 9,173, 9,263 and 9,310 are classified correctly (`--evaluate`).
+Of the 10,000 test images 9,173, 9,263 and 9,310 are classified correctly (`--evaluate`). On 2 cores
+the sweeps of all 28 layers of ResNet-20 on all of them take about an hour, by `--plan`.
 """
 
 from __future__ import annotations
