@@ -65,7 +65,7 @@ _Sizes = dict[int, dict[str, _Found]]
 def _section(runs: Runs) -> Section:
     """Top sets, stability by size, and a table of the units that subsets agree on."""
     panels, curves = runs.panels("births"), runs.panels("samples")
-    found = [_found_of(panel.results[0], runs.config) for panel in panels]
+    found = [found_of(panel.results[0], runs.config) for panel in panels]
     classes = list(next(iter(found[0].values())))
     shown = runs.config.of(Topology).shown(classes)
     return Section(
@@ -97,7 +97,13 @@ def _sentence(title: str, sizes: _Sizes) -> tuple[float, str]:
     )
 
 
-def _found_of(result: xr.Dataset, config: Settings) -> _Sizes:
+def found_of(result: xr.Dataset, config: Settings) -> _Sizes:
+    """What subsets of each size say about each class.
+
+    Args:
+      result: the birth points of a layer.
+      config: the options of topology and stability.
+    """
     names = [str(name) for name in dict.fromkeys(result["class"].values.tolist())]
     births = {name: births_of(result, name).values for name in names}
     least = min(map(len, births.values()))

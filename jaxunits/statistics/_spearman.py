@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy
+from jaxtyping import Float64
 
 from .._arguments import real_array
 from .._errors import InputError
 
 _FEWEST = 3
+_COUNTS = {2: "two", 3: "three"}
 # From here on the interval is the correlation alone.
 _WHOLE = 1 - 1e-12
 
@@ -30,7 +32,9 @@ class RankCorrelation:
       high: upper end.
       count: the pairs.
 
-    All numbers are NaN where one of the two is the same everywhere, or there are fewer than three.
+    All numbers are NaN where one of them is the same everywhere, or there are fewer than three
+    pairs; of a partial correlation fewer than four, or where what is given says all of the ranks of
+    one.
     """
 
     r: float
@@ -45,12 +49,16 @@ class RankCorrelation:
         return self.p < 0.05
 
 
-def spearman(x: Any, y: Any) -> RankCorrelation:
-    """Spearman's rank correlation of two numbers of the same things.
+def spearman(x: Any, y: Any, given: Any = None) -> RankCorrelation:
+    """Spearman's rank correlation of two numbers of the same things, partial if a third is given.
+
+    The partial correlation is that of what the ranks of `given` leave of the other ranks, by a
+    straight line; its p and interval have one pair less.
 
     Args:
       x: `[pairs]`; pairs in which a number is NaN are left out.
       y: `[pairs]`.
+      given: `[pairs]`, what both may go with; None for nothing.
 
     Returns:
       r with its p and its 95 % interval.
@@ -58,23 +66,43 @@ def spearman(x: Any, y: Any) -> RankCorrelation:
     Raises:
       InputError: these are no numbers, or of other shapes.
     """
-    pairs = [real_array(each, name).astype(np.float64) for each, name in ((x, "x"), (y, "y"))]
-    if pairs[0].ndim != 1 or pairs[0].shape != pairs[1].shape:
-        raise InputError(
-            f"x of shape {pairs[0].shape} and y of shape {pairs[1].shape}: give two lists of "
-            "equal length"
+    names = ("x", "y") if given is None else ("x", "y", "given")
+    numbers = [
+        real_array(each, name).astype(np.float64)
+        for each, name in zip((x, y, given), names, strict=False)
+    ]
+    shapes = [each.shape for each in numbers]
+    if len(shapes[0]) != 1 or len(set(shapes)) > 1:
+        listed = " and ".join(
+            f"{name} of shape {shape}" for name, shape in zip(names, shapes, strict=True)
         )
-    known = np.stack(pairs)[:, ~np.isnan(pairs).any(0)]
+        raise InputError(f"{listed}: give {_COUNTS[len(names)]} lists of equal length")
+    known = np.stack(numbers)[:, ~np.isnan(np.stack(numbers)).any(0)]
     count = known.shape[1]
-    if count < _FEWEST or (known == known[:, :1]).all(1).any():
+    # What a partial correlation leaves of n pairs is worth n - 1.
+    worth = count - (len(names) - 2)
+    if worth < _FEWEST or (known == known[:, :1]).all(1).any():
         return RankCorrelation(math.nan, math.nan, math.nan, math.nan, count)
     # Equal values share the mean of their ranks; scipy.stats takes half a second to import.
-    ranks = pd.DataFrame(known.T).rank()
-    r = float(np.clip(np.asarray(np.corrcoef(ranks.to_numpy().T))[0, 1], -1, 1))
+    ranks = pd.DataFrame(known.T).rank().to_numpy().T
+    r = _correlation(np.asarray(np.corrcoef(ranks)))
+    if math.isnan(r):
+        return RankCorrelation(r, r, r, r, count)
     # Of Student's t = r √((n − 2) / (1 − r²)), which is infinite where r is 1.
-    p = float(scipy.special.betainc(count / 2 - 1, 0.5, (1 - r) * (1 + r)))
-    low, high = _interval(r, count)
+    p = float(scipy.special.betainc(worth / 2 - 1, 0.5, (1 - r) * (1 + r)))
+    low, high = _interval(r, worth)
     return RankCorrelation(r, p, low, high, count)
+
+
+def _correlation(of: Float64[np.ndarray, "numbers numbers"]) -> float:
+    """Of the first two, given the third where there is one; NaN where that says all of one."""
+    r = of[0, 1]
+    if len(of) > 2:
+        left = (1 - of[0, 2] ** 2) * (1 - of[1, 2] ** 2)
+        if left < 1 - _WHOLE:
+            return math.nan
+        r = (r - of[0, 2] * of[1, 2]) / math.sqrt(left)
+    return float(np.clip(r, -1, 1))
 
 
 def _interval(r: float, count: int) -> tuple[float, float]:

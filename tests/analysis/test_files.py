@@ -83,7 +83,8 @@ def test_every_kind_and_every_spelling_of_a_split_has_a_file_of_its_own(run, sub
 
 CUMULATIVE = {"cumulative", "samples", "insertion"}
 BIRTHS = {"births", "maps", "training", *CUMULATIVE}
-SWEPT = {"ablation", "panels", "greedy", "removal", *CUMULATIVE}
+ORDERS = {"shapley", "pruning"}
+SWEPT = {"ablation", "panels", "greedy", "removal", *CUMULATIVE, *ORDERS}
 
 
 @pytest.mark.parametrize(
@@ -118,12 +119,18 @@ SWEPT = {"ablation", "panels", "greedy", "removal", *CUMULATIVE}
         ("removal.images", 9, {"removal", "removal_of_all"}),
         ("synthesis.steps", 7, {"synthesis"}),
         ("synthesis.iam_from", "am", {"synthesis"}),
+        ("shapley.orders", 8, ORDERS),
+        ("shapley.standard_error", 0.1, ORDERS),
+        ("shapley.images", 50, {"pruning"}),
+        ("shapley.random_orders", 3, {"pruning"}),
         # How a measurement is carried out, and what is drawn of it, is no part of it.
         ("batch_size", 8, set()),
         ("method", "reference", set()),
         # All layers together are those that were asked for.
         ("layers", ("fc1",), {"removal_of_all"}),
         ("topology.layers", ("fc1",), set()),
+        ("shapley.layers", ("fc1",), set()),
+        ("rivals.draws", 10, set()),
         ("roles.resamples", 10, set()),
         ("prediction.fitted_on", 1, set()),
         ("stability.top", 3, set()),

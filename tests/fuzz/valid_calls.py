@@ -584,7 +584,12 @@ _valid(
         },
     ),
 )
-_valid("statistics.spearman", x=[1.0, 2.0, 4.0, 3.0], y=[0.0, 1.0, 1.0, 2.0])
+_valid(
+    "statistics.spearman",
+    x=[1.0, 2.0, 4.0, 3.0],
+    y=[0.0, 1.0, 1.0, 2.0],
+    given=[2.0, 1.0, 4.0, 5.0],
+)
 _valid("statistics.rank_correlation", lambda w: ((w.attributes, w.sweep), {}))
 _INSERTED = [[0.1, 0.1], [0.5, 0.4], [0.7, 0.3], [0.9, 0.4], [0.9, 0.6]]
 _valid("statistics.phase_transition", accuracy=[0.5, 1.0, 0.4, 0.0])
