@@ -28,6 +28,17 @@ const actions = {
   step: openNext,
 };
 
+// Several changes, after which table and plot are drawn once.
+function together(change) {
+  if (scatter.held) return change();
+  table.blockRedraw();
+  scatter.held = true;
+  change();
+  table.restoreRedraw();
+  scatter.held = false;
+  scatter.update();
+}
+
 // Once a frame, however often it is asked for.
 function soon(call) {
   if (!call.waiting)
@@ -119,28 +130,28 @@ function chooseClass(name) {
   for (const network of DATA.networks) {
     for (const layer of network.layers) readClass(layer, network.classNumber.get(name));
   }
-  refreshClassCells();
   const column = table.getColumn("class_drop");
   column.getElement().querySelector(".tabulator-col-title").textContent = name
     ? `${name} drop`
     : CLASS_DROP.label;
-  table.blockRedraw();
-  name ? column.show() : column.hide();
-  table.setSort(name ? "class_drop" : "max_drop", "desc");
-  table.restoreRedraw();
-  fillAxes();
-  if (name) find("y").value = "class_drop";
-  drawPlot();
+  offerClass();
+  together(() => {
+    name ? column.show() : column.hide();
+    table.setSort(name ? "class_drop" : "max_drop", "desc");
+    drawPlot();
+  });
 }
 
 function reset() {
   Object.assign(state, { hidden: new Set(), network: "", search: "" });
   scatter.range = null;
   pressLayers();
-  table.clearHeaderFilter();
-  chooseClass("");
+  together(() => {
+    table.clearHeaderFilter();
+    chooseClass("");
+    filter();
+  });
   if (state.card) location.hash = "";
-  filter();
 }
 
 function describe() {
@@ -185,6 +196,7 @@ function nameTable() {
 
 function begin() {
   nameTable();
+  keepClassCells();
   describe();
   layerButtons();
   fill(find("network"), [["", "all"], ...DATA.networks.map((network) => [network.name, network.name])], "");
