@@ -272,3 +272,17 @@ def test_thousands_of_units_stay_fluid(opened, tmp_path):
         "() => { location.hash = 'class=class%203'; }",
     ):
         assert page.evaluate(FRAME, code) < MILLISECONDS, code
+    # Rows far down are approximated by Tabulator; the opened one is in sight.
+    page.evaluate("reset()")
+    for place in ("conv1/3", "conv4/999", "conv2/500"):
+        page.evaluate("(place) => { location.hash = place; }", place)
+        link = page.locator(f".tabulator-row.open a[href='#{place}']")
+        link.wait_for()
+        page.wait_for_function(
+            """(link) => {
+              const holder = document.querySelector(".tabulator-tableholder").getBoundingClientRect();
+              const { top, bottom } = link.getBoundingClientRect();
+              return top >= holder.top && bottom <= holder.bottom;
+            }""",
+            arg=link.element_handle(),
+        )

@@ -99,12 +99,23 @@ function route() {
   document.title = rows.length ? `${rows.map(title).join(", ")} – unit explorer` : "Unit explorer – jaxunits";
 }
 
-// Scrolls the table to a row that is out of sight; Tabulator's own way leaves rows above it empty.
-function showRow(row) {
+// Scrolls the table until a row is in sight; Tabulator's own way leaves rows above it empty.
+function showRow(row, again = true) {
   const holder = document.querySelector(".tabulator-tableholder");
-  const place = (table.getRow(row.id)?.getPosition() || 1) * ROW_HEIGHT;
-  if (place - ROW_HEIGHT >= holder.scrollTop && place <= holder.scrollTop + holder.clientHeight) return;
-  holder.scrollTop = place - (holder.clientHeight + ROW_HEIGHT) / 2;
+  const found = table.getRow(row.id);
+  const position = found?.getPosition();
+  if (!position) return;
+  const above = (holder.clientHeight - ROW_HEIGHT) / 2;
+  const { isConnected, offsetTop } = found.getElement();
+  if (isConnected) {
+    const place = offsetTop - holder.scrollTop;
+    if (place < 0 || place + ROW_HEIGHT > holder.clientHeight) holder.scrollTop = offsetTop - above;
+  } else if (again) {
+    // After a long way the table takes the place as a share of all rows, nearly.
+    const share = (position - 0.5 - above / ROW_HEIGHT) / table.getDataCount("active");
+    holder.scrollTop = share * holder.scrollHeight;
+    requestAnimationFrame(() => showRow(row, false));
+  }
 }
 
 function drawCard() {
