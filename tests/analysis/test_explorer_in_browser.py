@@ -280,7 +280,8 @@ def test_thousands_of_units_stay_fluid(opened, tmp_path):
         link.wait_for()
         page.wait_for_function(
             """(link) => {
-              const holder = document.querySelector(".tabulator-tableholder").getBoundingClientRect();
+              const table = document.querySelector(".tabulator-tableholder");
+              const holder = table.getBoundingClientRect();
               const { top, bottom } = link.getBoundingClientRect();
               return top >= holder.top && bottom <= holder.bottom;
             }""",
