@@ -30,16 +30,16 @@ _MOST_DRAWN = 36
 _LABEL = 0.037
 # The images, the drops and the images of classes in the figure: left, lower, width and height.
 _PLACES = ((0.005, 0.03, 0.24, 0.83), (0.325, 0.13, 0.33, 0.77), (0.665, 0.03, 0.33, 0.83))
-_READING = """Left: the images that activate the unit most, in falling order. What lies below the
+_READING = """Left: the images that activate the unit most, in descending order. What lies below the
 unit's threshold is darkened, so that what it responds to stays bright. Middle: what every class
-loses when the unit is ablated. Right: images of the classes that lose most. When what the unit
-responds to belongs to these classes, the damage has its explanation."""
+loses when the unit is ablated. Right: images of the classes that lose most. Where what the unit
+responds to belongs to these classes, that explains the damage."""
 
-_MORE = "Of each layer the first {} are drawn; explorer.html shows the others too."
+_MORE = "The first {} units of each layer are drawn; explorer.html shows the others too."
 
 
 def _section(runs: Runs) -> Section:
-    """One panel a unit."""
+    """One panel per unit."""
     shown = [
         (run, layer, panels) for run in runs.every for layer, panels in run.kind("panels").items()
     ]
@@ -127,7 +127,7 @@ def _upsampled(
 
 
 def _draw_drops(axes: Axes, sweep: xr.Dataset) -> None:
-    """Class accuracy drops in falling order: bars of a few classes, a curve of many."""
+    """Class accuracy drops in descending order: bars of a few classes, a curve of many."""
     drops = 100 * sweep.class_accuracy_drop.dropna("class")
     order = np.argsort(-drops.values, kind="stable")
     values, names = drops.values[order], drops["class"].values[order]

@@ -12,9 +12,8 @@ from jaxtyping import Bool, Float, Int64
 
 import jaxunits as ju
 
+from ..findings import DISCOVERIES
 from .arrays import Packed, packed, unsigned
-
-_FALSE_DISCOVERIES = 0.05
 
 
 class Outcomes:
@@ -57,7 +56,7 @@ class Outcomes:
         # False discoveries are expected among all pairs, and pairs of one outcome share their p.
         rates = ju.statistics.false_discovery_rates(p[index.ravel()])
         damaged = np.zeros(len(first), bool)
-        damaged[index.ravel()] = rates <= _FALSE_DISCOVERIES
+        damaged[index.ravel()] = rates <= DISCOVERIES
         return {**_intervals(broken, repaired, images), "damaged": damaged}
 
     @property

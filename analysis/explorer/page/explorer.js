@@ -178,7 +178,7 @@ function describe() {
     SEVERAL
       ? `${DATA.networks.length} networks`
       : images &&
-        `${((100 * correct) / images).toFixed(1)} % right on ${images.toLocaleString("en")} images (${network.split})`,
+        `${((100 * correct) / images).toFixed(1)} % correct on ${images.toLocaleString("en")} images (${network.split})`,
     `${ROWS.length.toLocaleString("en")} units in ${LAYERS.length} ${LAYERS.length === 1 ? "layer" : "layers"}`,
     CLASSES.length && `${CLASSES.length.toLocaleString("en")} classes`,
     network.values && `ablated to ${network.values}`,

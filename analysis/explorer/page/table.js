@@ -158,7 +158,7 @@ function tableColumns() {
     });
   if (ROWS.some(hasPicture)) {
     columns.push({
-      title: "sees",
+      title: "image",
       headerTooltip: "its top image, or the image made for it",
       width: 62,
       headerSort: false,
