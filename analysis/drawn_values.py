@@ -36,7 +36,7 @@ def unlisted(name: str) -> str:
 
 
 def values_of(canvas: Canvas) -> str:
-    """What a figure shows as CSV, a row a point, bar, interval or cell of a map.
+    """What a figure shows as CSV, one row per point, bar, interval or cell of a map.
 
     Columns: `panel` (its title), `series` (its label), `x_axis` and `y_axis` (what the axes are
     called), `x` and `y` (the tick's name where an axis has names), `low` and `high` (the ends of

@@ -30,22 +30,22 @@ class Source:
     """A network that the training program did not train, and its images."""
 
     network: Annotated[str | None, tyro.conf.arg(metavar="NAME|FILE:FUNCTION")] = None
-    """A network of jaxunits.networks by its name, or a function of a Python file that gives a
+    """A network of jaxunits.networks by name, or a function in a Python file that returns a
     jaxunits network, a Flax or a PyTorch module."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """The file of its weights (PyTorch, safetensors or Keras)."""
+    """The file with its weights (PyTorch, safetensors or Keras)."""
     preprocessing: Literal["imagenet", "imagenet_whole", "cifar10", "keras_vgg16"] | None = None
     """What the network expects of images; that of the named network by default."""
     data: Annotated[str | None, tyro.conf.arg(metavar="SOURCE|FILE:FUNCTION")] = None
-    """Its images: folder:PATH, tfds:NAME or digits, or a function of a Python file that gives a
-    data set."""
+    """Its images: folder:PATH, tfds:NAME or digits, or a function in a Python file that returns
+    a data set."""
     train_data: Annotated[str | None, tyro.conf.arg(metavar="SOURCE|FILE:FUNCTION")] = None
-    """The images that it was trained on, where they are no split of --data."""
+    """The images that it was trained on, if they are not a split of --data."""
     train_split: str | None = None
-    """The split that it was trained on; without, experiments that need training images are not
-    possible."""
+    """The split that it was trained on; without it, experiments that need training images cannot
+    run."""
     reading: Annotated[Reading, tyro.conf.arg(name="data")] = field(default_factory=Reading)
-    """How all of them are read."""
+    """How the images are read."""
 
     def images(self, split: str | None) -> ju.data.Dataset:
         """The images to measure on.

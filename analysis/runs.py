@@ -21,7 +21,7 @@ class Run:
     """A network and what was measured of it.
 
     Attributes:
-      configuration: what it is called; networks that differ in their seeds alone share it.
+      configuration: what it is called; networks that differ only in their seeds share it.
       seed: the folder's name, which tells its seed in a study.
       results: what was measured, by name of the measurement and by layer in the network's order.
       folder: the run folder.

@@ -24,39 +24,39 @@ class Settings:
     """Ablate every unit of a trained network, or of a study's networks; report what breaks."""
 
     run: tyro.conf.Positional[Path]
-    """The folder of a run of the training program, of a study above several, or for a network of
-    --network the folder to make or to go on with."""
+    """The folder of a training run or of a study with several of them; with --network, the folder
+    to create or to go on with."""
     experiments: tuple[str, ...] = ()
     """Which experiments."""
     layers: tuple[str, ...] = ()
     """Which layers; all by default."""
     split: str | None = None
     """The images to measure on; the run's validation split by default. Measurements on several
-    splits stand beside each other; the report shows one."""
+    splits are kept side by side; the report shows one."""
     values: Literal["zero", "mean", "resample"] = "zero"
-    """What an ablated unit gives: zero, its mean over these images, or its activations on another
-    of them, drawn at random."""
+    """What replaces an ablated unit's output: zero, its mean over these images, or its activations
+    on another image, drawn at random."""
     epoch: Annotated[int | None, ju.Range(0)] = None
-    """The checkpoint after so many epochs; the last by default."""
+    """The checkpoint after this many epochs; the last by default."""
     method: Literal["auto", "fast", "reference"] = "auto"
     """How ablations are computed: by what a unit adds to the next affine stage, or by running the
     network under every mask."""
     precision: Literal["float32", "bfloat16", "checked"] = "float32"
-    """Of the sweeps; checked is bfloat16 with every close image repeated in float32."""
+    """The precision of the sweeps; checked is bfloat16, with close images repeated in float32."""
     batch_size: Annotated[int | None, ju.Range(1)] = None
     """Images per batch and device; 32 on CPUs and 256 elsewhere by default."""
     max_memory: Annotated[int | None, ju.Range(1), tyro.conf.arg(metavar="BYTES")] = None
-    """Bytes that a device may hold; most of its memory by default."""
+    """Bytes that a device may use; most of its memory by default."""
     plan: bool = False
-    """Say what the measurements that are missing will cost, and make none."""
+    """Say what the missing measurements will cost, without making them."""
     distributed: bool = False
     """Share the images among the processes of this cluster job (SLURM, a TPU pod), each started
-    with this same command."""
+    with the same command."""
     measure: bool = True
-    """Measure what the folder lacks; without, its measurements with these settings are read, and
-    neither network nor images are needed."""
+    """Measure what the folder lacks; otherwise its measurements with these settings are only read,
+    and neither network nor images are needed."""
     overwrite: bool = False
-    """Measure what is asked for again; what the folder has of other settings stays."""
+    """Measure again what is asked for; measurements with other settings stay."""
     output: Path | None = None
     """Where figures and report are written; the folder itself by default."""
 

@@ -35,12 +35,12 @@ _DRAWS = 50
 _TEXT = """Every unit of a layer is ablated alone; units are sorted by the accuracy drop of the
 class that they damage most. Solid curves are means over the seeds of a configuration, with the
 range of the seeds; dashed ones the overall accuracy drop of the same units. The flatter the curve
-of the max class drop, the less single units know of single classes. The gray curves are what chance
-alone would give, for the configuration that it would give most."""
+of the max class drop, the less single classes depend on single units. The gray curves are what
+chance alone would give, for the configuration that it would give most."""
 
 
 def run(runs: Runs) -> Section:
-    """One panel a layer with all configurations, and a table."""
+    """One panel per layer with all configurations, and a table."""
     layers, panels = runs.layers("ablation"), runs.panels("ablation")
     damaged = [_damaged(panel) for panel in panels]
     return Section(

@@ -80,7 +80,7 @@ def _draw(panels: Sequence[Panel]) -> Canvas:
 
 
 def _draw_bars(axes: Axes, found: Sequence[xr.DataArray], colors: dict[str, str]) -> None:
-    """Mean detectors a concept, the most first."""
+    """Mean detectors per concept, the most first."""
     total: dict[tuple[str, str], float] = {}
     for each in found:
         for concept, category, number in zip(

@@ -71,7 +71,7 @@ def _sentence(title: str, found: xr.Dataset) -> tuple[float, str]:
         return 0.0, f"{title}: the max class drop, or each attribute, is the same for all units."
     first = int(np.nanargmax(np.abs(r)))
     name = str(of.attribute.values[first]).replace("_", " ")
-    text = f"{title}: of the attributes {name} goes with the max class drop most"
+    text = f"{title}: of all attributes {name} correlates most with the max class drop"
     if len(p) > 1:
         seeds = f"mean r {r[first]:+.2f} over {len(p)} seeds"
         return abs(r[first]), f"{text} ({seeds}, p < 0.05 in {int((p[:, first] < 0.05).sum())})."
@@ -80,7 +80,7 @@ def _sentence(title: str, found: xr.Dataset) -> tuple[float, str]:
     return abs(r[first]), (
         f"{text} (r = {r[first]:+.2f} over {int(found['n_units'].max())} units, "
         f"{p_value(p[0, first])}); {beyond or 'none'} of "
-        f"{int(known.sum())} go{'es' if beyond < 2 else ''} with it beyond chance "
+        f"{int(known.sum())} correlate{'s' if beyond < 2 else ''} with it beyond chance "
         "(5 % false discoveries)."
     )
 

@@ -29,14 +29,14 @@ estimate of the loss, and random orders (mean of {draws}; the band is one standa
 Greedy ablation, chosen on training images too, is close to the fastest that a class can be lost; it
 is there for the class that is shown alone."""
 _READING = """With the least important unit first, accuracy that holds or even rises until few units
-are left and then falls within few more is what Zhao and Zhang 2021 call a phase transition. Whether
-it tells anything of the importance rank is seen from the other rankings: a later and higher peak
-than that of random orders means that the units left are those that carry the class. With every unit
-ablated the network answers all images alike; the class that it then names keeps its accuracy and
-has no fall."""
+are left and then falls within few more is what Zhao and Zhang 2021 call a phase transition. What
+it says about the importance rank shows only beside the other rankings: a later and higher peak than
+that of random orders means that the units left are those that carry the class. With every unit
+ablated the network gives all images the same answer; the class that it then predicts keeps its
+accuracy and has no fall."""
 
 _FOUND = (
-    "Over {curves} curves, of a class of a network each: with the least important unit first the "
+    "Over {curves} curves, one per class and network: with the least important unit first the "
     "importance rank keeps a higher mean accuracy than {others}."
 )
 

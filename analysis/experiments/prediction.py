@@ -34,10 +34,10 @@ _NAMES = {
 }
 _TEXT = """A unit's label is the class that loses most accuracy when it is ablated. A multinomial
 logistic regression is fitted to the units of some networks and tested on the units of others that
-differ in their seeds alone, for every way of choosing them. The ensemble averages the predicted
+differ only in their seeds, for every way of choosing them. The ensemble averages the predicted
 probabilities. Chance picks a class at random; majority always picks the class most frequent among
 the units that were fitted."""
-_TOO_FEW = """This needs more networks that differ in their seeds alone than are fitted on
+_TOO_FEW = """This needs more networks that differ only in their seeds than are fitted on
 (--prediction.fitted-on): train a study with several seeds."""
 
 
@@ -46,7 +46,7 @@ class Prediction:
     """Prediction of the class that a unit's ablation damages most."""
 
     fitted_on: Annotated[int, COUNT] = 3
-    """Networks to fit on, of those that differ in their seeds alone; the others are tested."""
+    """Networks to fit on, of those that differ only in their seeds; the others are tested on."""
     minimum_drop: Annotated[float | None, ju.Range()] = None
     """Units with a smaller max class accuracy drop are left out."""
 

@@ -50,14 +50,14 @@ class Roles:
     """Stretches of the insertion curves, and what their units are."""
 
     penalty: Annotated[float, FROM_ZERO] = 0.02
-    """Of a further stretch, against the summed squares that it saves (of accuracy as a share): the
-    larger, the fewer stretches."""
+    """The price of a further stretch, against the summed squares that it saves (of accuracy as a
+    share): the larger, the fewer stretches."""
     shortest: Annotated[int, COUNT] = 5
-    """Units that a stretch has at least."""
+    """The fewest units of a stretch."""
     confidence: Annotated[float, SHARE] = 0.95
-    """Of the intervals of the slopes."""
+    """The confidence level of the slopes' intervals."""
     resamples: Annotated[int, COUNT] = 2000
-    """Bootstrap samples a stretch."""
+    """Bootstrap samples per stretch."""
 
 
 def _section(runs: Runs) -> Section:
@@ -91,8 +91,8 @@ def _found(title: str, shares: np.ndarray) -> tuple[float, str]:
     falling = sorted((role for role in mean if mean[role] > 0), key=lambda role: -mean[role])
     each = listed([f"{mean[role]:.0%} are {role}" for role in falling])
     return mean["core"], (
-        f"{title}: of the units {each} (mean over {counted(len(shares), 'curve')}, a class of a "
-        "network each)."
+        f"{title}: of the units {each} (mean over {counted(len(shares), 'curve')}, one per "
+        "class and network)."
     )
 
 

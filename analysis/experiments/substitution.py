@@ -33,7 +33,7 @@ _LOOKS = {"am": ("AM", DAMAGE, "o"), "iam": ("IAM", GAIN, "^")}
 _MEASURED = """For every unit an image is made by gradient ascent from noise: activation
 maximization (AM) climbs the unit's activation, independent activation maximization (IAM) that less
 the mean activation of the layer's other units. Representative substitution (RS) is the share of the
-layer's units that respond more to the image than the unit it was made for: 0 where nobody does. RS
+layer's units that respond more to the image than the unit it was made for: 0 where none does. RS
 is the mean over noise seeds; units that do not respond to their own image have none."""
 _READING = """Chen et al. 2019 find that selective units have high RS in early layers, and conclude
 that others stand in for them, so that their ablation would do little damage: r of RS with class

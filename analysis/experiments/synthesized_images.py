@@ -34,7 +34,7 @@ seed's."""
 
 
 def _section(runs: Runs) -> Section:
-    """Selective units with those that cover them, and a sheet a layer."""
+    """Selective units with those that cover them, and a sheet per layer."""
     firsts = [members[0] for members in runs.configurations.values()]
     figures = [
         figure
@@ -157,7 +157,7 @@ def _show(axes: Axes, image: xr.DataArray | None, title: str) -> None:
 
 
 def _sheets(runs: Runs, run: Run) -> list[Figure]:
-    """All images of a layer, one sheet an objective and layer."""
+    """All images of a layer, one sheet per objective and layer."""
     return [
         Figure(
             f"images{_suffix(runs, run)}_{layer}_{objective}",

@@ -37,8 +37,8 @@ the birth points of all units on the training images of one class at every check
 and their means over units with the quartiles, beside the loss."""
 _FOUND = (
     "From the first checkpoint to the last the mean feature entropy falls in {fell} of {networks} "
-    "courses, of a layer of a network each, the mean selective rate in {rate} and the mean "
-    "effectiveness in {effect}."
+    "courses of training, one per layer and network, the mean selective rate in {rate} and the "
+    "mean effectiveness in {effect}."
 )
 _KEPT = """Only the last checkpoints were kept: train with --checkpoints.keep all to follow the
 whole training."""

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy
 import xarray as xr
 from jaxtyping import Bool, Float, Int64
 
 import jaxunits as ju
 
+from ..findings import DISCOVERIES
 from .arrays import Packed, packed, unsigned
-
-_FALSE_DISCOVERIES = 0.05
 
 
 class Outcomes:
@@ -56,9 +54,9 @@ class Outcomes:
         broken, repaired, images = counts
         p = ju.statistics.damage_p_values(broken, repaired)
         # False discoveries are expected among all pairs, and pairs of one outcome share their p.
-        adjusted = scipy.stats.false_discovery_control(p[index.ravel()])
+        rates = ju.statistics.false_discovery_rates(p[index.ravel()])
         damaged = np.zeros(len(first), bool)
-        damaged[index.ravel()] = adjusted <= _FALSE_DISCOVERIES
+        damaged[index.ravel()] = rates <= DISCOVERIES
         return {**_intervals(broken, repaired, images), "damaged": damaged}
 
     @property

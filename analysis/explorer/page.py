@@ -29,8 +29,8 @@ _SCRIPTS = (
     "page/explorer.js",
 )
 _MAP = re.compile(r"(//|/\*)# sourceMappingURL=.*")
-# Bytes of pictures up to which they are in the page itself.
-_MOST = 40 * 2**20 * 3 // 4
+# Bytes of a page up to which it holds its pictures itself.
+_MOST = 40 * 10**6
 
 
 def write_explorer(folder: Path, runs: Runs, *, most: int = _MOST) -> Path | None:
@@ -39,7 +39,7 @@ def write_explorer(folder: Path, runs: Runs, *, most: int = _MOST) -> Path | Non
     Args:
       folder: where to.
       runs: the networks.
-      most: bytes of pictures that the page may hold itself; base64 takes a third more.
+      most: bytes up to which the page holds its pictures itself.
 
     Returns:
       The page's path; None where nothing was measured of single units.
@@ -54,8 +54,12 @@ def write_explorer(folder: Path, runs: Runs, *, most: int = _MOST) -> Path | Non
         place.unlink(missing_ok=True)
         remove_others(folder, [])
         return None
-    addresses = sprites.embedded() if sprites.size <= most else sprites.written(folder)
-    files.write_atomically(place, page({"files": addresses, **content}))
+    addresses = sprites.embedded()
+    text = page({"files": addresses, **content}).encode()
+    if len(text) > most:
+        addresses = sprites.written(folder)
+        text = page({"files": addresses, **content}).encode()
+    files.write_atomically(place, text)
     remove_others(folder, addresses)
     return place
 

@@ -36,11 +36,6 @@ class Sprites:
     def __init__(self) -> None:
         self.content: list[tuple[str, bytes]] = []
 
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(len(content) for _, content in self.content)
-
     def add(self, pictures: Sequence[UInt8[np.ndarray, "y x colors"]]) -> dict[str, Any]:
         """Add pictures, which may differ in size and are shown in the middle of equal cells.
 

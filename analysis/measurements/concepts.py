@@ -24,7 +24,7 @@ class Concepts:
     """Annotated images: broden:PATH, folder:PATH or tfds:scene_parse150; by default concepts
     computed from the run's own images."""
     split: str | None = None
-    """Which part of them."""
+    """Which split of them."""
     convention: Literal["netdissect", "dissect2020", "dissect2020_code"] = "netdissect"
     """Which threshold cuts a unit's maps, and on which grid they are compared with masks."""
     quantile: Annotated[float | None, SHARE] = None

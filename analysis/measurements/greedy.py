@@ -25,7 +25,7 @@ class Greedy:
     random_orders: Annotated[int, FROM_ZERO] = 10
     """Random orders to compare with."""
     seed: Annotated[int, ju.SEEDS] = 0
-    """Of the random orders."""
+    """The seed of the random orders."""
     layers: tuple[str, ...] = ()
     """Which layers; the last with maps by default."""
 

@@ -31,9 +31,9 @@ class Panels:
     quantile: Annotated[float, SHARE] = 0.02
     """Share of all positions of all images that counts as active, and is left uncovered."""
     classes: Annotated[int, COUNT] = 3
-    """Most damaged classes a unit."""
+    """Most damaged classes per unit."""
     samples: Annotated[int, COUNT] = 6
-    """Images of each of them."""
+    """Images per most damaged class."""
 
 
 _SIDE = 112

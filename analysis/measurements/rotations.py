@@ -21,9 +21,9 @@ class Rotations:
     """Random rotations of a layer's units."""
 
     count: Annotated[int, COUNT] = 5
-    """How many."""
+    """How many rotations."""
     seed: Annotated[int, ju.SEEDS] = 0
-    """Of the first; the others follow."""
+    """The seed of the first rotation; the others have the seeds that follow."""
     layers: tuple[str, ...] = ()
     """Which layers; the last with maps by default. Where a max-pool follows, every direction takes
     a pass through the rest of the network."""

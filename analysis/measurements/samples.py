@@ -33,12 +33,13 @@ class Stability:
     subsets: Annotated[int, COUNT] = 100
     """Random subsets of each size."""
     top: Annotated[int | None, COUNT] = None
-    """How many units are the first; 20 as in Zhao and Zhang 2021 by default, at most a quarter
-    of the layer."""
+    """How many units count as the first; by default 20 as in Zhao and Zhang 2021, but at most a
+    quarter of the layer."""
     chosen: Annotated[int | None, COUNT] = None
-    """How many of those most often among them are named; three quarters of them by default."""
+    """How many of the units most often among the first are named; three quarters of top by
+    default."""
     compared: Annotated[int | None, COUNT] = None
-    """Over how many the stability is averaged; half of them by default."""
+    """Over how many units the stability is averaged; half of top by default."""
 
     def sizes_within(self, images: int) -> list[int]:
         """The sizes of at most half of the images, of which many subsets differ; one at least."""

@@ -26,9 +26,9 @@ class Synthesis:
     steps: Annotated[int, COUNT] = 256
     """Steps of ascent."""
     learning_rate: Annotated[float, ju.Range(0, open="least")] = 0.1
-    """Of plain ascent: how far a step moves the pixels, in root mean square; it falls to 0."""
+    """The step size of plain ascent, in root mean square over the pixels; it decays to 0."""
     noise_seeds: Annotated[int, COUNT] = 3
-    """How many images of every unit and objective, each from other noise."""
+    """Images per unit and objective, each from different noise."""
     iam_from: Literal["noise", "am"] = "noise"
     """Where IAM starts: from noise as in Chen et al. 2019, or from AM's image with small steps,
     so that both end on the same hill."""

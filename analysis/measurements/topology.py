@@ -40,7 +40,7 @@ class Topology:
     greedy: bool = True
     """Whether greedy ablation of the shown class is a bound to compare with."""
     seed: Annotated[int, ju.SEEDS] = 0
-    """Of the images, the random orders and the subsets."""
+    """The seed of the drawn images, the random orders and the subsets."""
 
     def effectiveness(self, births: Int[np.ndarray, "images units"]) -> Float[np.ndarray, " units"]:
         """How well each unit represents the class of the images, by these settings."""

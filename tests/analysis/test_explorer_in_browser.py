@@ -98,6 +98,13 @@ def test_sorts_and_filters(opened, address):
     drops = drops_in_table(page)
     assert drops == sorted(drops)
     assert count(page) == "80 units"
+    for direction in ("asc", "desc"):
+        page.evaluate("(direction) => { table.setSort('taylor', direction); }", direction)
+        values = page.evaluate("table.getRows('active').map((row) => row.getData().taylor)")
+        known = [value for value in values if value is not None]
+        assert known == sorted(known, reverse=direction == "desc")
+        # One unit of each layer has none.
+        assert values[-3:] == [None, None, None]
     page.get_by_label("filter max class drop").press_sequentially(">10")
     page.wait_for_function("document.querySelector('#count').textContent.includes('of')")
     drops = drops_in_table(page)
@@ -174,13 +181,30 @@ def test_a_class_lists_the_units_it_needs(opened, address):
     page = opened(address)
     page.locator("#class").select_option(HOSTILE)
     page.get_by_role("heading", name=f"Which units does {HOSTILE} need?").wait_for()
-    drops = page.evaluate("ROWS.map((row) => outcome(row, CLASSES[2]).drop).sort((a, b) => b - a)")
+    assert_sorted_by_the_drops_of(page, 2)
+    assert "hostile" not in page.title()
+    assert page.locator("img").count() == 0
+    # Rows that were there before show the next class.
+    page.locator("#class").select_option("dog")
+    page.get_by_role("heading", name="Which units does dog need?").wait_for()
+    assert_sorted_by_the_drops_of(page, 1)
+    assert page.locator("#y").input_value() == "class_drop"
+    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("heading", name="Every unit of every layer").wait_for()
+    assert page.locator("#y").input_value() == "max_drop"
+    drops = drops_in_table(page)
+    assert drops == sorted(drops, reverse=True)
+
+
+def assert_sorted_by_the_drops_of(page, number):
+    drops = page.evaluate(
+        "(name) => ROWS.map((row) => outcome(row, name).drop).sort((a, b) => b - a)",
+        CLASSES[number],
+    )
     column = page.locator('#table .tabulator-cell[tabulator-field="class_drop"]').all_inner_texts()
     shown = [float(text.split("\u00a0")[0].replace("−", "-")) for text in column]
     assert len(shown) > 5
     assert shown == [pytest.approx(100 * drop, abs=0.051) for drop in drops[: len(shown)]]
-    assert "hostile" not in page.title()
-    assert page.locator("img").count() == 0
 
 
 def test_pictures_beside_the_page_are_found(opened, tmp_path):
@@ -248,3 +272,18 @@ def test_thousands_of_units_stay_fluid(opened, tmp_path):
         "() => { location.hash = 'class=class%203'; }",
     ):
         assert page.evaluate(FRAME, code) < MILLISECONDS, code
+    # Rows far down are approximated by Tabulator; the opened one is in sight.
+    page.evaluate("reset()")
+    for place in ("conv1/3", "conv4/999", "conv2/500"):
+        page.evaluate("(place) => { location.hash = place; }", place)
+        link = page.locator(f".tabulator-row.open a[href='#{place}']")
+        link.wait_for()
+        page.wait_for_function(
+            """(link) => {
+              const table = document.querySelector(".tabulator-tableholder");
+              const holder = table.getBoundingClientRect();
+              const { top, bottom } = link.getBoundingClientRect();
+              return top >= holder.top && bottom <= holder.bottom;
+            }""",
+            arg=link.element_handle(),
+        )

@@ -125,7 +125,7 @@ def test_one_network_of_the_study_has_a_report_of_its_own(analyzed, tmp_path):
     assert main([str(folder), "paper_a", *QUICK, "--layers", "conv2", "fc3"]) == 0
     page = (folder / "report.html").read_text()
     assert len(re.findall(r'<img src="data:image/png;base64,', page)) == 5
-    assert "This needs more networks that differ in their seeds alone" in page
+    assert "This needs more networks that differ only in their seeds" in page
 
 
 def test_a_study_with_nothing_trained_is_refused(tmp_path, capsys):

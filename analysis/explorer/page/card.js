@@ -185,7 +185,7 @@ function rank(share, row) {
 }
 
 function alike(row, pinned) {
-  const kinds = { drop: "by what classes lose", activation: "by mean activations of classes" };
+  const kinds = { drop: "by class drops", activation: "by mean activations of classes" };
   const lists = Object.entries(kinds)
     .map(([kind, text]) => {
       const found = neighborsOf(row, kind);
@@ -287,7 +287,7 @@ function unitCard(rows, actions) {
       rows.some(samples) &&
       section("Images of the classes that lose most", beside(rows, samples, "none")),
     section(
-      "Most alike in the layer",
+      "Most similar units of the layer",
       beside(rows, (each) => alike(each, row === each ? row : other), "no vectors to compare"),
     ),
     quantities(rows),

@@ -149,7 +149,7 @@ function classCard(name, rows, actions) {
     element(
       "p",
       { class: "lead" },
-      `Of ${found.length.toLocaleString("en")} units ${damaging.length.toLocaleString("en")} cost it more than chance explains. The table is sorted by its drop.`,
+      `${damaging.length.toLocaleString("en")} of ${found.length.toLocaleString("en")} units cost it more than chance explains. The table is sorted by its drop.`,
     ),
     element(
       "table",

@@ -22,11 +22,23 @@ function fillAxes() {
   const numeric = DATA.columns
     .filter((column) => column.kind !== "text")
     .map((column) => [column.key, column.label]);
-  if (state.className) numeric.unshift(["class_drop", `drop of ${state.className}`]);
   const keys = numeric.map(([key]) => key);
-  const first = (select, ...wanted) => [select.value, ...wanted, ...keys].find((key) => keys.includes(key));
-  fill(find("y"), numeric, first(find("y"), "max_drop"));
-  fill(find("x"), numeric, first(find("x"), "overall_drop", "class_selectivity", "concept_iou"));
+  const first = (...wanted) => wanted.find((key) => keys.includes(key)) ?? keys[0];
+  const offered = [["class_drop", ""], ...numeric];
+  fill(find("y"), offered, first("max_drop"));
+  fill(find("x"), offered, first("overall_drop", "class_selectivity", "concept_iou"));
+  offerClass();
+}
+
+// The chosen class's drop as an axis; without a class axes that showed it show another quantity.
+function offerClass() {
+  for (const select of [find("y"), find("x")]) {
+    const [option] = select.options;
+    option.textContent = `drop of ${state.className}`;
+    option.hidden = option.disabled = !state.className;
+    if (option.selected && option.hidden) select.value = select.querySelector("[selected]").value;
+  }
+  if (state.className) find("y").value = "class_drop";
 }
 
 // What has few different texts can be a color too.

@@ -28,6 +28,17 @@ const actions = {
   step: openNext,
 };
 
+// Several changes, after which table and plot are drawn once.
+function together(change) {
+  if (scatter.held) return change();
+  table.blockRedraw();
+  scatter.held = true;
+  change();
+  table.restoreRedraw();
+  scatter.held = false;
+  scatter.update();
+}
+
 // Once a frame, however often it is asked for.
 function soon(call) {
   if (!call.waiting)
@@ -88,12 +99,23 @@ function route() {
   document.title = rows.length ? `${rows.map(title).join(", ")} – unit explorer` : "Unit explorer – jaxunits";
 }
 
-// Scrolls the table to a row that is out of sight; Tabulator's own way leaves rows above it empty.
-function showRow(row) {
+// Scrolls the table until a row is in sight; Tabulator's own way leaves rows above it empty.
+function showRow(row, again = true) {
   const holder = document.querySelector(".tabulator-tableholder");
-  const place = (table.getRow(row.id)?.getPosition() || 1) * ROW_HEIGHT;
-  if (place - ROW_HEIGHT >= holder.scrollTop && place <= holder.scrollTop + holder.clientHeight) return;
-  holder.scrollTop = place - (holder.clientHeight + ROW_HEIGHT) / 2;
+  const found = table.getRow(row.id);
+  const position = found?.getPosition();
+  if (!position) return;
+  const above = (holder.clientHeight - ROW_HEIGHT) / 2;
+  const { isConnected, offsetTop } = found.getElement();
+  if (isConnected) {
+    const place = offsetTop - holder.scrollTop;
+    if (place < 0 || place + ROW_HEIGHT > holder.clientHeight) holder.scrollTop = offsetTop - above;
+  } else if (again) {
+    // After a long way the table takes the place as a share of all rows, nearly.
+    const share = (position - 0.5 - above / ROW_HEIGHT) / table.getDataCount("active");
+    holder.scrollTop = share * holder.scrollHeight;
+    requestAnimationFrame(() => showRow(row, false));
+  }
 }
 
 function drawCard() {
@@ -119,28 +141,28 @@ function chooseClass(name) {
   for (const network of DATA.networks) {
     for (const layer of network.layers) readClass(layer, network.classNumber.get(name));
   }
-  refreshClassCells();
   const column = table.getColumn("class_drop");
   column.getElement().querySelector(".tabulator-col-title").textContent = name
     ? `${name} drop`
     : CLASS_DROP.label;
-  table.blockRedraw();
-  name ? column.show() : column.hide();
-  table.setSort(name ? "class_drop" : "max_drop", "desc");
-  table.restoreRedraw();
-  fillAxes();
-  if (name) find("y").value = "class_drop";
-  drawPlot();
+  offerClass();
+  together(() => {
+    name ? column.show() : column.hide();
+    table.setSort(name ? "class_drop" : "max_drop", "desc");
+    drawPlot();
+  });
 }
 
 function reset() {
   Object.assign(state, { hidden: new Set(), network: "", search: "" });
   scatter.range = null;
   pressLayers();
-  table.clearHeaderFilter();
-  chooseClass("");
+  together(() => {
+    table.clearHeaderFilter();
+    chooseClass("");
+    filter();
+  });
   if (state.card) location.hash = "";
-  filter();
 }
 
 function describe() {
@@ -156,7 +178,7 @@ function describe() {
     SEVERAL
       ? `${DATA.networks.length} networks`
       : images &&
-        `${((100 * correct) / images).toFixed(1)} % right on ${images.toLocaleString("en")} images (${network.split})`,
+        `${((100 * correct) / images).toFixed(1)} % correct on ${images.toLocaleString("en")} images (${network.split})`,
     `${ROWS.length.toLocaleString("en")} units in ${LAYERS.length} ${LAYERS.length === 1 ? "layer" : "layers"}`,
     CLASSES.length && `${CLASSES.length.toLocaleString("en")} classes`,
     network.values && `ablated to ${network.values}`,
@@ -185,6 +207,7 @@ function nameTable() {
 
 function begin() {
   nameTable();
+  keepClassCells();
   describe();
   layerButtons();
   fill(find("network"), [["", "all"], ...DATA.networks.map((network) => [network.name, network.name])], "");

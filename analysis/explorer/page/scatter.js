@@ -75,6 +75,8 @@ function plotSpec() {
             shape: { field: "shape" },
             fill: { field: "color" },
             fillOpacity: { field: "opacity" },
+            // What is in color lies on top.
+            zindex: { field: "on" },
           },
         },
       },
@@ -139,7 +141,8 @@ class Scatter {
       chosen,
       opened,
       range: null,
-      points: [],
+      // The same objects always: Vega makes no new marks of what has only changed.
+      points: ROWS.map((row) => ({ row, shape: SHAPES[row.networkNumber % SHAPES.length] })),
       rows: [],
       shown: null,
       zoomed: null,
@@ -153,14 +156,14 @@ class Scatter {
     this.draw();
   }
 
-  // Drawn anew where colors change.
+  // Made anew where colors change; set() draws the points.
   draw() {
     this.view?.finalize();
     this.view = new vega.View(vega.parse(plotSpec()), { renderer: "canvas", hover: false })
       .initialize(this.container)
       .width(this.container.clientWidth)
       .height(this.container.clientHeight);
-    if (this.axes) this.update();
+    this.empty = true;
   }
 
   resize() {
@@ -184,6 +187,7 @@ class Scatter {
 
   // Which rows are open.
   open(rows) {
+    if (!rows.length && !this.rows.length) return;
     this.rows = rows;
     this.drawOpen();
     this.view.run();
@@ -203,35 +207,30 @@ class Scatter {
   }
 
   update() {
-    if (!this.axes) return;
+    if (!this.axes || this.held) return;
     const { x, y } = this.axes;
-    const points = [];
-    for (const row of ROWS) {
-      const [across, up] = [x.value(row), y.value(row)];
-      if (across == null || up == null) continue;
+    for (const point of this.points) {
+      const { row } = point;
       const on = !this.shown || this.shown.has(row.id);
-      points.push({
-        row,
-        on,
-        x: across,
-        y: up,
-        color: on ? this.color(row) : style.faint,
-        size: on ? 42 : 22,
-        opacity: on ? 0.82 : 0.35,
-        shape: SHAPES[row.networkNumber % SHAPES.length],
-      });
+      point.x = x.value(row);
+      point.y = y.value(row);
+      point.known = point.x != null && point.y != null;
+      point.on = on ? 1 : 0;
+      point.color = on ? this.color(row) : style.faint;
+      point.size = point.known ? (on ? 42 : 22) : 0;
+      point.opacity = on ? 0.82 : 0.35;
     }
-    // What is in color lies on top.
-    this.points = points.filter((point) => !point.on).concat(points.filter((point) => point.on));
+    const changes = vega.changeset();
+    this.empty ? changes.insert(this.points) : changes.reflow();
+    this.empty = false;
     this.drawOpen();
+    this.drawBrush();
     this.view
       .signal("xTitle", x.title)
       .signal("yTitle", y.title)
       .signal("zoomed", this.zoomed)
-      .data("points", this.points)
+      .change("points", changes)
       .run();
-    this.drawBrush();
-    this.view.run();
   }
 
   // Pixels from the corner of the plot's axes.
@@ -303,6 +302,7 @@ class Scatter {
     let best = null,
       least = 12 ** 2;
     for (const point of this.points) {
+      if (!point.known) continue;
       const distance = (x(point.x) - across) ** 2 + (y(point.y) - up) ** 2 + (point.on ? 0 : 60);
       if (distance < least) [best, least] = [point, distance];
     }

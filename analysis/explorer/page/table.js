@@ -39,6 +39,17 @@ function passes(wanted, value, row, { kind }) {
   }[sign];
 }
 
+const collator = new Intl.Collator("en", { numeric: true });
+
+// A column's order, and what is not known last; Tabulator's own makes texts of all numbers.
+function inOrder(compare) {
+  const unknown = (value) => value == null || value === "";
+  return (one, other, first, second, column, direction) => {
+    if (!unknown(one) && !unknown(other)) return compare(one, other);
+    return (direction === "asc" ? 1 : -1) * (unknown(one) - unknown(other));
+  };
+}
+
 function columnDefinition(column) {
   const text = column.kind === "text";
   const width = Math.max(column.interval ? 172 : 0, Math.min(220, 58 + 7.6 * column.label.length));
@@ -51,8 +62,7 @@ function columnDefinition(column) {
     hozAlign: text ? "left" : "right",
     headerHozAlign: text ? "left" : "right",
     headerSortStartingDir: text ? "asc" : "desc",
-    sorter: text ? "string" : "number",
-    sorterParams: { alignEmptyValues: "bottom" },
+    sorter: inOrder(text ? collator.compare : (one, other) => one - other),
     formatter: (cell) => cellContent(cell, column),
     accessorDownload: (value) => value ?? "",
     ...columnFilter(column.label, column.kind),
@@ -85,17 +95,20 @@ function cellContent(cell, column) {
   return element("span", { class: "measured" }, bar, text, ends);
 }
 
-// What stands in cells of the chosen class, which Tabulator keeps as they were made.
-const classCells = new Map();
+// Tabulator keeps cells as they were made: those of the class are written when a row comes into sight.
+const classCells = new WeakMap();
 
 function classCell(cell) {
-  const box = element("span", {}, cellContent(cell, CLASS_DROP));
-  classCells.set(cell.getData(), { box, cell });
+  const box = element("span", {});
+  classCells.set(box, () => box.replaceChildren(cellContent(cell, CLASS_DROP)));
   return box;
 }
 
-function refreshClassCells() {
-  for (const { box, cell } of classCells.values()) box.replaceChildren(cellContent(cell, CLASS_DROP));
+function keepClassCells() {
+  new MutationObserver((changes) => {
+    for (const row of changes.flatMap((change) => [...change.addedNodes]))
+      classCells.get(row.querySelector('[tabulator-field="class_drop"] > span'))?.();
+  }).observe(document.querySelector("#table .tabulator-table"), { childList: true });
 }
 
 const CLASS_DROP = {
@@ -113,7 +126,7 @@ function unitLink(row) {
 function tableColumns() {
   const wide = (names) =>
     Math.min(240, Math.max(118, 30 + 7 * Math.max(...names.map((name) => name.length))));
-  const text = { sorter: "string", ...columnFilter("layer", "text"), width: wide(LAYERS) };
+  const text = { sorter: inOrder(collator.compare), ...columnFilter("layer", "text"), width: wide(LAYERS) };
   const columns = [
     {
       title: "unit",
@@ -122,7 +135,7 @@ function tableColumns() {
       frozen: true,
       hozAlign: "right",
       headerHozAlign: "right",
-      sorter: "number",
+      sorter: inOrder((one, other) => one - other),
       formatter: (cell) => unitLink(cell.getData()),
       ...columnFilter("unit", "number"),
       headerFilterPlaceholder: "=",
@@ -145,7 +158,7 @@ function tableColumns() {
     });
   if (ROWS.some(hasPicture)) {
     columns.push({
-      title: "sees",
+      title: "image",
       headerTooltip: "its top image, or the image made for it",
       width: 62,
       headerSort: false,
@@ -166,6 +179,7 @@ function makeTable(opened) {
     data: ROWS,
     index: "id",
     columns: tableColumns(),
+    columnDefaults: { resizable: "header" },
     height: "100%",
     rowHeight: ROW_HEIGHT,
     movableColumns: true,
