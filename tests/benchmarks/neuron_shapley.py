@@ -5,6 +5,10 @@ until accuracy is near chance (truncation); units whose confidence interval leav
 between the `top` best and the others are not evaluated any more (a bandit). Ours are whole orders
 with their reverses, on all images. A cost is an image evaluated under a mask, on both sides; that
 whole orders share sums, which makes ours cheaper still in seconds, does not count here.
+
+Of the last block of ResNet-20 with public weights, on 512 test images of CIFAR-10, at the cost of
+32 orders: root mean square errors of 0.0051 of whole orders and 0.0055 of the published sampler on
+all images; on 128 images drawn for each walk 0.0032 of the published one, and 0.0028 of pairs.
 """
 
 from __future__ import annotations
