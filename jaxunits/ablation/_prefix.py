@@ -14,7 +14,8 @@ from jaxtyping import Array, PyTree
 
 from ..execution import Images, Look, LookEngine, Piece, Read, array_bytes, ranges
 from ..networks._function import MaskedFunction, Traced
-from ..tracing import Halves, cut, multiply_adds
+from ..tracing import Halves, multiply_adds
+from ..tracing._split import cut
 from ._program import choose
 from ._question import Question, Resampling
 

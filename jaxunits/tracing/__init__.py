@@ -26,6 +26,5 @@ from ._rules import RULES as RULES
 from ._sites import Site as Site
 from ._sites import find_sites as find_sites
 from ._split import Halves as Halves
-from ._split import cut as cut
 from ._split import split as split
 from ._walk import Walk as Walk
