@@ -1,5 +1,5 @@
 """What of the papers' claims holds in measured networks: `python -m analysis.claims FOLDER …`.
 
 Run folders become rows of a results file, each with a number, its interval and a verdict by a rule
-that was written down before; nothing here is measured.
+that is the same for all networks; nothing here is measured.
 """

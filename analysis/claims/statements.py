@@ -46,7 +46,7 @@ CLAIMS = {
     ),
     "overall_largest": Claim(
         f"{_ZHOU}, §3.1",
-        "That is so of every unit.",
+        "No single unit costs 1 point of overall accuracy or more.",
         f"largest overall accuracy drop of a layer's units, {_SIMULTANEOUS.format('units')}",
         _POINTS,
         Rule("below", 1.0),
@@ -175,7 +175,7 @@ CLAIMS = {
     ),
     "transition_special": Claim(
         f"{_ZHAO}, §3.4",
-        "That is special to the importance rank: no other rank keeps a class as long.",
+        "No other rank keeps a class as long as the importance rank does.",
         "the same, importance rank less the best of L1 norm, APoZ, class selectivity and Taylor, "
         f"mean {_CLASSES}",
         _POINTS,
@@ -211,7 +211,7 @@ CLAIMS = {
     ),
     "substitution_depth": Claim(
         f"{_CHEN}, figure 3",
-        "That fades with depth.",
+        "The correlation of RS with class selectivity fades with depth.",
         "Spearman's r over layers: the layer's place and its r of RS with class selectivity",
         "",
         Rule("below", 0.0),
