@@ -52,6 +52,12 @@ def listed(texts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
 
 
+def attribute_label(name: object) -> str:
+    """An attribute as texts and figures call it."""
+    written = {"l1": "L1", "apoz": "APoZ", "taylor": "Taylor"}
+    return " ".join(written.get(word, word) for word in str(name).split("_"))
+
+
 def p_value(p: float) -> str:
     """A p as it stands in brackets."""
     return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import jaxunits as ju
+
+# How a cell with a number begins.
+_NUMBER = re.compile(r"[<=±+−-]?\s*\d")
 
 
 def unit_address(layer: str, unit: object, network: str = "") -> str:
@@ -78,6 +82,15 @@ class Table:
         columns = tuple(dict.fromkeys(column for row in listed for column in row))
         texts = [tuple(str(row.get(column, "")) for column in columns) for row in listed]
         return cls(caption, columns, texts)
+
+    @property
+    def words(self) -> list[int]:
+        """The columns, counted from 1, whose cells are words rather than numbers."""
+        return [
+            number
+            for number, cells in enumerate(zip(*self.rows, strict=True), 1)
+            if 2 * sum(not _NUMBER.match(cell) for cell in cells if cell) > sum(map(bool, cells))
+        ]
 
     def _repr_html_(self) -> str:
         import pandas as pd

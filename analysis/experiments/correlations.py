@@ -19,7 +19,7 @@ import jaxunits as ju
 from ..drawn_values import unlisted
 from ..experiment import Experiment
 from ..figures import DAMAGE, OVERALL, legend, panels_of, rendered
-from ..findings import discoveries, foremost, p_value
+from ..findings import attribute_label, discoveries, foremost, p_value
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..runs import Panel, Runs
@@ -70,7 +70,7 @@ def _sentence(title: str, found: xr.Dataset) -> tuple[float, str]:
     if np.isnan(r).all():
         return 0.0, f"{title}: the max class drop, or each attribute, is the same for all units."
     first = int(np.nanargmax(np.abs(r)))
-    name = str(of.attribute.values[first]).replace("_", " ")
+    name = attribute_label(of.attribute.values[first])
     text = f"{title}: of all attributes {name} correlates most with the max class drop"
     if len(p) > 1:
         seeds = f"mean r {r[first]:+.2f} over {len(p)} seeds"
@@ -133,7 +133,7 @@ def _draw_panel(axes: Axes, found: xr.Dataset, names: Sequence[str]) -> None:
     axes.axvline(0, color="0.6", linewidth=0.6, zorder=0)
     for side in (-bound, bound):
         axes.axvline(side, color="0.7", linewidth=0.8, linestyle=":", zorder=0)
-    axes.set_yticks(np.arange(len(names)), [name.replace("_", " ") for name in names])
+    axes.set_yticks(np.arange(len(names)), [attribute_label(name) for name in names])
     axes.set(xlim=(-1.05, 1.05), xlabel="Spearman's r")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.92", linewidth=0.6)
@@ -170,8 +170,8 @@ def _table(runs: Runs, panels: Sequence[tuple[Panel, xr.Dataset]]) -> Table:
                 f"r with {label}": _cell(found.sel(attribute=attribute, accuracy_drop=drop))
                 for drop, (label, *_) in _DROPS.items()
             }
-            shown = str(attribute).replace("_", " ")
-            rows.append({**head, "layer": panel.layer, "attribute": shown, **cells})
+            shown = {"layer": panel.layer, "attribute": attribute_label(attribute)}
+            rows.append({**head, **shown, **cells})
     of_several = ": mean over seeds, in how many of them p < 0.05"
     return Table.of(f"Spearman's r{of_several if runs.several else ' and its p, two-sided'}", rows)
 

@@ -152,9 +152,9 @@ def _table(panels: Sequence[tuple[Panel, xr.Dataset]]) -> Table:
             {
                 "configuration": panel.configuration,
                 "layer": panel.layer,
-                **cells,
                 "majority class": f"{float(found.majority.mean()):.1%}",
                 "chance": f"{float(found.chance):.1%}",
+                **cells,
             }
         )
     return Table.of("Accuracy of predicting the most damaged class", rows)

@@ -13,6 +13,7 @@ import jaxunits as ju
 from jaxunits._optional import is_installed
 
 from ..experiments.roles import stretches
+from ..findings import attribute_label
 from ..measurements.births import births_of
 from ..measurements.topology import Topology
 from ..settings import Settings
@@ -121,7 +122,7 @@ def _attributes(result: xr.Dataset) -> Iterator[Column]:
             continue
         about, unit = values.attrs.get("long_name", ""), values.attrs.get("units", "")
         kind = "share" if unit.startswith("share") else "number"
-        label = str(name).replace("_", " ").replace("l1", "L1").replace("apoz", "APoZ")
+        label = attribute_label(name)
         about = f"{about} ({unit})" if unit else about
         yield Column(str(name), label, "Attributes", about, kind, values.values)
 

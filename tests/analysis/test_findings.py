@@ -148,14 +148,14 @@ def test_correlations_name_the_strongest_of_either_sign():
     assert correlations._sentence("fc", one) == (
         0.6,
         (
-            "fc: of all attributes apoz correlates most with the max class drop (r = -0.60 over 40 "
+            "fc: of all attributes APoZ correlates most with the max class drop (r = -0.60 over 40 "
             "units, p = 0.001); 2 of 2 correlate with it beyond chance (5 % false discoveries)."
         ),
     )
     both = np.asarray([[0.9, -0.6, 0], [0.5, -0.2, 0]])
     two = correlated(both, np.asarray([[0.01, 0.2, 1], [0.2, 0.2, 1]]))
     assert correlations._sentence("fc", two)[1] == (
-        "fc: of all attributes l1 norm correlates most with the max class drop (mean r +0.70 over "
+        "fc: of all attributes L1 norm correlates most with the max class drop (mean r +0.70 over "
         "2 seeds, p < 0.05 in 1)."
     )
     nothing = correlated(np.full((1, 3), math.nan), np.full((1, 3), math.nan))

@@ -95,7 +95,7 @@ def test_tables_show_what_scipy_and_the_library_say(analyzed):
         norms = measurement(analyzed, seed, "attributes", "conv2").l1_norm
         r.append(stats.spearmanr(norms, drops).statistic)
     row = re.search(
-        r"<td>convnet_plain</td><td>conv2</td><td>l1 norm</td><td>[^<]*</td><td>([^<]*)</td>", page
+        r"<td>convnet_plain</td><td>conv2</td><td>L1 norm</td><td>[^<]*</td><td>([^<]*)</td>", page
     )
     assert row
     assert row.group(1).startswith(f"{np.mean(r):+.2f} (")

@@ -244,3 +244,10 @@ def test_a_click_sorts_and_what_is_folded_unfolds(written, tmp_path):
     units = [str(unit) for unit in sorted(UNITS)]
     # The most first, the least first, as they stood; numbers, not letters.
     assert found == [10, units[::-1], units, [str(unit) for unit in UNITS], 10, 11]
+
+
+def test_a_table_knows_its_columns_of_words():
+    rows = [("conv1", "cat (unit 3)", "12.5 %", "", "p < 0.05")] * 2 + [
+        ("conv2", "7", "−3", "", "<0.1")
+    ]
+    assert Table("", ("a", "b", "c", "d", "e"), rows).words == [1, 2, 5]
