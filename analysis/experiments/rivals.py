@@ -17,7 +17,7 @@ import jaxunits as ju
 from ..agreement import NONE, Agreement, agreement
 from ..experiment import Experiment
 from ..figures import rendered
-from ..findings import DISCOVERIES, counted
+from ..findings import DISCOVERIES, attribute_label, counted
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..runs import Panel, Run, Runs
@@ -155,14 +155,11 @@ def _found(runs: Runs, names: Sequence[str], found: Mapping[str, Cells], truth: 
     layers = counted(len({layer for each in found.values() for layer, _, _ in each}), "layer")
     networks = f" of {len(runs.every)} networks" if runs.several else ""
     return (
-        f"With the {TRUTHS[truth]}, {_shown(best)} goes most of {counted(len(mean), 'attribute')} "
+        f"With the {TRUTHS[truth]}, {attribute_label(best)} goes most of "
+        f"{counted(len(mean), 'attribute')} "
         f"(mean r {mean[best]:+.2f} over {layers}{networks}); {beyond} of {len(of)} are beyond "
         f"chance, {after} given the units' mean activation."
     )
-
-
-def _shown(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _draw(panels: Sequence[Panel], names: Sequence[str], found: Mapping[str, Cells]) -> Canvas:
@@ -186,7 +183,7 @@ def _draw(panels: Sequence[Panel], names: Sequence[str], found: Mapping[str, Cel
         axes.xaxis.set_major_locator(FixedLocator(places.tolist()))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: titles[int(place)]))
         axes.tick_params(axis="x", rotation=90)
-    shown = [_shown(name) for name in names]
+    shown = [attribute_label(name) for name in names]
     grid[0].yaxis.set_major_locator(FixedLocator((np.arange(len(names)) + 0.5).tolist()))
     grid[0].yaxis.set_major_formatter(FuncFormatter(lambda place, _: shown[int(place)]))
     grid[0].invert_yaxis()
@@ -214,7 +211,7 @@ def _table(runs: Runs, found: Mapping[str, Cells]) -> Table:
     for run, each in zip(runs.every, found.values(), strict=True):
         head = {"network": run.name} if runs.several else {}
         for (layer, name, truth), cell in each.items():
-            start: dict[str, object] = {**head, "layer": layer, "attribute": _shown(name)}
+            start: dict[str, object] = {**head, "layer": layer, "attribute": attribute_label(name)}
             row = rows.setdefault((run.name, layer, name), start)
             label = TRUTHS[truth]
             row[label] = _cell_text(cell.plain, cell.discovered)
@@ -241,7 +238,7 @@ def _costs(runs: Runs) -> Table:
         rows.append(_cost(layer, "ablation, the truth", f"{units:,} behind the layer", sweep))
         for score in scores(run, layer, runs.config):
             measured = run.kind(score.kind)[layer]
-            rows.append(_cost(layer, _shown(score.name), score.passes, measured))
+            rows.append(_cost(layer, attribute_label(score.name), score.passes, measured))
     return Table.of(
         "What each attribute costs. Passes behind a layer take as much of the network as lies "
         "there; seconds are of the measurement that it came from, with all else that this gave",

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Canvas
 from ..agreement import Agreement, agreement
 from ..experiment import Experiment
 from ..figures import CHANCE, DAMAGE, GAIN, band, color_of, legend, panel, rendered, style_of, tidy
-from ..findings import foremost
+from ..findings import attribute_label, foremost
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..measurements.pruning import pruning
@@ -30,7 +30,7 @@ resampled units."""
 _PRUNING = """Pruning: units go one after another, the least important first, by every rank. Ranks
 are made on {images} and the accuracy is measured on others. The later a curve falls, the better its
 rank tells which units the network can do without."""
-_SHOWN = ("Shapley value", "single ablation", "taylor", "l1 norm", "activation mean")
+_SHOWN = ("Shapley value", "single ablation", "taylor", "l1_norm", "activation_mean")
 
 
 def _section(runs: Runs) -> Section:
@@ -126,7 +126,7 @@ def _table(runs: Runs, panels: Sequence[Panel]) -> Table:
                 "single ablation, max class drop": sweep.max_class_accuracy_drop.values,
             }
             others = {
-                score.name.replace("_", " "): score.of_unit
+                attribute_label(score.name): score.of_unit
                 for score in scores(run, shown.layer, runs.config)
                 if score.kind != "shapley"
             }
@@ -147,7 +147,7 @@ def _kept(shown: Panel) -> tuple[float, str]:
     return own - random, (
         f"{shown.title}: pruned by Shapley values the network keeps {own:.1%} accuracy on average "
         f"over all steps, {area['single ablation']:.1%} by single ablation, {random:.1%} in random "
-        f"orders, and {area[best]:.1%} by {best}, the best of the other ranks."
+        f"orders, and {area[best]:.1%} by {attribute_label(best)}, the best of the other ranks."
     )
 
 
@@ -181,7 +181,7 @@ def _draw_curves(axes: Axes, curves: xr.Dataset) -> None:
         if name in curves.ranking:
             values = 100 * curves.accuracy.sel(ranking=name).values
             color, style = color_of(number), style_of(number)
-            axes.plot(step, values, style, color=color, label=name, linewidth=1.4)
+            axes.plot(step, values, style, color=color, label=attribute_label(name), linewidth=1.4)
 
 
 def _pruning_caption(panels: Sequence[Panel]) -> str:
@@ -199,7 +199,13 @@ def _pruning_table(panels: Sequence[Panel]) -> Table:
             half = curves.sizes["step"] // 2
             for name in _rankings(curves):
                 curve = curves.accuracy.sel(ranking=name).values
-                rows.append({**shown.head_of(run), "rank": name, **_kept_cells(curve, half)})
+                rows.append(
+                    {
+                        **shown.head_of(run),
+                        "rank": attribute_label(name),
+                        **_kept_cells(curve, half),
+                    }
+                )
             if curves.sizes["draw"]:
                 mean = curves.random_accuracy.mean("draw").values
                 rows.append({**shown.head_of(run), "rank": "random", **_kept_cells(mean, half)})

@@ -117,7 +117,7 @@ def _scores(subject: Subject, layer: str) -> Mapping[str, Float64[np.ndarray, " 
     for name, score in attributes.items():
         if score.dims == ("unit",) and name not in _LEFT_OUT:
             falling = name in _FALLING
-            found[str(name).replace("_", " ")] = -score if falling else score
+            found[str(name)] = -score if falling else score
     return {name: np.asarray(score, np.float64) for name, score in found.items()}
 
 

@@ -161,13 +161,14 @@ class TestOfANetworkFromElsewhere:
         table, costs = study["rivals"].tables
         for row in table.rows:
             shown = dict(zip(table.columns, row, strict=True))
-            cell = numbers[layer, shown["attribute"].replace(" ", "_"), "overall_accuracy_drop"]
+            name = shown["attribute"].lower().replace(" ", "_")
+            cell = numbers[layer, name, "overall_accuracy_drop"]
             number = re.match(r"[+-]\d\.\d\d", shown["overall drop"])
             expected = "" if np.isnan(cell.plain.r) else f"{cell.plain.r:+.2f}"
             assert (number.group() if number else "") == expected
         passes = {row[1]: row[2] for row in costs.rows}
         assert passes["random"] == "0: weights alone"
-        assert passes["taylor"].startswith("1 and its derivative")
+        assert passes["Taylor"].startswith("1 and its derivative")
         assert len(study["rivals"].findings) == 3
 
     def test_pruning_ranks_on_one_half_and_measures_on_the_other(self, study):
@@ -180,7 +181,7 @@ class TestOfANetworkFromElsewhere:
         half = ju.data.subset(zoo.data, chosen)
         norm = ju.attributes.collect(zoo.network, layer, half, progress=False).activation_mean
         order = np.argsort(norm.values, kind="stable")
-        found = pruned.sel(ranking="activation mean")
+        found = pruned.sel(ranking="activation_mean")
         np.testing.assert_array_equal(found.ordered_unit, order)
         curve = ju.ablation.cumulative(
             zoo.network, layer, ju.data.subset(zoo.data, held), order, progress=False
