@@ -41,4 +41,6 @@ def matrix_rate(side: int, precision: str, at_least: float) -> float:
 
 def operations(network: Classifier) -> int:
     """Floating-point operations of a plain pass of one image: twice its multiply-adds."""
-    return 2 * multiply_adds(network.function.traced(network.params, network.example).program)
+    images = network.example
+    program = network.function.traced(network.params, images).program
+    return 2 * multiply_adds(program) // images.shape[0]
