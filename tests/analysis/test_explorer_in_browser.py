@@ -62,6 +62,8 @@ def opened(browser):
         page.on("request", lambda request: seen(request.url))
         page.goto(address)
         page.wait_for_function("performance.getEntriesByName('drawn').length")
+        # An opened unit's row is scrolled into sight in the next frames; a click needs it to stand.
+        page.evaluate(FRAME, "() => {}")
         return page
 
     def seen(url):
