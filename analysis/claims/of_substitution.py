@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-import jaxunits as ju
+import math
 
 from ..experiments.ranks import units_of
 from ..runs import Run
 from .of_ablation import Found, ranks
-from .rules import Estimate
+from .rules import of_few_ranks
 
 _OBJECTIVE = "iam"
 
@@ -27,10 +25,10 @@ def found_of_substitution(run: Run) -> Found:
         units = units_of(run, layer)
         rs = units["rs"].sel(maximized=_OBJECTIVE).values
         found = ranks(rs, units["class_selectivity"].values)
-        by_depth.append(found.number)
+        if math.isfinite(found.number):
+            by_depth.append(found.number)
         yield "substitution_selectivity", layer, found
         yield "substitution_drops", layer, ranks(rs, units["max_class_accuracy_drop"].values)
     if len(by_depth) > 1:
-        depth = ju.statistics.spearman(np.arange(len(by_depth)), by_depth)
-        layers = f"{len(by_depth)} layers"
-        yield "substitution_depth", layers, Estimate(depth.r, depth.low, depth.high)
+        depth = of_few_ranks(range(len(by_depth)), by_depth)
+        yield "substitution_depth", f"{len(by_depth)} layers", depth

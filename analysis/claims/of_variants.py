@@ -14,7 +14,7 @@ import jaxunits as ju
 from ..runs import Run
 from ..settings import Settings
 from .of_topology import role_shares
-from .rules import Estimate, of_difference
+from .rules import Estimate, of_difference, of_few_ranks
 
 # Settings that variants of a network differ in, with the claim that each is looked at for.
 _VARIANTS = {
@@ -113,6 +113,6 @@ def _generalization(runs: Sequence[Run], config: Settings) -> Found:
                 share = float(role_shares(measured, "overfitted", config).mean())
                 found.append((accuracy, share))
         if len(found) > 1:
-            r = ju.statistics.spearman(*np.transpose(found))
+            accuracies, shares = zip(*found, strict=True)
             of = f"{len(found)} networks"
-            yield "roles_generalization", of, layer, Estimate(r.r, r.low, r.high)
+            yield "roles_generalization", of, layer, of_few_ranks(accuracies, shares)

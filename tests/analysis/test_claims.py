@@ -23,6 +23,7 @@ from jaxunits.analysis.claims.rules import (
     Estimate,
     Rule,
     of_difference,
+    of_few_ranks,
     of_mean,
     of_samples,
 )
@@ -377,6 +378,15 @@ def test_intervals_are_those_of_scipy():
     assert math.isnan(of_mean(one[:1]).low)
     assert math.isnan(of_difference(one[:1], other).low)
     assert of_difference(np.ones(3), np.zeros(3)) == Estimate(1.0, 1.0, 1.0)
+
+
+def test_few_ranks_tell_nothing_and_five_in_order_do():
+    """Of n! orders two have |r| = 1: more than 5 % of those of four things, fewer of five."""
+    for count in (2, 3, 4):
+        found = of_few_ranks(range(count), range(count))
+        assert Rule("above", 0.0).verdict(found) == UNKNOWN
+    assert Rule("above", 0.0).verdict(of_few_ranks(range(5), range(5))) == HOLDS
+    assert Rule("above", 0.0).verdict(of_few_ranks(range(5), [1, 0, 3, 2, 4])) == UNKNOWN
 
 
 def test_the_largest_of_noisy_drops_is_not_taken_for_damage():
