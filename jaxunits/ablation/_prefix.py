@@ -43,8 +43,12 @@ class UpTo(Look):
     def __call__(self, params: PyTree, inputs: Images, arguments: PyTree) -> list[Array]:
         """What the rest of the network reads of some images."""
         del arguments
-        found: list[Array] = self.halves(params, inputs.images)[1].early(params, inputs.images)
-        return found
+        found = self.halves(params, inputs.images)[1].early(params, inputs.images)
+        # Programs read float32, whatever they compute in.
+        return [
+            each.astype(jnp.float32) if jnp.issubdtype(each.dtype, jnp.floating) else each
+            for each in found
+        ]
 
     def traced(self, params: PyTree, images: Sequence[Any]) -> Traced:
         """The rest of the network, for what it reads of some images, or the shapes of that."""

@@ -9,6 +9,7 @@ import jaxunits as ju
 from jaxunits.ablation import _prefix
 from jaxunits.execution import LookEngine
 from tests.execution.functions import exact_digits, exact_network
+from tests.processes import code, in_two_processes, output_of
 from tests.zoo import LAYERS, kind
 
 
@@ -60,6 +61,40 @@ def test_late_layers_share_what_is_before_them(values, looked):
         for counts in ("correct", "broken", "confusion", "n_images"):
             np.testing.assert_array_equal(result[counts], alone[counts])
         np.testing.assert_allclose(result.loss_sum, alone.loss_sum, rtol=1e-5)
+
+
+def test_bfloat16_shares_it(looked):
+    network, data = exact_network(), exact_digits(70)
+    options = {**OPTIONS, "precision": "bfloat16"}
+    found = ju.ablation.sweep(network, ["conv2", "conv3"], data, **options)
+    assert sorted(looked) == list(range(70))
+    for name, result in found.items():
+        alone = ju.ablation.sweep(network, name, data, **options)
+        # Compiled together or apart, products round at other places.
+        close = abs(result.correct - alone.correct).sum() / alone.n_images.sum()
+        assert float(close) <= 0.05 * alone.sizes["unit"]
+
+
+SHARED_OUT = """
+import sys, jax
+if sys.argv[1:]:
+    jax.distributed.initialize(sys.argv[2], 2, int(sys.argv[3]))
+else:
+    jax.config.update("jax_num_cpu_devices", 8)
+import jaxunits as ju
+from tests.execution.functions import assert_same, exact_digits, exact_network
+network, data = exact_network(), exact_digits(70)
+options = {"batch_size": 4, "images_per_piece": 32, "progress": False}
+found = ju.ablation.sweep(network, ["conv2", "conv3"], data, **options)
+for name, result in found.items():
+    assert_same(result, ju.ablation.sweep(network, name, data, **options))
+"""
+
+
+@pytest.mark.slow
+def test_devices_and_processes_share_it(tmp_path):
+    output_of(*code(SHARED_OUT))
+    in_two_processes(SHARED_OUT, tmp_path)
 
 
 @pytest.mark.parametrize(
