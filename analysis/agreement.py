@@ -27,8 +27,8 @@ class Agreement:
       r: the correlation; NaN where one of them is the same for all units, or there are few units.
       low: lower end of the 95 % interval, from resampled units.
       high: upper end.
-      p: two-sided; of Student's t for one column, and for several of how the mean varies when units
-        are shuffled.
+      p: two-sided; `ju.statistics.spearman`'s for one column, and for several of how the mean
+        varies when units are shuffled.
     """
 
     r: float
@@ -104,7 +104,7 @@ def _left(x: np.ndarray, y: np.ndarray, given: np.ndarray | None = None) -> list
 
 
 def _p(left: list[np.ndarray], parts: list[Columns], r: float) -> float:
-    """Of one r by Student's t; of a mean by its variance when the units of one side are shuffled.
+    """Of one r `spearman`'s; of a mean by its variance when the units of one side are shuffled.
 
     A shuffled r has the variance 1/(n − 1), and two columns the covariance of the product of their
     correlations in x and in y over n − 1.

@@ -38,7 +38,7 @@ is the mean over noise seeds; units that do not respond to their own image have 
 _READING = """Chen et al. 2019 find that selective units have high RS in early layers, and conclude
 that others stand in for them, so that their ablation would do little damage: r of RS with class
 selectivity above 0, r of RS with accuracy drops below 0. r is Spearman's, over the units of a
-layer, with p (two-sided, of Student's t, one test) and a 95 % interval (Fisher's z with the
+layer, with p (two-sided, one test) and a 95 % interval (Fisher's z with the
 standard error √((1 + r²/2)/(n − 3)) of Bonett and Wright 2000). There is no r where all units have
 the same RS."""
 

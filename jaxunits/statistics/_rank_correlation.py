@@ -25,7 +25,7 @@ def rank_correlation(attributes: xr.Dataset, sweep: xr.Dataset) -> xr.Dataset:
       sweep: of `jaxunits.ablation.sweep` over single units of the same layer.
 
     Returns:
-      A Dataset by `attribute` and `accuracy_drop`: `r` and `p_value` (two-sided, of Student's t),
+      A Dataset by `attribute` and `accuracy_drop`: `r` and `p_value` (two-sided, as `spearman`'s),
       NaN where an attribute or drop is the same for all units; `count`, the units.
 
     Raises:
