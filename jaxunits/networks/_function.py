@@ -232,12 +232,16 @@ class Traced:
     def _has_places(self, site: Site, axis: int) -> bool:
         """Whether units have maps of rows and columns.
 
-        Where the user had to say which axis is the units', such as that of heads, the others are
-        not known to be places: they may be tokens and features.
+        Where the user had to say which axis is the units', such as that of heads, the others may be
+        tokens and features: they are places if they are neighbors in the image's proportions.
         """
-        told = not self.told.isdisjoint({site.name, *site.aliases})
-        known = not told or site.axes == {axis}
-        return site.readable and len(site.shape) == 4 and known
+        if not site.readable or len(site.shape) != 4:
+            return False
+        if self.told.isdisjoint({site.name, *site.aliases}) or site.axes == {axis}:
+            return True
+        rows, columns = (length for place, length in enumerate(site.shape[1:], 1) if place != axis)
+        _, height, width, _ = self.program.leaves(1)[0].aval.shape
+        return axis != 2 and rows * width == columns * height
 
 
 # Networks of the same build share their program.

@@ -44,7 +44,7 @@ def test_layers_of_different_attributes_share_the_rows_of_the_figure(study):
     for axes, (_, found) in zip(canvas.axes, panels, strict=True):
         (dots,) = (line for line in axes.get_lines() if line.get_label() == "overall drop")
         shown = {
-            rows[round(float(y))].replace(" ", "_"): x
+            rows[round(float(y))].lower().replace(" ", "_"): x
             for x, y in zip(*dots.get_data(), strict=True)
         }
         expected = found.r.sel(accuracy_drop="overall_accuracy_drop").isel(seed=0)

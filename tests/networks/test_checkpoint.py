@@ -28,7 +28,7 @@ def run(tmp_path_factory):
     arguments = [
         *("digits_convnet", "--network.widths", "3", "4", "--network.pool-after", "conv1"),
         *("--data.train-split", "train[:200]", "--data.validation-split", "validation[:100]"),
-        *("--epochs", "2", "--run-folder", str(folder)),
+        *("--epochs", "2", "--checkpoints.every", "1", "--run-folder", str(folder)),
     ]
     assert main(arguments) == 0
     return folder

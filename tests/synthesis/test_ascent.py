@@ -101,7 +101,7 @@ def test_a_unit_alone_answers_as_in_its_layer(network, layer):
     image = jnp.asarray(random.normal(size=(*size.size, size.channels)), jnp.float32)
     read, units = Read(network.function, layer), jnp.arange(network.layers[layer].num_units)
     whole = read(network.params, image)
-    alone = jax.vmap(read.one, (None, None, 0), -1)(network.params, image, units)
+    alone = jax.vmap(read, (None, None, 0), -1)(network.params, image, units)
     for left, right in zip(alone, whole, strict=True):
         np.testing.assert_allclose(left[..., 0, :], right, rtol=1e-4, atol=1e-5)
     assert np.ptp(whole.before) > 0
