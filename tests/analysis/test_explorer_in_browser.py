@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),
 ]
 
+GALLERY = Path(__file__).parents[2] / "docs" / "gallery" / "resnet20" / "explorer.html"
 HOSTILE = "</script><img src=x onerror=document.title='hostile'>"
 CLASSES = ["cat", "dog", HOSTILE, "frog", "none of it"]
 # A loaded machine is many times slower than people's.
@@ -207,6 +209,23 @@ def assert_sorted_by_the_drops_of(page, number):
     shown = [float(text.split("\u00a0")[0].replace("−", "-")) for text in column]
     assert len(shown) > 5
     assert shown == [pytest.approx(100 * drop, abs=0.051) for drop in drops[: len(shown)]]
+
+
+def test_a_real_network_is_opened_brushed_compared_and_asked_for_a_class(opened):
+    """The page of the gallery: ResNet-20 on CIFAR-10."""
+    page = opened(f"{GALLERY.as_uri()}#layer3.2/56")
+    card = page.locator(".card")
+    card.get_by_role("heading", level=2, name="layer3.2 · unit\u00a056").wait_for()
+    assert card.locator(".picture").count() >= 9
+    assert "horse" in card.inner_text()
+    drops = drops_in_table(page)
+    assert drops == sorted(drops, reverse=True)
+    page.evaluate("() => { scatter.select({ x: [5, 100], y: [20, 100] }); }")
+    page.wait_for_function("document.querySelector('#count').textContent == '3 of 112 units'")
+    page.evaluate("() => { scatter.select(null); location.hash = 'layer3.2/56,layer1.2/1'; }")
+    page.locator(".card.two").wait_for()
+    page.locator("#class").select_option("horse")
+    page.get_by_role("heading", name="Which units does horse need?").wait_for()
 
 
 def test_pictures_beside_the_page_are_found(opened, tmp_path):
