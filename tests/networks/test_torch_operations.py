@@ -163,6 +163,13 @@ POOLS = {
     "bilinear": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"),
     "bilinear_to": lambda x: F.interpolate(x, (12, 5), mode="bilinear"),
     "bilinear_corners": lambda x: F.interpolate(x, (12, 5), mode="bilinear", align_corners=True),
+    "bilinear_smaller": lambda x: F.interpolate(x, (4, 5), mode="bilinear", antialias=True),
+    "bilinear_larger": lambda x: F.interpolate(x, (12, 9), mode="bilinear", antialias=True),
+    "bicubic": lambda x: F.interpolate(x, (12, 5), mode="bicubic"),
+    "bicubic_corners": lambda x: F.interpolate(x, (5, 12), mode="bicubic", align_corners=True),
+    "bicubic_by_a_fraction": lambda x: F.interpolate(x, scale_factor=1.7, mode="bicubic"),
+    "bicubic_smaller": lambda x: F.interpolate(x, (4, 5), mode="bicubic", antialias=True),
+    "bicubic_larger": lambda x: F.interpolate(x, (12, 9), mode="bicubic", antialias=True),
     "bilinear_by_a_fraction": lambda x: F.interpolate(x, scale_factor=1.3, mode="bilinear"),
 }
 
@@ -307,6 +314,15 @@ SHAPES = {
     "grid": lambda x: x * torch.meshgrid(torch.arange(9), torch.arange(8), indexing="ij")[1],
 }
 
+
+def put(images):
+    changed = images.clone()
+    changed[:, torch.tensor([2, -1])] = images[:, :2]
+    changed[:, :, torch.tensor([[0], [4]]), torch.tensor([1, 2, 7])] = 2.0
+    changed[images[..., 0] > 0] = -1.0
+    return changed
+
+
 INDICES = {
     "progression": lambda x: x[:, torch.tensor([0, 2])],
     "backwards": lambda x: x.index_select(1, torch.tensor([3, 2, 1])),
@@ -318,6 +334,19 @@ INDICES = {
     "gather": lambda x: x.gather(1, torch.tensor([1, 0]).view(1, 2, 1, 1).expand(2, 2, 9, 8)),
     "embedding": lambda x: F.embedding(torch.tensor([[0, 2], [1, 1]]), x[0, 0]),
     "computed": lambda x: x[0, :, 0].gather(1, x[0, :, 1].argmax(1, keepdim=True)),
+    "fold": lambda x: F.fold(F.unfold(x, 3, padding=1), (9, 8), 3, padding=1),
+    "fold_strided": lambda x: F.fold(F.unfold(x, 3, stride=2), (9, 8), 3, stride=2),
+    "put_added": lambda x: x.index_put(
+        (torch.tensor([[0], [1]]), torch.tensor([1, 1, 3])), x[:, :3], accumulate=True
+    ),
+    "put": put,
+    "scatter": lambda x: x.scatter(2, x.argsort(2)[:, :3, 1:5], x + 1),
+    "scatter_number": lambda x: x.scatter(-1, x.argmax(3, keepdim=True), 7.0),
+    "scatter_add": lambda x: x.scatter_add(1, (x * 4).long().clamp(0, 3), x),
+    "sort": lambda x: torch.cat(x.sort(2, descending=True), 1),
+    "sort_last": lambda x: x.sort().values - x.argsort(1),
+    "topk": lambda x: torch.cat(x.topk(2, 1), 3),
+    "topk_smallest": lambda x: x.topk(3, largest=False).values,
 }
 
 
