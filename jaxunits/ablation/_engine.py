@@ -171,9 +171,10 @@ plain passes: {work.total / plain:.2f}; by the reference method {whole.total / p
 
     def _check_finite(self, part: Answers) -> None:
         for row in np.flatnonzero(~np.isfinite(part.loss).all(1))[:1]:
-            layer = self.question.layer.name
+            layer, chosen = self.question.layer.name, self.question.chosen
+            image = part.image if chosen is None else chosen[part.image]
             when = f"under mask {row - 1} of layer {layer!r}" if row else "without ablation"
-            check_finite(part.loss[row], part.image, f"a logit {when}", self.question.data.name)
+            check_finite(part.loss[row], image, f"a logit {when}", self.question.data.name)
 
 
 def _run(program: Program, piece: Piece, *, repeated: bool = False) -> Iterator[Answers]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
-from jaxtyping import Float32, Shaped
+from jaxtyping import Float32, Int64, Shaped
 from numpy.typing import ArrayLike
 
 from .. import execution
@@ -89,6 +89,7 @@ class Question:
       basis: orthonormal directions as columns, whose coordinates the masks ablate; None for units.
       held: masks of other layers `[units]` that apply throughout.
       along: masks of other layers `[masks, units]`, one for each mask.
+      chosen: which of the images; None for all.
       shares: what it has in common with others of the same pass; None where there are none.
       prefix: the same, where it is computed ahead and programs start behind it.
     """
@@ -103,6 +104,7 @@ class Question:
     basis: Float32[np.ndarray, "units directions"] | None = None
     held: Mapping[str, np.ndarray] = field(default_factory=dict)
     along: Mapping[str, np.ndarray] = field(default_factory=dict)
+    chosen: Int64[np.ndarray, " chosen"] | None = None
     shares: SharedPrefix | None = None
     prefix: SharedPrefix | None = None
 
@@ -150,9 +152,12 @@ class Question:
 
     def read(self) -> Read:
         """What reads the images, and others beside them where ablated units give theirs."""
-        partners = self.values.partners(self.data) if isinstance(self.values, Resampling) else None
-        preprocessing = self.network.preprocessing
-        return execution.reading(self.data, preprocessing, self.carried_out, partners)
+        data = self.data
+        partners = self.values.partners(data) if isinstance(self.values, Resampling) else None
+        if self.chosen is not None:
+            data = subset(data, self.chosen)
+            partners = partners and subset(partners, self.chosen)
+        return execution.reading(data, self.network.preprocessing, self.carried_out, partners)
 
     def settings(self, measured: str, *, masks: str | None = None) -> dict[str, str]:
         """Everything that the numbers depend on.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -16,9 +17,26 @@ from ._counts import as_integers, sums_by_class
 from ._engine import Answers, Engine
 from ._question import Question
 
-# From masks, as many in every round because programs are compiled for that, and from what is kept
-# of a batch, named tuples of one kind that are added up, to their sum over all images.
-OneRound = Callable[[Float32[np.ndarray, "masks units"], type[Any], Callable[[Answers], Any]], Any]
+
+@runtime_checkable
+class OneRound(Protocol):
+    """Evaluates masks in one pass over the images."""
+
+    def __call__(
+        self,
+        masks: Float32[np.ndarray, "masks units"],
+        kind: type[Any],
+        of: Callable[[Answers], Any],
+        chosen: Int64[np.ndarray, " chosen"] | None = None,
+    ) -> Any:
+        """The sum over images of what is kept of each batch.
+
+        Args:
+          masks: as many in every round, because programs are compiled for that.
+          kind: the named tuple that is kept.
+          of: from a batch's outcomes to it.
+          chosen: some of the images; None for all.
+        """
 
 
 class Sums(NamedTuple):
@@ -62,8 +80,10 @@ def in_rounds(
             masks: Float32[np.ndarray, "masks units"],
             kind: type[Any],
             of: Callable[[Answers], Any],
+            chosen: Int64[np.ndarray, " chosen"] | None = None,
         ) -> Any:
-            asked, name = filled.under(masks), f"round {next(numbers)}"
+            asked = dataclasses.replace(filled.under(masks), chosen=chosen)
+            name = f"round {next(numbers)}"
             reducer = Reducer(name, kind, lambda seen: functools.reduce(added, map(of, seen)))
             return one_pass(reducer, lambda read: Engine(asked, read), asked.read())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,6 +76,7 @@ def shapley(
     data: Dataset,
     *,
     num_orders: int = 256,
+    images_per_order: int | None = None,
     standard_error: float | None = None,
     values: Values = "zero",
     reference: Dataset | None = None,
@@ -92,11 +94,21 @@ def shapley(
     steps. Orders come in pairs, each with its reverse, which cancels much of the noise. The values
     of a layer sum exactly to the accuracy with all units minus that with none, in every order.
 
+    With `images_per_order` every pair is evaluated on images of its own, drawn at random: at equal
+    cost there are more orders, and the error is smaller where orders differ more than images do.
+    The values are still estimates of those on all images, without bias, and their standard errors
+    are of both draws. All images are evaluated with all units and with none, and what the layer
+    contributes on them beyond what it does on a pair's images is shared out evenly among its units,
+    so that the values of every pair sum exactly to that difference of accuracies. The share of a
+    unit that changes nothing is not exactly 0 then.
+
     Args:
       network: as in `sweep`.
       layer: the layer.
       data: the images.
       num_orders: the maximum number of orders; rounded up to whole pairs and rounds of pairs.
+      images_per_order: how many images an order and its reverse are evaluated on; None for all. As
+        they are read anew for every pair, `ju.data.in_memory` saves decoding.
       standard_error: stop as soon as the standard error of every unit's overall value (share of
         images) is at most this, after at least 16 orders; None for all orders.
       values: what an ablated unit gives, as in `sweep`.
@@ -109,47 +121,54 @@ def shapley(
     Returns:
       By `unit`: `shapley`, `loss_shapley` (positive where the unit lowers the loss) and their
       standard errors over pairs, `_error`. By `unit` and `class`: `shapley_by_class`, its
-      `_error`, and `contributed`, the same in images, summed over orders. By `class`: `n_images`,
-      `correct_before` with all units, `correct_without` with none. A class without images has NaN.
-      The attribute `orders` is the number of orders used.
+      `_error`, and `contributed`, the images that the unit makes correct, of those that each order
+      is evaluated on, summed over orders. By `class`: `n_images`, `correct_before` with all units,
+      `correct_without` with none. A class without images has NaN. The attribute `orders` is the
+      number of orders used.
 
     Raises:
-      InputError: num_orders is below 4, standard_error is not a positive number; and as in `sweep`.
+      InputError: num_orders is below 4, images_per_order is below 1, standard_error is not a
+        positive number; and as in `sweep`.
     """
     execution.check_call(network, file, progress)
     carried_out = from_options(Execution, options, shapley)
     check_numbers(num_orders=(num_orders, Range(4, whole=True)), seed=(seed, SEEDS))
-    if standard_error is not None:
-        check_real(standard_error=standard_error)
-        if not standard_error > 0:
-            raise InputError(f"standard_error={standard_error}: give a positive number, or None")
+    _check_precision(images_per_order, standard_error)
     question = question_of(
         network, layer, data, carried_out, values=values, reference=reference, seed=seed
     )
     units, classes = question.layer.num_units, len(data.class_names)
-    rounds, pairs = _rounds(units, num_orders)
+    images = images_per_order if (images_per_order or len(data)) < len(data) else None
+    scale = len(data) / images if images else None
+    rounds, pairs = _rounds(units, num_orders, together=images is None)
     settings = {
         **question.settings("shapley", masks="random orders"),
         "orders_at_most": str(2 * rounds * pairs),
         "standard_error": "none" if standard_error is None else repr(float(standard_error)),
         "seed": str(seed),
     }
+    if images:
+        settings["images_per_order"] = str(images)
+    count = functools.partial(Sums.of, classes=classes)
 
     def measured(one_round: OneRound) -> xr.Dataset:
         spread = Spread.of_none(units, classes)
         for number in range(rounds):
             orders = _orders(units, pairs, [seed, number])
             masks = masks_of_orders(orders, units, inserted=False)
-            sums = one_round(masks, Sums, lambda answers: Sums.of(answers, classes))
-            spread = _joined(spread, _spread(sums, orders))
+            chosen = _drawn(len(data), images, [seed, number, 1]) if images else None
+            sums = one_round(masks, Sums, count, chosen)
+            spread = _joined(spread, _spread(sums, orders, scale))
             if standard_error is not None and _is_known(spread, standard_error * len(data)):
                 break
-        ends = np.stack([sums.images, *sums.correct[[0, units + 1]]])
-        return _labeled(spread, ends, data.class_names)
+        if images:
+            sums = one_round(np.zeros((1, units), np.float32), Sums, count)
+            spread = _completed(spread, sums)
+        return _labeled(spread, sums, data.class_names)
 
     return execution.in_passes(
         *(question.layer.name, settings, carried_out, in_rounds(question, measured)),
-        most=rounds,
+        most=rounds + 1 if images else rounds,
         alike=True,
         file=file,
         progress=progress,
@@ -157,9 +176,24 @@ def shapley(
     )
 
 
-def _rounds(units: int, num_orders: int) -> tuple[int, int]:
-    """How many rounds, all of the same number of pairs, since programs are compiled for that."""
-    most = max(1, _MASKS // (2 * (units + 1)))
+def _check_precision(images_per_order: int | None, standard_error: float | None) -> None:
+    if images_per_order is not None:
+        check_numbers(images_per_order=(images_per_order, Range(1, whole=True)))
+    if standard_error is not None:
+        check_real(standard_error=standard_error)
+        if not standard_error > 0:
+            raise InputError(f"standard_error={standard_error}: give a positive number, or None")
+
+
+def _rounds(units: int, num_orders: int, *, together: bool) -> tuple[int, int]:
+    """How many rounds, all of the same number of pairs, since programs are compiled for that.
+
+    Args:
+      units: of the layer.
+      num_orders: that are wanted.
+      together: whether pairs can be evaluated on the same images.
+    """
+    most = max(1, _MASKS // (2 * (units + 1))) if together else 1
     pairs = math.ceil(num_orders / 2)
     rounds = math.ceil(pairs / most)
     return rounds, math.ceil(pairs / rounds)
@@ -172,8 +206,22 @@ def _orders(units: int, pairs: int, seed: list[int]) -> Int64[np.ndarray, "order
     return np.asarray([order for each in drawn for order in (each, each[::-1])], np.int64)
 
 
-def _spread(sums: Sums, orders: Int[np.ndarray, "orders units"]) -> Spread:
-    """What the steps of cumulative ablation take away, by unit."""
+def _drawn(images: int, count: int, seed: list[int]) -> Int64[np.ndarray, " chosen"]:
+    """Some of the images, in their order."""
+    return np.sort(np.random.default_rng(seed).choice(images, count, replace=False))
+
+
+def _spread(
+    sums: Sums, orders: Int[np.ndarray, "orders units"], scale: float | None = None
+) -> Spread:
+    """What the steps of cumulative ablation take away, by unit.
+
+    Args:
+      sums: along the orders.
+      orders: each followed by its reverse.
+      scale: how many images each of a sample stands for; what its units contribute together, which
+        is known of all images, is left out then. None where the sums are of all images.
+    """
     count, units = orders.shape
     correct = sums.correct[1:].reshape(count, units + 1, -1)
     loss = sums.loss[1:].sum(1).reshape(count, units + 1)
@@ -183,6 +231,8 @@ def _spread(sums: Sums, orders: Int[np.ndarray, "orders units"]) -> Spread:
     by_class = images.reshape(count // 2, 2, units, -1).sum(1)
     loss_of_pairs = gained.reshape(count // 2, 2, units, 1).sum(1)
     pairs = np.concatenate([by_class, by_class.sum(2, keepdims=True), loss_of_pairs], axis=2)
+    if scale is not None:
+        pairs = scale * (pairs - pairs.mean(1, keepdims=True))
     mean = pairs.mean(0)
     return Spread(count // 2, by_class.sum(0), mean, ((pairs - mean) ** 2).sum(0))
 
@@ -199,6 +249,13 @@ def _joined(one: Spread, other: Spread) -> Spread:
     )
 
 
+def _completed(spread: Spread, sums: Sums) -> Spread:
+    """With what all units contribute together, on all images with each of them and with none."""
+    by_class, loss = sums.correct[0] - sums.correct[1], sums.loss[1] - sums.loss[0]
+    together = np.array([*by_class, by_class.sum(), loss.sum() / LOSS_UNITS])
+    return spread._replace(mean=spread.mean + 2 * together / len(spread.mean))
+
+
 def _errors(spread: Spread) -> Float64[np.ndarray, "units columns"]:
     """Standard errors of the means over orders, of which a pair has two."""
     return np.sqrt(spread.squares / (spread.pairs * (spread.pairs - 1))) / 2
@@ -209,11 +266,15 @@ def _is_known(spread: Spread, images: float) -> bool:
     return spread.pairs >= _LEAST_PAIRS and bool(_errors(spread)[:, -2].max() <= images)
 
 
-def _labeled(
-    spread: Spread, ends: Int64[np.ndarray, "3 classes"], class_names: Sequence[str]
-) -> xr.Dataset:
-    """Means over orders and their standard errors, as shares of images."""
-    images, before, without = ends
+def _labeled(spread: Spread, sums: Sums, class_names: Sequence[str]) -> xr.Dataset:
+    """Means over orders and their standard errors, as shares of images.
+
+    Args:
+      spread: over pairs.
+      sums: of all images, under every unit at first and under none at last.
+      class_names: of the classes.
+    """
+    images, before, without = sums.images, sums.correct[0], sums.correct[-1]
     every, present = images.sum(), np.where(images > 0, images, np.nan)
     mean, error = spread.mean / 2, _errors(spread)
     names, pair = list(map(str, class_names)), ("unit", "class")
