@@ -1,12 +1,17 @@
 """Shapley values against the exact ones, which all subsets of a small layer give."""
 
+import dataclasses
 import itertools
 import math
 
 import numpy as np
 import pytest
+from jax import numpy as jnp
 
 import jaxunits as ju
+from jaxunits.ablation._question import question_of
+from tests.chains import changed
+from tests.reference import small_convnet
 from tests.zoo import LAYERS, kind
 
 
@@ -49,9 +54,11 @@ def shapley_value(values, unit, units):
     return total / math.factorial(units)
 
 
-@pytest.fixture(scope="module")
-def found(trained, few_digits):
-    return ju.ablation.shapley(trained, "conv2", few_digits, num_orders=200, progress=False)
+@pytest.fixture(scope="module", params=[(200, None), (60, 96)], ids=["all images", "96 images"])
+def found(request, trained, few_digits):
+    orders, images = request.param
+    options = {"num_orders": orders, "images_per_order": images, "progress": False}
+    return ju.ablation.shapley(trained, "conv2", few_digits, **options)
 
 
 def test_values_are_those_of_all_subsets(trained, few_digits, found):
@@ -66,9 +73,13 @@ def test_values_are_those_of_all_subsets(trained, few_digits, found):
 
 def test_efficiency_holds_exactly(found):
     lost = found.correct_before - found.correct_without
-    np.testing.assert_array_equal(found.contributed.sum("unit"), found.attrs["orders"] * lost)
     overall = lost.sum() / found.n_images.sum()
     np.testing.assert_allclose(found.shapley.sum(), overall, rtol=1e-12)
+    by_class = found.shapley_by_class.sum("unit")
+    # Additions of eight shares, in float64.
+    np.testing.assert_allclose(by_class, lost / found.n_images, rtol=1e-12, atol=1e-14)
+    if "images_per_order" not in found.attrs:
+        np.testing.assert_array_equal(found.contributed.sum("unit"), found.attrs["orders"] * lost)
 
 
 @pytest.mark.parametrize("together", [2, 1], ids=["one round", "rounds of one pair"])
@@ -99,6 +110,92 @@ def test_steps_of_cumulative_ablation_are_what_is_averaged(
     assert found.attrs["orders"] == 4
 
 
+def test_on_images_drawn_for_each_pair_its_steps_are_scaled_and_completed(trained, few_digits):
+    options = {"num_orders": 4, "images_per_order": 40, "seed": 5, "progress": False}
+    found = ju.ablation.shapley(trained, "conv3", few_digits, **options)
+    pairs, contributed = [], 0
+    for number in range(2):
+        order = np.random.default_rng([5, number]).permutation(10)
+        chosen = np.random.default_rng([5, number, 1]).choice(300, 40, replace=False)
+        some = ju.data.subset(few_digits, np.sort(chosen))
+        curves = ju.ablation.cumulative(
+            trained, "conv3", some, [order, order[::-1]], progress=False
+        )
+        added = np.zeros((10, 10), np.int64)
+        for each, correct in zip((order, order[::-1]), curves.correct.values, strict=True):
+            added[each] -= np.diff(correct, axis=0)
+        contributed = contributed + added
+        lost = (found.correct_before - found.correct_without).values
+        scaled = added / 2 * 300 / 40
+        pairs.append(scaled + (lost - scaled.sum(0)) / 10)
+    np.testing.assert_array_equal(found.contributed, contributed)
+    for name, images in (("shapley_by_class", found.n_images.values), ("shapley", 300)):
+        each = np.stack([pair if name != "shapley" else pair.sum(1) for pair in pairs]) / images
+        np.testing.assert_allclose(found[name], each.mean(0), atol=1e-9)
+        error = each.std(0, ddof=1) / math.sqrt(2)
+        np.testing.assert_allclose(found[f"{name}_error"], error, atol=1e-9)
+
+
+def looked_up(right, labels):
+    """Rounds whose outcomes are looked up: which images are right with each subset of units."""
+    classes = labels.max() + 1
+
+    def one_round(masks, kind, of, chosen=None):
+        chosen = np.arange(len(labels)) if chosen is None else chosen
+        rows = np.concatenate([np.ones((1, masks.shape[1])), masks]).astype(int)
+        correct = right[(rows @ 2 ** np.arange(masks.shape[1]))][:, chosen]
+        by_class = np.eye(classes, dtype=np.int64)[labels[chosen]]
+        return kind(by_class.sum(0), correct @ by_class, correct @ -by_class)
+
+    return lambda question, measured: lambda: measured(one_round)
+
+
+def test_standard_errors_hold_the_draw_of_images(trained, few_digits, monkeypatch):
+    """Over many seeds the distance to the exact values is as large as the errors say."""
+    random, units, labels = np.random.default_rng(0), 8, few_digits.labels
+    subsets = np.array(list(itertools.product((0, 1), repeat=units)))[:, ::-1]
+    # An image is right where enough is left of what it needs.
+    needed = random.exponential(size=(300, units))
+    right = subsets @ needed.T > random.uniform(size=300) * needed.sum(1)
+    shares = right.mean(1)
+    values = {tuple(subset): share for subset, share in zip(subsets, shares, strict=True)}
+    exact = np.array([shapley_value(values, unit, units) for unit in range(units)])
+    monkeypatch.setattr(ju.ablation._shapley, "in_rounds", looked_up(right, labels))
+    monkeypatch.setattr(ju.execution, "in_passes", lambda *given, **_: given[-1]())
+    options = {"num_orders": 32, "images_per_order": 30, "progress": False}
+    apart, errors = [], []
+    for seed in range(100):
+        found = ju.ablation.shapley(trained, "conv2", few_digits, seed=seed, **options)
+        apart.append(found.shapley.values - exact)
+        errors.append(found.shapley_error.values)
+    spread = np.sqrt(np.mean(np.square(apart), axis=0))
+    # The mean of 100 estimates; and a ratio of deviations that is known to 1/√200, 7 %.
+    assert (np.abs(np.mean(apart, axis=0)) < 4 * spread / math.sqrt(100)).all()
+    np.testing.assert_allclose(np.sqrt(np.mean(np.square(errors), axis=0)) / spread, 1, atol=0.28)
+
+
+def test_chosen_images_keep_what_is_drawn_for_them(trained, few_digits):
+    """Their other image where ablated units are resampled, and their names in messages."""
+    carried_out = ju.ablation.Execution()
+    question = question_of(trained, "conv2", few_digits, carried_out, values="resample")
+    chosen = np.array([3, 250])
+    some = dataclasses.replace(question, chosen=chosen).read()
+    assert some.images == 2
+    whole = question.read().function(0, 300)
+    for one, all_of in zip(some.function(0, 2), whole, strict=True):
+        np.testing.assert_array_equal(one, all_of[chosen])
+
+
+def test_an_image_without_finite_logits_is_named():
+    network = changed(small_convnet(), "logits.kernel", lambda old: jnp.full(old.shape, 1e38))
+    # All but the last are of the mean color, which gives zeros everywhere.
+    images = np.full((20, 28, 28, 1), 0.13, np.float32)
+    images[19] = 1
+    data = ju.data.load((images, np.arange(20) % 10))
+    with pytest.raises(ju.InputError, match="on image 19 of data"):
+        ju.ablation.shapley(network, "conv2", data, images_per_order=10, progress=False)
+
+
 def test_it_stops_when_values_are_precise(trained, few_digits, monkeypatch):
     monkeypatch.setattr(ju.ablation._shapley, "_MASKS", 40)
     options = {"progress": False, "num_orders": 60}
@@ -109,9 +206,11 @@ def test_it_stops_when_values_are_precise(trained, few_digits, monkeypatch):
     assert float(found.shapley_error.max()) <= enough
 
 
-def test_a_kill_loses_nothing(trained, few_digits, tmp_path, monkeypatch):
+@pytest.mark.parametrize("images", [None, 150], ids=["all images", "150 images"])
+def test_a_kill_loses_nothing(images, trained, few_digits, tmp_path, monkeypatch):
     monkeypatch.setattr(ju.ablation._shapley, "_MASKS", 40)
-    options = {"num_orders": 12, "batch_size": 100, "images_per_piece": 100}
+    options = {"batch_size": 100, "images_per_piece": 100, "images_per_order": images}
+    options |= {"num_orders": 12}
     whole = ju.ablation.shapley(
         trained, "conv2", few_digits, file=tmp_path / "whole.nc", progress=False, **options
     )
@@ -146,6 +245,7 @@ def test_any_network(name):
         ({"num_orders": 3}, "num_orders=3"),
         ({"standard_error": 0.0}, "standard_error=0.0: give a positive number, or None"),
         ({"standard_error": math.nan}, "standard_error=nan: give a positive number, or None"),
+        ({"images_per_order": 0}, "images_per_order=0: give a whole number from 1"),
         ({"seed": -1}, "seed=-1"),
     ],
 )
