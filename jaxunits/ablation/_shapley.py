@@ -25,6 +25,7 @@ from ._execution import Execution, Options
 from ._orders import masks_of_orders
 from ._question import Values, question_of
 from ._rounds import OneRound, Sums, in_rounds
+from ._sweep import sweep
 
 # Of one round, at most: a batch is evaluated under all of them before the next.
 _MASKS = 2048
@@ -137,38 +138,38 @@ def shapley(
     question = question_of(
         network, layer, data, carried_out, values=values, reference=reference, seed=seed
     )
-    units, classes = question.layer.num_units, len(data.class_names)
-    images = images_per_order if (images_per_order or len(data)) < len(data) else None
-    scale = len(data) / images if images else None
-    rounds, pairs = _rounds(units, num_orders, together=images is None)
+    draws = _Draws.of(question.layer.num_units, num_orders, len(data), images_per_order, seed)
     settings = {
         **question.settings("shapley", masks="random orders"),
-        "orders_at_most": str(2 * rounds * pairs),
+        "orders_at_most": str(2 * draws.rounds * draws.pairs),
+        "images_per_order": "all" if draws.chosen is None else str(draws.chosen),
         "standard_error": "none" if standard_error is None else repr(float(standard_error)),
         "seed": str(seed),
     }
-    if images:
-        settings["images_per_order"] = str(images)
-    count = functools.partial(Sums.of, classes=classes)
+
+    def swept() -> xr.Dataset:
+        return sweep(
+            *(network, layer, data, np.zeros((1, draws.units), np.float32)),
+            values=values,
+            reference=reference,
+            seed=seed,
+            progress=False,
+            **options,
+        )
 
     def measured(one_round: OneRound) -> xr.Dataset:
-        spread = Spread.of_none(units, classes)
-        for number in range(rounds):
-            orders = _orders(units, pairs, [seed, number])
-            masks = masks_of_orders(orders, units, inserted=False)
-            chosen = _drawn(len(data), images, [seed, number, 1]) if images else None
-            sums = one_round(masks, Sums, count, chosen)
-            spread = _joined(spread, _spread(sums, orders, scale))
-            if standard_error is not None and _is_known(spread, standard_error * len(data)):
-                break
-        if images:
-            sums = one_round(np.zeros((1, units), np.float32), Sums, count)
-            spread = _completed(spread, sums)
-        return _labeled(spread, sums, data.class_names)
+        spread, sums = _evaluated(draws, one_round, len(data.class_names), standard_error)
+        if draws.chosen is None:
+            ends = np.stack([sums.images, *sums.correct[[0, draws.units + 1]]])
+        else:
+            both = swept()
+            spread = _completed(spread, both)
+            ends = np.stack([both.n_images, both.correct_before, both.correct[0]])
+        return _labeled(spread, ends, data.class_names)
 
     return execution.in_passes(
         *(question.layer.name, settings, carried_out, in_rounds(question, measured)),
-        most=rounds + 1 if images else rounds,
+        most=draws.rounds,
         alike=True,
         file=file,
         progress=progress,
@@ -185,30 +186,68 @@ def _check_precision(images_per_order: int | None, standard_error: float | None)
             raise InputError(f"standard_error={standard_error}: give a positive number, or None")
 
 
-def _rounds(units: int, num_orders: int, *, together: bool) -> tuple[int, int]:
-    """How many rounds, all of the same number of pairs, since programs are compiled for that.
+class _Draws(NamedTuple):
+    """What is drawn, round by round.
 
-    Args:
+    Attributes:
       units: of the layer.
-      num_orders: that are wanted.
-      together: whether pairs can be evaluated on the same images.
+      images: of the data.
+      chosen: how many of them a round is evaluated on; None for all.
+      rounds: how many there are, all of as many pairs, since programs are compiled for that.
+      pairs: of an order and its reverse, in a round.
+      seed: of the draws.
     """
-    most = max(1, _MASKS // (2 * (units + 1))) if together else 1
-    pairs = math.ceil(num_orders / 2)
-    rounds = math.ceil(pairs / most)
-    return rounds, math.ceil(pairs / rounds)
+
+    units: int
+    images: int
+    chosen: int | None
+    rounds: int
+    pairs: int
+    seed: int
+
+    @classmethod
+    def of(
+        cls, units: int, num_orders: int, images: int, images_per_order: int | None, seed: int
+    ) -> _Draws:
+        """Rounds of as many pairs as are evaluated on the same images and fit."""
+        chosen = images_per_order if (images_per_order or images) < images else None
+        most = max(1, _MASKS // (2 * (units + 1))) if chosen is None else 1
+        pairs = math.ceil(num_orders / 2)
+        rounds = math.ceil(pairs / most)
+        return cls(units, images, chosen, rounds, math.ceil(pairs / rounds), seed)
+
+    def orders(self, number: int) -> Int64[np.ndarray, "orders units"]:
+        """Random orders of a round, each followed by its reverse."""
+        random = np.random.default_rng([self.seed, number])
+        drawn = [random.permutation(self.units) for _ in range(self.pairs)]
+        return np.asarray([order for each in drawn for order in (each, each[::-1])], np.int64)
+
+    def images_of(self, number: int) -> Int64[np.ndarray, " chosen"] | None:
+        """The images of a round, in their order; None for all."""
+        if self.chosen is None:
+            return None
+        random = np.random.default_rng([self.seed, number, 1])
+        return np.sort(random.choice(self.images, self.chosen, replace=False))
 
 
-def _orders(units: int, pairs: int, seed: list[int]) -> Int64[np.ndarray, "orders units"]:
-    """Random orders, each followed by its reverse."""
-    random = np.random.default_rng(seed)
-    drawn = [random.permutation(units) for _ in range(pairs)]
-    return np.asarray([order for each in drawn for order in (each, each[::-1])], np.int64)
+def _evaluated(
+    draws: _Draws, one_round: OneRound, classes: int, standard_error: float | None
+) -> tuple[Spread, Sums]:
+    """What units contribute in all rounds, or in as many as a precision takes; and the last's sums.
 
-
-def _drawn(images: int, count: int, seed: list[int]) -> Int64[np.ndarray, " chosen"]:
-    """Some of the images, in their order."""
-    return np.sort(np.random.default_rng(seed).choice(images, count, replace=False))
+    Where rounds have images of their own, what all units contribute together is left out.
+    """
+    spread = Spread.of_none(draws.units, classes)
+    count = functools.partial(Sums.of, classes=classes)
+    for number in range(draws.rounds):
+        orders = draws.orders(number)
+        masks = masks_of_orders(orders, draws.units, inserted=False)
+        sums = one_round(masks, Sums, count, draws.images_of(number))
+        scale = None if draws.chosen is None else draws.images / draws.chosen
+        spread = _joined(spread, _spread(sums, orders, scale))
+        if standard_error is not None and _is_known(spread, standard_error * draws.images):
+            break
+    return spread, sums
 
 
 def _spread(
@@ -249,10 +288,11 @@ def _joined(one: Spread, other: Spread) -> Spread:
     )
 
 
-def _completed(spread: Spread, sums: Sums) -> Spread:
-    """With what all units contribute together, on all images with each of them and with none."""
-    by_class, loss = sums.correct[0] - sums.correct[1], sums.loss[1] - sums.loss[0]
-    together = np.array([*by_class, by_class.sum(), loss.sum() / LOSS_UNITS])
+def _completed(spread: Spread, swept: xr.Dataset) -> Spread:
+    """With what all units contribute together, from all images under a mask of none."""
+    by_class = (swept.correct_before - swept.correct[0]).values
+    loss = float((swept.loss_sum[0] - swept.loss_sum_before).sum())
+    together = np.array([*by_class, by_class.sum(), loss])
     return spread._replace(mean=spread.mean + 2 * together / len(spread.mean))
 
 
@@ -266,15 +306,11 @@ def _is_known(spread: Spread, images: float) -> bool:
     return spread.pairs >= _LEAST_PAIRS and bool(_errors(spread)[:, -2].max() <= images)
 
 
-def _labeled(spread: Spread, sums: Sums, class_names: Sequence[str]) -> xr.Dataset:
-    """Means over orders and their standard errors, as shares of images.
-
-    Args:
-      spread: over pairs.
-      sums: of all images, under every unit at first and under none at last.
-      class_names: of the classes.
-    """
-    images, before, without = sums.images, sums.correct[0], sums.correct[-1]
+def _labeled(
+    spread: Spread, ends: Int64[np.ndarray, "3 classes"], class_names: Sequence[str]
+) -> xr.Dataset:
+    """Means over orders and their standard errors, as shares of images."""
+    images, before, without = ends
     every, present = images.sum(), np.where(images > 0, images, np.nan)
     mean, error = spread.mean / 2, _errors(spread)
     names, pair = list(map(str, class_names)), ("unit", "class")

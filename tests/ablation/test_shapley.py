@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import xarray as xr
 from jax import numpy as jnp
 
 import jaxunits as ju
@@ -162,6 +163,12 @@ def test_standard_errors_hold_the_draw_of_images(trained, few_digits, monkeypatc
     exact = np.array([shapley_value(values, unit, units) for unit in range(units)])
     monkeypatch.setattr(ju.ablation._shapley, "in_rounds", looked_up(right, labels))
     monkeypatch.setattr(ju.execution, "in_passes", lambda *given, **_: given[-1]())
+    # All images are right with all units, and wrong with none.
+    images = xr.DataArray(np.bincount(labels), dims="class")
+    none, both = xr.zeros_like(images), {"correct_before": images, "loss_sum_before": images}
+    of_none = {name: none.expand_dims("mask") for name in ("correct", "loss_sum")}
+    swept = xr.Dataset({"n_images": images, **both, **of_none})
+    monkeypatch.setattr(ju.ablation._shapley, "sweep", lambda *_, **__: swept)
     options = {"num_orders": 32, "images_per_order": 30, "progress": False}
     apart, errors = [], []
     for seed in range(100):

@@ -289,7 +289,12 @@ def test_a_plan_is_that_of_the_call(name, network, few, tmp_path, capfd):
 
 
 # Images and steps of each pass, where it is not one over all images.
-PASSES = {"greedy": [(29, 2), (90, 1)], "dissect": [(90, 1)] * 2, "maximize": [(96, 3)]}
+PASSES = {
+    "greedy": [(29, 2), (90, 1)],
+    "dissect": [(90, 1)] * 2,
+    "maximize": [(96, 3)],
+    "shapley_on_some": [(50, 2)],
+}
 
 
 def test_a_plan_of_several_layers_and_measurements(network, few):
