@@ -71,11 +71,10 @@ class Measurement:
         given = {"kind": self.name}
         if config.epoch is not None:
             given["epoch"] = str(config.epoch)
-        left_out = self.without(config)
         for option in self.options:
-            if option not in left_out:
-                given |= _values(config, option)
-        return given
+            given |= _values(config, option)
+        left_out = {name for option in self.without(config) for name in _values(config, option)}
+        return {name: value for name, value in given.items() if name not in left_out}
 
     def sections(self) -> list[type]:
         """The sections of its options."""

@@ -16,7 +16,7 @@ import jaxunits as ju
 
 from ..measurement import SWEEP, Measurement, Progress, Results, asked_layers, layer_by_layer
 from ..subject import Subject
-from .shapley import Shapley, shapley_content, values_on
+from .shapley import Shapley, on_all_images, shapley_content, values_on
 
 # More of these is less of the unit; `random` has orders of its own.
 _FALLING = ("apoz", "silent_share")
@@ -133,6 +133,7 @@ pruning = Measurement(
     layer_by_layer(lambda _, layer: f"pruning {layer} by every rank", _measure),
     _content,
     options=(*SWEEP, Shapley),
+    without=on_all_images,
     layers=asked_layers(Shapley),
     planned=_planned,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,8 +10,16 @@ import xarray as xr
 
 import jaxunits as ju
 
-from ..measurement import SWEEP, Measurement, Progress, Results, asked_layers, layer_by_layer
-from ..settings import COUNT, FROM_ZERO
+from ..measurement import (
+    SWEEP,
+    Measurement,
+    Option,
+    Progress,
+    Results,
+    asked_layers,
+    layer_by_layer,
+)
+from ..settings import COUNT, FROM_ZERO, Settings
 from ..subject import Subject
 
 
@@ -20,6 +29,9 @@ class Shapley:
 
     orders: Annotated[int, ju.Range(4, 10**6)] = 256
     """Random orders of the layer, at most; each has its reverse among them."""
+    images_per_order: Annotated[int | None, COUNT] = None
+    """How many images, drawn at random, an order and its reverse are evaluated on; all by
+    default."""
     standard_error: Annotated[float | None, ju.Range(0, 1, open="least")] = None
     """Stop when every unit's overall value is known to this, as a share of images."""
     seed: Annotated[int, ju.SEEDS] = 0
@@ -35,7 +47,15 @@ class Shapley:
 
 
 # What the values depend on; the rest is of pruning.
-_OPTIONS = tuple((Shapley, name) for name in ("orders", "standard_error", "seed"))
+_OPTIONS = tuple(
+    (Shapley, name) for name in ("orders", "images_per_order", "standard_error", "seed")
+)
+
+
+def on_all_images(config: Settings) -> Sequence[Option]:
+    """The option that does not matter where orders are evaluated on all images."""
+    name = "images_per_order"
+    return () if config.of(Shapley).images_per_order else ((Shapley, name),)
 
 
 def values_on(
@@ -56,6 +76,7 @@ def values_on(
         layer,
         data,
         num_orders=wanted.orders,
+        images_per_order=wanted.images_per_order,
         standard_error=wanted.standard_error,
         seed=wanted.seed,
         values=subject.config.values,
@@ -80,5 +101,6 @@ shapley = Measurement(
     layer_by_layer(lambda _, layer: f"Shapley values of {layer}", _values),
     shapley_content,
     options=(*SWEEP, *_OPTIONS),
+    without=on_all_images,
     layers=asked_layers(Shapley),
 )

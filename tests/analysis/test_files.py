@@ -120,6 +120,7 @@ SWEPT = {"ablation", "panels", "greedy", "removal", *CUMULATIVE, *ORDERS}
         ("synthesis.steps", 7, {"synthesis"}),
         ("synthesis.iam_from", "am", {"synthesis"}),
         ("shapley.orders", 8, ORDERS),
+        ("shapley.images_per_order", 64, ORDERS),
         ("shapley.standard_error", 0.1, ORDERS),
         ("shapley.images", 50, {"pruning"}),
         ("shapley.random_orders", 3, {"pruning"}),

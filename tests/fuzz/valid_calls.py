@@ -242,7 +242,7 @@ _valid(
 )
 _valid(
     "ablation.shapley",
-    _run(num_orders=4, standard_error=0.5, **_VALUES, **_FILE, **_EXECUTION),
+    _run(num_orders=4, images_per_order=2, standard_error=0.5, **_VALUES, **_FILE, **_EXECUTION),
     may_raise=(OSError,),
 )
 _valid(
