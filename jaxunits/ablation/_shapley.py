@@ -14,7 +14,7 @@ from jaxtyping import Float64, Int, Int64
 
 from .. import execution
 from .._arguments import check_real, from_options
-from .._bounds import SEEDS, Range, check_numbers
+from .._bounds import SEEDS, Range, check_numbers, check_table
 from .._errors import InputError
 from ..data import Dataset
 from ..execution import Progress
@@ -25,7 +25,6 @@ from ._execution import Execution, Options
 from ._orders import masks_of_orders
 from ._question import Values, question_of
 from ._rounds import OneRound, Sums, in_rounds
-from ._sweep import sweep
 
 # Of one round, at most: a batch is evaluated under all of them before the next.
 _MASKS = 2048
@@ -95,21 +94,20 @@ def shapley(
     steps. Orders come in pairs, each with its reverse, which cancels much of the noise. The values
     of a layer sum exactly to the accuracy with all units minus that with none, in every order.
 
-    With `images_per_order` every pair is evaluated on images of its own, drawn at random: at equal
-    cost there are more orders, and the error is smaller where orders differ more than images do.
-    The values are still estimates of those on all images, without bias, and their standard errors
-    are of both draws. All images are evaluated with all units and with none, and what the layer
-    contributes on them beyond what it does on a pair's images is shared out evenly among its units,
-    so that the values of every pair sum exactly to that difference of accuracies. The share of a
-    unit that changes nothing is not exactly 0 then.
+    With `images_per_order` the images are shared out at random among groups of that size, each of
+    which has random orders of its own: as many more orders in all for the same number of images and
+    masks, and a smaller error where the images agree on the orders' steps. The values are still
+    those of all images, without bias, and sum exactly as before; the standard errors are of the
+    spread over each group's pairs.
 
     Args:
       network: as in `sweep`.
       layer: the layer.
       data: the images.
-      num_orders: the maximum number of orders; rounded up to whole pairs and rounds of pairs.
-      images_per_order: how many images an order and its reverse are evaluated on; None for all. As
-        they are read anew for every pair, `ju.data.in_memory` saves decoding.
+      num_orders: the maximum number of orders along which an image is evaluated; rounded up to
+        whole pairs and rounds of pairs.
+      images_per_order: how many images are evaluated along the same orders, at most; None for all.
+        Small groups cost time: each is a pass of its own.
       standard_error: stop as soon as the standard error of every unit's overall value (share of
         images) is at most this, after at least 16 orders; None for all orders.
       values: what an ablated unit gives, as in `sweep`.
@@ -122,14 +120,13 @@ def shapley(
     Returns:
       By `unit`: `shapley`, `loss_shapley` (positive where the unit lowers the loss) and their
       standard errors over pairs, `_error`. By `unit` and `class`: `shapley_by_class`, its
-      `_error`, and `contributed`, the images that the unit makes correct, of those that each order
-      is evaluated on, summed over orders. By `class`: `n_images`, `correct_before` with all units,
-      `correct_without` with none. A class without images has NaN. The attribute `orders` is the
-      number of orders used.
+      `_error`, and `contributed`, the same in images, summed over orders. By `class`: `n_images`,
+      `correct_before` with all units, `correct_without` with none. A class without images has NaN.
+      The attribute `orders` is the number of orders used, for each image.
 
     Raises:
-      InputError: num_orders is below 4, images_per_order is below 1, standard_error is not a
-        positive number; and as in `sweep`.
+      InputError: num_orders is below 4, images_per_order is below 1 or gives more groups than fit
+        in memory, standard_error is not a positive number; and as in `sweep`.
     """
     execution.check_call(network, file, progress)
     carried_out = from_options(Execution, options, shapley)
@@ -139,38 +136,27 @@ def shapley(
         network, layer, data, carried_out, values=values, reference=reference, seed=seed
     )
     draws = _Draws.of(question.layer.num_units, num_orders, len(data), images_per_order, seed)
+    check_table(
+        *(draws.groups * draws.units, len(data.class_names)),
+        f"images_per_order={images_per_order} of {len(data):,} images",
+    )
     settings = {
         **question.settings("shapley", masks="random orders"),
         "orders_at_most": str(2 * draws.rounds * draws.pairs),
-        "images_per_order": "all" if draws.chosen is None else str(draws.chosen),
+        "images_per_order": str(draws.largest),
         "standard_error": "none" if standard_error is None else repr(float(standard_error)),
         "seed": str(seed),
     }
 
-    def swept() -> xr.Dataset:
-        return sweep(
-            *(network, layer, data, np.zeros((1, draws.units), np.float32)),
-            values=values,
-            reference=reference,
-            seed=seed,
-            progress=False,
-            **options,
-        )
-
     def measured(one_round: OneRound) -> xr.Dataset:
-        spread, sums = _evaluated(draws, one_round, len(data.class_names), standard_error)
-        if draws.chosen is None:
-            ends = np.stack([sums.images, *sums.correct[[0, draws.units + 1]]])
-        else:
-            both = swept()
-            spread = _completed(spread, both)
-            ends = np.stack([both.n_images, both.correct_before, both.correct[0]])
+        spread, ends = _evaluated(draws, one_round, len(data.class_names), standard_error)
         return _labeled(spread, ends, data.class_names)
 
     return execution.in_passes(
         *(question.layer.name, settings, carried_out, in_rounds(question, measured)),
-        most=draws.rounds,
+        most=draws.rounds * draws.groups,
         alike=True,
+        images=draws.largest,
         file=file,
         progress=progress,
         title=f"Shapley values of {question.layer.name}",
@@ -192,15 +178,15 @@ class _Draws(NamedTuple):
     Attributes:
       units: of the layer.
       images: of the data.
-      chosen: how many of them a round is evaluated on; None for all.
+      groups: of images, each of which has orders of its own.
       rounds: how many there are, all of as many pairs, since programs are compiled for that.
-      pairs: of an order and its reverse, in a round.
+      pairs: of an order and its reverse, for each group in a round.
       seed: of the draws.
     """
 
     units: int
     images: int
-    chosen: int | None
+    groups: int
     rounds: int
     pairs: int
     seed: int
@@ -209,58 +195,56 @@ class _Draws(NamedTuple):
     def of(
         cls, units: int, num_orders: int, images: int, images_per_order: int | None, seed: int
     ) -> _Draws:
-        """Rounds of as many pairs as are evaluated on the same images and fit."""
-        chosen = images_per_order if (images_per_order or images) < images else None
-        most = max(1, _MASKS // (2 * (units + 1))) if chosen is None else 1
+        """Rounds of as many pairs as fit, and groups of at most so many images."""
+        groups = math.ceil(images / (images_per_order or images))
+        most = max(1, _MASKS // (2 * (units + 1)))
         pairs = math.ceil(num_orders / 2)
         rounds = math.ceil(pairs / most)
-        return cls(units, images, chosen, rounds, math.ceil(pairs / rounds), seed)
+        return cls(units, images, groups, rounds, math.ceil(pairs / rounds), seed)
 
-    def orders(self, number: int) -> Int64[np.ndarray, "orders units"]:
+    @property
+    def largest(self) -> int:
+        """Images of the largest group."""
+        return math.ceil(self.images / self.groups)
+
+    def members(self) -> list[Int64[np.ndarray, " chosen"] | None]:
+        """The images of each group, in their order; None for all."""
+        if self.groups == 1:
+            return [None]
+        shuffled = np.random.default_rng([self.seed, 0, 0, 1]).permutation(self.images)
+        return [np.sort(group) for group in np.array_split(shuffled, self.groups)]
+
+    def orders(self, number: int, group: int) -> Int64[np.ndarray, "orders units"]:
         """Random orders of a round, each followed by its reverse."""
-        random = np.random.default_rng([self.seed, number])
+        random = np.random.default_rng([self.seed, number, group])
         drawn = [random.permutation(self.units) for _ in range(self.pairs)]
         return np.asarray([order for each in drawn for order in (each, each[::-1])], np.int64)
-
-    def images_of(self, number: int) -> Int64[np.ndarray, " chosen"] | None:
-        """The images of a round, in their order; None for all."""
-        if self.chosen is None:
-            return None
-        random = np.random.default_rng([self.seed, number, 1])
-        return np.sort(random.choice(self.images, self.chosen, replace=False))
 
 
 def _evaluated(
     draws: _Draws, one_round: OneRound, classes: int, standard_error: float | None
-) -> tuple[Spread, Sums]:
-    """What units contribute in all rounds, or in as many as a precision takes; and the last's sums.
+) -> tuple[Spread, Int64[np.ndarray, "3 classes"]]:
+    """What units contribute in all rounds, or in as many as a precision takes.
 
-    Where rounds have images of their own, what all units contribute together is left out.
+    With the images of each class, and how many are correct with all units and with none.
     """
-    spread = Spread.of_none(draws.units, classes)
     count = functools.partial(Sums.of, classes=classes)
+    groups, members = [Spread.of_none(draws.units, classes)] * draws.groups, draws.members()
     for number in range(draws.rounds):
-        orders = draws.orders(number)
-        masks = masks_of_orders(orders, draws.units, inserted=False)
-        sums = one_round(masks, Sums, count, draws.images_of(number))
-        scale = None if draws.chosen is None else draws.images / draws.chosen
-        spread = _joined(spread, _spread(sums, orders, scale))
-        if standard_error is not None and _is_known(spread, standard_error * draws.images):
+        ends = np.zeros((3, classes), np.int64)
+        for group, chosen in enumerate(members):
+            orders = draws.orders(number, group)
+            masks = masks_of_orders(orders, draws.units, inserted=False)
+            sums = one_round(masks, Sums, count, chosen)
+            groups[group] = _joined(groups[group], _spread(sums, orders))
+            ends += np.stack([sums.images, *sums.correct[[0, draws.units + 1]]])
+        if standard_error is not None and _is_known(groups, standard_error * draws.images):
             break
-    return spread, sums
+    return _over_groups(groups), ends
 
 
-def _spread(
-    sums: Sums, orders: Int[np.ndarray, "orders units"], scale: float | None = None
-) -> Spread:
-    """What the steps of cumulative ablation take away, by unit.
-
-    Args:
-      sums: along the orders.
-      orders: each followed by its reverse.
-      scale: how many images each of a sample stands for; what its units contribute together, which
-        is known of all images, is left out then. None where the sums are of all images.
-    """
+def _spread(sums: Sums, orders: Int[np.ndarray, "orders units"]) -> Spread:
+    """What the steps of cumulative ablation take away, by unit."""
     count, units = orders.shape
     correct = sums.correct[1:].reshape(count, units + 1, -1)
     loss = sums.loss[1:].sum(1).reshape(count, units + 1)
@@ -270,8 +254,6 @@ def _spread(
     by_class = images.reshape(count // 2, 2, units, -1).sum(1)
     loss_of_pairs = gained.reshape(count // 2, 2, units, 1).sum(1)
     pairs = np.concatenate([by_class, by_class.sum(2, keepdims=True), loss_of_pairs], axis=2)
-    if scale is not None:
-        pairs = scale * (pairs - pairs.mean(1, keepdims=True))
     mean = pairs.mean(0)
     return Spread(count // 2, by_class.sum(0), mean, ((pairs - mean) ** 2).sum(0))
 
@@ -288,12 +270,10 @@ def _joined(one: Spread, other: Spread) -> Spread:
     )
 
 
-def _completed(spread: Spread, swept: xr.Dataset) -> Spread:
-    """With what all units contribute together, from all images under a mask of none."""
-    by_class = (swept.correct_before - swept.correct[0]).values
-    loss = float((swept.loss_sum[0] - swept.loss_sum_before).sum())
-    together = np.array([*by_class, by_class.sum(), loss])
-    return spread._replace(mean=spread.mean + 2 * together / len(spread.mean))
+def _over_groups(groups: Sequence[Spread]) -> Spread:
+    """Of the images of all groups together, whose orders have nothing to do with one another."""
+    contributed, mean, squares = (sum(parts) for parts in list(zip(*groups, strict=True))[1:])
+    return Spread(groups[0].pairs, contributed, mean, squares)
 
 
 def _errors(spread: Spread) -> Float64[np.ndarray, "units columns"]:
@@ -301,9 +281,10 @@ def _errors(spread: Spread) -> Float64[np.ndarray, "units columns"]:
     return np.sqrt(spread.squares / (spread.pairs * (spread.pairs - 1))) / 2
 
 
-def _is_known(spread: Spread, images: float) -> bool:
+def _is_known(groups: Sequence[Spread], images: float) -> bool:
     """Whether every unit's overall value is known to so many images; a few pairs cannot tell."""
-    return spread.pairs >= _LEAST_PAIRS and bool(_errors(spread)[:, -2].max() <= images)
+    several = len(groups) * (groups[0].pairs - 1) >= _LEAST_PAIRS - 1
+    return several and bool(_errors(_over_groups(groups))[:, -2].max() <= images)
 
 
 def _labeled(

@@ -49,6 +49,7 @@ def in_passes(
     *,
     most: int,
     alike: bool = False,
+    images: int | None = None,
     file: str | Path | None,
     progress: Progress | bool | None,
     title: str,
@@ -62,6 +63,7 @@ def in_passes(
       measured: the result, from a function that makes a pass and gives the state of all images.
       most: how many passes there are at most.
       alike: whether one of them tells a plan what all cost.
+      images: what progress counts each of them as; those that it reads by default.
       file: where the result is kept; None for nowhere.
       progress: called with the images done and the total, over all passes.
       title: what is done, for the bar.
@@ -74,7 +76,7 @@ def in_passes(
 
         def one_pass(reducer: Reducer, engine: Callable[[Read], Engine], read: Read) -> State:
             asked = _asked(settings, reducer, engine, files.on_the_way)
-            part = shifted(report, len(done), most)
+            part = shifted(report, len(done), most, images)
             (found,) = in_one_pass([asked], read, execution, part, title, last=False)
             if alike and (planned := trial()):
                 planned[-1] = dataclasses.replace(planned[-1], steps=most)

@@ -100,6 +100,18 @@ def reporting(
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def shifted(progress: Progress, number: int, parts: int) -> Progress:
-    """Progress of one of several parts as progress of all."""
-    return lambda done, total: progress(number * total + done, parts * total)
+def shifted(progress: Progress, number: int, parts: int, size: int | None = None) -> Progress:
+    """Progress of one of several parts as progress of all.
+
+    Args:
+      progress: told of all.
+      number: of the part.
+      parts: how many there are.
+      size: what each counts as; what there is in it by default.
+    """
+
+    def report(done: int, total: int) -> None:
+        whole = size or total
+        progress(number * whole + done * whole // total, parts * whole)
+
+    return report

@@ -112,19 +112,6 @@ class Published:
         return (values - bound < threshold) & (values + bound > threshold)
 
 
-def in_pairs(curve: Curve, units: int, masks: int, seed: int) -> Estimate:
-    """Ours, with other images for each pair of an order and its reverse, till masks are spent."""
-    random = np.random.default_rng(seed)
-    sums, count = np.zeros(units), 0
-    while count * (units + 1) < masks:
-        order = random.permutation(units)
-        pair = np.stack([order, order[::-1]])
-        for each, accuracies in zip(pair, curve(pair), strict=True):
-            sums[each] += accuracies[:-1] - accuracies[1:]
-            count += 1
-    return Estimate(sums / count, count * (units + 1))
-
-
 def compared(
     network: ju.networks.Classifier,
     layer: str,
@@ -152,12 +139,13 @@ def compared(
     """
     units = network.layers[layer].num_units
 
-    def ours(count: int, seed: int) -> Estimate:
+    def ours(count: int, seed: int, images: int | None = None) -> Estimate:
         found = ju.ablation.shapley(
             network,
             layer,
             data,
             num_orders=count,
+            images_per_order=images,
             seed=seed,
             batch_size=batch_size,
             progress=False,
@@ -171,8 +159,10 @@ def compared(
         masks = orders * (units + 1) * len(data) // images
         curves = [_curve(network, layer, data, images, seed, batch_size) for seed in range(repeats)]
         if images < len(data):
+            # A pair less, for all images with all units and with none.
+            count = orders * len(data) // images - 2
             rows[f"antithetic, {images} images a pair"] = [
-                in_pairs(curve, units, masks, seed) for seed, curve in enumerate(curves)
+                ours(count, seed, images) for seed in range(repeats)
             ]
         rows[f"Neuron Shapley, {images} images a walk"] = [
             published.estimate(curve, units, masks, seed) for seed, curve in enumerate(curves)

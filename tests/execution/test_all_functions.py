@@ -293,7 +293,7 @@ PASSES = {
     "greedy": [(29, 2), (90, 1)],
     "dissect": [(90, 1)] * 2,
     "maximize": [(96, 3)],
-    "shapley_on_some": [(50, 2)],
+    "shapley_on_some": [(45, 2)],
 }
 
 
