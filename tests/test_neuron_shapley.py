@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxunits as ju
-from tests.benchmarks.neuron_shapley import Published, compared, in_pairs
+from tests.benchmarks.neuron_shapley import Published, compared
 from tests.stored import stored
 
 WEIGHTS = np.array([0.3, 0.2, 0.05, 0.05, 0.0])
@@ -47,12 +47,6 @@ def test_the_mean_over_many_walks_is_that_over_all_orders():
     found = sampler.estimate(along(game), 4, masks=5 * 4000, seed=1)
     # A marginal is 0 or 0.4, its standard deviation 0.2: five standard errors of 4,000 walks.
     np.testing.assert_allclose(found.values, exact, atol=5 * 0.2 / np.sqrt(4000))
-
-
-def test_pairs_of_an_order_and_its_reverse_have_the_same_mean():
-    found = in_pairs(along(game), 4, masks=5 * 2000, seed=2)
-    np.testing.assert_allclose(found.values, [0.2, 0.2, 0.1, 0], atol=5 * 0.2 / np.sqrt(2000))
-    assert found.masks == 5 * 2000
 
 
 def test_a_walk_ends_near_chance_and_skips_who_is_out_of_doubt():

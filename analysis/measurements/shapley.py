@@ -30,8 +30,7 @@ class Shapley:
     orders: Annotated[int, ju.Range(4, 10**6)] = 256
     """Random orders of the layer, at most; each has its reverse among them."""
     images_per_order: Annotated[int | None, COUNT] = None
-    """How many images, drawn at random, an order and its reverse are evaluated on; all by
-    default."""
+    """How many images are evaluated along the same orders, at most; all by default."""
     standard_error: Annotated[float | None, ju.Range(0, 1, open="least")] = None
     """Stop when every unit's overall value is known to this, as a share of images."""
     seed: Annotated[int, ju.SEEDS] = 0
@@ -53,7 +52,7 @@ _OPTIONS = tuple(
 
 
 def on_all_images(config: Settings) -> Sequence[Option]:
-    """The option that does not matter where orders are evaluated on all images."""
+    """The option that does not matter where all images share their orders."""
     name = "images_per_order"
     return () if config.of(Shapley).images_per_order else ((Shapley, name),)
 

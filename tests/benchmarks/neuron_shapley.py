@@ -159,10 +159,8 @@ def compared(
         masks = orders * (units + 1) * len(data) // images
         curves = [_curve(network, layer, data, images, seed, batch_size) for seed in range(repeats)]
         if images < len(data):
-            # A pair less, for all images with all units and with none.
-            count = orders * len(data) // images - 2
-            rows[f"antithetic, {images} images a pair"] = [
-                ours(count, seed, images) for seed in range(repeats)
+            rows[f"antithetic, {images} images an order"] = [
+                ours(orders, seed, images) for seed in range(repeats)
             ]
         rows[f"Neuron Shapley, {images} images a walk"] = [
             published.estimate(curve, units, masks, seed) for seed, curve in enumerate(curves)

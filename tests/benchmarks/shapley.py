@@ -62,7 +62,8 @@ def main(
       long_run: orders that both samplers are compared with; 0 for no comparison.
       repeats: how often each sampler runs.
       top: how many of the best units the published sampler looks for.
-      images_a_walk: images that it draws for each walk; the authors' program takes 128.
+      images_a_walk: images that it draws for each walk; the authors' program takes 128. As many share
+        orders in one of ours.
     """
     torch.set_num_threads(os.cpu_count() or 1)
     console = Console()
