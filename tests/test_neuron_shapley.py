@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxunits as ju
-from tests.benchmarks.neuron_shapley import Published, compared
+from tests.benchmarks.neuron_shapley import Comparison, Published
 from tests.stored import stored
 
 WEIGHTS = np.array([0.3, 0.2, 0.05, 0.05, 0.0])
@@ -74,17 +74,8 @@ def test_who_is_clearly_above_or_below_is_out_of_doubt():
 @pytest.mark.slow
 def test_the_table_has_both_samplers_at_equal_cost():
     data = ju.data.load("digits", "validation[:30]")
-    table = compared(
-        stored("mlp"),
-        "fc2",
-        data,
-        orders=4,
-        long_run=16,
-        repeats=2,
-        top=3,
-        images_a_walk=10,
-        batch_size=10,
-    )
+    compared = Comparison(4, long_run=16, repeats=2, top=3, images_a_walk=10, batch_size=10)
+    table = compared.table(stored("mlp"), "fc2", data)
     labels, errors, *_, ratios = [list(column.cells) for column in table.columns]
     assert [label.partition(",")[0] for label in labels] == [
         "antithetic whole orders",

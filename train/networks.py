@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import jaxunits as ju
 
@@ -24,8 +24,31 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True)
-class ConvNet:
+class _Arguments:
+    """Settings that are the arguments of a builder of `ju.networks`.
+
+    Attributes:
+      _builders: its name; or two, without batch norm and with it.
+    """
+
+    _builders: ClassVar[tuple[str, ...]]
+
+    def build(
+        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
+    ) -> ju.networks.Classifier:
+        """Build it with fresh weights."""
+        arguments = dict(vars(self))
+        which = arguments.pop("batch_norm") if len(self._builders) == 2 else 0
+        builder: Callable[..., ju.networks.Classifier]
+        builder = getattr(ju.networks, self._builders[which])
+        return builder(classes, preprocessing=preprocessing, seed=seed, **arguments)
+
+
+@dataclass(frozen=True)
+class ConvNet(_Arguments):
     """The convolutional network of *Representative Substitution* (arXiv 1911.05586)."""
+
+    _builders = ("convnet",)
 
     widths: tuple[int, ...] = (64, 64, 128, 128)
     """Units of each convolution."""
@@ -40,32 +63,24 @@ class ConvNet:
     channel_dropout: dict[str, float] = field(default_factory=dict)
     """Layers behind which channels are dropped, with the probability."""
 
-    def build(
-        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Classifier:
-        """Build it with fresh weights."""
-        return _built(ju.networks.convnet, self, classes, preprocessing, seed)
-
 
 @dataclass(frozen=True)
-class MLP:
+class MLP(_Arguments):
     """The multi-layer perceptron of *Representative Substitution* (arXiv 1911.05586)."""
+
+    _builders = ("mlp",)
 
     widths: tuple[int, ...] = (128, 512, 2048, 2048)
     """Units of each layer."""
     dropout: float = 0.0
     """Probability that a unit is dropped."""
 
-    def build(
-        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Classifier:
-        """Build it with fresh weights."""
-        return _built(ju.networks.mlp, self, classes, preprocessing, seed)
-
 
 @dataclass(frozen=True)
-class AlexNet:
+class AlexNet(_Arguments):
     """AlexNet in torchvision's layout."""
+
+    _builders = ("alexnet", "alexnet_bn")
 
     batch_norm: bool = False
     """Batch norm on the five convolutions."""
@@ -76,17 +91,12 @@ class AlexNet:
     channel_dropout: dict[str, float] = field(default_factory=dict)
     """Layers behind which channels are dropped, with the probability."""
 
-    def build(
-        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Classifier:
-        """Build it with fresh weights."""
-        builder = ju.networks.alexnet_bn if self.batch_norm else ju.networks.alexnet
-        return _built(builder, self, classes, preprocessing, seed, without="batch_norm")
-
 
 @dataclass(frozen=True)
-class VGG16:
+class VGG16(_Arguments):
     """VGG16."""
+
+    _builders = ("vgg16", "vgg16_bn")
 
     head: Literal["imagenet", "cifar"] = "imagenet"
     """Dense layers of 4,096 units as torchvision's, or one of 512 for images of 32×32."""
@@ -99,17 +109,12 @@ class VGG16:
     channel_dropout: dict[str, float] = field(default_factory=dict)
     """Layers behind which channels are dropped, with the probability."""
 
-    def build(
-        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Classifier:
-        """Build it with fresh weights."""
-        builder = ju.networks.vgg16_bn if self.batch_norm else ju.networks.vgg16
-        return _built(builder, self, classes, preprocessing, seed, without="batch_norm")
-
 
 @dataclass(frozen=True)
-class ResNet18:
+class ResNet18(_Arguments):
     """ResNet18."""
+
+    _builders = ("resnet18",)
 
     stem: Literal["imagenet", "cifar"] = "imagenet"
     """A 7×7 convolution of stride 2 and a pool, or a 3×3 convolution for images of 32×32."""
@@ -118,16 +123,12 @@ class ResNet18:
     channel_dropout: dict[str, float] = field(default_factory=dict)
     """Layers behind which channels are dropped, with the probability."""
 
-    def build(
-        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Classifier:
-        """Build it with fresh weights."""
-        return _built(ju.networks.resnet18, self, classes, preprocessing, seed)
-
 
 @dataclass(frozen=True)
-class VisionTransformer:
+class VisionTransformer(_Arguments):
     """A vision transformer (Dosovitskiy et al. 2021)."""
+
+    _builders = ("vision_transformer",)
 
     patch: int = 4
     """Side of a patch in pixels."""
@@ -139,23 +140,3 @@ class VisionTransformer:
     """Attention heads of a block."""
     hidden: int = 128
     """Neurons of a block."""
-
-    def build(
-        self, classes: int, preprocessing: ju.data.Preprocessing, seed: int
-    ) -> ju.networks.Classifier:
-        """Build it with fresh weights."""
-        return _built(ju.networks.vision_transformer, self, classes, preprocessing, seed)
-
-
-def _built(
-    builder: Callable[..., ju.networks.Classifier],
-    settings: Any,
-    classes: int,
-    preprocessing: ju.data.Preprocessing,
-    seed: int,
-    *,
-    without: str | None = None,
-) -> ju.networks.Classifier:
-    """A network whose builder has the settings' fields as arguments, except for one of them."""
-    arguments = {name: value for name, value in vars(settings).items() if name != without}
-    return builder(classes, preprocessing=preprocessing, seed=seed, **arguments)

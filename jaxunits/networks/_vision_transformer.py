@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import jax.numpy as jnp
 from flax import nnx
@@ -169,39 +170,15 @@ def vision_transformer(
       InputError: a number below 1, a patch that does not divide the images, heads that do not
         divide the width, more than 2^29 parameters, or a seed outside 0 to 2^32 - 1.
     """
-    height, across = preprocessing.size
-    given = {"classes": classes, "patch": patch, "width": width, "depth": depth}
-    given |= {"heads": heads, "hidden": hidden}
-    for name, number in given.items():
-        if number < 1:
-            raise InputError(f"vision_transformer with {name}={number}: give at least 1")
-    if height % patch or across % patch:
-        raise InputError(
-            f"vision_transformer with patch={patch} for images of {height}×{across}: give a number "
-            "that divides both sides"
-        )
-    if width % heads:
-        raise InputError(
-            f"vision_transformer with width={width} and heads={heads}: give a number of heads that "
-            "divides the width"
-        )
+    sizes = {"patch": patch, "width": width, "depth": depth, "heads": heads, "hidden": hidden}
+    _check_sizes({"classes": classes, **sizes}, preprocessing)
     check_numbers(seed=(seed, SEEDS))
-    positions = (height // patch) * (across // patch)
-    of_block = 4 * width * width + 2 * width * hidden
-    check_parameter_count(
-        depth * of_block + (positions + patch * patch * preprocessing.channels + classes) * width,
-        f"vision_transformer with width={width}, depth={depth} and hidden={hidden}",
-    )
     module = VisionTransformer(
         classes,
-        positions,
+        _positions(patch, preprocessing),
         channels=preprocessing.channels,
-        patch=patch,
-        width=width,
-        depth=depth,
-        heads=heads,
-        hidden=hidden,
         seed=seed,
+        **sizes,
     )
     of_heads = {f"blocks.{number}.heads": _OF_HEADS for number in range(depth)}
     return nnx_classifier(
@@ -209,7 +186,47 @@ def vision_transformer(
         preprocessing=preprocessing,
         name="vision_transformer",
         architecture=Architecture.of(
-            "vision_transformer", **given, preprocessing=dataclasses.asdict(preprocessing)
+            "vision_transformer",
+            classes=classes,
+            **sizes,
+            preprocessing=dataclasses.asdict(preprocessing),
         ),
         function=check_options("unit", of_heads, None),
+    )
+
+
+def _positions(patch: int, preprocessing: Preprocessing) -> int:
+    """Patches per image."""
+    height, width = preprocessing.size
+    return (height // patch) * (width // patch)
+
+
+def _check_sizes(sizes: Mapping[str, int], preprocessing: Preprocessing) -> None:
+    """Refuse numbers of which no network can be made.
+
+    Args:
+      sizes: the arguments of `vision_transformer` that are numbers, by name, without the seed.
+      preprocessing: of the images.
+    """
+    for name, number in sizes.items():
+        if number < 1:
+            raise InputError(f"vision_transformer with {name}={number}: give at least 1")
+    patch, width, depth, hidden = (sizes[name] for name in ("patch", "width", "depth", "hidden"))
+    height, across = preprocessing.size
+    if height % patch or across % patch:
+        raise InputError(
+            f"vision_transformer with patch={patch} for images of {height}×{across}: give a number "
+            "that divides both sides"
+        )
+    if width % sizes["heads"]:
+        raise InputError(
+            f"vision_transformer with width={width} and heads={sizes['heads']}: give a number of "
+            "heads that divides the width"
+        )
+    of_block = 4 * width * width + 2 * width * hidden
+    of_patch = patch * patch * preprocessing.channels
+    others = (_positions(patch, preprocessing) + of_patch + sizes["classes"]) * width
+    check_parameter_count(
+        depth * of_block + others,
+        f"vision_transformer with width={width}, depth={depth} and hidden={hidden}",
     )

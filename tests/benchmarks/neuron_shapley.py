@@ -112,62 +112,71 @@ class Published:
         return (values - bound < threshold) & (values + bound > threshold)
 
 
-def compared(
-    network: ju.networks.Classifier,
-    layer: str,
-    data: ju.data.Dataset,
-    *,
-    orders: int,
-    long_run: int,
-    repeats: int,
-    top: int,
-    images_a_walk: int,
-    batch_size: int,
-) -> Table:
-    """Errors of the samplers against a long run, at the cost of so many whole orders.
+@dataclass(frozen=True)
+class Comparison:
+    """Errors of the samplers against a long run, at the cost of so many whole orders."""
 
-    Args:
-      network: the network.
-      layer: the layer.
-      data: the images.
-      orders: the budget, whole orders on all images.
-      long_run: orders of the long run.
-      repeats: runs of each sampler; errors are root mean squares over them.
-      top: how many of the best units are looked for.
-      images_a_walk: images that the published sampler draws for each walk.
-      batch_size: images per batch.
-    """
-    units = network.layers[layer].num_units
+    orders: int = 32
+    """Random orders along all images."""
+    long_run: int = 2048
+    """Orders that both samplers are compared with; 0 for no comparison."""
+    repeats: int = 4
+    """How often each sampler runs; errors are root mean squares over them."""
+    top: int = 10
+    """How many of the best units the published sampler looks for."""
+    images_a_walk: int = 128
+    """Images that it draws for each walk; the authors' program takes 128. As many share orders in
+    one of ours."""
+    batch_size: int = 128
+    """Images per batch."""
 
-    def ours(count: int, seed: int, images: int | None = None) -> Estimate:
-        found = ju.ablation.shapley(
-            network,
-            layer,
-            data,
-            num_orders=count,
-            images_per_order=images,
-            seed=seed,
-            batch_size=batch_size,
-            progress=False,
-        )
-        return Estimate(found.shapley.values, count * (units + 1))
+    def table(self, network: ju.networks.Classifier, layer: str, data: ju.data.Dataset) -> Table:
+        """Compare them.
 
-    truth = ours(long_run, _LONG_SEED).values
-    published = Published(top, chance=1 / len(data.class_names))
-    rows = {"antithetic whole orders": [ours(orders, seed) for seed in range(repeats)]}
-    for images in dict.fromkeys((min(images_a_walk, len(data)), len(data))):
-        masks = orders * (units + 1) * len(data) // images
-        curves = [_curve(network, layer, data, images, seed, batch_size) for seed in range(repeats)]
-        if images < len(data):
-            rows[f"antithetic, {images} images an order"] = [
-                ours(orders, seed, images) for seed in range(repeats)
+        Args:
+          network: the network.
+          layer: the layer.
+          data: the images.
+        """
+        units = network.layers[layer].num_units
+
+        def ours(count: int, seed: int, images: int | None = None) -> Estimate:
+            found = ju.ablation.shapley(
+                network,
+                layer,
+                data,
+                num_orders=count,
+                images_per_order=images,
+                seed=seed,
+                batch_size=self.batch_size,
+                progress=False,
+            )
+            return Estimate(found.shapley.values, count * (units + 1))
+
+        truth = ours(self.long_run, _LONG_SEED).values
+        published = Published(self.top, chance=1 / len(data.class_names))
+        rows = {
+            "antithetic whole orders": [ours(self.orders, seed) for seed in range(self.repeats)]
+        }
+        for images in dict.fromkeys((min(self.images_a_walk, len(data)), len(data))):
+            masks = self.orders * (units + 1) * len(data) // images
+            curves = [
+                _curve(network, layer, data, images, seed, self.batch_size)
+                for seed in range(self.repeats)
             ]
-        rows[f"Neuron Shapley, {images} images a walk"] = [
-            published.estimate(curve, units, masks, seed) for seed, curve in enumerate(curves)
-        ]
-    return _table(
-        rows, truth, top, f"{layer}: at the cost of {orders} orders on {len(data)} images"
-    )
+            if images < len(data):
+                rows[f"antithetic, {images} images an order"] = [
+                    ours(self.orders, seed, images) for seed in range(self.repeats)
+                ]
+            rows[f"Neuron Shapley, {images} images a walk"] = [
+                published.estimate(curve, units, masks, seed) for seed, curve in enumerate(curves)
+            ]
+        return _table(
+            rows,
+            truth,
+            self.top,
+            f"{layer}: at the cost of {self.orders} orders on {len(data)} images",
+        )
 
 
 def _curve(

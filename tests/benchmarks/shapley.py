@@ -14,6 +14,7 @@ import os
 import statistics
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -25,10 +26,11 @@ from rich.table import Table
 import jaxunits as ju
 
 from .clock import clocked
-from .neuron_shapley import compared
+from .neuron_shapley import Comparison
 from .torch_networks import features, torch_images, torch_twin
 
 CLASSES = 10
+_SAMPLERS = Comparison()
 
 
 def main(
@@ -36,15 +38,10 @@ def main(
     images: Path | None = None,
     layer: str = "layer3.2",
     num_images: int = 512,
-    orders: int = 32,
-    batch_size: int = 128,
     rounds: int = 3,
     masks: int = 4,
     standard_error: float = 0.002,
-    long_run: int = 2048,
-    repeats: int = 4,
-    top: int = 10,
-    images_a_walk: int = 128,
+    samplers: Annotated[Comparison, tyro.conf.arg(name="")] = _SAMPLERS,
 ) -> None:
     """Compare the two.
 
@@ -53,18 +50,13 @@ def main(
       images: an .npz file with `images` `[images, 32, 32, 3]`, uint8, and `labels`.
       layer: the layer.
       num_images: how many images.
-      orders: random orders.
-      batch_size: images per batch, on both sides.
       rounds: how often each side runs; medians are printed.
       masks: how many masks the loop of PyTorch is timed on.
       standard_error: a precision of each unit's overall value, share of images, for which the time
         is estimated.
-      long_run: orders that both samplers are compared with; 0 for no comparison.
-      repeats: how often each sampler runs.
-      top: how many of the best units the published sampler looks for.
-      images_a_walk: images that it draws for each walk; the authors' program takes 128. As many share
-        orders in one of ours.
+      samplers: how many orders are measured, and how samplers are compared.
     """
+    orders, batch_size = samplers.orders, samplers.batch_size
     torch.set_num_threads(os.cpu_count() or 1)
     console = Console()
     console.print(f"load average of the minute before: {os.getloadavg()[0]:.1f}")
@@ -97,19 +89,8 @@ def main(
         f"largest standard error of a unit's overall value: {error:.4f}; for {standard_error} "
         f"about {needed:,.0f} orders, {seconds * needed / orders:,.0f} s"
     )
-    if long_run:
-        table = compared(
-            network,
-            layer,
-            data,
-            orders=orders,
-            long_run=long_run,
-            repeats=repeats,
-            top=top,
-            images_a_walk=images_a_walk,
-            batch_size=batch_size,
-        )
-        console.print(table)
+    if samplers.long_run:
+        console.print(samplers.table(network, layer, data))
 
 
 def _images(path: Path | None, count: int) -> ju.data.Dataset:
