@@ -1,6 +1,7 @@
 """Shapley values against the exact ones, which all subsets of a small layer give."""
 
 import dataclasses
+import functools
 import itertools
 import math
 
@@ -9,6 +10,7 @@ import pytest
 from jax import numpy as jnp
 
 import jaxunits as ju
+from jaxunits._bounds import check_table
 from jaxunits.ablation._question import question_of
 from tests.chains import changed
 from tests.reference import small_convnet
@@ -226,6 +228,13 @@ def test_a_kill_loses_nothing(images, trained, few_digits, tmp_path, monkeypatch
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("killed.nc", "killed.timing.json", "whole.nc", "whole.timing.json"),
     ]
+
+
+def test_more_groups_than_memory_holds_are_refused(trained, few_digits, monkeypatch):
+    limited = functools.partial(check_table, most=1000)
+    monkeypatch.setattr(ju.ablation._shapley, "check_table", limited)
+    with pytest.raises(ju.InputError, match="images_per_order=1 of 300 images gives 2,400 × 10"):
+        ju.ablation.shapley(trained, "conv2", few_digits, images_per_order=1)
 
 
 @pytest.mark.parametrize("name", ["transformer", "linen", "masked", "mobilenet"])
