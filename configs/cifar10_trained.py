@@ -40,21 +40,28 @@ base = Config(
     schedule=Schedule("cosine", warmup_epochs=0.5),
     epochs=40,
 )
-study = Study(
-    grid(
-        base,
-        {"convnet": ConvNet()},
-        {
-            "plain": variants.plain,
-            "batch_norm": variants.network(batch_norm=True),
-            "channel_dropout": variants.network(channel_dropout={"conv4": 0.3}),
-            "half_random_labels": variants.data(random_labels=0.5),
-            "selective": variants.regularizers(class_selectivity=1.0),
-            "unselective": variants.regularizers(class_selectivity=-1.0),
-        },
-    ),
-    seeds=(0, 1, 2),
-)
+
+
+def in_six_ways(base: Config, network: ConvNet) -> Study:
+    """A network trained in each way with three seeds."""
+    return Study(
+        grid(
+            base,
+            {"convnet": network},
+            {
+                "plain": variants.plain,
+                "batch_norm": variants.network(batch_norm=True),
+                "channel_dropout": variants.network(channel_dropout={"conv4": 0.3}),
+                "half_random_labels": variants.data(random_labels=0.5),
+                "selective": variants.regularizers(class_selectivity=1.0),
+                "unselective": variants.regularizers(class_selectivity=-1.0),
+            },
+        ),
+        seeds=(0, 1, 2),
+    )
+
+
+study = in_six_ways(base, ConvNet())
 
 
 def write_folders(images: Path, folder: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,20 +13,43 @@ import xarray as xr
 
 import jaxunits as ju
 
+from ..measurements.removal import area_under
 from ..runs import Run
 from ..settings import Settings
 from .of_topology import role_shares
 from .rules import Estimate, of_difference, of_few_ranks
 
-# Settings that variants of a network differ in, with the claim that each is looked at for.
-_VARIANTS = {
-    "network.batch_norm": "batch_norm",
-    "network.channel_dropout": "dropout",
-    "data.random_labels": "random_labels",
-}
-# What differs with them, or says nothing.
+# What differs with other settings, or says nothing.
 _ASIDE = ("sha256", "data_fingerprint", "seed", "run_folder")
+_NETWORK, _ALL = "whole network", "all layers"
 Found = Iterator[tuple[str, str, str, Estimate]]
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """What of two kinds of training is compared for a claim.
+
+    Attributes:
+      claim: the claim.
+      kind: the measurement.
+      number: of a layer of a network.
+      of_all: what stands for the layer where the number is of the network; of each layer else.
+    """
+
+    claim: str
+    kind: str
+    number: Callable[[xr.Dataset], float]
+    of_all: str = ""
+
+    def by_layer(self, run: Run) -> dict[str, float]:
+        """The numbers of a network."""
+        numbers = {
+            layer: self.number(found) for layer, found in run.results.get(self.kind, {}).items()
+        }
+        if not (self.of_all and numbers):
+            return numbers
+        # Of the whole network it was measured once, or every layer has the same.
+        return {self.of_all: next(iter(numbers.values()))}
 
 
 def found_of_variants(runs: Mapping[str, Sequence[Run]], config: Settings) -> Found:
@@ -35,30 +60,31 @@ def found_of_variants(runs: Mapping[str, Sequence[Run]], config: Settings) -> Fo
       config: the options of roles.
     """
     for (name, plain), (other, changed) in itertools.permutations(runs.items(), 2):
-        claim = _VARIANTS.get(_only_addition(plain[0], changed[0]), "")
-        if claim == "random_labels":
-            yield from _compared(claim, f"{name}, {other}", (plain, changed), "cumulative", _kept)
-        elif claim:
-            yield from _compared(claim, f"{name}, {other}", (plain, changed), "ablation", _largest)
+        for comparison in _COMPARISONS.get(_change(plain[0], changed[0]), ()):
+            for layer, estimate in _compared(comparison, plain, changed):
+                yield comparison.claim, f"{name}, {other}", layer, estimate
     yield from _generalization([run for of in runs.values() for run in of], config)
 
 
-def _only_addition(plain: Run, other: Run) -> str:
+def _change(plain: Run, other: Run) -> str:
     """The one setting that another network has and the plain one has not; empty if there are more.
 
-    Networks that the training program did not train say nothing of how they were.
+    Of a regularizer also which sign it has. Networks that the training program did not train say
+    nothing of how they were.
     """
     each = []
     for run in (plain, other):
         folder = ju.results.RunFolder(run.folder)
         settings = folder.read_configuration() if folder.configuration.exists() else {}
         each.append(dict(_flat(settings)))
-    differing = [
-        key for key in each[0].keys() | each[1].keys() if each[0].get(key) != each[1].get(key)
-    ]
-    if len(differing) != 1 or each[0].get(differing[0]):
+    before, after = each
+    differing = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
+    if len(differing) != 1 or before.get(differing[0]):
         return ""
-    return differing[0]
+    (name,) = differing
+    if name.startswith("regularizers."):
+        return f"{name} {'above' if after[name] > 0 else 'below'} 0"
+    return name
 
 
 def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -73,46 +99,74 @@ def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _compared(
-    claim: str,
-    names: str,
-    both: tuple[Sequence[Run], Sequence[Run]],
-    kind: str,
-    number: Callable[[xr.Dataset], float],
-) -> Found:
-    """Layer by layer, a number of the one less that of the other."""
-    each = [[run.results.get(kind, {}) for run in runs] for runs in both]
-    for layer in dict.fromkeys(layer for side in each for results in side for layer in results):
-        sides = [
-            np.asarray([number(of[layer]) for of in side if layer in of], float) for side in each
-        ]
-        if all(map(len, sides)):
-            yield claim, names, layer, of_difference(*sides)
+    comparison: _Comparison, plain: Sequence[Run], changed: Sequence[Run]
+) -> Iterator[tuple[str, Estimate]]:
+    """Layer by layer, a number of the plain networks less that of the others."""
+    sides = [list(map(comparison.by_layer, runs)) for runs in (plain, changed)]
+    for layer in dict.fromkeys(layer for side in sides for found in side for layer in found):
+        one, other = (
+            np.asarray([found[layer] for found in side if layer in found], float) for side in sides
+        )
+        if len(one) and len(other):
+            yield layer, of_difference(one, other)
 
 
-def _largest(sweep: xr.Dataset) -> float:
+def _damage(sweep: xr.Dataset) -> float:
+    """The mean max class drop in points."""
     return 100 * float(sweep.max_class_accuracy_drop.mean())
 
 
+def _accuracy(sweep: xr.Dataset) -> float:
+    """The accuracy with all units, in percent."""
+    return 100 * int(sweep.correct_before.sum()) / int(sweep.n_images.sum())
+
+
+def _selectivity(attributes: xr.Dataset) -> float:
+    return float(attributes.class_selectivity.mean())
+
+
 def _kept(curves: xr.Dataset) -> float:
-    """What random orders leave of a class's accuracy, of what it is with all units."""
-    kept = curves.random_accuracy.mean(["draw", "step"])
-    before = curves.random_accuracy.isel(step=0, draw=0)
-    return float((kept / before.where(before > 0)).mean())
+    """The mean training accuracy over all numbers of removed units, as a share of the whole."""
+    training = curves.sel(side="training")
+    whole = float(training.accuracy.isel(step=0).mean())
+    return float(area_under(training).mean()) / whole if whole else math.nan
+
+
+_COMPARISONS = {
+    "network.batch_norm": (_Comparison("batch_norm", "ablation", _damage),),
+    "network.channel_dropout": (_Comparison("dropout", "ablation", _damage),),
+    "data.random_labels": (
+        _Comparison("random_labels", "removal", _kept),
+        _Comparison("random_labels", "removal_of_all", _kept, _ALL),
+    ),
+    "regularizers.class_selectivity above 0": (
+        _Comparison("selective_units", "attributes", _selectivity),
+        _Comparison("selective_accuracy", "ablation", _accuracy, _NETWORK),
+        _Comparison("selective_class", "ablation", _damage),
+    ),
+    "regularizers.class_selectivity below 0": (
+        _Comparison("unselective_units", "attributes", _selectivity),
+        _Comparison("unselective_accuracy", "ablation", _accuracy, _NETWORK),
+        _Comparison("unselective_class", "ablation", _damage),
+    ),
+}
 
 
 def _generalization(runs: Sequence[Run], config: Settings) -> Found:
-    """Accuracy on held-out images against the share of overfitted units, over networks."""
-    layers = dict.fromkeys(layer for run in runs for layer in run.results.get("insertion", {}))
-    for layer in layers:
-        found = []
-        for run in runs:
-            measured = run.results.get("insertion", {}).get(layer)
-            if measured is not None and run.sweeps:
-                sweep = next(iter(run.sweeps.values()))
-                accuracy = int(sweep.correct_before.sum()) / int(sweep.n_images.sum())
+    """Accuracy on held-out images against the share of overfitted units, over networks.
+
+    Of those that have the same units and classify the same images.
+    """
+    found: dict[tuple[str, int, str], list[tuple[float, float]]] = {}
+    for run in runs:
+        for layer, measured in run.results.get("insertion", {}).items():
+            sweep = run.sweeps.get(layer)
+            if sweep is not None:
                 share = float(role_shares(measured, "overfitted", config).mean())
-                found.append((accuracy, share))
-        if len(found) > 1:
-            accuracies, shares = zip(*found, strict=True)
-            of = f"{len(found)} networks"
+                alike = layer, measured.sizes["step"], str(sweep.attrs["data"])
+                found.setdefault(alike, []).append((_accuracy(sweep), share))
+    for (layer, _, _), each in found.items():
+        if len(each) > 1:
+            accuracies, shares = zip(*each, strict=True)
+            of = f"{len(each)} networks"
             yield "roles_generalization", of, layer, of_few_ranks(accuracies, shares)

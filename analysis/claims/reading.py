@@ -15,19 +15,40 @@ from ..runs import Run, folders
 def measured_runs(paths: Sequence[Path]) -> list[Run]:
     """The networks of run folders and of studies' folders, with all that was measured of them.
 
+    Those of several studies that are called alike have the study's name before their own.
+
     Args:
       paths: the folders.
 
     Raises:
       InputError: a folder has no measurements, has several of a layer and kind that differ in their
-        settings, or a file is damaged.
+        settings, two networks have one name, or a file is damaged.
     """
+    places = [folder.absolute() for path in paths for folder in folders(path)]
+    studies: dict[str, set[Path]] = {}
+    for folder in places:
+        study, name = _place(folder)
+        studies.setdefault(name, set()).add(study)
+    named: dict[str, Path] = {}
     found = []
-    for path in paths:
-        for folder in folders(path):
-            name = path.name if folder == path else folder.parent.name
-            found.append(Run(name, folder.name, _results(folder), folder))
+    for folder in places:
+        study, name = _place(folder)
+        configuration = name if len(studies[name]) == 1 else f"{study.name}/{name}"
+        run = Run(configuration, folder.name, _results(folder), folder)
+        if run.name in named:
+            raise ju.InputError(
+                f"{named[run.name]} and {folder} are both called {run.name}: name each folder "
+                "once, and rename one of two studies that are called alike"
+            )
+        named[run.name] = folder
+        found.append(run)
     return found
+
+
+def _place(folder: Path) -> tuple[Path, str]:
+    """The folder of a run's study, and the name of its configuration there."""
+    own = folder.parent if folder.name.startswith("seed") else folder
+    return own.parent, own.name
 
 
 def _results(folder: Path) -> dict[str, dict[str, xr.Dataset]]:

@@ -101,15 +101,18 @@ def results_file(runs: Sequence[Run], found: Sequence[Row]) -> Mapping[str, Any]
             }
             for key, claim in CLAIMS.items()
         },
-        "networks": [_network(run, _name(run, runs)) for run in runs],
+        "networks": [_network(run, runs) for run in runs],
         "rows": [asdict(row) for row in found],
     }
 
 
-def _network(run: Run, name: str) -> dict[str, Any]:
+def _network(run: Run, runs: Sequence[Run]) -> dict[str, Any]:
     """What was measured of a network, and on which images."""
-    layers = {kind: list(of) for kind, of in run.results.items() if of}
-    described: dict[str, Any] = {"name": name, "layers": layers}
+    described: dict[str, Any] = {
+        "name": _name(run, runs),
+        "configuration": run.configuration,
+        "layers": {kind: list(of) for kind, of in run.results.items() if of},
+    }
     if run.sweeps:
         sweep = next(iter(run.sweeps.values()))
         images = int(sweep.n_images.sum())

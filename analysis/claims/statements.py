@@ -29,7 +29,7 @@ class Claim:
 
 
 _ZHOU, _ZHAO, _CHEN = "Zhou et al. 2018", "Zhao and Zhang 2021", "Chen et al. 2019"
-_MORCOS = "Morcos et al. 2018"
+_MORCOS, _LEAVITT = "Morcos et al. 2018", "Leavitt and Morcos 2020"
 _SIMULTANEOUS = "intervals of all {} together (Tango 1998, Bonferroni)"
 _UNITS = "over the units of a layer, resampled"
 _R = "Spearman's r over the units of a layer, resampled"
@@ -224,11 +224,53 @@ CLAIMS = {
         Rule("below", 0.0),
     ),
     "random_labels": Claim(
-        _MORCOS,
-        "Networks that learned random labels lose more when units are ablated at random.",
-        "share of a class's accuracy kept, mean along random orders and over classes, plain less "
-        f"random labels; {_SEEDS}",
+        f"{_MORCOS}, §3.1",
+        "Networks that learned random labels lose more when units are removed at random.",
+        "training accuracy, on the labels that were learned, mean over all numbers of removed "
+        f"units, as a share of that with all units; plain less random labels; {_SEEDS}",
         "",
+        Rule("above", 0.0),
+    ),
+    "selective_units": Claim(
+        _LEAVITT,
+        "A regularizer for class selectivity makes units more selective.",
+        f"mean class selectivity, plain less regularized; {_SEEDS}",
+        "",
+        Rule("below", 0.0),
+    ),
+    "unselective_units": Claim(
+        _LEAVITT,
+        "A regularizer against class selectivity makes units less selective.",
+        f"mean class selectivity, plain less regularized; {_SEEDS}",
+        "",
+        Rule("above", 0.0),
+    ),
+    "selective_accuracy": Claim(
+        _LEAVITT,
+        "Regularizing for class selectivity costs accuracy.",
+        f"accuracy on held-out images, plain less regularized; {_SEEDS}",
+        _POINTS,
+        Rule("above", 0.0),
+    ),
+    "unselective_accuracy": Claim(
+        _LEAVITT,
+        "Regularizing against class selectivity costs little accuracy: less than 2 points.",
+        f"accuracy on held-out images, plain less regularized; {_SEEDS}",
+        _POINTS,
+        Rule("below", 2.0),
+    ),
+    "selective_class": Claim(
+        f"after {_ZHOU}, §3.3",
+        "Units that a regularizer made more selective cost single classes more.",
+        f"mean max class drop, plain less regularized; {_SEEDS}",
+        _POINTS,
+        Rule("below", 0.0),
+    ),
+    "unselective_class": Claim(
+        f"after {_ZHOU}, §3.3",
+        "Units that a regularizer made less selective cost single classes less.",
+        f"mean max class drop, plain less regularized; {_SEEDS}",
+        _POINTS,
         Rule("above", 0.0),
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,24 +34,28 @@ def rendered(found: Mapping[str, Any]) -> str:
     by_claim: dict[str, list[_Row]] = {key: [] for key in found["claims"]}
     for row in found["rows"]:
         by_claim[row["claim"]].append(row)
+    names = {each["name"]: each["configuration"] for each in found["networks"]}
     parts = ["## Networks", *_networks(found["networks"]), "## All claims"]
     parts += _summary(found["claims"], by_claim)
     for key, claim in found["claims"].items():
         if by_claim[key]:
             parts += ["", f"## {claim['text']} {{: #{key} }}", "", _how(claim), ""]
-            parts += _rows(claim, by_claim[key])
+            parts += _rows(claim, by_claim[key], names)
     return "\n".join(parts)
 
 
 def _networks(networks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A row for each configuration, with the accuracies of its seeds."""
     yield "\n| network | images | accuracy | layers |\n| --- | --- | --- | --- |"
-    for each in networks:
-        images = (
+    for name, seeds in _together(networks, lambda each: each["configuration"]).items():
+        images = [
             f"{each['images']:,} of {each['data']}, {each['split']}" if "images" in each else ""
-        )
-        accuracy = f"{each['accuracy']:.2%}" if "accuracy" in each else ""
-        layers = ", ".join(f"`{name}`" for name in each["layers"].get("ablation", []))
-        yield f"| {each['name']} | {images} | {accuracy} | {layers} |"
+            for each in seeds
+        ]
+        accuracies = ", ".join(f"{each['accuracy']:.2%}" for each in seeds if "accuracy" in each)
+        layers = [f"`{layer}`" for each in seeds for layer in each["layers"].get("ablation", [])]
+        cells = (_of_seeds(name, seeds), _listed(images), accuracies, _listed(layers))
+        yield f"| {' | '.join(cells)} |"
     yield ""
 
 
@@ -72,15 +76,46 @@ def _how(claim: Mapping[str, Any]) -> str:
     return f"{claim['paper']}. {measured}. Holds where {claim['rule']}."
 
 
-def _rows(claim: Mapping[str, Any], rows: Sequence[_Row]) -> Iterator[str]:
+def _rows(
+    claim: Mapping[str, Any], rows: Sequence[_Row], names: Mapping[str, str]
+) -> Iterator[str]:
+    """A row for each configuration and layer, with the numbers of its seeds."""
     unit = f" ({claim['unit']})" if claim["unit"] else ""
     yield f"| network | layer | found{unit} | 95 % interval | verdict |"
     yield "| --- | --- | --: | --- | --- |"
-    for row in rows:
-        interval = f"{_number(row['low'])} to {_number(row['high'])}"
-        known = interval if row["low"] is not None else "none"
-        cells = row["network"], row["layers"], _number(row["number"]), known, row["verdict"]
-        yield f"| {' | '.join(cells)} |"
+    alike = _together(rows, lambda row: (names.get(row["network"], row["network"]), row["layers"]))
+    for (name, layers), seeds in alike.items():
+        found = ", ".join(_number(row["number"]) for row in seeds)
+        known = [row for row in seeds if row["low"] is not None]
+        low, high = (
+            _number(choice((row[end] for row in known), default=None))
+            for choice, end in ((min, "low"), (max, "high"))
+        )
+        interval = f"{low} to {high}" if known else "none"
+        counts = Counter(row["verdict"] for row in seeds)
+        verdict = ", ".join(
+            name if len(counts) == 1 else f"{name} {counts[name]}"
+            for name in _VERDICTS
+            if counts[name]
+        )
+        yield f"| {_of_seeds(name, seeds)} | {layers} | {found} | {interval} | {verdict} |"
+
+
+def _together(items: Sequence[_Row], key: Callable[[_Row], Hashable]) -> dict[Any, list[_Row]]:
+    """The items of each key, in their order."""
+    found: dict[Any, list[_Row]] = {}
+    for each in items:
+        found.setdefault(key(each), []).append(each)
+    return found
+
+
+def _of_seeds(name: str, seeds: Sequence[_Row]) -> str:
+    return f"{name}, {len(seeds)} seeds" if len(seeds) > 1 else name
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Each text once."""
+    return ", ".join(dict.fromkeys(texts))
 
 
 def _number(value: float | None) -> str:

@@ -1,6 +1,7 @@
 """Verdicts on the papers' claims, from made-up results whose answers are known."""
 
 import importlib.util
+import itertools
 import json
 import math
 from pathlib import Path
@@ -14,6 +15,7 @@ import jaxunits as ju
 from jaxunits.analysis import Run
 from jaxunits.analysis.claims.__main__ import main
 from jaxunits.analysis.claims.of_ablation import found_of_ablation, largest
+from jaxunits.analysis.claims.reading import measured_runs
 from jaxunits.analysis.claims.rows import Row, results_file, rows
 from jaxunits.analysis.claims.rules import (
     FAILS,
@@ -150,11 +152,15 @@ def rotations(kind):
 def trained(folder, name, **changes):
     """A run folder of a network that was trained in some way."""
     network = {"batch_norm": False, "channel_dropout": {}}
-    data = {"random_labels": 0.0, "fraction": 1.0}
-    settings = {"network": network, "data": data, "epochs": 10}
+    settings = {
+        "network": network,
+        "data": {"random_labels": 0.0, "fraction": 1.0},
+        "regularizers": {"class_selectivity": 0.0, "l1_weights": 0.0},
+        "epochs": 10,
+    }
     for key, value in changes.items():
         settings[key] = {**settings[key], **value}
-    run = ju.results.RunFolder(folder / name)
+    run = ju.results.RunFolder(folder / name / "seed0")
     if not run.configuration.exists():
         run.claim({**settings, "data_fingerprint": {"train": name}})
     return run.path
@@ -167,26 +173,48 @@ def variants(kind, folder):
         "normed": {"network": {"batch_norm": True}},
         "dropped": {"network": {"channel_dropout": {"conv": 0.3}}},
         "shuffled": {"data": {"random_labels": 0.5}},
+        "selective": {"regularizers": {"class_selectivity": 1.0}},
+        "unselective": {"regularizers": {"class_selectivity": -1.0}},
         # In two ways: nothing can be said.
         "other": {"network": {"batch_norm": True}, "data": {"fraction": 0.5}},
     }
-    hurt = {GOOD: 20, BAD: -20, NOISE: 0}[kind]
-    kept = {GOOD: -0.3, BAD: 0.3, NOISE: 0.0}[kind]
+    size = {GOOD: 1, BAD: -1, NOISE: 0}[kind]
+    # So many images of each class a unit breaks, and so many fewer are correct.
+    broken = dict.fromkeys(ways, -20 * size) | {"plain": 0, "selective": 20 * size}
+    wrong = dict.fromkeys(ways, 0) | {"selective": 40 * size}
+    # Of the regularizer against selectivity more than 2 points less say the contrary.
+    wrong["unselective"] = {GOOD: 0, BAD: 100, NOISE: 20}[kind]
     found = []
-    for seed in range(3):
-        for name, changes in ways.items():
-            change = 0 if name == "plain" else -hurt
-            broken = np.full((UNITS, 1), 50 + change + 2 * seed)
-            left = 0.6 + 0.01 * seed + (kept if name == "shuffled" else 0)
-            curves = xr.Dataset(
-                {"random_accuracy": (("class", "draw", "step"), np.full((CLASSES, 2, 9), left))}
-            )
-            curves["random_accuracy"][..., 0] = 1.0
-            cumulative = {"conv": with_rankings(curves)}
-            results = {"ablation": {"conv": sweep_of(broken)}, "cumulative": cumulative}
-            place = trained(folder, name, **changes)
-            found.append(Run(name, f"seed{seed}", results, place))
+    for seed, (name, changes) in itertools.product(range(3), ways.items()):
+        sweep = sweep_of(np.full((UNITS, 1), 50 + broken[name] + 2 * seed))
+        for count in ("correct", "correct_before"):
+            sweep[count] = sweep[count] - wrong[name] - 2 * seed
+        selectivity = 0.4 + 0.01 * seed + 0.01 * broken[name]
+        left = 0.6 + 0.01 * seed - (0.3 * size if name == "shuffled" else 0)
+        results = {
+            "ablation": {"conv": sweep},
+            "attributes": {"conv": with_selectivity(selectivity)},
+            "removal": {"conv": removed(left)},
+            "removal_of_all": {"conv": removed(left)},
+        }
+        place = trained(folder, name, **changes)
+        found.append(Run(name, f"seed{seed}", results, place))
     return found
+
+
+def with_selectivity(value):
+    return xr.Dataset({"class_selectivity": ("unit", np.full(UNITS, value))})
+
+
+def removed(left):
+    """Curves along which so much of the training accuracy is left at once, and of the other all."""
+    accuracy = np.full((2, 2, 9), 0.8)
+    accuracy[0] *= np.where(np.arange(9) < 1, 1, left)
+    return xr.Dataset(
+        {"accuracy": (("side", "draw", "step"), accuracy)},
+        coords={"side": ["training", "test"], "removed": ("step", np.arange(9))},
+        attrs={"units": 8},
+    )
 
 
 def with_rankings(random, last=0.5, other=0.5, others=("L1 norm", "Taylor")):
@@ -323,18 +351,56 @@ def verdicts(tmp_path_factory):
     return found
 
 
-def test_networks_are_compared_that_differ_in_one_thing(tmp_path):
-    runs = variants(GOOD, tmp_path)
-    compared = {
-        (row.claim, row.network)
-        for row in rows(runs, SETTINGS)
-        if row.claim in ("batch_norm", "dropout", "random_labels")
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """What networks that were trained in several ways say together."""
+    found = rows(variants(GOOD, tmp_path_factory.mktemp("compared")), SETTINGS)
+    return [row for row in found if ", " in row.network]
+
+
+def test_networks_are_compared_that_differ_in_one_thing(compared):
+    assert {(row.claim, row.network, row.layers) for row in compared} == {
+        ("batch_norm", "plain, normed", "conv"),
+        ("dropout", "plain, dropped", "conv"),
+        ("random_labels", "plain, shuffled", "conv"),
+        ("random_labels", "plain, shuffled", "all layers"),
+        ("selective_units", "plain, selective", "conv"),
+        ("selective_accuracy", "plain, selective", "whole network"),
+        ("selective_class", "plain, selective", "conv"),
+        ("unselective_units", "plain, unselective", "conv"),
+        ("unselective_accuracy", "plain, unselective", "whole network"),
+        ("unselective_class", "plain, unselective", "conv"),
     }
-    assert compared == {
-        ("batch_norm", "plain, normed"),
-        ("dropout", "plain, dropped"),
-        ("random_labels", "plain, shuffled"),
-    }
+
+
+def test_what_is_kept_is_a_share_of_the_training_accuracy(compared):
+    (row,) = (row for row in compared if (row.claim, row.layers) == ("random_labels", "conv"))
+    # By trapezoids, the first from all of the accuracy to what is left; the file has four digits.
+    assert row.number == pytest.approx(0.3 * (7 + 0.5) / 8, abs=1e-4)
+
+
+def test_networks_of_two_studies_are_not_taken_for_seeds_of_one(tmp_path, capsys):
+    places = [tmp_path / study / "net" / f"seed{seed}" for study in "ab" for seed in range(2)]
+    for number, place in enumerate(places):
+        run_folder = ju.results.RunFolder(place)
+        run_folder.claim({"network": {"batch_norm": "b" in place.parts}})
+        kept(one_pair(number), run_folder, "conv")
+    runs = measured_runs([tmp_path / "a", tmp_path / "b"])
+    names = [f"{study}/net/seed{seed}" for study in "ab" for seed in range(2)]
+    assert [run.name for run in runs] == names
+    assert {row.network for row in rows(runs, SETTINGS)} == {*names, "a/net, b/net"}
+    assert [run.name for run in measured_runs(places[:2])] == ["net/seed0", "net/seed1"]
+    output = str(tmp_path / "x.json")
+    assert main([str(places[0]), str(tmp_path / "a"), "--output", output]) == 2
+    assert "are both called net/seed0" in " ".join(capsys.readouterr().err.split())
+
+
+def test_networks_that_generalize_are_those_of_the_same_images():
+    runs = [*generalization(GOOD), *generalization(BAD)]
+    for run in runs[6:]:
+        run.sweeps["conv"].attrs["data"] = "other images"
+    found = [row for row in rows(runs, SETTINGS) if row.claim == "roles_generalization"]
+    assert [(row.network, row.number) for row in found] == [("6 networks", -1), ("6 networks", 1)]
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -412,16 +478,36 @@ def test_units_that_cost_less_than_chance_are_told():
     assert found["overall_mean", "few"] == Estimate(0.0, 0.0, 0.0)
 
 
+def kept(sweep, run_folder, layer, number=0):
+    """Write a sweep where a run folder has it."""
+    attrs = {"kind": "ablation", "layer": layer, "layer_number": str(number)}
+    run_folder.measurements.mkdir(exist_ok=True)
+    path = run_folder.measurements / f"ablation_{layer}.nc"
+    ju.results.write(sweep.assign_attrs({**sweep.attrs, **attrs}), path)
+
+
+def test_the_page_has_a_row_for_all_seeds():
+    good, bad = of_ablation(GOOD)[0], of_ablation(BAD)[0]
+    runs = [Run("net", f"seed{k}", run.results) for k, run in enumerate((good, good, bad))]
+    held = json.loads(json.dumps(results_file(runs, rows(runs, SETTINGS))))
+    of_one = [
+        row for row in held["rows"] if (row["claim"], row["layers"]) == ("class_largest", "one")
+    ]
+    low, high = min(row["low"] for row in of_one), max(row["high"] for row in of_one)
+    expected = (
+        f"| net, 3 seeds | one | 30.00, 30.00, 2.00 | {low:.2f} to {high:.2f} | "
+        "holds 2, does not hold 1 |"
+    )
+    assert expected in _hook().rendered(held).splitlines()
+
+
 def test_the_file_and_the_page_have_the_same_numbers(tmp_path, capsys):
     folder = tmp_path / "study" / "net" / "seed0"
     run_folder = ju.results.RunFolder(folder)
     run_folder.claim({"network": {}, "data": {}})
     (run,) = of_ablation(GOOD)
     for number, (layer, sweep) in enumerate(run.sweeps.items()):
-        attrs = {"kind": "ablation", "layer": layer, "layer_number": str(number)}
-        path = run_folder.measurements / f"ablation_{layer}.nc"
-        path.parent.mkdir(exist_ok=True)
-        ju.results.write(sweep.assign_attrs({**sweep.attrs, **attrs}), path)
+        kept(sweep, run_folder, layer, number)
     output = tmp_path / "findings.json"
     assert main([str(tmp_path / "study"), "--output", str(output)]) == 0
     assert "Some class loses much without some unit: more than 10 points. holds 1" in (
