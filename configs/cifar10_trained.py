@@ -69,16 +69,19 @@ def write_folders(images: Path, folder: Path) -> None:
 
     Args:
       images: the folder of the PNG files and of the labels.
-      folder: gets `train` and `test`, each with a folder for each class.
+      folder: gets `train`, `test` and `test_fifth`, every fifth image of `test`, each with a folder
+        for each class.
     """
     for split, names in _ROWS.items():
         labels = json.loads((images / f"{split}_labels.json").read_text("utf-8"))
         opened = [open_image(images / f"{name}.png", name, _WAY_OUT).image for name in names]
         pixels = np.concatenate([np.asarray(each) for each in opened]).reshape(-1, 32, 32, 3)
         for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
-            place = folder / split / CLASSES[label]
-            place.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image).save(place / f"{number:05}.png")
+            fifth = ["test_fifth"] if split == "test" and number % 5 == 0 else []
+            for name in (split, *fifth):
+                place = folder / name / CLASSES[label]
+                place.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image).save(place / f"{number:05}.png")
 
 
 if __name__ == "__main__":

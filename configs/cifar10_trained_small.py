@@ -12,7 +12,7 @@ study = in_six_ways(
         base,
         optimizer=AdamW(learning_rate=2e-3, weight_decay=0.0),
         checkpoints=Checkpoints(keep="all"),
-        epochs=8,
+        epochs=5,
     ),
     ConvNet(widths=(16, 16, 32, 32), pool_after=("conv1", "conv2")),
 )

@@ -126,10 +126,14 @@ def _selectivity(attributes: xr.Dataset) -> float:
 
 
 def _kept(curves: xr.Dataset) -> float:
-    """The mean training accuracy over all numbers of removed units, as a share of the whole."""
+    """The mean training accuracy over all numbers of removed units.
+
+    On a scale from 0 with none of the units, whose accuracy is that of chance, to 1 with all.
+    """
     training = curves.sel(side="training")
-    whole = float(training.accuracy.isel(step=0).mean())
-    return float(area_under(training).mean()) / whole if whole else math.nan
+    whole, none = (float(training.accuracy.isel(step=step).mean()) for step in (0, -1))
+    mean = float(area_under(training).mean())
+    return (mean - none) / (whole - none) if whole > none else math.nan
 
 
 _COMPARISONS = {

@@ -225,9 +225,10 @@ CLAIMS = {
     ),
     "random_labels": Claim(
         f"{_MORCOS}, §3.1",
-        "Networks that learned random labels lose more when units are removed at random.",
-        "training accuracy, on the labels that were learned, mean over all numbers of removed "
-        f"units, as a share of that with all units; plain less random labels; {_SEEDS}",
+        "Networks trained on random labels lose more when units are removed at random.",
+        "accuracy on the training images and their labels, mean over all numbers of removed units, "
+        "on a scale from 0 with none of the units to 1 with all; plain less random labels; "
+        f"{_SEEDS}",
         "",
         Rule("above", 0.0),
     ),

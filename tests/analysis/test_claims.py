@@ -207,11 +207,15 @@ def with_selectivity(value):
 
 
 def removed(left):
-    """Curves along which so much of the training accuracy is left at once, and of the other all."""
-    accuracy = np.full((2, 2, 9), 0.8)
-    accuracy[0] *= np.where(np.arange(9) < 1, 1, left)
+    """Curves on which so much is left of training accuracy from 1 unit to 7, and of the other all.
+
+    Both are 0.8 with all units and 0.1 without.
+    """
+    scale = np.ones((2, 2, 9))
+    scale[0, :, 1:] = left
+    scale[..., -1] = 0
     return xr.Dataset(
-        {"accuracy": (("side", "draw", "step"), accuracy)},
+        {"accuracy": (("side", "draw", "step"), 0.1 + 0.7 * scale)},
         coords={"side": ["training", "test"], "removed": ("step", np.arange(9))},
         attrs={"units": 8},
     )
@@ -373,10 +377,10 @@ def test_networks_are_compared_that_differ_in_one_thing(compared):
     }
 
 
-def test_what_is_kept_is_a_share_of_the_training_accuracy(compared):
+def test_what_is_kept_of_training_accuracy_is_between_all_units_and_none(compared):
     (row,) = (row for row in compared if (row.claim, row.layers) == ("random_labels", "conv"))
-    # By trapezoids, the first from all of the accuracy to what is left; the file has four digits.
-    assert row.number == pytest.approx(0.3 * (7 + 0.5) / 8, abs=1e-4)
+    # By trapezoids: 6 intervals of what is left, and half of it in the first and in the last.
+    assert row.number == pytest.approx(0.3 * (6 + 2 / 2) / 8, abs=1e-4)
 
 
 def test_networks_of_two_studies_are_not_taken_for_seeds_of_one(tmp_path, capsys):
