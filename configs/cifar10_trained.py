@@ -15,23 +15,18 @@ plain, 59.6 % with batch norm, 53.6 % with channel dropout, 46.3 % on half rando
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
 import tyro
 from PIL import Image
 
 import jaxunits as ju
-from jaxunits.data._decoding import open_image
 from jaxunits.train import variants
 from jaxunits.train.config import AdamW, Config, Data, Schedule
 from jaxunits.train.networks import ConvNet
 from jaxunits.train.study import Study, grid
 
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-_WAY_OUT = "give a folder of PNG files with an image a row"
-_ROWS = {"train": ("data_batch_1", "data_batch_2"), "test": ("test_batch",)}
+from . import cifar10_resnets
 
 base = Config(
     preprocessing=ju.data.CIFAR10,
@@ -72,16 +67,14 @@ def write_folders(images: Path, folder: Path) -> None:
       folder: gets `train`, `test` and `test_fifth`, every fifth image of `test`, each with a folder
         for each class.
     """
-    for split, names in _ROWS.items():
-        labels = json.loads((images / f"{split}_labels.json").read_text("utf-8"))
-        opened = [open_image(images / f"{name}.png", name, _WAY_OUT).image for name in names]
-        pixels = np.concatenate([np.asarray(each) for each in opened]).reshape(-1, 32, 32, 3)
-        for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
+    for split in ("train", "test"):
+        data = cifar10_resnets.images(str(images), split)
+        for number in range(len(data)):
             fifth = ["test_fifth"] if split == "test" and number % 5 == 0 else []
             for name in (split, *fifth):
-                place = folder / name / CLASSES[label]
+                place = folder / name / data.class_names[data.labels[number]]
                 place.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(image).save(place / f"{number:05}.png")
+                Image.fromarray(data[number]["image"]).save(place / f"{number:05}.png")
 
 
 if __name__ == "__main__":

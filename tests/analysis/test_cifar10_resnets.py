@@ -8,7 +8,7 @@ from PIL import Image
 
 import jaxunits as ju
 from jaxunits.analysis.experiment import experiments
-from jaxunits.configs import cifar10_resnets
+from jaxunits.configs import cifar10_resnets, cifar10_trained
 from jaxunits.train.command import configurations
 
 COUNTS = {"test_batch": 12, "data_batch_1": 5, "data_batch_2": 7}
@@ -49,6 +49,18 @@ def test_rows_are_images_and_batches_follow_each_other(folder, pixels):
     for index in (0, 4, 5, 11):
         np.testing.assert_array_equal(training[index]["image"], held[index])
         assert training.class_names[training[index]["label"]] == cifar10_resnets.CLASSES[index % 10]
+
+
+def test_rows_become_a_folder_for_each_class(folder, pixels, tmp_path):
+    cifar10_trained.write_folders(folder, tmp_path)
+    for split, numbers in (("test", range(12)), ("test_fifth", (0, 5, 10))):
+        files = {path.name: path for path in (tmp_path / split).glob("*/*.png")}
+        assert files.keys() == {f"{number:05}.png" for number in numbers}
+        for number in numbers:
+            path = files[f"{number:05}.png"]
+            assert path.parent.name == cifar10_resnets.CLASSES[number % 10]
+            found = np.asarray(Image.open(path))
+            np.testing.assert_array_equal(found, pixels["test_batch"][number])
 
 
 def test_it_is_no_configuration_to_train_and_its_experiments_are_there():
