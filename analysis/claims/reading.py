@@ -15,7 +15,7 @@ from ..runs import Run, folders
 def measured_runs(paths: Sequence[Path]) -> list[Run]:
     """The networks of run folders and of studies' folders, with all that was measured of them.
 
-    Those of several studies that are called alike have the study's name before their own.
+    Where two studies have networks that are called alike, all of theirs have the study's name too.
 
     Args:
       paths: the folders.
@@ -29,11 +29,12 @@ def measured_runs(paths: Sequence[Path]) -> list[Run]:
     for folder in places:
         study, name = _place(folder)
         studies.setdefault(name, set()).add(study)
+    shared = {study for of in studies.values() if len(of) > 1 for study in of}
     named: dict[str, Path] = {}
     found = []
     for folder in places:
         study, name = _place(folder)
-        configuration = name if len(studies[name]) == 1 else f"{study.name}/{name}"
+        configuration = f"{study.name}/{name}" if study in shared else name
         run = Run(configuration, folder.name, _results(folder), folder)
         if run.name in named:
             raise ju.InputError(

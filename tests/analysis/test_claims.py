@@ -385,14 +385,17 @@ def test_what_is_kept_of_training_accuracy_is_between_all_units_and_none(compare
 
 def test_networks_of_two_studies_are_not_taken_for_seeds_of_one(tmp_path, capsys):
     places = [tmp_path / study / "net" / f"seed{seed}" for study in "ab" for seed in range(2)]
+    places.append(tmp_path / "b" / "other" / "seed0")
     for number, place in enumerate(places):
         run_folder = ju.results.RunFolder(place)
-        run_folder.claim({"network": {"batch_norm": "b" in place.parts}})
+        way = {"batch_norm": "b" in place.parts, "width": len(place.parent.name)}
+        run_folder.claim({"network": way})
         kept(one_pair(number), run_folder, "conv")
     runs = measured_runs([tmp_path / "a", tmp_path / "b"])
     names = [f"{study}/net/seed{seed}" for study in "ab" for seed in range(2)]
-    assert [run.name for run in runs] == names
-    assert {row.network for row in rows(runs, SETTINGS)} == {*names, "a/net, b/net"}
+    assert [run.name for run in runs] == [*names, "b/other/seed0"]
+    networks = {row.network for row in rows(runs, SETTINGS)}
+    assert networks == {*names, "b/other", "a/net, b/net"}
     assert [run.name for run in measured_runs(places[:2])] == ["net/seed0", "net/seed1"]
     output = str(tmp_path / "x.json")
     assert main([str(places[0]), str(tmp_path / "a"), "--output", output]) == 2
