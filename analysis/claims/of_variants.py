@@ -18,6 +18,7 @@ from ..runs import Run
 from ..settings import Settings
 from .of_topology import role_shares
 from .rules import Estimate, of_difference, of_few_ranks
+from .statements import MEMORIZED
 
 # What differs with other settings, or says nothing.
 _ASIDE = ("sha256", "data_fingerprint", "seed", "run_folder")
@@ -34,12 +35,14 @@ class _Comparison:
       kind: the measurement.
       number: of a layer of a network.
       of_all: what stands for the layer where the number is of the network; of each layer else.
+      premise: what the claim supposes of a network that is not plain.
     """
 
     claim: str
     kind: str
     number: Callable[[xr.Dataset], float]
     of_all: str = ""
+    premise: Callable[[xr.Dataset], bool] = lambda _: True
 
     def by_layer(self, run: Run) -> dict[str, float]:
         """The numbers of a network."""
@@ -101,14 +104,20 @@ def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _compared(
     comparison: _Comparison, plain: Sequence[Run], changed: Sequence[Run]
 ) -> Iterator[tuple[str, Estimate]]:
-    """Layer by layer, a number of the plain networks less that of the others."""
+    """Layer by layer, a number of the plain networks less that of the others.
+
+    Where these are not what the claim supposes, nothing tells how sure the number is.
+    """
+    measured = [found for run in changed for found in run.results.get(comparison.kind, {}).values()]
+    told = all(map(comparison.premise, measured))
     sides = [list(map(comparison.by_layer, runs)) for runs in (plain, changed)]
     for layer in dict.fromkeys(layer for side in sides for found in side for layer in found):
         one, other = (
             np.asarray([found[layer] for found in side if layer in found], float) for side in sides
         )
         if len(one) and len(other):
-            yield layer, of_difference(one, other)
+            found = of_difference(one, other)
+            yield layer, found if told else Estimate(found.number, math.nan, math.nan)
 
 
 def _damage(sweep: xr.Dataset) -> float:
@@ -136,12 +145,17 @@ def _kept(curves: xr.Dataset) -> float:
     return (mean - none) / (whole - none) if whole > none else math.nan
 
 
+def _memorized(curves: xr.Dataset) -> bool:
+    """Whether the labels that a network was trained on are learned, random ones too."""
+    return float(curves.accuracy.sel(side="training").isel(step=0).mean()) >= MEMORIZED
+
+
 _COMPARISONS = {
     "network.batch_norm": (_Comparison("batch_norm", "ablation", _damage),),
     "network.channel_dropout": (_Comparison("dropout", "ablation", _damage),),
     "data.random_labels": (
-        _Comparison("random_labels", "removal", _kept),
-        _Comparison("random_labels", "removal_of_all", _kept, _ALL),
+        _Comparison("random_labels", "removal", _kept, premise=_memorized),
+        _Comparison("random_labels", "removal_of_all", _kept, _ALL, _memorized),
     ),
     "regularizers.class_selectivity above 0": (
         _Comparison("selective_units", "attributes", _selectivity),

@@ -34,6 +34,8 @@ _SIMULTANEOUS = "intervals of all {} together (Tango 1998, Bonferroni)"
 _UNITS = "over the units of a layer, resampled"
 _R = "Spearman's r over the units of a layer, resampled"
 _CLASSES = "over the classes, resampled"
+# From which training accuracy on random labels a network has memorized them.
+MEMORIZED = 0.9
 _SEEDS = "means over seeds, Welch's interval"
 
 CLAIMS = {
@@ -225,10 +227,10 @@ CLAIMS = {
     ),
     "random_labels": Claim(
         f"{_MORCOS}, §3.1",
-        "Networks trained on random labels lose more when units are removed at random.",
+        "Networks that memorized random labels lose more when units are removed at random.",
         "accuracy on the training images and their labels, mean over all numbers of removed units, "
         "on a scale from 0 with none of the units to 1 with all; plain less random labels; "
-        f"{_SEEDS}",
+        f"{_SEEDS}, none where less than {MEMORIZED:.0%} of the random labels' images are learned",
         "",
         Rule("above", 0.0),
     ),

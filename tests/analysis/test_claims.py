@@ -206,16 +206,16 @@ def with_selectivity(value):
     return xr.Dataset({"class_selectivity": ("unit", np.full(UNITS, value))})
 
 
-def removed(left):
+def removed(left, whole=0.95):
     """Curves on which so much is left of training accuracy from 1 unit to 7, and of the other all.
 
-    Both are 0.8 with all units and 0.1 without.
+    Both are 0.1 without units.
     """
     scale = np.ones((2, 2, 9))
     scale[0, :, 1:] = left
     scale[..., -1] = 0
     return xr.Dataset(
-        {"accuracy": (("side", "draw", "step"), 0.1 + 0.7 * scale)},
+        {"accuracy": (("side", "draw", "step"), 0.1 + (whole - 0.1) * scale)},
         coords={"side": ["training", "test"], "removed": ("step", np.arange(9))},
         attrs={"units": 8},
     )
@@ -381,6 +381,18 @@ def test_what_is_kept_of_training_accuracy_is_between_all_units_and_none(compare
     (row,) = (row for row in compared if (row.claim, row.layers) == ("random_labels", "conv"))
     # By trapezoids: 6 intervals of what is left, and half of it in the first and in the last.
     assert row.number == pytest.approx(0.3 * (6 + 2 / 2) / 8, abs=1e-4)
+
+
+def test_random_labels_that_nobody_learned_tell_nothing(tmp_path):
+    runs = variants(GOOD, tmp_path)
+    for run in runs:
+        curves = removed(0.3 if run.configuration == "shuffled" else 0.6, whole=0.8)
+        run.results["removal"]["conv"] = curves
+    (row,) = (
+        row for row in rows(runs, SETTINGS) if row.claim == "random_labels" and row.layers == "conv"
+    )
+    assert (row.verdict, row.low) == (UNKNOWN, None)
+    assert row.number == pytest.approx(0.2625, abs=1e-4)
 
 
 def test_networks_of_two_studies_are_not_taken_for_seeds_of_one(tmp_path, capsys):
