@@ -43,9 +43,8 @@ def settings_class(arguments: list[str]) -> type[Settings]:
 
 
 def _analyze(arguments: list[str], console: Console, prog: str) -> None:
-    # What is imported by now stays: looking through it for garbage, again and again while figures
-    # are drawn, takes a twentieth of the time.
-    gc.freeze()
+    # Figures are of many small objects, and every 700 new ones would be looked through for garbage.
+    gc.set_threshold(50_000)
     settings: Any = tyro.cli(settings_class(arguments), prog=prog, args=arguments)
     if settings.distributed:
         ju.join_cluster()

@@ -6,6 +6,7 @@ import base64
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -68,10 +69,11 @@ def write_report(
     Raises:
       OSError: no space is left.
     """
-    for section in sections.values():
-        for figure in section.figures:
-            for name, content in figure.files.items():
-                files.write_atomically(path / "figures" / name, content)
+    drawn = [figure.files for section in sections.values() for figure in section.figures]
+    contents = {path / "figures" / name: each for one in drawn for name, each in one.items()}
+    # Each file waits for the disk: together they wait once.
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(files.write_atomically, contents, contents.values()))
     configurations = [
         (name, ju.results.RunFolder(members[0].folder).read_configuration())
         for name, members in runs.configurations.items()

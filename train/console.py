@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,9 @@ def run_program(run: Callable[[list[str], Console], None], arguments: list[str] 
       The exit status.
     """
     console = plain_console()
+    # What is imported by now stays, and need not be looked through for garbage again and again.
+    gc.freeze()
+    gc.enable()
     try:
         with stoppable():
             run(sys.argv[1:] if arguments is None else arguments, console)
