@@ -16,7 +16,7 @@ import jaxunits as ju
 
 from ..train.console import run_program
 from .experiment import Experiment, chosen, config, measurements_of
-from .inputs import Source, with_arguments
+from .inputs import Source, network_fields
 from .measure import measure
 from .report import summary, title_of
 from .runs import Run, Runs, folders, read_measurements
@@ -35,8 +35,8 @@ def settings_class(arguments: list[str]) -> type[Settings]:
     source = Annotated[Source, tyro.conf.arg(name="")]
     return dataclasses.make_dataclass(
         "Config",
-        [("source", source, dataclasses.field(default_factory=Source))],
-        bases=(with_arguments(config(), arguments),),
+        [("source", source, dataclasses.field(default_factory=Source)), *network_fields(arguments)],
+        bases=(config(),),
         frozen=True,
         namespace={"__doc__": Settings.__doc__},
     )

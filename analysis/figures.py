@@ -7,10 +7,10 @@ import struct
 import warnings
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, Float, UInt8
 from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -19,6 +19,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 from .drawn_values import VISIBLE, unlisted, values_of
 from .fonts import families, without_glyph
@@ -101,7 +102,7 @@ def _png(pixels: UInt8[np.ndarray, "height width colors"]) -> bytes:
     rows[:, 1:] = pixels.reshape(height, -1)
     # 8 bits, red, green and blue.
     head = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
-    parts = {b"IHDR": head, b"IDAT": zlib.compress(rows, 3), b"IEND": b""}
+    parts = {b"IHDR": head, b"IDAT": zlib.compress(rows.data, 3), b"IEND": b""}
     chunks = (
         struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part))
         for name, part in parts.items()
@@ -186,6 +187,11 @@ def style_of(number: int) -> str:
     return STYLES[number // len(SERIES) % len(STYLES)]
 
 
+def look_of(number: int) -> dict[str, Any]:
+    """Its color and line style, as options of `plot`."""
+    return {"color": color_of(number), "linestyle": style_of(number)}
+
+
 def legend(canvas: Canvas, *panels: Axes, columns: int = 4, patches: Sequence[Patch] = ()) -> None:
     """One legend of all panels, and of some colors, above them, where it covers nothing."""
     found: dict[str, Artist] = {}
@@ -208,27 +214,49 @@ def pictures(
     axes: Axes,
     images: UInt8[np.ndarray, "rows columns y x channels"],
     labels: Sequence[Sequence[str]],
+    title: str,
+    place: tuple[float, float, float, float],
     *,
     room: float = 0,
 ) -> None:
     """A grid of small images, drawn as one: an Axes for each would take most of the time.
 
     Args:
-      axes: for the grid alone.
+      axes: over the whole figure, for grids alone.
       images: gray or in colors; 255 where there is none.
       labels: what stands above each image, by row; a row may be shorter.
-      room: for them above each, as a share of its height.
+      title: what stands above all.
+      place: where there is room, in shares of the figure: left, lower, width and height.
+      room: for the labels above each image, as a share of its height.
     """
     rows, columns, height, width, channels = images.shape
     beside, above = math.ceil(_GAP * width), math.ceil((_GAP + room) * height)
     framed = ((0, 0), (0, 0), (above, 0), (0, beside), (0, 0))
     whole = np.pad(images, framed, constant_values=255).swapaxes(1, 2)
     whole = whole.reshape(rows * (above + height), columns * (width + beside), channels)
-    axes.imshow(np.broadcast_to(whole, (*whole.shape[:2], 3)))
+    size = np.array(cast(Canvas, axes.figure).get_size_inches())
+    corner, across = np.array(place[:2]) * size, np.array(place[2:]) * size
+    # As large as it can be, in the middle.
+    pixels = np.array([whole.shape[1], whole.shape[0]])
+    inch = min(across / pixels)
+    left, lower = corner + (across - inch * pixels) / 2
+    right, top = left + inch * whole.shape[1], lower + inch * whole.shape[0]
+    drawn = np.broadcast_to(whole, (*whole.shape[:2], 3))
+    axes.imshow(drawn, extent=(left, right, lower, top), aspect="auto")
     # Ticks that nobody sees would take longer than the images.
-    axes.set(xticks=[], yticks=[])
+    axes.set(xticks=[], yticks=[], xlim=(0, size[0]), ylim=(0, size[1]))
     axes.set_axis_off()
+    axes.text((left + right) / 2, top + 1 / 12, title, fontsize=8, ha="center")
     for row, texts in enumerate(labels):
         for column, text in enumerate(texts):
-            place = column * (width + beside), row * (above + height) + above - _GAP / 2 * height
-            axes.text(*place, text, fontsize=8, va="bottom")
+            x, y = column * (width + beside), row * (above + height) + above - _GAP / 2 * height
+            axes.text(left + inch * x, top - inch * y, text, fontsize=8, va="bottom")
+
+
+def active_places(
+    unit_map: Float[np.ndarray, "rows columns"], threshold: float, shape: tuple[int, ...]
+) -> Bool[np.ndarray, "y x"]:
+    """Where a unit's map, bilinear at the size of its image, is above a threshold."""
+    picture = Image.fromarray(unit_map.astype(np.float32))
+    size = (shape[1], shape[0])
+    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR)) > threshold

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -17,23 +17,19 @@ DISCOVERIES = 0.05
 """The share of false ones that is expected among what is called beyond chance."""
 
 
-def foremost(found: Sequence[tuple[float, str]], by: str) -> list[str]:
+def foremost(sentences: Iterable[tuple[float, str]], by: str) -> list[str]:
     """The sentences of all layers; of many only the most important, and first which these are.
 
     Args:
-      found: by layer how important its sentence is, and the sentence; NaN comes last.
+      sentences: by layer how important its sentence is, and the sentence; NaN comes last.
       by: what importance is, such as `largest drops`.
     """
+    found = list(sentences)
     if len(found) <= MOST:
         return [sentence for _, sentence in found]
-    order = sorted(range(len(found)), key=lambda place: _falling(found[place][0]))
+    order = np.argsort([-importance for importance, _ in found], kind="stable")
     chosen = sorted(order[:MOST])
     return [f"The {MOST} of {len(found)} layers with the {by}:", *(found[k][1] for k in chosen)]
-
-
-def _falling(importance: float) -> tuple[bool, float]:
-    """What sorts the largest first and NaN last."""
-    return importance != importance, -importance
 
 
 def points(share: float) -> str:

@@ -161,21 +161,23 @@ def builder(name: str) -> Any:
     return ju.networks.BUILDERS[name]
 
 
-def with_arguments(config: type, arguments: list[str]) -> type:
-    """A class of settings with those of the network that a command line names.
+def network_fields(arguments: list[str]) -> list[tuple[str, Any, Any]]:
+    """The field of settings for the arguments of the network that a command line names.
 
     `--network.depth` is there where `--network cifar_resnet` is.
 
     Args:
-      config: the class.
       arguments: the command line.
+
+    Returns:
+      The field as `dataclasses.make_dataclass` takes it; nothing where no built-in one is named.
 
     Raises:
       InputError: there is no such network.
     """
     name = _named(arguments)
     if name is None or is_function(name):
-        return config
+        return []
     signature = inspect.signature(builder(name), eval_str=True)
     fields: list[Any] = [
         (key, _KINDS[parameter.annotation], parameter.default)
@@ -186,13 +188,7 @@ def with_arguments(config: type, arguments: list[str]) -> type:
     fields.append(("classes", int | None, None))
     section = dataclasses.make_dataclass("Arguments", fields, frozen=True)
     text = tyro.conf.arg(name="network", help=f"Arguments of jaxunits.networks.{name}.")
-    return dataclasses.make_dataclass(
-        "Config",
-        [("arguments", Annotated[section, text], field(default_factory=section))],
-        bases=(config,),
-        frozen=True,
-        namespace={"__doc__": config.__doc__},
-    )
+    return [("arguments", Annotated[section, text], field(default_factory=section))]
 
 
 def _named(arguments: list[str]) -> str | None:

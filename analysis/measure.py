@@ -39,7 +39,11 @@ def measure(subject: Subject, experiments: Sequence[Experiment]) -> Results:
         if lacking or subject.config.output is None:
             _hold(subject, lacking, held)
         # All of them are compared with the folder's before the first is measured.
-        found = {each.name: _reusable(subject, of) for each, of in settings.items()}
+        found: dict[str, dict[str, xr.Dataset]] = {each.name: {} for each in settings}
+        if not subject.config.overwrite:
+            for each, of in settings.items():
+                read = ((layer, subject.files.read(wanted)) for layer, wanted in of.items())
+                found[each.name] = {layer: one for layer, one in read if one is not None}
         for each, of in settings.items():
             _complete(subject, each, of, found)
     return {
@@ -148,15 +152,3 @@ def _wait(measurement: Measurement, name: str) -> None:
 
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(f"{measurement.name} {name}")
-
-
-def _reusable(subject: Subject, settings: Mapping[str, Mapping[str, str]]) -> dict[str, xr.Dataset]:
-    """The measurements that are there, by layer; none where all are to be made again.
-
-    Raises:
-      InputError: one is damaged, or was made with other settings than its name says.
-    """
-    if subject.config.overwrite:
-        return {}
-    read = {layer: subject.files.read(wanted) for layer, wanted in settings.items()}
-    return {layer: result for layer, result in read.items() if result is not None}

@@ -15,6 +15,7 @@ from .subject import Subject
 
 Progress = Callable[[int, int], None]
 Results = Mapping[str, Mapping[str, xr.Dataset]]
+Measured = Iterator[tuple[str, xr.Dataset]]
 # A setting, a section of options, or one option of a section.
 Option = str | type | tuple[type, str]
 SWEEP: tuple[Option, ...] = ("split", "values", "precision")
@@ -41,7 +42,7 @@ class Measurement:
     """
 
     name: str
-    measure: Callable[[Subject, Sequence[str], Results], Iterator[tuple[str, xr.Dataset]]]
+    measure: Callable[[Subject, Sequence[str], Results], Measured]
     content: Callable[[Subject, str], dict[str, str]]
     options: tuple[Option, ...] = ()
     layers: Callable[[Subject], Sequence[str]] = lambda subject: subject.layers
@@ -98,12 +99,28 @@ def _values(config: Settings, option: Option) -> dict[str, str]:
     }
 
 
+def each_layer(
+    call: Callable[[Subject, str, Results], xr.Dataset],
+) -> Callable[[Subject, Sequence[str], Results], Measured]:
+    """How one layer after another is measured.
+
+    Args:
+      call: measures a layer, given what was measured before.
+    """
+
+    def measure(subject: Subject, layers: Sequence[str], results: Results) -> Measured:
+        for layer in layers:
+            yield layer, call(subject, layer, results)
+
+    return measure
+
+
 def layer_by_layer(
     title: Callable[[Subject, str], str],
     call: Callable[[Subject, str, Results, Progress], xr.Dataset],
     *,
     of: str = "images",
-) -> Callable[[Subject, Sequence[str], Results], Iterator[tuple[str, xr.Dataset]]]:
+) -> Callable[[Subject, Sequence[str], Results], Measured]:
     """How one layer after another is measured, each with a bar.
 
     Args:
@@ -112,15 +129,11 @@ def layer_by_layer(
       of: what the bar counts.
     """
 
-    def measure(
-        subject: Subject, layers: Sequence[str], results: Results
-    ) -> Iterator[tuple[str, xr.Dataset]]:
-        for layer in layers:
-            with image_bar(subject.console, title(subject, layer), of=of) as progress:
-                found = call(subject, layer, results, progress)
-                yield layer, found
+    def with_bar(subject: Subject, layer: str, results: Results) -> xr.Dataset:
+        with image_bar(subject.console, title(subject, layer), of=of) as progress:
+            return call(subject, layer, results, progress)
 
-    return measure
+    return each_layer(with_bar)
 
 
 def asked_layers(section: type[Any]) -> Callable[[Subject], Sequence[str]]:

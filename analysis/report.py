@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,11 @@ def write_report(
         split=measured.attrs.get("split", ""),
         empty=_without_images(measured),
         sections=list(sections.values()),
-        provenance=_provenance(measured),
+        provenance=[
+            (key.replace("_", " "), str(measured.attrs[key]) or "none")
+            for key in _PROVENANCE
+            if key in measured.attrs
+        ],
         seconds=_seconds(runs),
         trainings=[(name, json.dumps(each, indent=2)) for name, each in configurations],
         explorer=address,
@@ -137,6 +141,13 @@ def title_of(runs: Runs) -> str:
     return f"{len(found)} networks, accuracy {min(found):.2%} to {max(found):.2%}"
 
 
+def images_of(sweeps: Mapping[str, xr.Dataset]) -> str:
+    """Which images a network's layers were swept on, and how many."""
+    first = next(iter(sweeps.values()))
+    images = int(first.n_images.sum())
+    return f"{images:,} images ({first.attrs['data']}, {first.attrs['split']})"
+
+
 def accuracy(sweep: xr.Dataset) -> float:
     """Share of images that are classified correctly without ablation."""
     return int(sweep.correct_before.sum()) / int(sweep.n_images.sum())
@@ -146,53 +157,33 @@ def summary(runs: Runs) -> Table | None:
     """The most damaging unit of each layer, of several networks means over seeds; None unswept."""
     if not any(run.sweeps for run in runs.every):
         return None
-    if runs.several:
-        return _means(runs)
-    rows = []
-    for layer, sweep in runs.every[0].sweeps.items():
-        unit = int(ju.results.most_damaging(sweep, 1)[0])
-        rows.append(
-            {
-                "layer": layer,
-                "units": sweep.sizes["unit"],
-                "overall drop": f"{float(sweep.overall_accuracy_drop[unit]):.2%}",
-                "max class drop": f"{float(sweep.max_class_accuracy_drop[unit]):.1%}",
-                "worst class": f"{sweep.most_damaged_class.values[unit]} (unit {unit})",
-                "seconds": _seconds_of([sweep]),
-            }
-        )
-    return Table.of("The most damaging unit of each layer", rows)
-
-
-def _means(runs: Runs) -> Table:
     rows = []
     for panel in runs.panels("ablation"):
         swept = panel.results
         worst = [each.isel(unit=ju.results.most_damaging(each, 1)[0]) for each in swept]
         overall = statistics.fmean(float(each.overall_accuracy_drop) for each in worst)
         largest = statistics.fmean(float(each.max_class_accuracy_drop) for each in worst)
+        head: dict[str, object] = {"layer": panel.layer}
+        whose = {"worst class": f"{worst[0].most_damaged_class.values} (unit {int(worst[0].unit)})"}
+        if runs.several:
+            head = {"configuration": panel.configuration, **head, "seeds": len(swept)}
+            whose = {}
         rows.append(
             {
-                "configuration": panel.configuration,
-                "layer": panel.layer,
-                "seeds": len(swept),
+                **head,
                 "units": swept[0].sizes["unit"],
                 "overall drop": f"{overall:.2%}",
                 "max class drop": f"{largest:.1%}",
-                "seconds": _seconds_of(swept),
+                **whose,
+                "seconds": f"{sum(map(_seconds_of, swept)):.1f}",
             }
         )
-    return Table.of("The most damaging unit of each layer, means over seeds", rows)
+    means = ", means over seeds" if runs.several else ""
+    return Table.of(f"The most damaging unit of each layer{means}", rows)
 
 
-def _provenance(measured: xr.Dataset) -> list[tuple[str, str]]:
-    shown = {key: str(measured.attrs[key]) for key in _PROVENANCE if key in measured.attrs}
-    return [(key.replace("_", " "), value or "none") for key, value in shown.items()]
-
-
-def _seconds_of(sweeps: Sequence[xr.Dataset]) -> str:
-    """How long sweeps took together."""
-    return f"{sum(s.attrs['compile_seconds'] + s.attrs['run_seconds'] for s in sweeps):.1f}"
+def _seconds_of(sweep: xr.Dataset) -> float:
+    return float(sweep.attrs["compile_seconds"] + sweep.attrs["run_seconds"])
 
 
 def _seconds(runs: Runs) -> Table:

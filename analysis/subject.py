@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,29 @@ class Subject:
         layers = self.network.layers.values()
         mapped = [layer.name for layer in layers if layer.has_maps]
         return ((mapped or list(self.network.layers))[-1],)
+
+    def units(self, layer: str) -> int:
+        """How many units a layer has."""
+        return self.network.layer(layer).num_units
+
+    def refuse_without_maps(self, layers: Sequence[str], why: str, option: str) -> None:
+        """Refuse layers whose maps do not lie over the image, such as those that give tokens.
+
+        Args:
+          layers: their names.
+          why: what maps are needed for.
+          option: the one that names layers.
+
+        Raises:
+          InputError: there is such a layer.
+        """
+        for name in layers:
+            place = self.network.layer(name)
+            if place.map_shape and not place.has_maps:
+                raise ju.InputError(
+                    f"layer {name!r} has no maps of rows and columns{why}: name layers that have "
+                    f"({option}, --{option}), or leave the experiment out"
+                )
 
     def layer_settings(self, layer: str) -> dict[str, str]:
         """What every measurement of a layer depends on, its images apart."""
@@ -152,6 +175,12 @@ def subject_of_run(
         load_training=functools.partial(_run_data, settings, None, training=True),
         trained=True,
     )
+
+
+def present_classes(data: ju.data.Dataset) -> tuple[str, ...]:
+    """The classes that have images."""
+    present = set(data.labels.tolist())
+    return tuple(name for label, name in enumerate(data.class_names) if label in present)
 
 
 # One set of images for all networks of a study.

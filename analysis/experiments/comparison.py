@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
@@ -26,9 +25,9 @@ from ..figures import (
     rendered,
 )
 from ..findings import foremost, points
-from ..report import accuracy
+from ..report import accuracy, images_of
 from ..runs import Panel, Runs
-from ..section import Section, Table
+from ..section import Figure, Section, Table
 
 _COLUMNS = 4
 _DRAWS = 50
@@ -46,12 +45,14 @@ def run(runs: Runs) -> Section:
     return Section(
         title="Class accuracy drop, network by network",
         text=[_TEXT],
-        figures=[rendered("drop_curves", _draw(runs, layers), _caption(runs))],
-        tables=[_table(panels, damaged)],
-        findings=foremost(
-            [_found(panel, each) for panel, each in zip(panels, damaged, strict=True)],
-            "largest mean max class drops",
-        ),
+        figures=[_figure(runs, layers)],
+        tables=[
+            Table.of(
+                "Means over the seeds of each configuration, ± standard deviation over seeds",
+                map(_row, panels, damaged),
+            )
+        ],
+        findings=foremost(map(_found, panels, damaged), "largest mean max class drops"),
     )
 
 
@@ -75,12 +76,17 @@ def _found(panel: Panel, damaged: Sequence[int]) -> tuple[float, str]:
     )
 
 
-def _draw(runs: Runs, layers: Sequence[str]) -> Canvas:
+def _figure(runs: Runs, layers: Sequence[str]) -> Figure:
     canvas, grid = panels_of(len(layers), _COLUMNS, (3.2, 2.9), around=(0.4, 0.6), label=POINTS)
     for axes, layer in zip(grid, layers, strict=True):
         _draw_layer(axes, runs, layer)
     legend(canvas, *grid)
-    return canvas
+    return rendered(
+        "drop_curves",
+        canvas,
+        "Max class accuracy drop (solid) and overall accuracy drop (dashed) of every unit on "
+        f"{images_of(runs.every[0].sweeps)}. After Zhou et al. 2018, figures 3 and 8.",
+    )
 
 
 def _draw_layer(axes: Axes, runs: Runs, layer: str) -> None:
@@ -108,22 +114,6 @@ def sorted_drops(sweeps: Sequence[xr.Dataset], name: str) -> np.ndarray:
     """A drop of every unit in points, sorted, `[networks, units]`."""
     drops = 100 * np.stack([sweep[name].values for sweep in sweeps])
     return -np.sort(-drops, axis=1)
-
-
-def _caption(runs: Runs) -> str:
-    first = next(iter(runs.every[0].sweeps.values()))
-    return (
-        f"Max class accuracy drop (solid) and overall accuracy drop (dashed) of every unit on "
-        f"{int(first['n_images'].sum()):,} images ({first.attrs['data']}, {first.attrs['split']}). "
-        "After Zhou et al. 2018, figures 3 and 8."
-    )
-
-
-def _table(panels: Sequence[Panel], damaged: Sequence[Sequence[int]]) -> Table:
-    return Table.of(
-        "Means over the seeds of each configuration, ± standard deviation over seeds",
-        map(_row, panels, damaged),
-    )
 
 
 def _row(panel: Panel, damaged: Sequence[int]) -> dict[str, object]:

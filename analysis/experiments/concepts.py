@@ -19,7 +19,7 @@ from ..findings import foremost
 from ..measurements.ablation import ablation
 from ..measurements.concepts import concepts
 from ..runs import Panel, Runs
-from ..section import Section, Table
+from ..section import Figure, Section, Table
 
 _MOST = 30
 _LISTED = 10
@@ -36,16 +36,15 @@ def _section(runs: Runs) -> Section:
     return Section(
         title="What units detect",
         text=[_TEXT],
-        figures=[rendered("concepts", _draw(panels), _caption(runs, panels))],
+        figures=[_figure(runs, panels)],
         tables=[_counts(panels), _best(panels)],
-        findings=foremost(
-            [_found(panel.title, panel.results) for panel in panels], "most detectors"
-        ),
+        findings=foremost(map(_found, panels), "most detectors"),
     )
 
 
-def _found(title: str, results: Sequence[xr.Dataset]) -> tuple[float, str]:
+def _found(panel: Panel) -> tuple[float, str]:
     """The mean share of detectors, and the sentence: of what, and which unit coincides best."""
+    results = panel.results
     found = [ju.results.detectors_by_concept(result) for result in results]
     detectors = float(np.mean([int(each.sum()) for each in found]))
     unique = float(np.mean([each.size for each in found]))
@@ -54,13 +53,13 @@ def _found(title: str, results: Sequence[xr.Dataset]) -> tuple[float, str]:
     mean = ", means over seeds" if len(results) > 1 else ""
     of = f"of {unique:.3g} concept{'' if unique == 1 else 's'}" if detectors else "of no concept"
     return detectors / units, (
-        f"{title}: {detectors:.3g} of {units} units are detectors, {of} (IoU above "
+        f"{panel.title}: {detectors:.3g} of {units} units are detectors, {of} (IoU above "
         f"{limit}{mean}); unit {int(first['unit'])} coincides best, with "
         f"{first.best_concept.values} (IoU {float(first.alignment):.2f})."
     )
 
 
-def _draw(panels: Sequence[Panel]) -> Canvas:
+def _figure(runs: Runs, panels: Sequence[Panel]) -> Figure:
     canvas = Canvas(figsize=(8, 2.9 * len(panels) + 0.4), layout="constrained")
     grid = canvas.subplots(len(panels), 1, squeeze=False, sharey=True)[:, 0]
     categories = list(dict.fromkeys(str(c) for c in panels[0].results[0].category.values))
@@ -76,7 +75,15 @@ def _draw(panels: Sequence[Panel]) -> Canvas:
         )
     patches = [Patch(color=color, label=label_of(name)) for name, color in colors.items()]
     legend(canvas, columns=min(6, len(patches)), patches=patches)
-    return canvas
+    first = panels[0].results[0].attrs
+    mean = " Means over seeds." if runs.several else ""
+    return rendered(
+        "concepts",
+        canvas,
+        f"Units by the concept that they detect best (IoU above {first['detector_iou']}, "
+        f"convention {first['convention']}, {int(first['images']):,} images of {first['data']}), "
+        f"colored by category.{mean} After Zhou et al. 2018, figure 9.",
+    )
 
 
 def _draw_bars(axes: Axes, found: Sequence[xr.DataArray], colors: dict[str, str]) -> None:
@@ -103,16 +110,6 @@ def _draw_bars(axes: Axes, found: Sequence[xr.DataArray], colors: dict[str, str]
     if not best:
         axes.text(0.5, 0.5, "no detectors", transform=axes.transAxes, ha="center", fontsize=9)
     tidy(axes)
-
-
-def _caption(runs: Runs, panels: Sequence[Panel]) -> str:
-    first = panels[0].results[0].attrs
-    mean = " Means over seeds." if runs.several else ""
-    return (
-        f"Units by the concept that they detect best (IoU above {first['detector_iou']}, "
-        f"convention {first['convention']}, {int(first['images']):,} images of {first['data']}), "
-        f"colored by category.{mean} After Zhou et al. 2018, figure 9."
-    )
 
 
 def _counts(panels: Sequence[Panel]) -> Table:

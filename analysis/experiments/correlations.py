@@ -39,6 +39,7 @@ the attribute do more damage when they are ablated; Zhou et al. 2018 plot the ch
 its r has the opposite sign. Between the gray lines r is not different from 0 (two-sided p ≥ 0.05,
 one test); the attribute random shows what no relation looks like. Taylor and gradient are read from
 one backward pass: a cheap estimate of what ablation measures."""
+_DOTS = " Small dots are seeds, large ones their means."
 _TOO_FEW = "The layers have fewer units than a rank correlation needs."
 
 
@@ -55,10 +56,18 @@ def _section(runs: Runs) -> Section:
     return Section(
         title=title,
         text=[_TEXT],
-        figures=[rendered("correlations", _draw(runs, panels), _caption(runs))],
+        figures=[
+            rendered(
+                "correlations",
+                _draw(runs, panels),
+                "Spearman's r of attributes with accuracy drops over the units of a layer. "
+                f"Positive: more of the attribute, more damage.{_DOTS if runs.several else ''} "
+                "After Zhou et al. 2018, figure 5.",
+            )
+        ],
         tables=[_table(runs, panels)],
         findings=foremost(
-            [_sentence(panel.title, found) for panel, found in panels], "strongest correlations"
+            (_sentence(panel.title, found) for panel, found in panels), "strongest correlations"
         ),
     )
 
@@ -66,7 +75,7 @@ def _section(runs: Runs) -> Section:
 def _sentence(title: str, found: xr.Dataset) -> tuple[float, str]:
     """The strongest mean r with the max class drop, and the sentence: whose, and how sure."""
     of = found.sel(accuracy_drop=_LARGEST).transpose("seed", "attribute")
-    r, p = _mean(of.r.values), of.p_value.values
+    r, p = of.r.mean("seed").values, of.p_value.values
     if np.isnan(r).all():
         return 0.0, f"{title}: the max class drop, or each attribute, is the same for all units."
     first = int(np.nanargmax(np.abs(r)))
@@ -122,14 +131,17 @@ def _draw_panel(axes: Axes, found: xr.Dataset, names: Sequence[str]) -> None:
     # A layer may lack some, such as the weights that lead into attention heads.
     place = np.array([names.index(str(name)) for name in found.attribute.values])
     for drop, (label, color, marker, shift) in _DROPS.items():
-        r = found.r.sel(accuracy_drop=drop).transpose("seed", "attribute").values
-        if len(r) > 1:
-            for seed, row in enumerate(r):
+        r = found.r.sel(accuracy_drop=drop)
+        if r.sizes["seed"] > 1:
+            for seed, row in enumerate(r.transpose("seed", "attribute").values):
                 look: Any = {"color": color, "alpha": 0.3, "markersize": 2.5}
                 name = unlisted(f"{label}, network {seed}")
                 axes.plot(row, place + shift, marker, label=name, **look)
-        axes.plot(_mean(r), place + shift, marker, color=color, label=label, markersize=4.5)
-    bound = _bound(int(found["n_units"].max()))
+        axes.plot(r.mean("seed"), place + shift, marker, color=color, label=label, markersize=4.5)
+    # The |r| from which on p < 0.05, of Student's t.
+    freedom = int(found["n_units"].max()) - 2
+    quantile = scipy.special.stdtrit(freedom, 0.975)
+    bound = float(quantile / np.sqrt(freedom + quantile**2))
     axes.axvline(0, color="0.6", linewidth=0.6, zorder=0)
     for side in (-bound, bound):
         axes.axvline(side, color="0.7", linewidth=0.8, linestyle=":", zorder=0)
@@ -138,27 +150,6 @@ def _draw_panel(axes: Axes, found: xr.Dataset, names: Sequence[str]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.92", linewidth=0.6)
     axes.set_axisbelow(True)
-
-
-def _mean(r: np.ndarray) -> np.ndarray:
-    """Means over seeds of what is a number."""
-    known = np.isfinite(r)
-    total = np.where(known, r, 0).sum(0)
-    return np.divide(total, known.sum(0), out=np.full(r.shape[1], np.nan), where=known.any(0))
-
-
-def _bound(units: int) -> float:
-    """The |r| from which on p < 0.05, of Student's t."""
-    quantile = scipy.special.stdtrit(units - 2, 0.975)
-    return float(quantile / np.sqrt(units - 2 + quantile**2))
-
-
-def _caption(runs: Runs) -> str:
-    seeds = " Small dots are seeds, large ones their means." if runs.several else ""
-    return (
-        "Spearman's r of attributes with accuracy drops over the units of a layer. Positive: more "
-        f"of the attribute, more damage.{seeds} After Zhou et al. 2018, figure 5."
-    )
 
 
 def _table(runs: Runs, panels: Sequence[tuple[Panel, xr.Dataset]]) -> Table:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
@@ -26,8 +25,9 @@ from ..figures import (
 )
 from ..findings import counted, drop_with_interval, foremost
 from ..measurements.ablation import ablation
+from ..report import images_of
 from ..runs import Runs
-from ..section import Section, Table
+from ..section import Figure, Section, Table
 from . import comparison
 
 _COLUMNS = 4
@@ -54,11 +54,19 @@ def _section(runs: Runs) -> Section:
     sure = {
         layer: ju.statistics.uncertainty(sweep, num_draws=_DRAWS) for layer, sweep in sweeps.items()
     }
+    counts = next(iter(sweeps.values())).n_images
+    least = int(counts.where(counts > 0).min())
+    resolution = f"one image of the smallest class ({least} images) is {1 / least:.1%}."
     return Section(
         title="Class accuracy drop, layer by layer",
-        text=[_MEASURED, f"{_READING} {_resolution(sweeps)} {_CHANCE}"],
-        figures=[rendered("drop_curves", _draw(sweeps, sure), _caption(sweeps))],
-        tables=[_table(sweeps, sure)],
+        text=[_MEASURED, f"{_READING} {resolution} {_CHANCE}"],
+        figures=[_figure(sweeps, sure)],
+        tables=[
+            Table.of(
+                "The layers' extremes",
+                (_row(layer, sweep, sure[layer]) for layer, sweep in sweeps.items()),
+            )
+        ],
         findings=_findings(sweeps, sure),
     )
 
@@ -99,13 +107,7 @@ def _found(layer: str, sweep: xr.Dataset, sure: xr.Dataset) -> tuple[float, str]
     )
 
 
-def _resolution(sweeps: Mapping[str, xr.Dataset]) -> str:
-    count = next(iter(sweeps.values()))["n_images"].values
-    least = int(count[count > 0].min())
-    return f"one image of the smallest class ({least} images) is {1 / least:.1%}."
-
-
-def _draw(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> Canvas:
+def _figure(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> Figure:
     canvas, grid = panels_of(len(sweeps), _COLUMNS, (3.0, 2.7), label=POINTS, sharey=True)
     for axes, (layer, sweep) in zip(grid, sweeps.items(), strict=True):
         order = np.argsort(-sweep.max_class_accuracy_drop.values, kind="stable")
@@ -123,21 +125,14 @@ def _draw(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> C
             axes.plot(rank, values, color=color, label=label, linewidth=1.5)
         panel(axes, f"{layer} ({len(order)} units)", "units, sorted by max class drop")
     legend(canvas, grid[0])
-    return canvas
-
-
-def _caption(sweeps: Mapping[str, xr.Dataset]) -> str:
-    first = next(iter(sweeps.values()))
-    return (
-        f"Max, min and overall accuracy drop of every unit, ablated to {first.attrs['values']}, on "
-        f"{int(first['n_images'].sum()):,} images ({first.attrs['data']}, {first.attrs['split']}). "
-        "Gray: the max class drop expected from chance. After Zhou et al. 2018, figure 3."
+    values = next(iter(sweeps.values())).attrs["values"]
+    return rendered(
+        "drop_curves",
+        canvas,
+        f"Max, min and overall accuracy drop of every unit, ablated to {values}, on "
+        f"{images_of(sweeps)}. Gray: the max class drop expected from chance. After Zhou et al. "
+        "2018, figure 3.",
     )
-
-
-def _table(sweeps: Mapping[str, xr.Dataset], sure: Mapping[str, xr.Dataset]) -> Table:
-    rows = (_row(layer, sweep, sure[layer]) for layer, sweep in sweeps.items())
-    return Table.of("The layers' extremes", rows)
 
 
 def _row(layer: str, sweep: xr.Dataset, sure: xr.Dataset) -> dict[str, object]:

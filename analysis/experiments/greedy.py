@@ -11,11 +11,11 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from ..experiment import Experiment
-from ..figures import CHANCE, DAMAGE, band, color_of, label_of, legend, rendered, style_of, tidy
+from ..figures import CHANCE, DAMAGE, POINTS, band, label_of, legend, look_of, rendered, tidy
 from ..findings import counted, foremost
 from ..measurements.greedy import greedy
 from ..runs import Panel, Runs
-from ..section import Section, Table
+from ..section import Figure, Section, Table
 
 _CLASSES = 5
 _TEXT = """For a class, the unit is ablated whose loss leaves the fewest of its images correct, then
@@ -31,21 +31,19 @@ def _section(runs: Runs) -> Section:
     return Section(
         title="Greedy ablation",
         text=[_TEXT],
-        figures=[rendered("greedy", _draw(panels), _caption(panels))],
+        figures=[_figure(panels)],
         tables=[_table(panels)],
-        findings=foremost(
-            [_found(panel.title, panel.results) for panel in panels], "largest greedy drops"
-        ),
+        findings=foremost(map(_found, panels), "largest greedy drops"),
     )
 
 
-def _found(title: str, each: Sequence[xr.Dataset]) -> tuple[float, str]:
+def _found(panel: Panel) -> tuple[float, str]:
     """The largest greedy drop in points, and the sentence: how few units take half of a class."""
-    greedy, random, spread = _averages(each)
-    before = 100 * np.mean([_before(result) for result in each])
+    greedy, random, spread = _averages(panel.results)
+    before = 100 * np.mean([_before(result) for result in panel.results])
     halved = np.flatnonzero(greedy >= before / 2)
     step = int(halved[0]) if len(halved) else len(greedy) - 1
-    head = f"{title}: without {counted(step, 'unit')} chosen for it a class loses"
+    head = f"{panel.title}: without {counted(step, 'unit')} chosen for it a class loses"
     by_chance = f"{random[step]:.1f} ± {spread[step]:.1f}" if len(random) else "not measured"
     return float(greedy.max()), (
         f"{head} {greedy[step]:.1f} of its {before:.1f} points of accuracy on average"
@@ -60,7 +58,7 @@ def _before(result: xr.Dataset) -> float:
     return float(np.mean([_accuracy(result, k, name)[0] for k, name in enumerate(names)]))
 
 
-def _draw(panels: Sequence[Panel]) -> Canvas:
+def _figure(panels: Sequence[Panel]) -> Figure:
     canvas = Canvas(figsize=(9.2, 3.1 * len(panels) + 0.3), layout="constrained")
     grid = canvas.subplots(len(panels), 2, squeeze=False)
     for (left, right), panel in zip(grid, panels, strict=True):
@@ -73,7 +71,14 @@ def _draw(panels: Sequence[Panel]) -> Canvas:
             axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
             tidy(axes)
     legend(canvas, grid[0, 1])
-    return canvas
+    seeds = len(panels[0].runs)
+    averaged = f" The average is over {seeds} seeds too." if seeds > 1 else ""
+    return rendered(
+        "greedy",
+        canvas,
+        "Class accuracy along greedy series of ablations, and the drop averaged over all classes "
+        f"against random orders.{averaged} After Zhou et al. 2018, figure 4.",
+    )
 
 
 def _draw_classes(axes: Axes, greedy: xr.Dataset) -> None:
@@ -82,23 +87,10 @@ def _draw_classes(axes: Axes, greedy: xr.Dataset) -> None:
     chosen = np.unique(np.linspace(0, len(names) - 1, _CLASSES).round().astype(int))
     for number, place in enumerate(chosen.tolist()):
         curve = 100 * _accuracy(greedy, place, names[place])
-        axes.plot(
-            np.arange(len(curve)),
-            curve,
-            label=label_of(names[place]),
-            color=color_of(number),
-            linestyle=style_of(number),
-        )
+        axes.plot(np.arange(len(curve)), curve, label=label_of(names[place]), **look_of(number))
     axes.set_ylabel("class accuracy (%)")
     axes.set_ylim(bottom=0)
-    axes.legend(
-        title="class",
-        fontsize=7,
-        title_fontsize=7,
-        frameon=False,
-        loc="center left",
-        bbox_to_anchor=(1, 0.5),
-    )
+    axes.legend(title="class", fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _accuracy(greedy: xr.Dataset, order: int, name: str) -> np.ndarray:
@@ -112,7 +104,7 @@ def _draw_average(axes: Axes, each: Sequence[xr.Dataset]) -> None:
     curves = random - spread, random, random + spread
     band(axes, step, curves, alpha=0.3, color=CHANCE, linewidth=1.5, label="random orders")
     axes.plot(step, greedy, color=DAMAGE, linewidth=1.5, label="greedy")
-    axes.set_ylabel("class accuracy drop\n(percentage points)")
+    axes.set_ylabel(f"class {POINTS}")
 
 
 def _averages(each: Sequence[xr.Dataset]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -128,20 +120,7 @@ def _averages(each: Sequence[xr.Dataset]) -> tuple[np.ndarray, np.ndarray, np.nd
             else:
                 named = sorted({target for target in targets if target})
                 random.append(curves.sel({"class": named}).mean("class").values)
-    return (
-        100 * np.mean(chosen, axis=0),
-        100 * np.mean(random, axis=0),
-        100 * np.std(random, axis=0),
-    )
-
-
-def _caption(panels: Sequence[Panel]) -> str:
-    seeds = len(panels[0].runs)
-    averaged = f" The average is over {seeds} seeds too." if seeds > 1 else ""
-    return (
-        "Class accuracy along greedy series of ablations, and the drop averaged over all classes "
-        f"against random orders.{averaged} After Zhou et al. 2018, figure 4."
-    )
+    return 100 * np.mean(chosen, 0), 100 * np.mean(random, 0), 100 * np.std(random, 0)
 
 
 def _table(panels: Sequence[Panel]) -> Table:

@@ -52,24 +52,22 @@ def _section(runs: Runs) -> Section:
         tables=[_table(panels)],
         findings=[
             _found(panels),
-            *foremost(
-                [_kept(panel.title, panel.results) for panel in panels],
-                "largest leads over random orders",
-            ),
+            *foremost(map(_kept, panels), "largest leads over random orders"),
         ],
     )
 
 
-def _kept(title: str, each: Sequence[xr.Dataset]) -> tuple[float, str]:
+def _kept(shown: Panel) -> tuple[float, str]:
     """How far the importance rank is ahead of random orders, and the sentence."""
+    each = shown.results
     own = _mean_accuracy(each, "importance")
     random = float(np.mean([curves.random_accuracy.mean() for curves in each]))
     others = {name: _mean_accuracy(each, name) for name in _others(each[0])}
     best = max(others, key=lambda name: others[name])
     return own - random, (
-        f"{title}: with the least important unit first a class keeps {own:.1%} accuracy on average "
-        f"by the importance rank, {random:.1%} by random orders, and {others[best]:.1%} by {best}, "
-        "the best of the other rankings."
+        f"{shown.title}: with the least important unit first a class keeps {own:.1%} accuracy on "
+        f"average by the importance rank, {random:.1%} by random orders, and {others[best]:.1%} by "
+        f"{best}, the best of the other rankings."
     )
 
 

@@ -12,7 +12,6 @@ from typing import Annotated
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
 import jaxunits as ju
 
@@ -22,7 +21,7 @@ from ..findings import foremost
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..runs import Panel, Runs
-from ..section import Section, Table
+from ..section import Figure, Section, Table
 from ..settings import COUNT
 
 _EXAMPLES = 8
@@ -65,11 +64,9 @@ def _section(runs: Runs) -> Section:
     return Section(
         title=title,
         text=[_TEXT],
-        figures=[rendered("prediction", _draw(panels), _caption(fitted_on))],
+        figures=[_figure(panels, fitted_on)],
         tables=[_table(panels), _examples(panels)],
-        findings=foremost(
-            [_sentence(panel.title, found) for panel, found in panels], "best predictions"
-        ),
+        findings=foremost((_sentence(of.title, found) for of, found in panels), "best predictions"),
     )
 
 
@@ -103,7 +100,7 @@ def _predicted(panel: Panel, runs: Runs) -> xr.Dataset:
     )
 
 
-def _draw(panels: Sequence[tuple[Panel, xr.Dataset]]) -> Canvas:
+def _figure(panels: Sequence[tuple[Panel, xr.Dataset]], fitted_on: int) -> Figure:
     canvas, grid = panels_of(
         len(panels), 4, (2.5, 2.9), around=(0.8, 0.3), label="accuracy (% of units)", sharey=True
     )
@@ -111,7 +108,13 @@ def _draw(panels: Sequence[tuple[Panel, xr.Dataset]]) -> Canvas:
         _draw_panel(axes, found)
         axes.set_title(f"{panel.configuration}\n{panel.layer}", fontsize=9)
     legend(canvas, grid[0], columns=2)
-    return canvas
+    return rendered(
+        "prediction",
+        canvas,
+        f"Share of units whose most damaged class is predicted, fitted on {fitted_on} networks and "
+        "tested on the others; bars are means, error bars standard deviations over the ways of "
+        "choosing them. After Zhou et al. 2018, table 1.",
+    )
 
 
 def _draw_panel(axes: Axes, found: xr.Dataset) -> None:
@@ -130,14 +133,6 @@ def _draw_panel(axes: Axes, found: xr.Dataset) -> None:
     axes.set_xticks(np.arange(len(names)), [name.replace(" ", "\n") for name in names])
     tidy(axes)
     axes.tick_params(axis="x", labelsize=7)
-
-
-def _caption(fitted_on: int) -> str:
-    return (
-        f"Share of units whose most damaged class is predicted, fitted on {fitted_on} networks and "
-        "tested on the others; bars are means, error bars standard deviations over the ways of "
-        "choosing them. After Zhou et al. 2018, table 1."
-    )
 
 
 def _table(panels: Sequence[tuple[Panel, xr.Dataset]]) -> Table:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -13,9 +13,16 @@ from matplotlib.figure import Figure as Canvas
 from ..experiment import Experiment
 from ..figures import band, color_of, label_of, legend, panel, rendered
 from ..findings import foremost
-from ..measurements.removal import area_under, removal, removal_of_all, share_kept, with_half
+from ..measurements.removal import (
+    area_under,
+    removal,
+    removal_of_all,
+    share_kept,
+    with_all,
+    with_half,
+)
 from ..runs import Panel, Runs
-from ..section import Section, Table
+from ..section import Figure, Section, Table
 
 _SIDES = ("training", "test")
 _ALL = "all layers"
@@ -30,119 +37,93 @@ the mean accuracy over all numbers of removed units. Of a network with C balance
 1/C of the images is right by chance."""
 
 
-class _Place(NamedTuple):
-    """A configuration's layer, or all of its layers together, in figures and tables."""
-
-    name: str
-    panel: Panel
-
-    @property
-    def title(self) -> str:
-        """With the configuration's name where several networks are shown."""
-        if self.name == self.panel.layer:
-            return self.panel.title
-        several = self.panel.title != self.panel.layer
-        return f"{self.panel.configuration}, {self.name}" if several else self.name
-
-
 def _section(runs: Runs) -> Section:
     """Curves of all layers and of all of them together, and a table."""
-    places = list(_places(runs))
-    first = places[-1].panel.results[0]
+    single = runs.panels("removal")
+    together = [
+        dataclasses.replace(of, layer=_ALL, title=of.title.removesuffix(of.layer) + _ALL)
+        for of in runs.panels("removal_of_all")
+    ]
+    panels = [*single, *together]
+    first = panels[-1].results[0]
     measured = _MEASURED.format(draws=first.sizes["draw"], layers=first.attrs["layers"])
-    found = [_found(place) for place in places]
-    together = [each for place, each in zip(places, found, strict=True) if place.name == _ALL]
-    single = [each for place, each in zip(places, found, strict=True) if place.name != _ALL]
     return Section(
         title="Random units removed",
         text=[measured, _READING],
-        figures=[rendered("removal", _draw(runs, places), _caption(first))],
-        tables=[_table(places)],
+        figures=[_figure(runs, panels)],
+        tables=[_table(panels)],
         findings=[
-            *(text for _, text in sorted(together, key=lambda each: -each[0])),
-            *foremost([(1 - kept, text) for kept, text in single], "largest losses"),
+            *(text for _, text in sorted(map(_found, together), key=lambda each: -each[0])),
+            *foremost(((1 - kept, text) for kept, text in map(_found, single)), "largest losses"),
         ],
     )
 
 
-def _places(runs: Runs) -> Iterator[_Place]:
-    """Every layer of every configuration, then all layers together."""
-    yield from (_Place(each.layer, each) for each in runs.panels("removal"))
-    yield from (_Place(_ALL, each) for each in runs.panels("removal_of_all"))
-
-
-def _found(place: _Place) -> tuple[float, str]:
+def _found(shown: Panel) -> tuple[float, str]:
     """The share of the training accuracy that is kept with half of the units, and the sentence."""
-    kept = _by_seed(place, share_kept)[..., 0]
-    area = _by_seed(place, area_under)
-    units = place.panel.results[0].attrs["units"]
+    kept = _by_seed(shown, share_kept)[..., 0]
+    area = _by_seed(shown, area_under)
+    units = shown.results[0].attrs["units"]
     seeds = f" over {len(kept)} seeds" if len(kept) > 1 else ""
     return float(kept.mean()), (
-        f"{place.title}: with half of {units} units removed at random {kept.mean():.1%} of the "
+        f"{shown.title}: with half of {units} units removed at random {kept.mean():.1%} of the "
         f"training accuracy is kept{seeds} (± {kept.std(1).mean():.1%} over draws); the mean "
         f"accuracy along the curve is {area[..., 0].mean():.1%} on training images and "
         f"{area[..., 1].mean():.1%} on held-out ones."
     )
 
 
-def _by_seed(place: _Place, value: Callable[[xr.Dataset], xr.DataArray]) -> np.ndarray:
+def _by_seed(shown: Panel, value: Callable[[xr.Dataset], xr.DataArray]) -> np.ndarray:
     """A number of each curve, by seed, draw and side."""
-    of = [value(each) for each in place.panel.results]
+    of = [value(each) for each in shown.results]
     return np.stack([each.transpose("draw", "side").values for each in of])
 
 
-def _with_all(curves: xr.Dataset) -> xr.DataArray:
-    """The accuracy with all units, by `side` and `draw`."""
-    return curves.accuracy.isel(step=0)
-
-
-def _draw(runs: Runs, places: Sequence[_Place]) -> Canvas:
-    columns = list(dict.fromkeys(place.name for place in places))
+def _figure(runs: Runs, panels: Sequence[Panel]) -> Figure:
+    columns = list(dict.fromkeys(shown.layer for shown in panels))
     size = (2.9 * len(columns) + 0.4, 5.9)
     canvas = Canvas(figsize=size, layout="constrained")
     grid = canvas.subplots(2, len(columns), squeeze=False, sharex=True, sharey=True)
     colors = {name: color_of(number) for number, name in enumerate(runs.configurations)}
-    for place in places:
+    for shown in panels:
         for row, side in enumerate(_SIDES):
-            axes = grid[row, columns.index(place.name)]
-            _draw_curve(axes, place, side, colors[place.panel.configuration])
-            panel(axes, f"{place.name}, {side} images", "units removed (%)")
+            axes = grid[row, columns.index(shown.layer)]
+            _draw_curve(axes, shown, side, colors[shown.configuration])
+            panel(axes, f"{shown.layer}, {side} images", "units removed (%)")
     for axes in grid[:, 0]:
         axes.set(ylabel="accuracy (%)", ylim=(0, 103))
     legend(canvas, *grid[0])
-    return canvas
-
-
-def _draw_curve(axes: Axes, place: _Place, side: str, color: str) -> None:
-    """The mean over draws and seeds, with their range."""
-    curves = [each.accuracy.sel(side=side).values for each in place.panel.results]
-    accuracy = 100 * np.concatenate(curves)
-    first = place.panel.results[0]
-    share = 100 * first.removed.values / first.attrs["units"]
-    low, mean, high = accuracy.min(0), accuracy.mean(0), accuracy.max(0)
-    name = label_of(place.panel.configuration)
-    band(axes, share, (low, mean, high), color=color, linewidth=1.5, label=name)
-
-
-def _caption(first: xr.Dataset) -> str:
-    return (
+    draws = panels[-1].results[0].sizes["draw"]
+    return rendered(
+        "removal",
+        canvas,
         "Accuracy while random units of a layer are removed, and of all layers together; bands are "
-        f"the range over {first.sizes['draw']} random orders and seeds. After Morcos et al. 2018, "
-        "figure 1."
+        f"the range over {draws} random orders and seeds. After Morcos et al. 2018, figure 1.",
     )
 
 
-def _table(places: Sequence[_Place]) -> Table:
+def _draw_curve(axes: Axes, shown: Panel, side: str, color: str) -> None:
+    """The mean over draws and seeds, with their range."""
+    curves = [each.accuracy.sel(side=side).values for each in shown.results]
+    accuracy = 100 * np.concatenate(curves)
+    first = shown.results[0]
+    share = 100 * first.removed.values / first.attrs["units"]
+    low, mean, high = accuracy.min(0), accuracy.mean(0), accuracy.max(0)
+    name = label_of(shown.configuration)
+    band(axes, share, (low, mean, high), color=color, linewidth=1.5, label=name)
+
+
+def _table(panels: Sequence[Panel]) -> Table:
     rows = []
-    for place in places:
+    for shown in panels:
         kept, area, half, whole = (
-            _by_seed(place, value) for value in (share_kept, area_under, with_half, _with_all)
+            _by_seed(shown, value) for value in (share_kept, area_under, with_half, with_all)
         )
         rows.append(
             {
-                "network": place.panel.configuration,
-                "layer": place.name,
-                "units": place.panel.results[0].attrs["units"],
+                "network": shown.configuration,
+                "layer": shown.layer,
+                "units": shown.results[0].attrs["units"],
                 "seeds": len(kept),
                 "training accuracy": f"{whole[..., 0].mean():.1%}",
                 "kept with half of the units": _spread(kept[..., 0]),

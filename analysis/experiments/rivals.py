@@ -21,7 +21,7 @@ from ..findings import DISCOVERIES, attribute_label, counted
 from ..measurements.ablation import ablation
 from ..measurements.attributes import attributes
 from ..runs import Panel, Run, Runs
-from ..section import Section, Table
+from ..section import Figure, Section, Table
 from ..settings import COUNT, Settings
 from .scores import SIZE, Score, scores
 
@@ -82,7 +82,7 @@ def _section(runs: Runs) -> Section:
     return Section(
         title="Every attribute against ablation",
         text=[_MEASURED.format(draws=draws), _READING],
-        figures=[rendered("rivals", _draw(panels, names, found), _caption(runs))],
+        figures=[_figure(panels, names, found)],
         tables=[_table(runs, found), _costs(runs)],
         findings=[_found(runs, names, found, truth) for truth in TRUTHS],
     )
@@ -162,7 +162,7 @@ def _found(runs: Runs, names: Sequence[str], found: Mapping[str, Cells], truth: 
     )
 
 
-def _draw(panels: Sequence[Panel], names: Sequence[str], found: Mapping[str, Cells]) -> Canvas:
+def _figure(panels: Sequence[Panel], names: Sequence[str], found: Mapping[str, Cells]) -> Figure:
     size = (max(0.22 * len(panels) * len(TRUTHS) + 3, 7), 0.24 * len(names) + 2)
     canvas = Canvas(figsize=size, layout="constrained")
     grid = canvas.subplots(1, len(TRUTHS), sharey=True, squeeze=False)[0]
@@ -188,7 +188,13 @@ def _draw(panels: Sequence[Panel], names: Sequence[str], found: Mapping[str, Cel
     grid[0].yaxis.set_major_formatter(FuncFormatter(lambda place, _: shown[int(place)]))
     grid[0].invert_yaxis()
     canvas.colorbar(drawn, ax=list(grid), pad=0.02).set_label("Spearman's r", fontsize=7)
-    return canvas
+    seeds = ", means over seeds" if len(found) > 1 else ""
+    return rendered(
+        "rivals",
+        canvas,
+        "Spearman's r of every attribute with accuracy drops, layer by layer"
+        f"{seeds}. Positive: more of the attribute, more damage. Gray: no number.",
+    )
 
 
 def _mean(panel: Panel, name: str, truth: str, found: Mapping[str, Cells]) -> float:
@@ -196,14 +202,6 @@ def _mean(panel: Panel, name: str, truth: str, found: Mapping[str, Cells]) -> fl
     each = [found[run.name].get((panel.layer, name, truth)) for run in panel.runs]
     known = [cell.plain.r for cell in each if cell is not None and np.isfinite(cell.plain.r)]
     return float(np.mean(known)) if known else np.nan
-
-
-def _caption(runs: Runs) -> str:
-    seeds = ", means over seeds" if runs.several else ""
-    return (
-        "Spearman's r of every attribute with accuracy drops, layer by layer"
-        f"{seeds}. Positive: more of the attribute, more damage. Gray: no number."
-    )
 
 
 def _table(runs: Runs, found: Mapping[str, Cells]) -> Table:

@@ -25,7 +25,7 @@ from ..findings import counted, foremost, listed
 from ..measurements.insertion import insertion
 from ..measurements.topology import Topology
 from ..runs import Panel, Runs
-from ..section import Section, Table
+from ..section import Figure, Section, Table
 from ..settings import COUNT, FROM_ZERO, SHARE, Settings
 
 _SIDES = ("training", "test")
@@ -71,11 +71,10 @@ def _section(runs: Runs) -> Section:
     return Section(
         title="Roles of units",
         text=[_TEXT.format(**dataclasses.asdict(roles))],
-        figures=[rendered("roles", _draw(panels, found, shown), _caption(runs, shown))],
+        figures=[_figure(panels, found, shown)],
         tables=[_stretch_table(panels, found, shown), _share_table(panels, shares)],
         findings=foremost(
-            [_found(of.title, each) for of, each in zip(panels, shares, strict=True)],
-            "largest shares of core units",
+            map(_found, (of.title for of in panels), shares), "largest shares of core units"
         ),
     )
 
@@ -127,7 +126,7 @@ def stretches(insertion: xr.Dataset, name: str, config: Settings) -> xr.Dataset:
     )
 
 
-def _draw(panels: Sequence[Panel], found: Sequence[xr.Dataset], shown: str) -> Canvas:
+def _figure(panels: Sequence[Panel], found: Sequence[xr.Dataset], shown: str) -> Figure:
     columns = len(panels)
     canvas = Canvas(figsize=(max(3.2 * columns, 7.5), 5.6), layout="constrained")
     grid = canvas.subplots(2, columns, squeeze=False, sharex="col", sharey="row")
@@ -142,7 +141,15 @@ def _draw(panels: Sequence[Panel], found: Sequence[xr.Dataset], shown: str) -> C
     grid[0, 0].set_ylim(0, 102)
     patches = [Patch(color=color, alpha=0.35, label=role) for role, color in _ROLES.items()]
     legend(canvas, grid[0, 0], columns=7 if columns > 2 else 4, patches=patches)
-    return canvas
+    several = panels[0].title != panels[0].layer
+    seed = ", first seed of each configuration" if several else ""
+    return rendered(
+        "roles",
+        canvas,
+        f"Accuracy and loss of class {shown} while units are inserted in the order of their "
+        f"importance{seed}; the color says the role of the units of a stretch. After Zhao and "
+        "Zhang 2021, figure 5.",
+    )
 
 
 def _draw_stretches(axes: Axes, found: xr.Dataset) -> None:
@@ -160,24 +167,8 @@ def _draw_curves(axes: Axes, insertion: xr.Dataset, kind: str) -> None:
     scale = 100 if kind == "accuracy" else 1
     for side, color, style in zip(_SIDES, (GAIN, DAMAGE), ("-", "--"), strict=True):
         values = scale * insertion[kind].sel(side=side).values
-        axes.plot(
-            np.arange(len(values)),
-            values,
-            color=color,
-            linestyle=style,
-            linewidth=1.6,
-            label=f"{side} images",
-        )
-
-
-def _caption(runs: Runs, shown: str) -> str:
-    seed = ", first seed of each configuration" if runs.several else ""
-    return (
-        f"Accuracy and loss of class {shown} while units are inserted in the order of their "
-        f"importance{seed}; the color says the role of the units of a stretch. After Zhao and "
-        "Zhang 2021, "
-        "figure 5."
-    )
+        look: Any = {"color": color, "linestyle": style, "linewidth": 1.6}
+        axes.plot(np.arange(len(values)), values, label=f"{side} images", **look)
 
 
 def _stretch_table(panels: Sequence[Panel], found: Sequence[xr.Dataset], shown: str) -> Table:

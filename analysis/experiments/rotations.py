@@ -16,7 +16,7 @@ from ..findings import foremost, p_value
 from ..measurements.ablation import ablation
 from ..measurements.rotations import rotations
 from ..runs import Panel, Run, Runs
-from ..section import Section, Table
+from ..section import Figure, Section, Table
 
 _LARGEST = "max_class_accuracy_drop"
 _NAMES = {_LARGEST: "max class drop", "overall_accuracy_drop": "overall drop"}
@@ -34,9 +34,9 @@ def _section(runs: Runs) -> Section:
     return Section(
         title="Units against random directions",
         text=[_TEXT],
-        figures=[rendered("rotations", _draw(panels), _caption(runs, panels))],
+        figures=[_figure(runs, panels)],
         tables=[_table(panels)],
-        findings=foremost([_found(shown) for shown in panels], "largest drops"),
+        findings=foremost(map(_found, panels), "largest drops"),
     )
 
 
@@ -61,7 +61,7 @@ def _compared(shown: Panel, run: Run, found: xr.Dataset, drop: str) -> tuple[flo
     return 100 * float(units.mean()), 100 * float(directions.mean()), p
 
 
-def _draw(panels: Sequence[Panel]) -> Canvas:
+def _figure(runs: Runs, panels: Sequence[Panel]) -> Figure:
     canvas = Canvas(figsize=(7.6, 2.7 * len(panels) + 0.5), layout="constrained")
     grid = canvas.subplots(len(panels), 2, squeeze=False)
     for row, shown in zip(grid, panels, strict=True):
@@ -70,7 +70,14 @@ def _draw(panels: Sequence[Panel]) -> Canvas:
             panel(axes, f"{shown.title}: {label}", "units or directions, sorted by drop")
         row[0].set_ylabel(POINTS)
     legend(canvas, grid.flat[0])
-    return canvas
+    count = panels[0].results[0].sizes["rotation"]
+    ranges = "rotations and seeds" if runs.several else "rotations"
+    return rendered(
+        "rotations",
+        canvas,
+        f"Accuracy drops of units and of directions of {count} random rotations, sorted; bands are "
+        f"the range over {ranges}. After Zhou et al. 2018, figure 7.",
+    )
 
 
 def _draw_panel(axes: Axes, shown: Panel, drop: str) -> None:
@@ -89,15 +96,6 @@ def _draw_panel(axes: Axes, shown: Panel, drop: str) -> None:
 def _directions(rotations: xr.Dataset, drop: str) -> np.ndarray:
     """A drop by rotation and direction."""
     return rotations[drop].transpose("rotation", "direction").values
-
-
-def _caption(runs: Runs, panels: Sequence[Panel]) -> str:
-    first = panels[0].results[0]
-    ranges = "rotations and seeds" if runs.several else "rotations"
-    return (
-        f"Accuracy drops of units and of directions of {first.sizes['rotation']} random rotations, "
-        f"sorted; bands are the range over {ranges}. After Zhou et al. 2018, figure 7."
-    )
 
 
 def _table(panels: Sequence[Panel]) -> Table:

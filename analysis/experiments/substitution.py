@@ -5,6 +5,7 @@ Chen et al. 2019, figures 1, 3 to 6.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -178,10 +179,19 @@ def _by_layer(runs: Runs, found: Sequence[tuple[Run, ByLayer]]) -> Figure:
 
 def _draw_column(column: np.ndarray, members: Sequence[ByLayer], layers: Sequence[str]) -> None:
     spread = np.linspace(-0.3, 0.3, len(OBJECTIVES) * len(members))
-    for number, objective in enumerate(OBJECTIVES):
-        for member, of_layers in enumerate(members):
-            shift = spread[number * len(members) + member]
-            _draw_network(column, of_layers, layers, objective, shift, member)
+    networks = itertools.product(OBJECTIVES, enumerate(members))
+    for shift, (objective, (member, of_layers)) in zip(spread, networks, strict=True):
+        label, color, marker = _LOOKS[objective]
+        name = f"{label}, network {member}" if member else label
+        look: Any = {"color": color, "markersize": 4, "linewidth": 0.8}
+        shown = {k + shift: of_layers[key] for k, key in enumerate(layers) if key in of_layers}
+        rs = [units["rs"].sel(maximized=objective).mean() for units in shown.values()]
+        column[0].plot(list(shown), rs, marker, label=unlisted(name) if member else name, **look)
+        for axes, relation in zip(column[1:], RELATIONS, strict=True):
+            found = [rank_of(units, objective, relation) for units in shown.values()]
+            bars = [[each.r - each.low for each in found], [each.high - each.r for each in found]]
+            r = [each.r for each in found]
+            axes.errorbar(list(shown), r, yerr=bars, fmt=marker, label=unlisted(name), **look)
     for axes in column:
         axes.axhline(0, color="0.6", linewidth=0.6, zorder=0)
         tidy(axes)
@@ -191,35 +201,6 @@ def _draw_column(column: np.ndarray, members: Sequence[ByLayer], layers: Sequenc
     column[-1].set_xticks(range(len(layers)), layers, rotation=90)
     column[-1].set_xlim(-0.6, len(layers) - 0.4)
     column[-1].set_xlabel("layer")
-
-
-def _draw_network(
-    column: np.ndarray,
-    of_layers: ByLayer,
-    layers: Sequence[str],
-    objective: str,
-    shift: float,
-    member: int,
-) -> None:
-    """One network's numbers under one objective, down the rows."""
-    label, color, marker = _LOOKS[objective]
-    look: Any = {"color": color, "markersize": 4, "linewidth": 0.8}
-    for place, layer in enumerate(layers):
-        if layer not in of_layers:
-            continue
-        units = of_layers[layer]
-        number = f", network {member}" if member else ""
-        name = unlisted(f"{label}{number}") if member or place else label
-        across = [place + shift]
-        column[0].plot(
-            across, [float(units["rs"].sel(maximized=objective).mean())], marker, label=name, **look
-        )
-        for axes, relation in zip(column[1:], RELATIONS, strict=True):
-            found = rank_of(units, objective, relation)
-            bars = [[found.r - found.low], [found.high - found.r]]
-            axes.errorbar(
-                across, [found.r], yerr=bars, fmt=marker, label=unlisted(f"{label}{number}"), **look
-            )
 
 
 experiment = Experiment(

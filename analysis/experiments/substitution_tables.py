@@ -10,6 +10,7 @@ import xarray as xr
 
 import jaxunits as ju
 
+from ..findings import p_value
 from ..runs import Run, Runs
 from ..section import Table
 from .ranks import OBJECTIVES, RELATIONS, change, rank_of, stability
@@ -82,8 +83,7 @@ def _correlations(runs: Runs, found: _Found) -> Table:
 def _rank(found: ju.statistics.RankCorrelation) -> str:
     if not math.isfinite(found.r):
         return "none"
-    p = f"p = {found.p:.2g}" if found.p >= 1e-4 else "p < 0.0001"
-    return f"{found.r:+.2f} ({found.low:+.2f} to {found.high:+.2f}), {p}"
+    return f"{found.r:+.2f} ({found.low:+.2f} to {found.high:+.2f}), {p_value(found.p)}"
 
 
 def _changes(runs: Runs, found: _Found) -> Table:

@@ -59,7 +59,7 @@ def _section(runs: Runs) -> Section:
 
 def _found(run: Run, layer: str, title: str) -> tuple[float, str]:
     """The share of covered units, and the sentence: how many, and the most selective of them."""
-    made = run.kind("synthesis")[layer].isel(noise_seed=0).sel(maximized="iam")
+    made = _first(run, layer)
     known = made["rs"].dropna("unit")
     covered, units = int((known > 0).sum()), known.sizes["unit"]
     unit = selective_unit(run, layer)
@@ -71,6 +71,11 @@ def _found(run: Run, layer: str, title: str) -> tuple[float, str]:
         f"{text} than these do; the most selective of them is unit {unit} (selectivity "
         f"{selectivity:.2f}, RS {float(made['rs'].sel(unit=unit)):.2f})."
     )
+
+
+def _first(run: Run, layer: str) -> xr.Dataset:
+    """A layer's IAM images of the first noise seed."""
+    return run.kind("synthesis")[layer].isel(noise_seed=0).sel(maximized="iam")
 
 
 def _suffix(runs: Runs, run: Run) -> str:
@@ -106,7 +111,7 @@ def _covered(runs: Runs, run: Run) -> Figure | None:
 
 def selective_unit(run: Run, layer: str) -> int | None:
     """The most selective unit with RS above 0 under IAM; None where there is none."""
-    made = run.kind("synthesis")[layer].isel(noise_seed=0).sel(maximized="iam")
+    made = _first(run, layer)
     selectivity = run.kind("attributes")[layer]["class_selectivity"].sel(unit=made["unit"])
     covered = selectivity.where(made["rs"] > 0).values
     if not np.isfinite(covered).any():
@@ -128,8 +133,7 @@ def covering_units(made: xr.Dataset, unit: int, most: int) -> Int[np.ndarray, " 
 
 
 def _draw_row(line: np.ndarray, run: Run, layer: str, unit: int) -> None:
-    images = run.kind("synthesis")[layer]
-    made = images.isel(noise_seed=0).sel(maximized="iam")
+    images, made = run.kind("synthesis")[layer], _first(run, layer)
     selectivity = run.kind("attributes")[layer]["class_selectivity"]
     rs = float(made["rs"].sel(unit=unit))
     _show(

@@ -6,6 +6,7 @@ Zhao and Zhang 2021, figure 2.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,14 +17,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 import jaxunits as ju
 
 from ..experiment import Experiment
-from ..figures import DAMAGE, GAIN, band, color_of, legend, rendered, style_of, tidy
+from ..figures import DAMAGE, GAIN, band, color_of, legend, rendered, tidy
 from ..findings import foremost
 from ..measurements.births import births, births_of
 from ..measurements.maps import maps
 from ..measurements.topology import Topology
 from ..measurements.training_births import training_births
 from ..runs import Panel, Run, Runs
-from ..section import Section, Table
+from ..section import Figure, Section, Table
 from .flow import draw_flow
 
 _MEASURED = """A unit's map is read as a weighted graph: its rows, which are its columns too, are
@@ -40,27 +41,22 @@ _FOUND = (
     "courses of training, one per layer and network, the mean selective rate in {rate} and the "
     "mean effectiveness in {effect}."
 )
+_LABELS = {
+    "entropy": "feature entropy (nats)",
+    "rate": "selective rate (%)",
+    "effectiveness": "effectiveness (1/nats)",
+}
 _KEPT = """Only the last checkpoints were kept: train with --checkpoints.keep all to follow the
 whole training."""
 
 
 def _section(runs: Runs) -> Section:
     """The calculation for one unit, and the course of training of every configuration."""
-    layers = runs.layers("births")
-    first = runs.every[0]
-    flows = [
-        rendered(f"topology_flow_{layer}", draw_flow(*_flow(first, layer)), _flow_caption(layer))
-        for layer in layers
-        if layer in first.kind("maps")
-    ]
-    panels = runs.panels("training")
+    layers, first, panels = runs.layers("births"), runs.every[0], runs.panels("training")
+    flows = [_flow(first, layer) for layer in layers if layer in first.kind("maps")]
     kept = min(panel.results[0].sizes["epoch"] for panel in panels)
     figures = [
-        rendered(
-            f"topology_training_{layer}",
-            _draw_training(runs, [panel for panel in panels if panel.layer == layer]),
-            _training_caption(first.kind("training")[layer], runs.several),
-        )
+        _training(runs, layer, [panel for panel in panels if panel.layer == layer])
         for layer in layers
     ]
     return Section(
@@ -70,7 +66,7 @@ def _section(runs: Runs) -> Section:
         tables=[_table(runs), _course(runs, panels)],
         findings=[
             *foremost(
-                [_means(panel, runs.config.of(Topology)) for panel in runs.panels("births")],
+                (_means(panel, runs.config.of(Topology)) for panel in runs.panels("births")),
                 "highest mean effectiveness",
             ),
             _found(runs, panels),
@@ -107,53 +103,34 @@ def _found(runs: Runs, panels: Sequence[Panel]) -> str:
     courses = [
         _course_of(found, runs.config.of(Topology)) for panel in panels for found in panel.results
     ]
-    fell = {
-        key: sum(float(course[key][-1]) < float(course[key][0]) for course in courses)
-        for key in ("entropy_mean", "rate_mean", "effectiveness_mean")
-    }
-    entropy, rate, effect = fell.values()
+    means = ([course[f"{key}_mean"].values for course in courses] for key in _LABELS)
+    entropy, rate, effect = (sum(mean[-1] < mean[0] for mean in each) for each in means)
     return _FOUND.format(fell=entropy, networks=len(courses), rate=rate, effect=effect)
 
 
-def _flow(run: Run, layer: str) -> tuple[xr.Dataset, np.ndarray]:
-    """A unit's map with its birth points on all images of the class."""
+def _flow(run: Run, layer: str) -> Figure:
+    """From a unit's map of an image to its birth points on all images of the class."""
     found = run.kind("maps")[layer]
     births = births_of(run.kind("births")[layer], str(found.attrs["class"]))
-    return found, births.isel(unit=int(found.attrs["unit"])).values
-
-
-def _flow_caption(layer: str) -> str:
-    return (
+    return rendered(
+        f"topology_flow_{layer}",
+        draw_flow(found, births.isel(unit=int(found.attrs["unit"])).values),
         f"From an image to a histogram, for the most effective unit of {layer}: the image, the "
         "unit's map, its top sets and their graphs at three ranks, its Betti number at every rank "
-        "and the birth points over the images of the class. After Zhao and Zhang 2021, figure 2A."
+        "and the birth points over the images of the class. After Zhao and Zhang 2021, figure 2A.",
     )
 
 
-def _training_caption(found: xr.Dataset, several: bool) -> str:
-    seeds = " Histograms are of the first seed, curves are means over seeds." if several else ""
-    return (
-        f"Training, seen on {found.sizes['image']} training images of class "
-        f"{found.attrs['class']}, by configuration: birth points of all units, feature entropy, "
-        "selective rate and effectiveness (means over units, with the quartiles), and the loss."
-        f"{seeds} After Zhao and Zhang 2021, figures 2B to 2D."
-    )
-
-
-def _draw_training(runs: Runs, panels: Sequence[Panel]) -> Canvas:
-    topology = runs.config.of(Topology)
+def _training(runs: Runs, layer: str, panels: Sequence[Panel]) -> Figure:
+    """The course of training, a row a configuration."""
     canvas = Canvas(figsize=(12.4, 2.3 * len(panels) + 0.6), layout="constrained")
     grid = canvas.subplots(len(panels), 5, squeeze=False)
     for row, panel in zip(grid, panels, strict=True):
         _draw_histograms(canvas, row[0], panel.results[0])
-        courses = [_course_of(found, topology) for found in panel.results]
+        courses = [_course_of(found, runs.config.of(Topology)) for found in panel.results]
         mean = xr.concat(courses, "seed", data_vars="all").mean("seed")
-        for axes, variable, label, color in (
-            (row[1], "entropy", "feature entropy (nats)", color_of(0)),
-            (row[2], "rate", "selective rate (%)", color_of(1)),
-            (row[3], "effectiveness", "effectiveness (1/nats)", color_of(2)),
-        ):
-            _draw_course(axes, mean, variable, label, color)
+        for number, (variable, label) in enumerate(_LABELS.items()):
+            _draw_course(row[number + 1], mean, variable, label, color_of(number))
         _draw_loss(row[4], mean)
         row[2].set_ylim(0, 102)
         for axes in row:
@@ -162,7 +139,16 @@ def _draw_training(runs: Runs, panels: Sequence[Panel]) -> Canvas:
         for axes in row[1:]:
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     legend(canvas, grid[0, 4])
-    return canvas
+    found = runs.every[0].kind("training")[layer]
+    seeds = " Histograms are of the first seed, curves are means over seeds."
+    return rendered(
+        f"topology_training_{layer}",
+        canvas,
+        f"Training, seen on {found.sizes['image']} training images of class "
+        f"{found.attrs['class']}, by configuration: birth points of all units, feature entropy, "
+        "selective rate and effectiveness (means over units, with the quartiles), and the loss."
+        f"{seeds if runs.several else ''} After Zhao and Zhang 2021, figures 2B to 2D.",
+    )
 
 
 def _draw_histograms(canvas: Canvas, axes: Axes, found: xr.Dataset) -> None:
@@ -198,18 +184,12 @@ def _draw_course(axes: Axes, mean: xr.Dataset, variable: str, label: str, color:
 
 
 def _draw_loss(axes: Axes, mean: xr.Dataset) -> None:
-    for number, (name, label) in enumerate(
-        (("train_loss", "training loss"), ("validation_loss", "validation loss"))
+    for name, label, color, style in (
+        ("train_loss", "training loss", DAMAGE, "-"),
+        ("validation_loss", "validation loss", GAIN, "--"),
     ):
-        axes.plot(
-            mean.epoch,
-            mean[name],
-            label=label,
-            color=(DAMAGE, GAIN)[number],
-            linestyle=style_of(7 * number),
-            marker="o",
-            markersize=2.5,
-        )
+        look: Any = {"color": color, "linestyle": style, "marker": "o", "markersize": 2.5}
+        axes.plot(mean.epoch, mean[name], label=label, **look)
     axes.set_ylabel("loss (nats)")
     axes.set_ylim(bottom=0)
     tidy(axes)

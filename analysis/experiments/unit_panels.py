@@ -7,14 +7,12 @@ import math
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
 
 from ..experiment import Experiment
-from ..figures import DAMAGE, GAIN, pictures, rendered, tidy
+from ..figures import DAMAGE, GAIN, POINTS, active_places, pictures, rendered, tidy
 from ..findings import drop_with_interval, foremost, points
 from ..measurements.ablation import ablation
 from ..measurements.panels import panels
@@ -86,11 +84,11 @@ def _found(title: str, sweep: xr.Dataset, panels: xr.Dataset) -> tuple[float, st
 def _draw(panel: xr.Dataset, sweep: xr.Dataset) -> Canvas:
     # Placed by hand: finding a layout takes a fifth of the time, and here only names need room.
     canvas = Canvas(figsize=(11, 3.6))
-    left, middle, right = (canvas.add_axes(place) for place in _PLACES)
-    _draw_top_images(left, panel)
+    grids, middle = canvas.add_axes((0, 0, 1, 1)), canvas.add_axes(_PLACES[1])
+    _draw_top_images(grids, panel)
     _draw_drops(middle, sweep)
     _leave_room_for_names(canvas, middle)
-    _draw_samples(right, panel, sweep)
+    _draw_samples(grids, panel, sweep)
     before, after = _accuracies(sweep)
     canvas.suptitle(
         f"{panel.attrs['layer']}, unit {int(panel.unit)}: "
@@ -107,23 +105,14 @@ def _accuracies(sweep: xr.Dataset) -> tuple[float, float]:
 
 
 def _draw_top_images(axes: Axes, panel: xr.Dataset) -> None:
-    images = panel.thumbnail.values
+    images, threshold = panel.thumbnail.values, float(panel.threshold)
     columns = math.ceil(math.sqrt(len(images)))
     whole = np.full((math.ceil(len(images) / columns) * columns, *images.shape[1:]), 255, np.uint8)
     for rank, image in enumerate(images):
-        unit_map = _upsampled(panel.activation_map.values[rank], image.shape[:2])
-        active = (unit_map > float(panel.threshold))[..., None]
-        whole[rank] = np.where(active, image, image * _COVERED)
-    pictures(axes, whole.reshape(-1, columns, *images.shape[1:]), [])
-    axes.set_title("top-activating images", fontsize=8)
-
-
-def _upsampled(
-    unit_map: Float[np.ndarray, "rows columns"], shape: tuple[int, ...]
-) -> Float[np.ndarray, "y x"]:
-    """A map at the size of its image, bilinear."""
-    picture = Image.fromarray(unit_map.astype(np.float32))
-    return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+        active = active_places(panel.activation_map.values[rank], threshold, image.shape[:2])
+        whole[rank] = np.where(active[..., None], image, image * _COVERED)
+    grid = whole.reshape(-1, columns, *images.shape[1:])
+    pictures(axes, grid, [], "top-activating images", _PLACES[0])
 
 
 def _draw_drops(axes: Axes, sweep: xr.Dataset) -> None:
@@ -145,7 +134,7 @@ def _draw_drops(axes: Axes, sweep: xr.Dataset) -> None:
         )
         axes.text(0.97, 0.95, listed, transform=axes.transAxes, ha="right", va="top", fontsize=8)
     axes.axhline(0, color="0.6", linewidth=0.6)
-    axes.set_ylabel("class accuracy drop\n(percentage points)")
+    axes.set_ylabel(f"class {POINTS}")
     axes.yaxis.set_major_locator(MaxNLocator(5))
     tidy(axes)
 
@@ -162,19 +151,19 @@ def _leave_room_for_names(canvas: Canvas, axes: Axes) -> None:
 
 def _draw_samples(axes: Axes, panel: xr.Dataset, sweep: xr.Dataset) -> None:
     """A row of images for each of the most damaged classes that lose anything."""
-    shown = panel.sampled.values.copy()
-    labels = []
-    for place, name in enumerate(panel.damaged_class.values.tolist()):
-        of_class = sweep.sel({"class": name})
-        losing = float(of_class.class_accuracy_drop) > 0
-        shown[place] &= losing
-        count = int(of_class["n_images"])
-        before, after = int(of_class.correct_before) / count, int(of_class.correct) / count
-        labels.append([f"{name}: accuracy {before:.0%} → {after:.0%}"] if losing else [])
+    names = panel.damaged_class.values.tolist()
+    counts = sweep[["correct_before", "correct", "n_images"]].sel({"class": names})
+    before, after = (counts[each] / counts.n_images for each in ("correct_before", "correct"))
+    losing = (after < before).values
+    labels = [
+        [f"{name}: accuracy {had:.0%} → {has:.0%}"] if has < had else []
+        for name, had, has in zip(names, before.values, after.values, strict=True)
+    ]
+    shown = panel.sampled.values & losing[:, None]
     images = np.where(shown[..., None, None, None], panel.sample.values, 255).astype(np.uint8)
     # The more images, the smaller they are, and the labels are not.
-    pictures(axes, images, labels, room=_LABEL * images.shape[1])
-    axes.set_title("images of the most damaged classes", fontsize=8)
+    room, title = _LABEL * images.shape[1], "images of the most damaged classes"
+    pictures(axes, images, labels, title, _PLACES[2], room=room)
 
 
 def _caption(layer: str, panel: xr.Dataset, sweep: xr.Dataset) -> str:
@@ -185,8 +174,7 @@ def _caption(layer: str, panel: xr.Dataset, sweep: xr.Dataset) -> str:
         f"{after:.2%}; class {name} loses {float(sweep.max_class_accuracy_drop):.1%}. Bright: "
         f"activation above {float(panel.threshold):.3g}, the largest "
         f"{float(panel.attrs['panels.quantile']):.1%} of all positions. After Zhou et al. 2018, "
-        "figures 1 "
-        "and 2."
+        "figures 1 and 2."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,15 +36,13 @@ def content_of(runs: Runs, sprites: Sprites) -> dict[str, Any] | None:
             networks.append(_network(name, results, runs.config, columns, sprites))
     if not networks:
         return None
-    described = [each.described for each in columns.values()]
-    return {"title": _title(runs), "networks": networks, "columns": described}
-
-
-def _title(runs: Runs) -> str:
-    """What the networks and their images are called."""
     first = runs.every[0]
-    name = runs.config.run.name if runs.several else _network_name(first)
-    return f"{name} on {_attributes(first).get('data', '')}"
+    title = runs.config.run.name if runs.several else _network_name(first)
+    return {
+        "title": f"{title} on {_attributes(first).get('data', '')}",
+        "networks": networks,
+        "columns": [each.described for each in columns.values()],
+    }
 
 
 def _network_name(run: Run) -> str:
@@ -108,7 +106,9 @@ def _layer(
     sprites: Sprites,
 ) -> dict[str, Any]:
     outcomes = Outcomes(measured["ablation"]) if "ablation" in measured else None
-    units = _units(measured)
+    # Some measurements are of a part of the units.
+    sizes = [each.sizes for each in measured.values()]
+    units = max(of.get(axis, 0) for of in sizes for axis in ("responding_unit", "unit"))
     found = columns_of(measured, units, outcomes, config)
     for column in found:
         columns.setdefault(column.key, column)
@@ -126,12 +126,6 @@ def _layer(
             means = measured["attributes"].class_mean.values[:, outcomes.classes]
             shown["class_mean"] = packed(means, "f4")
     return shown
-
-
-def _units(measured: Mapping[str, xr.Dataset]) -> int:
-    """How many units a layer has, of which some measurements are of a part."""
-    axes: Sequence[str] = ("responding_unit", "unit")
-    return max(each.sizes.get(axis, 0) for each in measured.values() for axis in axes)
 
 
 def _alike(

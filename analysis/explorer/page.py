@@ -75,13 +75,7 @@ def page(content: dict[str, Any]) -> str:
         "SCRIPTS": "".join(f"<script>{_text(name)}</script>\n" for name in _SCRIPTS),
         "DATA": embedded_json(content),
     }
-    start, *rest = _text("page/explorer.html").split("{{")
-    return start + "".join(_filled(part, parts) for part in rest)
-
-
-def _filled(part: str, parts: dict[str, str]) -> str:
-    name, _, text = part.partition("}}")
-    return parts[name] + text
+    return re.sub("{{([A-Z]+)}}", lambda found: parts[found[1]], _text("page/explorer.html"))
 
 
 def _text(name: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Float, UInt8
-from PIL import Image
+from jaxtyping import UInt8
 
+from ..figures import active_places
 from .arrays import packed, texts, unsigned
 from .sprites import Sprites
 
@@ -79,15 +79,6 @@ def _samples(panels: xr.Dataset, gallery: Gallery) -> dict[str, Any]:
         "sample_classes": {**texts(names.ravel()), "shape": list(names.shape)},
         "samples": packed(places, "u4"),
     }
-
-
-def active_places(
-    unit_map: Float[np.ndarray, "rows columns"], threshold: float, shape: tuple[int, ...]
-) -> Bool[np.ndarray, "y x"]:
-    """Where a unit's map, bilinear at the size of its image, is above a threshold."""
-    picture = Image.fromarray(unit_map.astype(np.float32))
-    size = (shape[1], shape[0])
-    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR)) > threshold
 
 
 def made_images(made: xr.Dataset, sprites: Sprites) -> dict[str, Any]:

@@ -11,10 +11,6 @@ from ..measurement import SWEEP, Measurement, Progress, Results, layer_by_layer
 from ..subject import Subject
 
 
-def _title(subject: Subject, layer: str) -> str:
-    return f"ablating {layer}, {subject.network.layer(layer).num_units} units"
-
-
 def _sweep(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.Dataset:
     return ju.ablation.sweep(
         subject.network,
@@ -28,7 +24,7 @@ def _sweep(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.D
 
 
 def _stand_in(subject: Subject, layer: str) -> xr.Dataset:
-    shape = (subject.network.layer(layer).num_units, len(subject.data.class_names))
+    shape = (subject.units(layer), len(subject.data.class_names))
     drops = xr.DataArray(np.zeros(shape), dims=("unit", "class"))
     return xr.Dataset(
         {
@@ -44,7 +40,7 @@ def _stand_in(subject: Subject, layer: str) -> xr.Dataset:
 
 ablation = Measurement(
     "ablation",
-    layer_by_layer(_title, _sweep),
+    layer_by_layer(lambda of, name: f"ablating {name}, {of.units(name)} units", _sweep),
     Subject.sweep_settings,
     options=SWEEP,
     stand_in=_stand_in,

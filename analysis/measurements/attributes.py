@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-import xarray as xr
+from collections.abc import Sequence
 
 import jaxunits as ju
 
-from ..measurement import Measurement, Results
+from ..measurement import Measured, Measurement, Results
 from ..progress import image_bar
 from ..subject import Subject
 
 
-def _content(subject: Subject, layer: str) -> dict[str, str]:
-    return ju.attributes.collect_settings(subject.network, layer, subject.data)[layer]
-
-
-def _measure(
-    subject: Subject, layers: Sequence[str], _: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
+def _measure(subject: Subject, layers: Sequence[str], _: Results) -> Measured:
     with image_bar(subject.console, f"attributes of {', '.join(layers)}") as progress:
         found = ju.attributes.collect(
             subject.network,
@@ -31,4 +23,10 @@ def _measure(
     yield from found.items()
 
 
-attributes = Measurement("attributes", _measure, _content, options=("split",), one_pass=True)
+attributes = Measurement(
+    "attributes",
+    _measure,
+    lambda of, layer: ju.attributes.collect_settings(of.network, layer, of.data)[layer],
+    options=("split",),
+    one_pass=True,
+)

@@ -32,7 +32,7 @@ def _births(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.
 
 def _stand_in(subject: Subject, layer: str) -> xr.Dataset:
     images = topology_images(subject)
-    units = subject.network.layer(layer).num_units
+    units = subject.units(layer)
     names = np.asarray(images.class_names, object)[images.labels]
     births = np.ones((len(images), units), np.int64)
     return xr.Dataset(

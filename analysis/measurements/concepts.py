@@ -82,13 +82,7 @@ def _layers(subject: Subject) -> Sequence[str]:
       InputError: one gives tokens.
     """
     layers = asked_layers(Concepts)(subject)
-    for name in layers:
-        place = subject.network.layer(name)
-        if place.map_shape and not place.has_maps:
-            raise ju.InputError(
-                f"layer {name!r} has no maps of rows and columns to compare with concepts: name "
-                "layers that have (concepts.layers, --concepts.layers), or leave the experiment out"
-            )
+    subject.refuse_without_maps(layers, " to compare with concepts", "concepts.layers")
     return layers
 
 

@@ -8,7 +8,7 @@ images.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -16,9 +16,9 @@ from jaxtyping import Int64
 
 import jaxunits as ju
 
-from ..measurement import SWEEP, Measurement, Option, Results
+from ..measurement import SWEEP, Measured, Measurement, Option, Results
 from ..progress import each_with_bar, image_bar
-from ..subject import Subject
+from ..subject import Subject, present_classes
 from .births import BIRTHS, births, births_of
 from .topology import Topology, chosen_classes, square_layers, topology_images
 
@@ -47,7 +47,7 @@ def held_out_classes(subject: Subject) -> list[str]:
     Raises:
       InputError: there are none.
     """
-    present = {subject.data.class_names[label] for label in set(subject.data.labels.tolist())}
+    present = present_classes(subject.data)
     found = [name for name in chosen_classes(subject, topology_images(subject)) if name in present]
     if not found:
         raise ju.InputError(
@@ -65,9 +65,7 @@ def importance_order(
     return ju.topology.importance_order(effectiveness)
 
 
-def _measure(
-    subject: Subject, layers: Sequence[str], results: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
+def _measure(subject: Subject, layers: Sequence[str], results: Results) -> Measured:
     training = topology_images(subject)
     with image_bar(subject.console, "attributes on training images") as progress:
         attributes = ju.attributes.collect(
@@ -98,7 +96,7 @@ def _rankings(attributes: xr.Dataset, name: str) -> dict[str, Int64[np.ndarray, 
 
 def _greedy(subject: Subject, layer: str, name: str) -> Orders:
     """The greedy order of the shown class, chosen on training images; of others none."""
-    units = subject.network.layer(layer).num_units
+    units = subject.units(layer)
     if not subject.config.of(Topology).greedy or name != shown_held_out_class(subject):
         return np.empty((0, units), np.int64)
     found = ju.ablation.greedy(
@@ -176,7 +174,7 @@ def accuracy_and_loss(measured: xr.Dataset) -> dict[str, xr.DataArray]:
 
 def _planned(subject: Subject, layer: str) -> object:
     """The curves of a class along as many orders as there are."""
-    order = np.arange(subject.network.layer(layer).num_units)
+    order = np.arange(subject.units(layer))
     orders = dict.fromkeys(("importance", "L1 norm", "APoZ", "selectivity", "Taylor"), order)
     name = shown_held_out_class(subject)
     return _curves(subject, layer, name, orders, order[None])

@@ -11,7 +11,7 @@ import jaxunits as ju
 
 from ..measurement import SWEEP, Measurement, Progress, Results, asked_layers, layer_by_layer
 from ..settings import COUNT, FROM_ZERO
-from ..subject import Subject
+from ..subject import Subject, present_classes
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,11 @@ def _content(subject: Subject, layer: str) -> dict[str, str]:
 
 def _classes(subject: Subject) -> tuple[str, ...]:
     """The classes that were asked for; by default all that have images."""
-    present = set(subject.data.labels.tolist())
-    names = subject.data.class_names
-    return subject.config.of(Greedy).classes or tuple(
-        name for label, name in enumerate(names) if label in present
-    )
+    return subject.config.of(Greedy).classes or present_classes(subject.data)
 
 
 def _steps(subject: Subject, layer: str) -> int:
-    return min(subject.config.of(Greedy).steps, subject.network.layer(layer).num_units)
-
-
-def _title(subject: Subject, layer: str) -> str:
-    return f"greedy ablation of {layer}, {len(_classes(subject))} classes"
+    return min(subject.config.of(Greedy).steps, subject.units(layer))
 
 
 def _greedy(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.Dataset:
@@ -75,7 +67,11 @@ def _greedy(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.
 
 greedy = Measurement(
     "greedy",
-    layer_by_layer(_title, _greedy, of="units"),
+    layer_by_layer(
+        lambda of, name: f"greedy ablation of {name}, {len(_classes(of))} classes",
+        _greedy,
+        of="units",
+    ),
     _content,
     options=(*SWEEP, Greedy),
     layers=asked_layers(Greedy),

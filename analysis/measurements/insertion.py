@@ -5,14 +5,14 @@ Zhao and Zhang 2021 §3.6.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
 import jaxunits as ju
 
-from ..measurement import Measurement, Results
+from ..measurement import Measurement, Progress, Results, each_layer
 from ..progress import image_bar
 from ..subject import Subject
 from .births import births
@@ -26,19 +26,15 @@ from .cumulative import (
 from .topology import square_layers, topology_images
 
 
-def _measure(
-    subject: Subject, layers: Sequence[str], results: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
-    for layer in layers:
-        classes = held_out_classes(subject)
-        births = results["births"][layer]
-        orders = np.stack([importance_order(subject, births, name) for name in classes])
-        sides = {"training": topology_images(subject), "test": subject.data}
-        each = []
-        for side, data in sides.items():
-            with image_bar(subject.console, f"insertion into {layer}, {side} images") as progress:
-                each.append(_curves(subject, layer, data, orders, classes, progress))
-        yield layer, xr.concat(each, "side", data_vars="all").assign_coords(side=list(sides))
+def _measure(subject: Subject, layer: str, results: Results) -> xr.Dataset:
+    classes, births = held_out_classes(subject), results["births"][layer]
+    orders = np.stack([importance_order(subject, births, name) for name in classes])
+    sides = {"training": topology_images(subject), "test": subject.data}
+    each = []
+    for side, data in sides.items():
+        with image_bar(subject.console, f"insertion into {layer}, {side} images") as progress:
+            each.append(_curves(subject, layer, data, orders, classes, progress))
+    return xr.concat(each, "side", data_vars="all").assign_coords(side=list(sides))
 
 
 def _curves(
@@ -47,7 +43,7 @@ def _curves(
     data: ju.data.Dataset,
     orders: np.ndarray,
     classes: Sequence[str],
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> xr.Dataset:
     """Accuracy and loss of each class while units enter in its own order."""
     found = ju.ablation.insertion(
@@ -69,7 +65,7 @@ def _curves(
 
 insertion = Measurement(
     "insertion",
-    _measure,
+    each_layer(_measure),
     cumulative_content,
     options=CUMULATIVE,
     layers=square_layers,

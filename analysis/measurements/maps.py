@@ -5,14 +5,12 @@ Zhao and Zhang 2021, figure 2A.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 import xarray as xr
 
 import jaxunits as ju
 
-from ..measurement import Measurement, Results
+from ..measurement import Measurement, Results, each_layer
 from ..subject import Subject
 from .births import BIRTHS, births, births_content, births_of
 from .cumulative import importance_order
@@ -25,16 +23,11 @@ def _content(subject: Subject, layer: str) -> dict[str, str]:
     return {**births_content(subject, layer), "class": shown_class(subject)}
 
 
-def _measure(
-    subject: Subject, layers: Sequence[str], results: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
-    data = topology_images(subject)
-    name = shown_class(subject)
-    for layer in layers:
-        births = results["births"][layer]
-        unit = int(importance_order(subject, births, name)[0])
-        image = _typical_image(births_of(births, name).isel(unit=unit))
-        yield layer, _map(subject, layer, data, unit, image).assign_attrs({"unit": unit})
+def _measure(subject: Subject, layer: str, results: Results) -> xr.Dataset:
+    name, births = shown_class(subject), results["births"][layer]
+    unit = int(importance_order(subject, births, name)[0])
+    image = _typical_image(births_of(births, name).isel(unit=unit))
+    return _map(subject, layer, unit, image).assign_attrs({"unit": unit})
 
 
 def _typical_image(births: xr.DataArray) -> int:
@@ -44,12 +37,12 @@ def _typical_image(births: xr.DataArray) -> int:
     return int(births.image.values[births.values == most][0])
 
 
-def _map(subject: Subject, layer: str, data: ju.data.Dataset, unit: int, image: int) -> xr.Dataset:
+def _map(subject: Subject, layer: str, unit: int, image: int) -> xr.Dataset:
     import jax.numpy as jnp
 
     from jaxunits.execution import products
 
-    network = subject.network
+    network, data = subject.network, topology_images(subject)
     chosen = ju.data.subset(data, [image])
     batch = next(iter(ju.data.batches(chosen, network.preprocessing, 1)))
     with products():
@@ -66,7 +59,7 @@ def _map(subject: Subject, layer: str, data: ju.data.Dataset, unit: int, image: 
 
 maps = Measurement(
     "maps",
-    _measure,
+    each_layer(_measure),
     _content,
     options=(*BIRTHS, (Topology, "p"), (Topology, "shown_class")),
     layers=square_layers,

@@ -56,7 +56,7 @@ def _content(subject: Subject, layer: str) -> dict[str, str]:
 
 
 def _measure(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.Dataset:
-    measured = pruning_images(subject)[1]
+    chosen, measured = pruning_images(subject)
     scores = _scores(subject, layer)
     wanted = subject.config.of(Shapley)
     ranked = np.stack([np.argsort(score, kind="stable") for score in scores.values()])
@@ -71,6 +71,8 @@ def _measure(subject: Subject, layer: str, _: Results, progress: Progress) -> xr
         progress=progress,
         **subject.options(),
     )
+    trained_on = subject.load_training is not None
+    ranked_on = f"{len(chosen):,} training images" if trained_on else "half of the images"
     images = curves.n_images.sum()
     accuracy = (curves.correct.sum("class") / images).transpose("order", "step").values
     return xr.Dataset(
@@ -81,28 +83,27 @@ def _measure(subject: Subject, layer: str, _: Results, progress: Progress) -> xr
             "n_images": int(images),
         },
         coords={"ranking": list(scores), "step": np.arange(accuracy.shape[1])},
-        attrs={"ranked_on": _name_of(subject)},
+        attrs={"ranked_on": ranked_on},
     )
 
 
-def _name_of(subject: Subject) -> str:
-    """The images that ranks are made on, in words."""
+def _values(subject: Subject, layer: str) -> xr.Dataset:
+    """The Shapley values, which take most of the time."""
     chosen, _ = pruning_images(subject)
-    kind = "training images" if subject.load_training else "half of the images"
-    return f"{len(chosen):,} {kind}" if subject.load_training else kind
+    file = str(pruning.unfinished(subject, layer) / "shapley.nc")
+    return values_on(subject, layer, chosen, file, False)
 
 
 def _scores(subject: Subject, layer: str) -> Mapping[str, Float64[np.ndarray, " units"]]:
     """How important units are by every rank, on the images that are for ranking."""
     chosen, _ = pruning_images(subject)
-    folder = pruning.unfinished(subject, layer)
-    values = values_on(subject, layer, chosen, str(folder / "shapley.nc"), False)
+    values = _values(subject, layer)
     swept = ju.ablation.sweep(
         subject.network,
         layer,
         chosen,
         values=subject.config.values,
-        file=str(folder / "sweep.nc"),
+        file=str(pruning.unfinished(subject, layer) / "sweep.nc"),
         progress=False,
         **subject.options(),
     )
@@ -121,13 +122,6 @@ def _scores(subject: Subject, layer: str) -> Mapping[str, Float64[np.ndarray, " 
     return {name: np.asarray(score, np.float64) for name, score in found.items()}
 
 
-def _planned(subject: Subject, layer: str) -> object:
-    """The Shapley values, which take most."""
-    chosen, _ = pruning_images(subject)
-    file = str(pruning.unfinished(subject, layer) / "shapley.nc")
-    return values_on(subject, layer, chosen, file, False)
-
-
 pruning = Measurement(
     "pruning",
     layer_by_layer(lambda _, layer: f"pruning {layer} by every rank", _measure),
@@ -135,5 +129,5 @@ pruning = Measurement(
     options=(*SWEEP, Shapley),
     without=on_all_images,
     layers=asked_layers(Shapley),
-    planned=_planned,
+    planned=_values,
 )

@@ -6,9 +6,9 @@ the labels that it was trained on, and on held-out images.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import xarray as xr
@@ -16,10 +16,12 @@ from jaxtyping import Float32, Int
 
 import jaxunits as ju
 
-from ..measurement import Measurement, Results
+from ..measurement import Measurement, Results, each_layer
 from ..progress import image_bar
 from ..settings import COUNT
 from ..subject import Subject
+
+Values = Literal["zero", "mean", "resample"]
 
 
 @dataclass(frozen=True)
@@ -75,64 +77,42 @@ def _in_order(subject: Subject) -> list[str]:
     return list(subject.network.chosen_layers(list(subject.layers)))
 
 
-def _of_each(
-    subject: Subject, layers: Sequence[str], _: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
-    for layer in layers:
-        yield layer, _curves(subject, removal, [layer], subject.config.values)
+def _of_each(subject: Subject, layer: str, _: Results) -> xr.Dataset:
+    return _curves(subject, removal, [layer], subject.config.values)
 
 
-def _of_all(
-    subject: Subject, layers: Sequence[str], _: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
-    yield layers[0], _curves(subject, removal_of_all, _in_order(subject), "zero")
+def _of_all(subject: Subject, _: str, __: Results) -> xr.Dataset:
+    return _curves(subject, removal_of_all, _in_order(subject), "zero")
 
 
 def _curves(
-    subject: Subject, measurement: Measurement, layers: Sequence[str], values: str
+    subject: Subject, measurement: Measurement, layers: Sequence[str], values: Values
 ) -> xr.Dataset:
     """Accuracy and loss on both sets of images while random units of some layers go."""
     wanted = subject.config.of(Removal)
-    counts = [subject.network.layer(name).num_units for name in layers]
-    masks = wanted.masks(sum(counts))
-    ends = np.cumsum(counts)[:-1]
-    by_layer = dict(zip(layers, np.split(masks, ends, axis=1), strict=True))
-    removed = wanted.removed(sum(counts))
-    sides = {
-        side: wanted.drawn(data)
-        for side, data in (("training", subject.training_images), ("test", subject.data))
-    }
+    counts = [subject.units(name) for name in layers]
+    masks = np.split(wanted.masks(sum(counts)), np.cumsum(counts)[:-1], axis=1)
+    sides = {"training": subject.training_images, "test": subject.data}
     each = []
     for side, data in sides.items():
         title = f"random units of {', '.join(layers)} removed, {side} images"
-        file = measurement.unfinished(subject, layers[0]) / f"{side}.nc"
         with image_bar(subject.console, title) as progress:
-            found = _swept(subject, by_layer, data, values=values, file=file, progress=progress)
+            found = ju.ablation.sweep(
+                subject.network,
+                layers[0],
+                wanted.drawn(data),
+                masks[0],
+                other_masks=dict(zip(layers[1:], masks[1:], strict=True)),
+                values=values,
+                file=measurement.unfinished(subject, layers[0]) / f"{side}.nc",
+                progress=progress,
+                **subject.options(),
+            )
         each.append(_shares(found, wanted.draws))
     return (
         xr.concat(each, "side", data_vars="all")
-        .assign_coords(side=list(sides), removed=("step", removed))
+        .assign_coords(side=list(sides), removed=("step", wanted.removed(sum(counts))))
         .assign_attrs(units=sum(counts))
-    )
-
-
-def _swept(
-    subject: Subject,
-    masks: Mapping[str, Float32[np.ndarray, "masks _"]],
-    data: ju.data.Dataset,
-    **arguments: object,
-) -> xr.Dataset:
-    """The network under masks of the first layer, along with those of the others."""
-    first, *others = masks
-    sweep: Callable[..., xr.Dataset] = ju.ablation.sweep
-    return sweep(
-        subject.network,
-        first,
-        data,
-        masks[first],
-        other_masks={name: masks[name] for name in others},
-        **arguments,
-        **subject.options(),
     )
 
 
@@ -155,9 +135,14 @@ def with_half(curves: xr.Dataset) -> xr.DataArray:
     return curves.accuracy.isel(step=step, drop=True)
 
 
+def with_all(curves: xr.Dataset) -> xr.DataArray:
+    """The accuracy with all units, by `side` and `draw`."""
+    return curves.accuracy.isel(step=0, drop=True)
+
+
 def share_kept(curves: xr.Dataset) -> xr.DataArray:
     """What is left of the accuracy with half of the units, by `side` and `draw`; NaN of nothing."""
-    whole = curves.accuracy.isel(step=0, drop=True)
+    whole = with_all(curves)
     return with_half(curves) / whole.where(whole > 0)
 
 
@@ -169,7 +154,7 @@ def area_under(curves: xr.Dataset) -> xr.DataArray:
 
 removal = Measurement(
     "removal",
-    _of_each,
+    each_layer(_of_each),
     _content,
     options=("split", "values", "precision", Removal),
     training="images",
@@ -177,7 +162,7 @@ removal = Measurement(
 )
 removal_of_all = Measurement(
     "removal_of_all",
-    _of_all,
+    each_layer(_of_all),
     _content_of_all,
     options=("split", "precision", Removal),
     # Kept as the first layer's.

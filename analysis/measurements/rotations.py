@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import xarray as xr
 
 import jaxunits as ju
 
-from ..measurement import Measurement, Results, asked_layers
+from ..measurement import Measurement, Results, asked_layers, each_layer
 from ..progress import image_bar
 from ..settings import COUNT
 from ..subject import Subject
@@ -35,41 +34,33 @@ _BY_DIRECTION = (
 )
 
 
-def _content(subject: Subject, layer: str) -> dict[str, str]:
-    return ju.ablation.sweep_settings(subject.network, layer, subject.data)
-
-
-def _measure(
-    subject: Subject, layers: Sequence[str], _: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
+def _measure(subject: Subject, layer: str, _: Results) -> xr.Dataset:
     wanted = subject.config.of(Rotations)
-    for layer in layers:
-        units = subject.network.layer(layer).num_units
-        swept = []
-        for number in range(wanted.count):
-            title = f"rotation {number + 1} of {wanted.count} of {layer}, {units} directions"
-            with image_bar(subject.console, title) as progress:
-                swept.append(
-                    ju.ablation.directions(
-                        subject.network,
-                        layer,
-                        subject.data,
-                        ju.ablation.haar(units, seed=wanted.seed + number),
-                        # One file a rotation, so that a kill loses little.
-                        file=rotations.unfinished(subject, layer) / f"{number}.nc",
-                        progress=progress,
-                        **subject.options(),
-                    )
-                )
-        parts_of = [each[list(_BY_DIRECTION)] for each in swept]
-        whole = xr.concat(parts_of, "rotation", data_vars="all")
-        yield layer, whole.assign(swept[0][["correct_before", "n_images"]])
+    units = subject.units(layer)
+    swept = []
+    for number in range(wanted.count):
+        title = f"rotation {number + 1} of {wanted.count} of {layer}, {units} directions"
+        with image_bar(subject.console, title) as progress:
+            found = ju.ablation.directions(
+                subject.network,
+                layer,
+                subject.data,
+                ju.ablation.haar(units, seed=wanted.seed + number),
+                # One file a rotation, so that a kill loses little.
+                file=rotations.unfinished(subject, layer) / f"{number}.nc",
+                progress=progress,
+                **subject.options(),
+            )
+        swept.append(found)
+    parts_of = [each[list(_BY_DIRECTION)] for each in swept]
+    whole = xr.concat(parts_of, "rotation", data_vars="all")
+    return whole.assign(swept[0][["correct_before", "n_images"]])
 
 
 rotations = Measurement(
     "rotations",
-    _measure,
-    _content,
+    each_layer(_measure),
+    lambda of, layer: ju.ablation.sweep_settings(of.network, layer, of.data),
     options=("split", "precision", Rotations),
     calls=lambda subject: subject.config.of(Rotations).count,
     layers=asked_layers(Rotations),

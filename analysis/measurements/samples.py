@@ -5,7 +5,7 @@ Zhao and Zhang 2021 §3.5.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from jaxtyping import Int64
 
 import jaxunits as ju
 
-from ..measurement import Measurement, Option, Results
+from ..measurement import Measurement, Option, Results, each_layer
 from ..progress import each_with_bar
 from ..settings import COUNT
 from ..subject import Subject
@@ -62,9 +62,7 @@ def _content(subject: Subject, layer: str) -> dict[str, str]:
     return {**cumulative_content(subject, layer), "class": shown_held_out_class(subject)}
 
 
-def _measure(
-    subject: Subject, layers: Sequence[str], results: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
+def _measure(subject: Subject, layer: str, results: Results) -> xr.Dataset:
     name = shown_held_out_class(subject)
     training = ju.data.of_class(topology_images(subject), name)
     held_out = ju.data.of_class(subject.data, name)
@@ -78,36 +76,27 @@ def _measure(
         "training": training,
         "held out": held_out,
     }
-    for layer in layers:
-        births = births_of(results["births"][layer], name).values
-        orders = _orders(
-            subject,
-            births,
-            subsets,
-            topology.birth_points(subject.network, layer, held_out).birth_point.values,
-        )
-        title = f"importance ranks of {layer}"
-        each = [
-            _curves(subject, layer, data, name, orders)
-            for data in each_with_bar(subject.console, title, samples.values(), of="samples")
-        ]
-        images = ("sample", [len(data) for data in samples.values()])
-        yield (
-            layer,
-            xr.concat(each, "sample", data_vars="all").assign_coords(
-                sample=list(samples), images=images
-            ),
-        )
+    births = births_of(results["births"][layer], name).values
+    elsewhere = topology.birth_points(subject.network, layer, held_out).birth_point.values
+    orders = _orders(topology, births, subsets, elsewhere)
+    title = f"importance ranks of {layer}"
+    each = [
+        _curves(subject, layer, data, name, orders)
+        for data in each_with_bar(subject.console, title, samples.values(), of="samples")
+    ]
+    images = ("sample", [len(data) for data in samples.values()])
+    whole = xr.concat(each, "sample", data_vars="all")
+    return whole.assign_coords(sample=list(samples), images=images)
 
 
 def _orders(
-    subject: Subject,
+    topology: Topology,
     births: Int64[np.ndarray, "images units"],
     subsets: Int64[np.ndarray, "subsets size"],
     held_out: Int64[np.ndarray, "held_out_images units"],
 ) -> dict[str, Int64[np.ndarray, " units"]]:
     """The importance ranks of a subset, of all, of held-out images, and of the subsets' mean."""
-    effectiveness = subject.config.of(Topology).effectiveness
+    effectiveness = topology.effectiveness
     of_subsets = np.stack([effectiveness(births[subset]) for subset in subsets])
     of_samples = {
         "subset": of_subsets[0],
@@ -135,14 +124,14 @@ def _curves(
 
 def _planned(subject: Subject, layer: str) -> object:
     name = shown_held_out_class(subject)
-    order = np.arange(subject.network.layer(layer).num_units)
+    order = np.arange(subject.units(layer))
     data = ju.data.of_class(subject.data, name)
     return _curves(subject, layer, data, name, {str(number): order for number in range(4)})
 
 
 samples = Measurement(
     "samples",
-    _measure,
+    each_layer(_measure),
     _content,
     options=(*CUMULATIVE, *_OPTIONS),
     layers=square_layers,

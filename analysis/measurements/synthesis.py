@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, UInt8
 
 import jaxunits as ju
 
@@ -61,7 +60,7 @@ def _layers(subject: Subject) -> Sequence[str]:
 
 
 def _title(subject: Subject, layer: str) -> str:
-    units = _units(subject.network.layer(layer).num_units, subject.config.of(Synthesis).units)
+    units = _units(subject.units(layer), subject.config.of(Synthesis).units)
     return f"images for {len(units)} units of {layer}"
 
 
@@ -83,7 +82,7 @@ def _images(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.
         latest[name] = ju.synthesis.maximize(
             network,
             layer,
-            _units(network.layer(layer).num_units, wanted.units),
+            _units(subject.units(layer), wanted.units),
             objective=name,
             method=_nearby(method) if near else method,
             seed=seed,
@@ -126,8 +125,9 @@ def _kept(made: xr.Dataset, *, with_images: bool) -> xr.Dataset:
     found = ju.results.representative_substitution(made)
     kept = made[["response", "activation", "objective", "active", "rising"]].assign(rs=found.rs)
     if with_images:
-        pictures = _thumbnails(made["image"].values)
-        kept["image"] = (("unit", "y", "x", "channel"), pictures)
+        # Black where a unit has none.
+        pixels = np.rint(255 * np.nan_to_num(made["image"].values).clip(0, 1)).astype(np.uint8)
+        kept["image"] = (("unit", "y", "x", "channel"), np.stack(list(map(thumbnail, pixels))))
     return kept
 
 
@@ -148,14 +148,6 @@ def _joined(parts: dict[str, list[xr.Dataset]]) -> xr.Dataset:
     return whole.assign_coords(
         maximized=list(parts), noise_seed=np.arange(whole.sizes["noise_seed"])
     )
-
-
-def _thumbnails(
-    images: Float[np.ndarray, "units height width channels"],
-) -> UInt8[np.ndarray, "units y x colors"]:
-    """Small pictures of images from 0 to 1; black where a unit has none."""
-    pixels = np.rint(255 * np.nan_to_num(images).clip(0, 1)).astype(np.uint8)
-    return np.stack([thumbnail(each) for each in pixels])
 
 
 synthesis = Measurement(

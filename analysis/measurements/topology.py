@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 import jaxunits as ju
 
 from ..settings import COUNT
-from ..subject import Subject
+from ..subject import Subject, present_classes
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,7 @@ def chosen_classes(subject: Subject, data: ju.data.Dataset) -> tuple[str, ...]:
     asked = subject.config.of(Topology).classes
     for name in asked:
         data.class_index(name)
-    present = set(data.labels.tolist())
-    return asked or tuple(name for label, name in enumerate(data.class_names) if label in present)
+    return asked or present_classes(data)
 
 
 # Every measurement of a network asks for them, layer by layer and class by class.
@@ -113,14 +112,7 @@ def square_layers(subject: Subject) -> tuple[str, ...]:
         for layer in subject.network.layers.values()
         if layer.has_maps
     }
-    for name in asked:
-        place = subject.network.layer(name)
-        if place.map_shape and not place.has_maps:
-            raise ju.InputError(
-                f"layer {name!r} has no maps of rows and columns, whose topology could be looked "
-                "at: name layers that have (topology.layers, --topology.layers), or leave the "
-                "experiment out"
-            )
+    subject.refuse_without_maps(asked, ", whose topology could be looked at", "topology.layers")
     fitting = [
         name for name, shape in shapes.items() if shape[0] == shape[1] and 6 <= shape[0] <= 14
     ]

@@ -5,15 +5,12 @@ Zhao and Zhang 2021 §3.2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
 import jaxunits as ju
 
-from ..measurement import Measurement, Results
+from ..measurement import Measurement, Results, each_layer
 from ..progress import each_with_bar
 from ..subject import Subject
 from .births import BIRTHS, births_content
@@ -42,33 +39,25 @@ def _epochs(subject: Subject) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal())
 
 
-def _losses(subject: Subject) -> dict[int, dict[str, Any]]:
-    """The metrics of every epoch, out of the last checkpoint."""
-    return {int(row["epoch"]): row for row in ju.networks.saved_metrics(subject.config.run)}
-
-
-def _measure(
-    subject: Subject, layers: Sequence[str], _: Results
-) -> Iterator[tuple[str, xr.Dataset]]:
-    topology = subject.config.of(Topology)
+def _measure(subject: Subject, layer: str, _: Results) -> xr.Dataset:
+    topology, run = subject.config.of(Topology), subject.config.run
     data = ju.data.of_class(topology_images(subject), shown_class(subject))
-    epochs, losses = _epochs(subject), _losses(subject)
-    for layer in layers:
-        title = f"birth points of {layer} in training"
-        each = []
-        for epoch in each_with_bar(subject.console, title, epochs, of="checkpoints"):
-            network = ju.networks.restore(subject.config.run, epoch=epoch)
-            each.append(topology.birth_points(network, layer, data).birth_point)
-        result = xr.Dataset({"birth_point": xr.concat(each, "epoch")}, coords={"epoch": epochs})
-        columns = {
-            name: ("epoch", np.array([losses[epoch][name] for epoch in epochs])) for name in _LOSSES
-        }
-        yield layer, result.assign(columns)
+    epochs, each = _epochs(subject), []
+    title = f"birth points of {layer} in training"
+    for epoch in each_with_bar(subject.console, title, epochs, of="checkpoints"):
+        network = ju.networks.restore(run, epoch=epoch)
+        each.append(topology.birth_points(network, layer, data).birth_point)
+    result = xr.Dataset({"birth_point": xr.concat(each, "epoch")}, coords={"epoch": epochs})
+    # The last checkpoint has the metrics of every epoch.
+    metrics = {int(row["epoch"]): row for row in ju.networks.saved_metrics(run)}
+    return result.assign(
+        {name: ("epoch", np.array([metrics[epoch][name] for epoch in epochs])) for name in _LOSSES}
+    )
 
 
 training_births = Measurement(
     "training",
-    _measure,
+    each_layer(_measure),
     _content,
     options=(*BIRTHS, (Topology, "shown_class")),
     layers=square_layers,

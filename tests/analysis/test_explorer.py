@@ -13,7 +13,7 @@ import jaxunits as ju
 from jaxunits.analysis.experiments import unit_panels
 from jaxunits.analysis.explorer import write_explorer
 from jaxunits.analysis.explorer.neighbors import neighbors
-from jaxunits.analysis.explorer.pictures import active_places
+from jaxunits.analysis.figures import active_places
 from tests.analysis.synthetic import ATTRIBUTES, network, runs
 
 HOSTILE = "</script><img src=x onerror=document.title='hostile'>"

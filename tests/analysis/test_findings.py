@@ -21,7 +21,6 @@ from jaxunits.analysis.experiments import (
     prediction,
     roles,
     rotations,
-    sample_curves,
     stability,
     substitution,
     synthesized_images,
@@ -174,14 +173,14 @@ def test_greedy_says_how_few_units_take_half_of_a_class():
         },
         {"class": ["a", "b"]},
     )
-    assert greedy._found("fc", [found]) == (
+    assert greedy._found(panel_of(found, layer="fc")) == (
         pytest.approx(55),
         (
             "fc: without 2 units chosen for it a class loses 40.0 of its 70.0 points of accuracy "
             "on average, half of them; without as many random units 10.0 ± 0.0."
         ),
     )
-    assert "less than half" in greedy._found("fc", [found.isel(step=[0, 1])])[1]
+    assert "less than half" in greedy._found(panel_of(found.isel(step=[0, 1]), layer="fc"))[1]
 
 
 def test_rotations_compare_units_with_directions():
@@ -231,12 +230,15 @@ def test_concepts_count_detectors():
         },
         {"detector_iou": 0.04},
     )
-    assert concepts._found("fc", [found])[1] == (
+    assert concepts._found(panel_of(found, layer="fc"))[1] == (
         "fc: 2 of 3 units are detectors, of 2 concepts (IoU above 0.04); unit 4 coincides best, "
         "with edge (IoU 0.30)."
     )
     none = found.assign(detector=("unit", [False] * 3))
-    assert "0 of 3 units are detectors, of no concept (IoU" in concepts._found("fc", [none])[1]
+    assert (
+        "0 of 3 units are detectors, of no concept (IoU"
+        in concepts._found(panel_of(none, layer="fc"))[1]
+    )
 
 
 def test_the_importance_rank_stands_beside_random_orders_and_the_best_other():
@@ -250,7 +252,7 @@ def test_the_importance_rank_stands_beside_random_orders_and_the_best_other():
         },
         {"ranking": ["importance", "Taylor", "APoZ"], "direction": directions},
     )
-    assert phase_transition._kept("fc", [curves]) == (
+    assert phase_transition._kept(panel_of(curves, layer="fc")) == (
         pytest.approx(0.1),
         (
             "fc: with the least important unit first a class keeps 50.0% accuracy on average by "
@@ -298,7 +300,7 @@ def test_sample_curves_say_the_mean_accuracy_by_every_rank():
         {"sample": ["subset", "held out"], "ranking": ["subset", "training"]},
         {"class": "3"},
     )
-    assert sample_curves._found("fc", curves) == (
+    assert stability._kept("fc", curves) == (
         pytest.approx(0.4),
         (
             "fc: on 19 held-out images of class 3 the mean accuracy along cumulative ablation is "

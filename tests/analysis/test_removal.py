@@ -135,8 +135,8 @@ def test_what_is_kept_and_the_area_of_a_curve():
 
 
 def test_the_sentence_says_what_is_kept_on_average_and_its_spread():
-    place = removal._Place("all layers", Panel("net", "a", [Run("net", "s", {})], [MADE], "a"))
-    kept, sentence = removal._found(place)
+    shown = Panel("net", "all layers", [Run("net", "s", {})], [MADE], "all layers")
+    kept, sentence = removal._found(shown)
     assert kept == pytest.approx(0.6)
     assert sentence == (
         "all layers: with half of 4 units removed at random 60.0% of the training accuracy is kept "
