@@ -94,15 +94,10 @@ def _graph(axes: Axes, ranks: np.ndarray, rank: int, birth: int | None) -> None:
     """Vertices on a circle, and the edges so far; those that enter now in another color."""
     angle = 2 * np.pi * np.arange(len(ranks)) / len(ranks)
     x, y = np.sin(angle), np.cos(angle)
-    for one, other in zip(*np.nonzero(np.triu((ranks >= 0) & (ranks <= rank))), strict=True):
-        now = ranks[one, other] == rank
-        axes.plot(
-            x[[one, other]],
-            y[[one, other]],
-            color=DAMAGE if now else "0.55",
-            linewidth=2 if now else 0.9,
-            zorder=2 if now else 1,
-        )
+    so_far = np.triu((ranks >= 0) & (ranks < rank))
+    for entered, color, width in ((so_far, "0.55", 0.9), (np.triu(ranks == rank), DAMAGE, 2)):
+        edges = np.argwhere(entered).T
+        axes.plot(x[edges], y[edges], color=color, linewidth=width)
     axes.scatter(x, y, s=16, color=OVERALL, zorder=3)
     for number, place in enumerate(zip(1.17 * x, 1.17 * y, strict=True)):
         axes.text(*place, str(number), fontsize=6, ha="center", va="center")

@@ -40,7 +40,7 @@ def _section(runs: Runs) -> Section:
 def _found(panel: Panel) -> tuple[float, str]:
     """The largest greedy drop in points, and the sentence: how few units take half of a class."""
     greedy, random, spread = _averages(panel.results)
-    before = 100 * np.mean([_before(result) for result in panel.results])
+    before = 100 * np.mean([_own_curves(each)[:, 0].mean() for each in panel.results])
     halved = np.flatnonzero(greedy >= before / 2)
     step = int(halved[0]) if len(halved) else len(greedy) - 1
     head = f"{panel.title}: without {counted(step, 'unit')} chosen for it a class loses"
@@ -50,12 +50,6 @@ def _found(panel: Panel) -> tuple[float, str]:
         f"{', half of them' if len(halved) else ', less than half'}; without as many random units "
         f"{by_chance}."
     )
-
-
-def _before(result: xr.Dataset) -> float:
-    """Accuracy with all units of the classes that units are chosen for, their mean."""
-    names = [str(name) for name in result.target.values if name]
-    return float(np.mean([_accuracy(result, k, name)[0] for k, name in enumerate(names)]))
 
 
 def _figure(panels: Sequence[Panel]) -> Figure:
@@ -83,19 +77,21 @@ def _figure(panels: Sequence[Panel]) -> Figure:
 
 def _draw_classes(axes: Axes, greedy: xr.Dataset) -> None:
     """Classes in even steps through their list, each with its own series."""
-    names = [str(name) for name in greedy.target.values if name]
+    names, curves = list(filter(None, greedy.target.values)), 100 * _own_curves(greedy)
     chosen = np.unique(np.linspace(0, len(names) - 1, _CLASSES).round().astype(int))
     for number, place in enumerate(chosen.tolist()):
-        curve = 100 * _accuracy(greedy, place, names[place])
-        axes.plot(np.arange(len(curve)), curve, label=label_of(names[place]), **look_of(number))
+        name = label_of(str(names[place]))
+        axes.plot(np.arange(curves.shape[1]), curves[place], label=name, **look_of(number))
     axes.set_ylabel("class accuracy (%)")
     axes.set_ylim(bottom=0)
     axes.legend(title="class", fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def _accuracy(greedy: xr.Dataset, order: int, name: str) -> np.ndarray:
-    """Accuracy of a class along an order."""
-    return greedy.class_accuracy.isel(order=order).sel({"class": name}).values
+def _own_curves(greedy: xr.Dataset) -> np.ndarray:
+    """The accuracy of each class along the order that is chosen for it, `[classes, steps]`."""
+    own = greedy.class_accuracy.isel(order=greedy.target.values != "")
+    names = xr.DataArray(list(filter(None, greedy.target.values)), dims="order")
+    return own.sel({"class": names}).transpose("order", "step").values
 
 
 def _draw_average(axes: Axes, each: Sequence[xr.Dataset]) -> None:
@@ -111,15 +107,12 @@ def _averages(each: Sequence[xr.Dataset]) -> tuple[np.ndarray, np.ndarray, np.nd
     """Drops in points, by step: of the chosen class, greedy; of all classes, random, and its sd."""
     chosen, random = [], []
     for result in each:
-        targets = [str(name) for name in result.target.values]
-        before = result.class_accuracy.isel(step=0)
-        for order, name in enumerate(targets):
-            curves = before.isel(order=order) - result.class_accuracy.isel(order=order)
-            if name:
-                chosen.append(curves.sel({"class": name}).values)
-            else:
-                named = sorted({target for target in targets if target})
-                random.append(curves.sel({"class": named}).mean("class").values)
+        own = _own_curves(result)
+        chosen.extend(own[:, :1] - own)
+        named = sorted(set(filter(None, result.target.values)))
+        others = result.class_accuracy.isel(order=result.target.values == "").sel({"class": named})
+        mean = others.mean("class").transpose("order", "step").values
+        random.extend(mean[:, :1] - mean)
     return 100 * np.mean(chosen, 0), 100 * np.mean(random, 0), 100 * np.std(random, 0)
 
 

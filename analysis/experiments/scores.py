@@ -21,9 +21,11 @@ _BY_CLASS = {
     "activation_mean": "class_mean",
 }
 SIZE = "activation_mean"
-_FROM_WEIGHTS = "0: weights alone"
 _FORWARD = "1, of all layers together"
-_DERIVATIVE = "1 and its derivative, of all layers together"
+_PASSES = {
+    **dict.fromkeys(("l1_norm", "random"), "0: weights alone"),
+    **dict.fromkeys(("taylor", "gradient"), "1 and its derivative, of all layers together"),
+}
 
 
 class Score(NamedTuple):
@@ -72,18 +74,9 @@ def _attributes(of: xr.Dataset) -> Iterator[Score]:
         if values.dims != ("unit",):
             continue
         vectors = of.get(_BY_CLASS.get(str(name), ""))
-        passes = _FORWARD
-        if name in ("l1_norm", "random"):
-            passes = _FROM_WEIGHTS
-        if name in ("taylor", "gradient"):
-            passes = _DERIVATIVE
-        yield Score(
-            str(name),
-            np.asarray(values, np.float64),
-            None if vectors is None else _vectors(vectors),
-            passes,
-            "attributes",
-        )
+        by_class = None if vectors is None else _vectors(vectors)
+        passes = _PASSES.get(str(name), _FORWARD)
+        yield Score(str(name), np.asarray(values, np.float64), by_class, passes, "attributes")
 
 
 def _vectors(values: xr.DataArray) -> Float64[np.ndarray, "units classes"]:

@@ -48,34 +48,33 @@ ByLayer = Mapping[str, xr.Dataset]
 
 def _section(runs: Runs) -> Section:
     """Scatter panels, correlations by layer, and tables."""
-    found = [
-        (each, {layer: units_of(each, layer) for layer in each.kind("synthesis")})
-        for each in runs.every
-    ]
-    scatters = [_scatter(runs, *_first(found, name)) for name in runs.configurations]
+    found = {
+        run.name: {layer: units_of(run, layer) for layer in run.kind("synthesis")}
+        for run in runs.every
+    }
+    firsts = [members[0] for members in runs.configurations.values()]
     return Section(
         title="Representative substitution",
         text=[_MEASURED, _READING],
-        figures=[_by_layer(runs, found), *scatters],
+        figures=[
+            _by_layer(runs, found),
+            *(_scatter(runs, run, found[run.name]) for run in firsts),
+        ],
         tables=tables(runs, found),
         findings=foremost(
-            [
-                _found(name, layer, [of[layer] for run, of in found if run.configuration == name])
-                for name in runs.configurations
-                for layer in _first(found, name)[1]
-            ]
-            if runs.several
-            else [_found("", layer, [units]) for layer, units in found[0][1].items()],
+            (
+                _found(of.title, [found[run.name][of.layer] for run in of.runs])
+                for of in runs.panels("synthesis")
+            ),
             "largest mean RS",
         ),
     )
 
 
-def _found(network: str, layer: str, each: Sequence[xr.Dataset]) -> tuple[float, str]:
+def _found(title: str, each: Sequence[xr.Dataset]) -> tuple[float, str]:
     """The mean RS under IAM, and the sentence: that, and its r with class selectivity."""
     rs = float(np.mean([units["rs"].sel(maximized="iam").mean() for units in each]))
     ranks = [rank_of(units, "iam", "class_selectivity") for units in each]
-    title = f"{network}, {layer}" if network else layer
     return rs, f"{title}: RS under IAM is {rs:.2f} on average; {_correlated(ranks)}."
 
 
@@ -94,10 +93,6 @@ def _correlated(ranks: Sequence[ju.statistics.RankCorrelation]) -> str:
     low, high = min(each.r for each in known), max(each.r for each in known)
     sure = sum(each.sure for each in known)
     return f"{text} {low:+.2f} to {high:+.2f} in {len(known)} networks (p < 0.05 in {sure})"
-
-
-def _first(found: Sequence[tuple[Run, ByLayer]], configuration: str) -> tuple[Run, ByLayer]:
-    return next(each for each in found if each[0].configuration == configuration)
 
 
 def _scatter(runs: Runs, run: Run, layers: ByLayer) -> Figure:
@@ -147,21 +142,21 @@ def _draw_units(axes: Axes, units: xr.Dataset) -> None:
     tidy(axes)
 
 
-def _by_layer(runs: Runs, found: Sequence[tuple[Run, ByLayer]]) -> Figure:
+def _by_layer(runs: Runs, found: Mapping[str, ByLayer]) -> Figure:
     """Mean RS and its correlations, layer by layer, a column a configuration."""
-    names = list(runs.configurations)
-    layers = {name: list(_first(found, name)[1]) for name in names}
-    widths = [max(len(layers[name]), 4) for name in names]
+    members = {
+        name: [found[run.name] for run in each] for name, each in runs.configurations.items()
+    }
+    widths = [max(len(each[0]), 4) for each in members.values()]
     rows = 1 + len(RELATIONS)
     canvas = Canvas(
         figsize=(max(0.5 * sum(widths) + 1.2, 5), 2.1 * rows + 0.9), layout="constrained"
     )
     grid = canvas.subplots(
-        rows, len(names), sharex="col", sharey="row", squeeze=False, width_ratios=widths
+        rows, len(members), sharex="col", sharey="row", squeeze=False, width_ratios=widths
     )
-    for column, name in zip(grid.T, names, strict=True):
-        members = [of_layers for run, of_layers in found if run.configuration == name]
-        _draw_column(column, members, layers[name])
+    for column, (name, each) in zip(grid.T, members.items(), strict=True):
+        _draw_column(column, each, list(each[0]))
         column[0].set_title(name if runs.several else "")
     labels = ("mean RS", *(f"r of RS with\n{text}" for text in RELATIONS.values()))
     for axes, label in zip(grid[:, 0], labels, strict=True):

@@ -11,11 +11,11 @@ import xarray as xr
 import jaxunits as ju
 
 from ..findings import p_value
-from ..runs import Run, Runs
+from ..runs import Runs
 from ..section import Table
 from .ranks import OBJECTIVES, RELATIONS, change, rank_of, stability
 
-_Found = Sequence[tuple[Run, Mapping[str, xr.Dataset]]]
+_Found = Mapping[str, Mapping[str, xr.Dataset]]
 
 
 def tables(runs: Runs, found: _Found) -> list[Table]:
@@ -23,7 +23,7 @@ def tables(runs: Runs, found: _Found) -> list[Table]:
 
     Args:
       runs: the networks.
-      found: each network's layers, by `units_of`.
+      found: each network's layers by its name, of `units_of`.
     """
     return [_signs(runs, found), _correlations(runs, found), _changes(runs, found)]
 
@@ -31,13 +31,8 @@ def tables(runs: Runs, found: _Found) -> list[Table]:
 def _signs(runs: Runs, found: _Found) -> Table:
     """In how many layers RS goes with what."""
     rows = []
-    for name in runs.configurations:
-        layers = [
-            units
-            for run, of_layers in found
-            if run.configuration == name
-            for units in of_layers.values()
-        ]
+    for name, members in runs.configurations.items():
+        layers = [units for run in members for units in found[run.name].values()]
         for objective in OBJECTIVES:
             cells = {
                 label: _sign([rank_of(units, objective, relation) for units in layers])
@@ -112,9 +107,9 @@ def _changes(runs: Runs, found: _Found) -> Table:
 
 def _layers(runs: Runs, found: _Found) -> Iterator[tuple[dict[str, str], xr.Dataset]]:
     """Each layer of each network, with how its row begins."""
-    for run, of_layers in found:
+    for run in runs.every:
         head = {"configuration": run.configuration, "seed": run.seed} if runs.several else {}
-        for layer, units in of_layers.items():
+        for layer, units in found[run.name].items():
             yield {**head, "layer": layer}, units
 
 

@@ -76,8 +76,8 @@ def _measure(subject: Subject, layers: Sequence[str], results: Results) -> Measu
         each = []
         title = f"cumulative ablation of {layer}"
         for name in each_with_bar(subject.console, title, classes, of="classes"):
-            orders = _rankings(attributes[layer], name)
-            orders["importance"] = importance_order(subject, results["births"][layer], name)
+            importance = importance_order(subject, results["births"][layer], name)
+            orders = {"importance": importance, **_rankings(attributes[layer], name)}
             each.append(_curves(subject, layer, name, orders, _greedy(subject, layer, name)))
         yield layer, xr.concat(each, "class", data_vars="all", join="outer")
 
@@ -121,26 +121,22 @@ def _curves(
 ) -> xr.Dataset:
     """Accuracy and loss of a class along all orders, measured at once."""
     topology = subject.config.of(Topology)
-    names = ["importance", *(key for key in rankings if key != "importance")]
-    ranked = np.stack([rankings[key] for key in names])
-    units = ranked.shape[1]
+    ranked = np.stack(list(rankings.values()))
+    count, units = ranked.shape
     random = ju.ablation.random_orders(units, topology.random_orders, seed=topology.seed)
     orders = np.concatenate([ranked, ranked[:, ::-1], random, greedy])
     data = ju.data.of_class(subject.data, name)
-    count = len(names)
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for kind, curves in curves_along(subject, layer, data, name, orders).items():
-        values = curves.values
-        ends = np.full((1, units + 1), np.nan)
-        both = values[: 2 * count].reshape(2, count, -1)
-        variables[kind] = (("direction", "ranking", "step"), both)
-        variables[f"random_{kind}"] = (("draw", "step"), values[2 * count :][: len(random)])
-        bound = values[2 * count + len(random) :] if len(greedy) else ends
-        variables[f"greedy_{kind}"] = (("step",), bound[0])
+        both, drawn, bound = np.split(curves.values, [2 * count, 2 * count + len(random)])
+        variables[kind] = (("direction", "ranking", "step"), both.reshape(2, count, -1))
+        variables[f"random_{kind}"] = (("draw", "step"), drawn)
+        last = bound[0] if len(bound) else np.full(units + 1, np.nan)
+        variables[f"greedy_{kind}"] = (("step",), last)
     return xr.Dataset(
         {**variables, "ordered_unit": (("ranking", "position"), ranked)},
         coords={
-            "ranking": names,
+            "ranking": list(rankings),
             "direction": list(_DIRECTIONS),
             "step": np.arange(units + 1),
             "class": name,

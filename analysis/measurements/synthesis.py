@@ -43,6 +43,7 @@ class Synthesis:
 OBJECTIVES = ("am", "iam")
 # IAM from AM's images stays on AM's hill with so much of the learning rate.
 _NEAR = 0.05
+_KEPT = ("response", "activation", "objective", "active", "rising")
 # What differs between the calls that a measurement joins.
 _OF_A_CALL = {
     *("batch_size", "peak_bytes", "programs", "compile_seconds", "run_seconds", "created"),
@@ -69,6 +70,7 @@ def _images(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.
     wanted, network = subject.config.of(Synthesis), subject.network
     method = method_of(wanted, network.preprocessing.channels)
     parts: dict[str, list[xr.Dataset]] = {name: [] for name in OBJECTIVES}
+    pictures = []
     latest: dict[str, xr.Dataset] = {}
     rounds = len(OBJECTIVES) * wanted.noise_seeds
     for number in range(rounds):
@@ -90,8 +92,18 @@ def _images(subject: Subject, layer: str, _: Results, progress: Progress) -> xr.
             max_memory=subject.config.max_memory,
             progress=show,
         )
-        parts[name].append(_kept(latest[name], with_images=seed == 0))
-    return _joined(parts)
+        rs = ju.results.representative_substitution(latest[name]).rs
+        parts[name].append(latest[name][list(_KEPT)].assign(rs=rs))
+        if seed == 0:
+            # Black where a unit has none.
+            pixels = np.rint(255 * np.nan_to_num(latest[name].image.values).clip(0, 1))
+            pictures.append([thumbnail(each) for each in pixels.astype(np.uint8)])
+    stacked = [xr.concat(of, "noise_seed", combine_attrs="override") for of in parts.values()]
+    whole = xr.concat(stacked, "maximized", combine_attrs="override")
+    whole.attrs = {key: value for key, value in whole.attrs.items() if key not in _OF_A_CALL}
+    return whole.assign(
+        image=(("maximized", "unit", "y", "x", "channel"), np.array(pictures))
+    ).assign_coords(maximized=list(parts), noise_seed=np.arange(wanted.noise_seeds))
 
 
 def method_of(wanted: Synthesis, channels: int) -> ju.synthesis.Method:
@@ -118,36 +130,6 @@ def _units(units: int, most: int | None) -> list[int]:
     if most is None or most >= units:
         return list(range(units))
     return np.linspace(0, units - 1, most).round().astype(int).tolist()
-
-
-def _kept(made: xr.Dataset, *, with_images: bool) -> xr.Dataset:
-    """What the report needs of one ascent."""
-    found = ju.results.representative_substitution(made)
-    kept = made[["response", "activation", "objective", "active", "rising"]].assign(rs=found.rs)
-    if with_images:
-        # Black where a unit has none.
-        pixels = np.rint(255 * np.nan_to_num(made["image"].values).clip(0, 1)).astype(np.uint8)
-        kept["image"] = (("unit", "y", "x", "channel"), np.stack(list(map(thumbnail, pixels))))
-    return kept
-
-
-def _joined(parts: dict[str, list[xr.Dataset]]) -> xr.Dataset:
-    """Everything by objective and noise seed; the images are those of the first seed."""
-    first = [of_seeds[0]["image"] for of_seeds in parts.values()]
-    stacked = [
-        xr.concat(
-            [each.drop_vars("image", errors="ignore") for each in of_seeds],
-            "noise_seed",
-            combine_attrs="override",
-        )
-        for of_seeds in parts.values()
-    ]
-    whole = xr.concat(stacked, "maximized", combine_attrs="override")
-    whole = whole.assign(image=xr.concat(first, "maximized"))
-    whole.attrs = {key: value for key, value in whole.attrs.items() if key not in _OF_A_CALL}
-    return whole.assign_coords(
-        maximized=list(parts), noise_seed=np.arange(whole.sizes["noise_seed"])
-    )
 
 
 synthesis = Measurement(
