@@ -99,7 +99,7 @@ def _png(pixels: UInt8[np.ndarray, "height width colors"]) -> bytes:
     """A PNG without filters of rows: choosing them takes an encoder most of its time."""
     height, width, _ = pixels.shape
     rows = np.zeros((height, 1 + 3 * width), np.uint8)
-    rows[:, 1:] = pixels.reshape(height, -1)
+    rows[:, 1:].reshape(pixels.shape)[:] = pixels
     # 8 bits, red, green and blue.
     head = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
     parts = {b"IHDR": head, b"IDAT": zlib.compress(rows.data, 3), b"IEND": b""}

@@ -57,12 +57,19 @@ def _section(runs: Runs) -> Section:
     )
 
 
+def _means(curves: xr.Dataset) -> dict[str, np.ndarray]:
+    """The mean accuracy of each class with the least important unit first, by ranking."""
+    last = curves.accuracy.sel(direction=_LAST).mean("step")
+    random = curves.random_accuracy.mean(["draw", "step"]).values
+    names = ["importance", *_others(curves)]
+    return {"random orders": random, **{name: last.sel(ranking=name).values for name in names}}
+
+
 def _kept(shown: Panel) -> tuple[float, str]:
     """How far the importance rank is ahead of random orders, and the sentence."""
-    each = shown.results
-    own = _mean_accuracy(each, "importance")
-    random = float(np.mean([curves.random_accuracy.mean() for curves in each]))
-    others = {name: _mean_accuracy(each, name) for name in _others(each[0])}
+    each = [_means(curves) for curves in shown.results]
+    others = {name: float(np.mean([of[name].mean() for of in each])) for name in each[0]}
+    own, random = others.pop("importance"), others.pop("random orders")
     best = max(others, key=lambda name: others[name])
     return own - random, (
         f"{shown.title}: with the least important unit first a class keeps {own:.1%} accuracy on "
@@ -71,21 +78,10 @@ def _kept(shown: Panel) -> tuple[float, str]:
     )
 
 
-def _mean_accuracy(each: Sequence[xr.Dataset], ranking: str) -> float:
-    """Along the curves with the least important unit first, over networks and classes."""
-    curves = [one.accuracy.sel(ranking=ranking, direction=_LAST) for one in each]
-    return float(np.mean([curve.mean() for curve in curves]))
-
-
 def _found(panels: Sequence[Panel]) -> str:
     """How often the importance rank keeps a class longer than the other rankings do."""
-    each = [curves for panel in panels for curves in panel.results]
-    # Layers differ in how many steps they have: means of each curve first.
-    random = [curves.random_accuracy.mean(["draw", "step"]).values for curves in each]
-    last = [curves.accuracy.sel(direction=_LAST).mean("step") for curves in each]
-    kept = {"random orders": np.concatenate(random)}
-    for name in ["importance", *_others(each[0])]:
-        kept[name] = np.concatenate([mean.sel(ranking=name).values for mean in last])
+    each = [_means(curves) for panel in panels for curves in panel.results]
+    kept = {name: np.concatenate([of[name] for of in each]) for name in each[0]}
     own = kept.pop("importance")
     longer = [f"{name} in {int((own > mean).sum())}" for name, mean in kept.items()]
     return _FOUND.format(curves=len(own), others=", than ".join(longer))
