@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,7 +13,7 @@ import jaxunits as ju
 
 from ..agreement import agreement
 from ..runs import Run
-from .rules import Estimate, of_mean, of_samples
+from .rules import FEWEST, Estimate, of_mean, of_samples
 
 Found = Iterator[tuple[str, str, Estimate]]
 _LEVEL = 0.95
@@ -51,9 +52,23 @@ def found_of_ablation(run: Run) -> Found:
 
 
 def ranks(x: Float64[np.ndarray, " units"], y: Float64[np.ndarray, " units"]) -> Estimate:
-    """Spearman's r, with the interval of resampled units."""
-    found = agreement(np.asarray(x, float)[:, None], np.asarray(y, float)[:, None])
+    """Spearman's r, with the interval of resampled units.
+
+    Where all units but a few have the same number, what is resampled is whether it has these few:
+    that says nothing of other units, and there is no interval.
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    found = agreement(x[:, None], y[:, None])
+    known = np.isfinite(x) & np.isfinite(y)
+    if min(_apart(x[known]), _apart(y[known])) < FEWEST:
+        return Estimate(found.r, math.nan, math.nan)
     return Estimate(found.r, found.low, found.high)
+
+
+def _apart(values: Float64[np.ndarray, " units"]) -> int:
+    """How many units have another number than most have."""
+    _, counts = np.unique(values, return_counts=True)
+    return len(values) - int(counts.max(initial=0))
 
 
 def largest(sweep: xr.Dataset) -> Estimate:

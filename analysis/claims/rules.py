@@ -17,7 +17,8 @@ HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "cannot be told"
 VERDICTS = (HOLDS, FAILS, UNKNOWN)
 _DRAWS = 2000
 _ENDS = (0.025, 0.975)
-_FEWEST_PAIRS = 5
+# Of four pairs even r = 1 comes by chance in a twelfth of all cases.
+FEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,9 @@ def of_samples(statistic: Callable[..., Any], *samples: Float64[np.ndarray, " _"
 
 
 def of_few_ranks(x: Sequence[Any], y: Sequence[Any]) -> Estimate:
-    """Spearman's r of few things (layers, networks), with its interval from five pairs on.
-
-    Of four pairs even r = 1 comes by chance in a twelfth of all cases.
-    """
+    """Spearman's r of few things (layers, networks), with its interval from five pairs on."""
     found = ju.statistics.spearman(x, y)
-    if found.count < _FEWEST_PAIRS:
+    if found.count < FEWEST:
         return Estimate(found.r, math.nan, math.nan)
     return Estimate(found.r, found.low, found.high)
 

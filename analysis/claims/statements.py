@@ -32,7 +32,7 @@ _ZHOU, _ZHAO, _CHEN = "Zhou et al. 2018", "Zhao and Zhang 2021", "Chen et al. 20
 _MORCOS, _LEAVITT = "Morcos et al. 2018", "Leavitt and Morcos 2020"
 _SIMULTANEOUS = "intervals of all {} together (Tango 1998, Bonferroni)"
 _UNITS = "over the units of a layer, resampled"
-_R = "Spearman's r over the units of a layer, resampled"
+_R = "Spearman's r over the units of a layer, resampled where five or more are apart from the rest"
 _CLASSES = "over the classes, resampled"
 # From which training accuracy on random labels a network has memorized them.
 MEMORIZED = 0.9

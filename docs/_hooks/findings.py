@@ -119,4 +119,5 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2f}"
+    # Without the sign of a zero.
+    return "none" if value is None else f"{round(value, 2) + 0.0:.2f}"

@@ -14,7 +14,7 @@ from scipy import stats
 import jaxunits as ju
 from jaxunits.analysis import Run
 from jaxunits.analysis.claims.__main__ import main
-from jaxunits.analysis.claims.of_ablation import found_of_ablation, largest
+from jaxunits.analysis.claims.of_ablation import found_of_ablation, largest, ranks
 from jaxunits.analysis.claims.reading import measured_runs
 from jaxunits.analysis.claims.rows import Row, results_file, rows
 from jaxunits.analysis.claims.rules import (
@@ -472,6 +472,18 @@ def test_few_ranks_tell_nothing_and_five_in_order_do():
         assert Rule("above", 0.0).verdict(found) == UNKNOWN
     assert Rule("above", 0.0).verdict(of_few_ranks(range(5), range(5))) == HOLDS
     assert Rule("above", 0.0).verdict(of_few_ranks(range(5), [1, 0, 3, 2, 4])) == UNKNOWN
+
+
+@pytest.mark.parametrize(("apart", "expected"), [(1, UNKNOWN), (4, UNKNOWN), (5, HOLDS)])
+def test_a_rank_correlation_of_few_units_tells_nothing(apart, expected):
+    """Resampled, one unit that is first of all in both is so each time that it is drawn."""
+    x = np.maximum(np.arange(16.0) - 15 + apart, 0)
+    found = ranks(x, np.arange(16.0))
+    assert found.number > 0
+    assert Rule("above", 0.0).verdict(found) == expected
+    assert Rule("above", 0.0).verdict(ranks(np.arange(16.0), x)) == expected
+    holes = np.concatenate([x, np.full(9, np.nan)])
+    assert Rule("above", 0.0).verdict(ranks(holes, np.arange(25.0))) == expected
 
 
 def test_the_largest_of_noisy_drops_is_not_taken_for_damage():
