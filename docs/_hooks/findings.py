@@ -72,8 +72,8 @@ def _summary(claims: Mapping[str, Any], by_claim: Mapping[str, Sequence[_Row]]) 
 
 
 def _how(claim: Mapping[str, Any]) -> str:
-    measured = claim["measured"][0].upper() + claim["measured"][1:]
-    return f"{claim['paper']}. {measured}. Holds where {claim['rule']}."
+    paper, measured = (claim[key][0].upper() + claim[key][1:] for key in ("paper", "measured"))
+    return f"{paper}. {measured}. Holds where {claim['rule']}."
 
 
 def _rows(
@@ -110,6 +110,8 @@ def _together(items: Sequence[_Row], key: Callable[[_Row], Hashable]) -> dict[An
 
 
 def _of_seeds(name: str, seeds: Sequence[_Row]) -> str:
+    """A configuration's name, which may break behind its study's, and how many seeds it has."""
+    name = name.replace("/", "/<wbr>")
     return f"{name}, {len(seeds)} seeds" if len(seeds) > 1 else name
 
 

@@ -519,14 +519,14 @@ def kept(sweep, run_folder, layer, number=0):
 
 def test_the_page_has_a_row_for_all_seeds():
     good, bad = of_ablation(GOOD)[0], of_ablation(BAD)[0]
-    runs = [Run("net", f"seed{k}", run.results) for k, run in enumerate((good, good, bad))]
+    runs = [Run("study/net", f"seed{k}", run.results) for k, run in enumerate((good, good, bad))]
     held = json.loads(json.dumps(results_file(runs, rows(runs, SETTINGS))))
     of_one = [
         row for row in held["rows"] if (row["claim"], row["layers"]) == ("class_largest", "one")
     ]
     low, high = min(row["low"] for row in of_one), max(row["high"] for row in of_one)
     expected = (
-        f"| net, 3 seeds | one | 30.00, 30.00, 2.00 | {low:.2f} to {high:.2f} | "
+        f"| study/<wbr>net, 3 seeds | one | 30.00, 30.00, 2.00 | {low:.2f} to {high:.2f} | "
         "holds 2, does not hold 1 |"
     )
     assert expected in _hook().rendered(held).splitlines()
