@@ -2,8 +2,9 @@
 
 Run it with `python -m configs.cifar10_resnets --weights FOLDER --images tfds:cifar10`; nothing is
 trained. What follows `--` goes to the analysis of each network, such as `-- --plan`.
-Of the 10,000 test images 9,173, 9,263 and 9,310 are classified correctly (`--evaluate`). On 2 cores
-the sweeps of all 28 layers of ResNet-20 on all of them take about an hour, by `--plan`.
+Of the 10,000 test images 9,173, 9,263 and 9,310 are classified correctly (`--evaluate`). The sweeps
+of all layers, 28, 46 and 64, take 12.9, 39.5 and 80.7 billion multiply-adds an image (`--plan`
+tells them layer by layer): for all images about one, three and six hours on 2 cores.
 """
 
 from __future__ import annotations
