@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _PLACE = "<!-- findings -->"
 _VERDICTS = ("holds", "does not hold", "cannot be told")
+_FEW = 6
 _Row = Mapping[str, Any]
 
 
@@ -54,7 +55,7 @@ def _networks(networks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         ]
         accuracies = ", ".join(f"{each['accuracy']:.2%}" for each in seeds if "accuracy" in each)
         layers = [f"`{layer}`" for each in seeds for layer in each["layers"].get("ablation", [])]
-        cells = (_of_seeds(name, seeds), _listed(images), accuracies, _listed(layers))
+        cells = (_of_seeds(name, seeds), _listed(images), accuracies, _shortened(layers))
         yield f"| {' | '.join(cells)} |"
     yield ""
 
@@ -113,6 +114,12 @@ def _of_seeds(name: str, seeds: Sequence[_Row]) -> str:
     """A configuration's name, which may break behind its study's, and how many seeds it has."""
     name = name.replace("/", "/<wbr>")
     return f"{name}, {len(seeds)} seeds" if len(seeds) > 1 else name
+
+
+def _shortened(layers: Sequence[str]) -> str:
+    """Each layer once; of many their number, the first and the last."""
+    each = list(dict.fromkeys(layers))
+    return _listed(each) if len(each) <= _FEW else f"{len(each)}, from {each[0]} to {each[-1]}"
 
 
 def _listed(texts: Sequence[str]) -> str:
