@@ -12,6 +12,7 @@ from rich.console import Console
 import jaxunits as ju
 
 from ..train.console import plain_console
+from .drawing import all_drawn
 from .experiment import Experiment, chosen, config
 from .explorer import write_explorer
 from .inputs import as_classifier, as_dataset
@@ -150,7 +151,8 @@ def named(path: Path, study: Path, results: Results) -> Run:
 def drawn(runs: Sequence[Run], config: Settings, wanted: Sequence[Experiment]) -> Study:
     """Figures, tables and the report of some networks."""
     every = Runs(list(runs), config)
-    sections = {each.name: each.draw(every) for each in wanted}
+    found = all_drawn(lambda each: each.draw(every), wanted)
+    sections = {each.name: section for each, section in zip(wanted, found, strict=True)}
     papers = [each.paper for each in wanted]
     folder = config.output or config.run
     explorer = write_explorer(folder, every)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
+from ..drawing import all_drawn
 from ..experiment import Experiment
 from ..figures import DAMAGE, GAIN, POINTS, active_places, pictures, rendered, tidy
 from ..findings import drop_with_interval, foremost, points
@@ -42,8 +43,8 @@ def _section(runs: Runs) -> Section:
         (run, layer, panels) for run in runs.every for layer, panels in run.kind("panels").items()
     ]
     most = max(1, _MOST_DRAWN // len(shown))
-    figures = [
-        _figure(runs, run, layer, panels.sel(unit=unit))
+    units = [
+        (run, layer, panels.sel(unit=unit))
         for run, layer, panels in shown
         for unit in panels.unit.values[:most].tolist()
     ]
@@ -55,7 +56,7 @@ def _section(runs: Runs) -> Section:
     return Section(
         title="The most damaging units",
         text=[_READING, _MORE.format(most)] if measured > most else [_READING],
-        figures=figures,
+        figures=all_drawn(lambda unit: _figure(runs, *unit), units),
         findings=foremost(found, "largest drops"),
     )
 
