@@ -36,8 +36,8 @@ class Measurement:
       training: what it needs of the network's training.
       without: those of its options that do not matter, given the others.
       one_pass: whether all layers are measured in one pass over the images.
-      calls: for a plan, how many calls like its first one a layer takes.
       planned: for a plan, the call that costs most, of a layer; the first by default.
+      calls: for a plan, how many like that one a layer takes.
       stand_in: for a plan, what stands for a layer's result where others read it.
     """
 
@@ -50,8 +50,8 @@ class Measurement:
     training: Literal["none", "images", "checkpoints"] = "none"
     without: Callable[[Settings], Sequence[Option]] = lambda _: ()
     one_pass: bool = False
-    calls: Callable[[Subject], int] = lambda _: 1
     planned: Callable[[Subject, str], object] | None = None
+    calls: Callable[[Subject], float] = lambda _: 1
     stand_in: Callable[[Subject, str], xr.Dataset] | None = None
 
     def settings(self, subject: Subject, layer: str) -> dict[str, str]:

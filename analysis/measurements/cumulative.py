@@ -8,7 +8,7 @@ images.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -106,6 +106,7 @@ def _greedy(subject: Subject, layer: str, name: str) -> Orders:
         classes=[name],
         random=0,
         values=subject.config.values,
+        reference=topology_images(subject),
         progress=False,
         **subject.options(),
     )
@@ -125,9 +126,12 @@ def _curves(
     count, units = ranked.shape
     random = ju.ablation.random_orders(units, topology.random_orders, seed=topology.seed)
     orders = np.concatenate([ranked, ranked[:, ::-1], random, greedy])
-    data = ju.data.of_class(subject.data, name)
+    images = ju.data.of_class(subject.data, name)
+    measured = class_curves(
+        subject, ju.ablation.cumulative, layer, orders, name, images, subject.data
+    )
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for kind, curves in curves_along(subject, layer, data, name, orders).items():
+    for kind, curves in measured.items():
         both, drawn, bound = np.split(curves.values, [2 * count, 2 * count + len(random)])
         variables[kind] = (("direction", "ranking", "step"), both.reshape(2, count, -1))
         variables[f"random_{kind}"] = (("draw", "step"), drawn)
@@ -144,24 +148,36 @@ def _curves(
     )
 
 
-def curves_along(
-    subject: Subject, layer: str, data: ju.data.Dataset, name: str, orders: Orders
+def class_curves(
+    subject: Subject,
+    along: Callable[..., xr.Dataset],
+    layer: str,
+    orders: Int64[np.ndarray, "*orders units"],
+    name: str,
+    images: ju.data.Dataset,
+    reference: ju.data.Dataset,
 ) -> dict[str, xr.DataArray]:
-    """Accuracy and loss of a class on some of its images along orders of ablation."""
-    measured = ju.ablation.cumulative(
+    """Share of correct images and mean loss of a class along orders of a layer's units.
+
+    Args:
+      subject: the network.
+      along: `ju.ablation.cumulative` or `insertion`.
+      layer: the layer.
+      orders: of its units.
+      name: the class.
+      images: of this class.
+      reference: images of all classes, for what an ablated unit gives.
+    """
+    measured = along(
         subject.network,
         layer,
-        data,
+        images,
         orders,
         values=subject.config.values,
+        reference=reference,
         progress=False,
         **subject.options(),
-    )
-    return accuracy_and_loss(measured.sel({"class": name}, drop=True))
-
-
-def accuracy_and_loss(measured: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Share of correct images and mean loss along an order."""
+    ).sel({"class": name}, drop=True)
     return {
         "accuracy": measured.class_accuracy,
         "loss": measured.loss_sum / measured.n_images,

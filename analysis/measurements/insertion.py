@@ -5,62 +5,59 @@ Zhao and Zhang 2021 §3.6.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import xarray as xr
 
 import jaxunits as ju
 
-from ..measurement import Measurement, Progress, Results, each_layer
-from ..progress import image_bar
+from ..measurement import Measurement, Results, each_layer
+from ..progress import each_with_bar
 from ..subject import Subject
 from .births import births
 from .cumulative import (
     CUMULATIVE,
-    accuracy_and_loss,
+    class_curves,
     cumulative_content,
     held_out_classes,
     importance_order,
+    shown_held_out_class,
 )
 from .topology import square_layers, topology_images
 
 
 def _measure(subject: Subject, layer: str, results: Results) -> xr.Dataset:
     classes, births = held_out_classes(subject), results["births"][layer]
-    orders = np.stack([importance_order(subject, births, name) for name in classes])
     sides = {"training": topology_images(subject), "test": subject.data}
     each = []
     for side, data in sides.items():
-        with image_bar(subject.console, f"insertion into {layer}, {side} images") as progress:
-            each.append(_curves(subject, layer, data, orders, classes, progress))
+        title = f"insertion into {layer}, {side} images"
+        curves = [
+            _curves(subject, layer, name, importance_order(subject, births, name), data)
+            for name in each_with_bar(subject.console, title, classes, of="classes")
+        ]
+        each.append(xr.concat(curves, "class", data_vars="all"))
     return xr.concat(each, "side", data_vars="all").assign_coords(side=list(sides))
 
 
 def _curves(
-    subject: Subject,
-    layer: str,
-    data: ju.data.Dataset,
-    orders: np.ndarray,
-    classes: Sequence[str],
-    progress: Progress,
+    subject: Subject, layer: str, name: str, order: np.ndarray, data: ju.data.Dataset
 ) -> xr.Dataset:
-    """Accuracy and loss of each class while units enter in its own order."""
-    found = ju.ablation.insertion(
-        subject.network,
-        layer,
-        data,
-        orders,
-        values=subject.config.values,
-        progress=progress,
-        **subject.options(),
-    )
-    own = [
-        found[["class_accuracy", "loss_sum", "n_images"]].isel(order=order).sel({"class": name})
-        for order, name in enumerate(classes)
-    ]
-    each = xr.concat(own, "class", data_vars="all", coords="different", compat="equals")
-    return xr.Dataset(accuracy_and_loss(each)).drop_vars("order")
+    """Accuracy and loss of a class while units enter."""
+    images = ju.data.of_class(data, name)
+    curves = class_curves(subject, ju.ablation.insertion, layer, order, name, images, data)
+    return xr.Dataset(curves).assign_coords({"class": name})
+
+
+def _planned(subject: Subject, layer: str) -> object:
+    """The curve of a class on the images to measure on."""
+    order, name = np.arange(subject.units(layer)), shown_held_out_class(subject)
+    return _curves(subject, layer, name, order, subject.data)
+
+
+def _calls(subject: Subject) -> float:
+    """Of one class, as many as there are images of all, in training too."""
+    own = ju.data.of_class(subject.data, shown_held_out_class(subject))
+    return (len(topology_images(subject)) + len(subject.data)) / len(own)
 
 
 insertion = Measurement(
@@ -71,5 +68,6 @@ insertion = Measurement(
     layers=square_layers,
     after=(births,),
     training="images",
-    calls=lambda _: 2,
+    calls=_calls,
+    planned=_planned,
 )

@@ -129,6 +129,13 @@ def _shares(found: xr.Dataset, draws: int) -> xr.Dataset:
     )
 
 
+def _calls(subject: Subject) -> float:
+    """As many as there are images of both sets, compared with those of the first."""
+    wanted = subject.config.of(Removal)
+    training, test = (len(wanted.drawn(data)) for data in (subject.training_images, subject.data))
+    return (training + test) / training
+
+
 def with_half(curves: xr.Dataset) -> xr.DataArray:
     """The accuracy with half of the units, by `side` and `draw`."""
     step = int(np.abs(2 * curves.removed.values - curves.attrs["units"]).argmin())
@@ -158,7 +165,7 @@ removal = Measurement(
     _content,
     options=("split", "values", "precision", Removal),
     training="images",
-    calls=lambda _: 2,
+    calls=_calls,
 )
 removal_of_all = Measurement(
     "removal_of_all",
@@ -168,5 +175,5 @@ removal_of_all = Measurement(
     # Kept as the first layer's.
     layers=lambda subject: _in_order(subject)[:1],
     training="images",
-    calls=lambda _: 2,
+    calls=_calls,
 )

@@ -20,7 +20,7 @@ from ..progress import each_with_bar
 from ..settings import COUNT
 from ..subject import Subject
 from .births import births, births_of
-from .cumulative import CUMULATIVE, cumulative_content, curves_along, shown_held_out_class
+from .cumulative import CUMULATIVE, class_curves, cumulative_content, shown_held_out_class
 from .topology import Topology, square_layers, topology_images
 
 
@@ -64,8 +64,7 @@ def _content(subject: Subject, layer: str) -> dict[str, str]:
 
 def _measure(subject: Subject, layer: str, results: Results) -> xr.Dataset:
     name = shown_held_out_class(subject)
-    training = ju.data.of_class(topology_images(subject), name)
-    held_out = ju.data.of_class(subject.data, name)
+    training, held_out = _sides(subject)
     stability, topology = subject.config.of(Stability), subject.config.of(Topology)
     size = stability.sizes_within(len(training))[0]
     subsets = ju.topology.random_subsets(
@@ -81,12 +80,19 @@ def _measure(subject: Subject, layer: str, results: Results) -> xr.Dataset:
     orders = _orders(topology, births, subsets, elsewhere)
     title = f"importance ranks of {layer}"
     each = [
-        _curves(subject, layer, data, name, orders)
+        _curves(subject, layer, data, orders)
         for data in each_with_bar(subject.console, title, samples.values(), of="samples")
     ]
     images = ("sample", [len(data) for data in samples.values()])
     whole = xr.concat(each, "sample", data_vars="all")
     return whole.assign_coords(sample=list(samples), images=images)
+
+
+def _sides(subject: Subject) -> tuple[ju.data.Dataset, ju.data.Dataset]:
+    """The shown class's training images and its held-out images."""
+    name = shown_held_out_class(subject)
+    training = ju.data.of_class(topology_images(subject), name)
+    return training, ju.data.of_class(subject.data, name)
 
 
 def _orders(
@@ -110,12 +116,13 @@ def _orders(
 def _curves(
     subject: Subject,
     layer: str,
-    data: ju.data.Dataset,
-    name: str,
+    images: ju.data.Dataset,
     orders: Mapping[str, Int64[np.ndarray, " units"]],
 ) -> xr.Dataset:
     """Accuracy and loss of the class on some images, the most important unit first."""
-    curves = curves_along(subject, layer, data, name, np.stack(list(orders.values())))
+    name, every = shown_held_out_class(subject), np.stack(list(orders.values()))
+    along = ju.ablation.cumulative
+    curves = class_curves(subject, along, layer, every, name, images, subject.data)
     return xr.Dataset(
         {kind: (("ranking", "step"), values.values) for kind, values in curves.items()},
         coords={"ranking": list(orders), "step": np.arange(curves["accuracy"].shape[1])},
@@ -123,10 +130,17 @@ def _curves(
 
 
 def _planned(subject: Subject, layer: str) -> object:
-    name = shown_held_out_class(subject)
+    """The curves on the held-out images."""
     order = np.arange(subject.units(layer))
-    data = ju.data.of_class(subject.data, name)
-    return _curves(subject, layer, data, name, {str(number): order for number in range(4)})
+    _, held_out = _sides(subject)
+    return _curves(subject, layer, held_out, {str(number): order for number in range(4)})
+
+
+def _calls(subject: Subject) -> float:
+    """As many as there are images of all samples, compared with those that are held out."""
+    training, held_out = _sides(subject)
+    first = subject.config.of(Stability).sizes_within(len(training))[0]
+    return (first + len(training) + len(held_out)) / len(held_out)
 
 
 samples = Measurement(
@@ -137,6 +151,6 @@ samples = Measurement(
     layers=square_layers,
     after=(births,),
     training="images",
-    calls=lambda _: 3,
+    calls=_calls,
     planned=_planned,
 )
