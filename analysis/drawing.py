@@ -69,8 +69,9 @@ def _forked(count: int, draw: Callable[[int], Any]) -> Iterator[list[Any]]:
             ours, theirs = fork.Pipe()
             connections.append(ours)
             with _held():
-                processes.append(fork.Process(target=_work, args=(draw, theirs, connections)))
-                processes[-1].start()
+                process = fork.Process(target=_work, args=(draw, theirs, connections))
+                process.start()
+                processes.append(process)
             theirs.close()
         yield connections
     finally:

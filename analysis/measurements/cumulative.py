@@ -106,7 +106,7 @@ def _greedy(subject: Subject, layer: str, name: str) -> Orders:
         classes=[name],
         random=0,
         values=subject.config.values,
-        reference=topology_images(subject),
+        reference=subject.data,
         progress=False,
         **subject.options(),
     )
@@ -127,9 +127,7 @@ def _curves(
     random = ju.ablation.random_orders(units, topology.random_orders, seed=topology.seed)
     orders = np.concatenate([ranked, ranked[:, ::-1], random, greedy])
     images = ju.data.of_class(subject.data, name)
-    measured = class_curves(
-        subject, ju.ablation.cumulative, layer, orders, name, images, subject.data
-    )
+    measured = class_curves(subject, ju.ablation.cumulative, layer, orders, name, images)
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for kind, curves in measured.items():
         both, drawn, bound = np.split(curves.values, [2 * count, 2 * count + len(random)])
@@ -155,18 +153,19 @@ def class_curves(
     orders: Int64[np.ndarray, "*orders units"],
     name: str,
     images: ju.data.Dataset,
-    reference: ju.data.Dataset,
 ) -> dict[str, xr.DataArray]:
     """Share of correct images and mean loss of a class along orders of a layer's units.
 
     Args:
-      subject: the network.
+      subject: the network; means and draws for ablated units are of all its images.
       along: `ju.ablation.cumulative` or `insertion`.
       layer: the layer.
-      orders: of its units.
+      orders: `[units]` or `[orders, units]`.
       name: the class.
       images: of this class.
-      reference: images of all classes, for what an ablated unit gives.
+
+    Returns:
+      `accuracy`, 0 to 1, and `loss`, in nats: `[step]`, or with `order` among the dimensions.
     """
     measured = along(
         subject.network,
@@ -174,7 +173,7 @@ def class_curves(
         images,
         orders,
         values=subject.config.values,
-        reference=reference,
+        reference=subject.data,
         progress=False,
         **subject.options(),
     ).sel({"class": name}, drop=True)

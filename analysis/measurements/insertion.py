@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Int64
 
 import jaxunits as ju
 
@@ -40,11 +41,15 @@ def _measure(subject: Subject, layer: str, results: Results) -> xr.Dataset:
 
 
 def _curves(
-    subject: Subject, layer: str, name: str, order: np.ndarray, data: ju.data.Dataset
+    subject: Subject,
+    layer: str,
+    name: str,
+    order: Int64[np.ndarray, " units"],
+    data: ju.data.Dataset,
 ) -> xr.Dataset:
-    """Accuracy and loss of a class while units enter."""
+    """Accuracy and loss, `[step]`, of a class on its own images while units enter."""
     images = ju.data.of_class(data, name)
-    curves = class_curves(subject, ju.ablation.insertion, layer, order, name, images, data)
+    curves = class_curves(subject, ju.ablation.insertion, layer, order, name, images)
     return xr.Dataset(curves).assign_coords({"class": name})
 
 

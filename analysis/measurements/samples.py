@@ -121,8 +121,7 @@ def _curves(
 ) -> xr.Dataset:
     """Accuracy and loss of the class on some images, the most important unit first."""
     name, every = shown_held_out_class(subject), np.stack(list(orders.values()))
-    along = ju.ablation.cumulative
-    curves = class_curves(subject, along, layer, every, name, images, subject.data)
+    curves = class_curves(subject, ju.ablation.cumulative, layer, every, name, images)
     return xr.Dataset(
         {kind: (("ranking", "step"), values.values) for kind, values in curves.items()},
         coords={"ranking": list(orders), "step": np.arange(curves["accuracy"].shape[1])},

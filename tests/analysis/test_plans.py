@@ -12,6 +12,7 @@ from jaxunits.analysis.measurements.cumulative import importance_order
 from jaxunits.analysis.settings import with_options
 from jaxunits.analysis.subject import Subject
 from tests.stored import stored
+from tests.zoo import MAPS, kind
 
 LAYER = "conv3"
 UNITS = 10
@@ -21,28 +22,30 @@ OPTIONS |= {"topology.random_orders": 2, "topology.greedy": False, "stability.su
 
 
 @pytest.fixture
-def subject_of(tmp_path):
+def subject(tmp_path):
     """A network with 60 held-out images and 250 training images, whose classes differ in size."""
+    held_out = ju.data.load("digits", "validation[:60]")
+    return subject_of(
+        tmp_path, stored("convnet"), LAYER, held_out, ju.data.load("digits", "train[:250]")
+    )
 
-    def make(values="zero"):
-        settings = config()(tmp_path, layers=(LAYER,), split="validation[:60]", values=values)
-        training = ju.data.load("digits", "train[:250]")
-        return Subject(
-            config=with_options(settings, OPTIONS),
-            folder=ju.results.RunFolder(tmp_path),
-            network=stored("convnet"),
-            data=ju.data.load("digits", "validation[:60]"),
-            console=Console(quiet=True),
-            load_training=lambda: training,
-        )
 
-    return make
+def subject_of(folder, network, layer, data, training, values="zero"):
+    settings = config()(folder, layers=(layer,), split=data.split, values=values)
+    return Subject(
+        config=with_options(settings, OPTIONS),
+        folder=ju.results.RunFolder(folder),
+        network=network,
+        data=data,
+        console=Console(quiet=True),
+        load_training=lambda: training,
+    )
 
 
 def measure(subject, name, layer=LAYER):
     """The result of a measurement and of those that it reads."""
     wanted = MEASUREMENTS[name]
-    results = {each.name: {layer: measure(subject, each.name)} for each in wanted.after}
+    results = {each.name: {layer: measure(subject, each.name, layer)} for each in wanted.after}
     ((_, found),) = wanted.measure(subject, [layer], results)
     return found
 
@@ -71,8 +74,8 @@ def work(monkeypatch):
 @pytest.mark.parametrize(
     "name", ["cumulative", "insertion", "samples", "removal", "removal_of_all", "rotations"]
 )
-def test_a_plan_is_of_all_that_is_done(name, subject_of, work):
-    subject, wanted = subject_of(), MEASUREMENTS[name]
+def test_a_plan_is_of_all_that_is_done(name, subject, work):
+    wanted = MEASUREMENTS[name]
     measure(subject, name)
     total, first = sum(work), work[0]
     if wanted.planned is not None:
@@ -84,23 +87,43 @@ def test_a_plan_is_of_all_that_is_done(name, subject_of, work):
     np.testing.assert_allclose(first * wanted.calls(subject), total, atol=atol)
 
 
-def test_classes_are_inserted_into_on_their_own_images(subject_of, work):
-    subject = subject_of()
+def test_classes_are_inserted_into_on_their_own_images(subject, work):
     measure(subject, "insertion")
     assert sum(work) == (60 + 250) * (UNITS + 1)
 
 
-@pytest.mark.parametrize("name", ["cumulative", "insertion"])
-def test_ablated_units_give_the_mean_over_images_of_all_classes(name, subject_of):
-    subject = subject_of("mean")
-    found, births = measure(subject, name), measure(subject, "births")
-    found = found.sel(side="test") if name == "insertion" else found.sel(ranking="importance")
-    along = getattr(ju.ablation, name)
-    for label in found["class"].values.tolist():
+@pytest.mark.parametrize("kind_of", ["mixed", "linen", "channels_first", "mobilenet"])
+def test_ablated_units_give_their_mean_over_images_of_all_classes(kind_of, tmp_path):
+    """Along the orders of single classes, against a loop over masks."""
+    zoo, layer = kind(kind_of), MAPS[kind_of]
+    training = ju.data.subset(zoo.data, np.arange(30))
+    subject = subject_of(tmp_path, zoo.network, layer, zoo.data, training, "mean")
+    births = measure(subject, "births", layer)
+    ablated = measure(subject, "cumulative", layer).sel(
+        ranking="importance", direction="most important first"
+    )
+    inserted = measure(subject, "insertion", layer)
+    for label in inserted["class"].values.tolist():
         order = importance_order(subject, births, label)
-        given = {"values": "mean", "progress": False}
-        whole = along(subject.network, LAYER, subject.data, order, **given).sel({"class": label})
-        curve = found.accuracy.sel({"class": label})
-        if name == "cumulative":
-            curve = curve.sel(direction="most important first")
-        np.testing.assert_array_equal(curve, whole.class_accuracy)
+        # Step by unit: how many units went before.
+        gone = np.arange(len(order) + 1)[:, None] > np.argsort(order)
+        cases = [(ablated, ~gone, 40), (inserted.sel(side="test"), gone, 40)]
+        cases.append((inserted.sel(side="training"), gone, 30))
+        for found, kept, images in cases:
+            right, unclear, own = outcomes(zoo, layer, kept, label, images)
+            counted = found.accuracy.sel({"class": label}).values * own
+            assert (np.abs(counted - right) <= unclear + 1e-6).all()
+
+
+def outcomes(zoo, layer, masks, label, images):
+    """Under each mask, how many of a class's first images are right and how many nearly tie."""
+    means = zoo.logits()[1][layer]
+    means = means.reshape(-1, means.shape[-1]).mean(0)
+    own = zoo.data.labels[:images] == zoo.data.class_index(label)
+    right, unclear = [], []
+    for mask in masks.astype(np.float32):
+        logits = zoo.logits({layer: (np.diag(mask), (1 - mask) * means)})[0][:images][own]
+        best = np.sort(logits, axis=1)
+        right.append((logits.argmax(1) == zoo.data.class_index(label)).sum())
+        unclear.append((best[:, -1] - best[:, -2] < 1e-4 * np.abs(logits).max()).sum())
+    return np.array(right), np.array(unclear), own.sum()
