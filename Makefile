@@ -57,7 +57,7 @@ test-torch: $(VENV)/.ready
 		tests/data/test_foreign.py
 	$(PYTEST) -k mobilenet tests/ablation/test_foreign.py tests/ablation/test_foreign_layers.py \
 		tests/attributes/test_foreign.py tests/topology/test_foreign.py \
-		tests/synthesis/test_foreign.py
+		tests/synthesis/test_foreign.py tests/analysis/test_plans.py
 	$(PYTEST) -k torch tests/analysis/test_any_network.py tests/test_readme.py tests/test_tutorials.py
 
 # The one of PyTorch needs PyTorch: make test-torch installs it.
