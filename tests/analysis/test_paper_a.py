@@ -77,7 +77,7 @@ def test_measurements_are_those_of_the_library(analyzed):
         np.testing.assert_array_equal(rotations.correct[number], expected.correct)
     attributes = measurement(analyzed, 1, "attributes", "conv2")
     expected = ju.attributes.collect(network, "conv2", data)
-    np.testing.assert_allclose(attributes.class_correlation, expected.class_correlation, rtol=1e-6)
+    np.testing.assert_allclose(attributes.class_correlation, expected.class_correlation, atol=1e-6)
     concepts = measurement(analyzed, 1, "concepts", "conv2")
     expected = ju.attributes.dissect(
         network, "conv2", ju.data.concepts.computed(data), quantile=0.1

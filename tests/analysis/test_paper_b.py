@@ -109,7 +109,7 @@ def test_curves_are_the_librarys_along_the_importance_rank(study):
     measured = ju.ablation.cumulative(network, "conv2", held_out, order[::-1]).sel({"class": "3"})
     last = curves.sel(ranking="importance", direction="least important first")
     np.testing.assert_array_equal(last.accuracy, measured.class_accuracy)
-    np.testing.assert_allclose(last.loss, measured.loss_sum / len(held_out), rtol=1e-6)
+    np.testing.assert_allclose(last.loss, measured.loss_sum / len(held_out), rtol=1e-5)
     # Ablating all but the most important units is inserting these.
     inserted = measurement(study, "insertion").sel({"class": "3", "side": "test"})
     np.testing.assert_array_equal(inserted.accuracy, last.accuracy[::-1])

@@ -63,7 +63,7 @@ def test_calls_are_put_in_place():
     assert names_of(program) == ["innermost", "inner"]
     names = {each.primitive.name for each in program.equations}
     assert not names & {"jit", "pjit", "checkpoint", "remat2", "custom_jvp_call", "custom_vjp_call"}
-    np.testing.assert_allclose(program(WEIGHTS, x), nested(WEIGHTS, x), rtol=1e-6)
+    np.testing.assert_allclose(program(WEIGHTS, x), nested(WEIGHTS, x), rtol=1e-5, atol=1e-6)
 
 
 def test_derivatives_of_their_own_are_kept():
@@ -109,7 +109,7 @@ def test_loops_in_loops():
     program = trace(function, WEIGHTS, x)
     rounds = [f"round[{outer}][{inner}]" for outer in range(2) for inner in range(3)]
     assert names_of(program) == rounds
-    np.testing.assert_allclose(program(WEIGHTS, x), function(WEIGHTS, x), rtol=1e-5)
+    np.testing.assert_allclose(program(WEIGHTS, x), function(WEIGHTS, x), rtol=1e-5, atol=1e-6)
 
 
 def test_loops_without_marks_stay():
@@ -119,7 +119,7 @@ def test_loops_without_marks_stay():
     x = images((4, 3))
     program = trace(function, WEIGHTS, x)
     assert "scan" in {each.primitive.name for each in program.equations}
-    np.testing.assert_allclose(program(WEIGHTS, x), function(WEIGHTS, x), rtol=1e-6)
+    np.testing.assert_allclose(program(WEIGHTS, x), function(WEIGHTS, x), rtol=1e-5, atol=1e-6)
 
 
 def test_what_outputs_do_not_depend_on_is_left_out():
@@ -179,7 +179,7 @@ def test_a_split_program_gives_what_the_whole_gives(late, passed):
     found, wanted = rest(kept, *again), pieces(*arguments)
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
-        np.testing.assert_allclose(found[name], value, rtol=1e-6)
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6)
 
 
 def test_early_holds_what_does_not_depend_on_late_arguments():
