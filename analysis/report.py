@@ -20,6 +20,7 @@ from jaxunits import files
 from .papers import papers_of, software
 from .runs import Runs
 from .section import Section, Table, unit_address
+from .web import policy
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _PROVENANCE = (
@@ -81,6 +82,7 @@ def write_report(
     network, data = _names(runs.every[0].folder, configurations[0][1])
     measured = _first(runs)
     address = explorer.name if explorer else ""
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     page = _template("" if runs.several else address).render(
         title=f"{path.name if runs.several else network} on {data}",
         lead=title_of(runs),
@@ -99,6 +101,8 @@ def write_report(
         explorer=address,
         software=software(),
         papers=papers_of(papers),
+        script=script,
+        policy=policy([script]),
     )
     place = ju.results.RunFolder(path).report
     files.write_atomically(place, page)

@@ -10,6 +10,7 @@ from typing import Any
 from jaxunits import files
 
 from ..runs import Runs
+from ..web import policy
 from .content import content_of
 from .sprites import Sprites, remove_others
 
@@ -70,9 +71,11 @@ def page(content: dict[str, Any]) -> str:
     Args:
       content: what it shows.
     """
+    scripts = [_text(name) for name in _SCRIPTS]
     parts = {
+        "POLICY": policy(scripts, compiles=True),
         "STYLES": "".join(f"<style>{_text(name)}</style>\n" for name in _STYLES),
-        "SCRIPTS": "".join(f"<script>{_text(name)}</script>\n" for name in _SCRIPTS),
+        "SCRIPTS": "".join(f"<script>{script}</script>\n" for script in scripts),
         "DATA": embedded_json(content),
     }
     return re.sub("{{([A-Z]+)}}", lambda found: parts[found[1]], _text("page/explorer.html"))
