@@ -68,7 +68,7 @@ def test_every_experiment_has_its_figures(analyzed):
     assert len(re.findall(r'<img src="data:image/png;base64,', page)) == len(FIGURES | SHEETS)
     assert all(findings(page).values())
     assert page.count('<details class="sheet">') == len(SHEETS)
-    assert "http" not in re.sub("<pre>.*?</pre>", "", page, flags=re.DOTALL)
+    assert "://" not in re.sub("<pre>.*?</pre>", "", page, flags=re.DOTALL)
 
 
 def test_measurements_are_those_of_the_library(analyzed):
